@@ -1,0 +1,1 @@
+"""Every host and every command of frostpick."""

@@ -1,0 +1,1 @@
+"""Plain folders as a host."""

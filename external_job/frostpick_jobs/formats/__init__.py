@@ -1,0 +1,1 @@
+"""Files of picks and micrograph lists, in and out."""

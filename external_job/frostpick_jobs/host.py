@@ -1,0 +1,107 @@
+"""What a task asks of the program it runs in. A host reads, reports and delivers; nothing else."""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from frostpick.runtime.reporter import Reporter
+from frostpick.types import Labels, Micrograph, Picks
+
+if TYPE_CHECKING:
+    from frostpick.models.picking_model import PickingModel
+
+
+class Outcome(enum.Enum):
+    """How a job ended."""
+
+    FINISHED = "finished"
+    FAILED = "failed"
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True)
+class MicrographOutput:
+    """One micrograph's picks above the floor, with ``selected`` set by the job's threshold."""
+
+    micrograph: Micrograph
+    picks: Picks
+    shape: tuple[int, int]
+    pixel_size_A: float
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a finished task hands to its host.
+
+    Parameters
+    ----------
+    outputs
+        Picked micrographs in the host's order; a fresh iterator at each call of
+        `iterate`, so that two million picks are never in memory at once.
+    failed
+        ``id -> one clause`` for micrographs that could not be used.
+    model
+        The trained model, for a training task.
+    threshold
+        The score threshold in force, for a picking task.
+    record
+        The run record (`frostpick.runtime.run_record`): settings, versions, counts.
+    figures
+        ``(name, png, caption)`` in the order of the report.
+    """
+
+    outputs: Iterable[MicrographOutput] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+    model: PickingModel | None = None
+    threshold: float | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
+    figures: Sequence[tuple[str, bytes, str]] = ()
+
+
+class Host(ABC):
+    """A running job of RELION, of CryoSPARC or on a plain folder.
+
+    Order of calls: `begin`, then reading, then `deliver_one` for every picked
+    micrograph, `deliver` once, and always, last, `end`. Resume, skipping and
+    thresholds are not the host's: they are in `frostpick_jobs.tasks`.
+    """
+
+    #: For messages: "folder", "relion", ...
+    name: str
+    #: Progress and stop requests.
+    reporter: Reporter
+    #: A folder of this job for intermediate results; survives a kill, is never shown to the user.
+    spool: Path
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Check the inputs that can be checked without work; raise `InputError`."""
+
+    @abstractmethod
+    def micrographs(self) -> Sequence[Micrograph]:
+        """Return the job's micrographs in the host's order; equal ids are an `InputError`."""
+
+    @abstractmethod
+    def labels(self) -> Mapping[str, Labels]:
+        """Return labels by micrograph id, in pixels of those micrographs."""
+
+    @abstractmethod
+    def model(self) -> PickingModel | None:
+        """Return the model the job was given, or None when it was given none."""
+
+    @abstractmethod
+    def deliver_one(self, output: MicrographOutput) -> None:
+        """Write one micrograph's native result. Called again, with equal input, on continue."""
+
+    @abstractmethod
+    def deliver(self, delivery: Delivery) -> None:
+        """Write the job's combined native outputs."""
+
+    @abstractmethod
+    def end(self, outcome: Outcome, message: str = "") -> None:
+        """Tell the program how the job ended; the last call, and it never raises."""

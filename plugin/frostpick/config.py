@@ -1,0 +1,130 @@
+"""Settings of every task, and the one function that resolves them.
+
+Each field is a command-line option of the same name (``_`` as ``-``), a RELION
+parameter label, and a key of the YAML file; its description is the help text.
+No torch here: ``--help`` imports this module.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from frostpick.errors import ConfigError
+
+Objective = Literal["nnpu", "ge-binomial", "ge-kl", "pn"]
+Contrast = Literal["dark", "light", "auto"]
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class RunSettings(Settings):
+    """Options that every task takes; none of them changes the science."""
+
+    device: str = Field("auto", description="auto, cpu, cuda, or GPU numbers such as 0 or 0,1.")
+    threads: int = Field(0, ge=0, description="CPU threads; 0 means all that this job may use.")
+    seed: int = Field(0, ge=0, description="Seed of everything random.")
+
+
+class ScaleSettings(RunSettings):
+    """What fixes the scale and the sign of a data set."""
+
+    diameter: float | None = Field(
+        None, gt=0, description="Longest dimension of the particle in Angstrom."
+    )
+    pixel_size: float | None = Field(
+        None, gt=0, description="Pixel size in Angstrom, where host and header do not tell it."
+    )
+    contrast: Contrast = Field(
+        "dark", description="Particles are dark or light on the ice; auto finds out."
+    )
+
+
+class TrainSettings(ScaleSettings):
+    """Options of ``train``."""
+
+    expected_per_micrograph: float | None = Field(
+        None, gt=0, description="Mean number of particles on a micrograph; estimated when empty."
+    )
+    picks_pixel_size: float | None = Field(
+        None, gt=0, description="Pixel size the picks were made at, where it is not the micrographs'."
+    )
+    start_from: str = Field(
+        "none", alias="from", description="Model to start from: none, a shipped name, a file or folder."
+    )
+    objective: Objective = Field("nnpu", description="nnpu, ge-binomial, ge-kl or pn.")
+    network: str = Field("resnet8", description="Network trained from nothing: resnet8, conv31, conv63 or conv127.")
+    epochs: int | None = Field(None, ge=1, description="Length of the training; fitted when empty.")
+    all_micrographs: bool = Field(
+        False, description="Learn the background from all micrographs, not from at most 50 unlabelled ones."
+    )
+
+
+class PickSettings(ScaleSettings):
+    """Options of ``pick``."""
+
+    model: str = Field("blob", description="A model file, its folder, or a shipped name such as blob.")
+    threshold: str = Field(
+        "auto", description="auto, a score, p=PROBABILITY, or precision=EXPECTED."
+    )
+    min_distance: float | None = Field(
+        None, gt=0, description="Smallest distance between picks in Angstrom; the model's own when empty."
+    )
+    limit: int = Field(0, ge=0, description="Pick only this many micrographs, spread over the set; 0 means all.")
+    write: Literal["selected", "all"] = Field(
+        "selected", description="Native outputs hold the selected picks, or all above the floor."
+    )
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def option_key(name: str) -> str:
+    """Return the field name of an option, parameter label or YAML key (``-`` is ``_``)."""
+    return "start_from" if name == "from" else name.replace("-", "_")
+
+
+def resolve(kind: type[S], *layers: tuple[str, Mapping[str, Any]]) -> S:
+    """Resolve settings from layers, the later ones winning.
+
+    Parameters
+    ----------
+    kind
+        `TrainSettings`, `PickSettings`, ...
+    layers
+        ``(where, values)`` in rising precedence, e.g. ``("model card", {...})``,
+        ``("job.yaml", {...})``, ``("command line", {...})``. None means not given.
+
+    Raises
+    ------
+    ConfigError
+        A key is unknown or a value is wrong; the sentence names the layer.
+    """
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    known = set(kind.model_fields)
+    for where, layer in layers:
+        for name, value in layer.items():
+            key = option_key(str(name))
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(sorted(known))}"
+                raise ConfigError(f"{where}: unknown setting {name!r}; {hint}")
+            if value is not None:
+                values[key] = value
+                origin[key] = where
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = option_key(str(first["loc"][0])) if first["loc"] else "?"
+        raise ConfigError(
+            f"{origin.get(key, 'settings')}: {key} = {values.get(key)!r}: {first['msg'].lower()}"
+        ) from error

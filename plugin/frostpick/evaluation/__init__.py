@@ -1,0 +1,1 @@
+"""How good picks are, against truth."""

@@ -1,0 +1,1 @@
+"""From a working image to calibrated picks."""

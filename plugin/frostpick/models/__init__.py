@@ -1,0 +1,1 @@
+"""Networks, and the model file that carries one."""

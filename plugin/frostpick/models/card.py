@@ -1,0 +1,81 @@
+"""The model card: all that must be known to use a model, and nothing about where it lay."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FORMAT = 1
+KNOWN_REQUIREMENTS: frozenset[str] = frozenset()
+
+
+class CardPart(BaseModel):
+    """Base of the card and its parts: frozen, unknown keys refused, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class NetworkSpec(CardPart):
+    """Which network, and the arguments that rebuild it."""
+
+    name: str
+    arguments: dict[str, int | float | str | bool] = Field(default_factory=dict)
+
+
+class PreprocessSpec(CardPart):
+    """The normalisation by name, version and constants; never a micrograph's statistics."""
+
+    name: str = "ice-mode"
+    version: int = 1
+    constants: dict[str, float] = Field(default_factory=dict)
+
+
+class CalibrationSpec(CardPart):
+    """``score = slope * logit + offset``: a pick's log-odds, after NMS, to be a particle."""
+
+    slope: float = Field(1.0, gt=0)
+    offset: float = 0.0
+    fitted_on: str = "nothing"
+
+
+class ModelCard(CardPart):
+    """Card of a picking model, format 1.
+
+    Parameters
+    ----------
+    px_per_diameter
+        Working pixels a particle diameter the network was trained at.
+    diameter_A
+        The particle's longest dimension; None for a model that asks for ``--diameter``.
+    threshold
+        Default threshold in score units, used where no ``auto`` can be computed.
+    min_distance
+        Smallest distance between picks, in diameters.
+    trained_on
+        Counts and names of the kind of data, no paths, no host.
+    parent
+        Digest of the model the training started from.
+    """
+
+    format: Literal[1] = FORMAT
+    requires: tuple[str, ...] = ()
+    kind: Literal["dense"] = "dense"
+    network: NetworkSpec
+    preprocess: PreprocessSpec = PreprocessSpec()
+    px_per_diameter: float = Field(32.0, gt=0)
+    diameter_A: float | None = Field(None, gt=0)
+    contrast: Literal["dark", "light", "auto"] = "dark"
+    selector: Literal["disc-nms"] = "disc-nms"
+    calibration: CalibrationSpec = CalibrationSpec()
+    threshold: float = 0.0
+    min_distance: float = Field(0.5, gt=0)
+    trained_on: dict[str, Any] = Field(default_factory=dict)
+    parent: str | None = None
+    license: str = "BSD-3-Clause"
+    citation: str = ""
+
+    def canonical(self) -> str:
+        """Return the one JSON text of this card: sorted keys, no spaces, ASCII."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,1 @@
+"""Dense picking networks: strided, unpadded, one logit per output location."""

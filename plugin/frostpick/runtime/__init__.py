@@ -1,0 +1,1 @@
+"""Devices, threads, progress and files: what a running task stands on."""

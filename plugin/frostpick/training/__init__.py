@@ -1,0 +1,1 @@
+"""From incomplete labels to a picking model."""

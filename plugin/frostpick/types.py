@@ -1,0 +1,232 @@
+"""The values that flow between hosts and engine: micrographs, picks and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+class MicrographSource(Protocol):
+    """Where the bytes of a micrograph come from. Must be picklable."""
+
+    @property
+    def name(self) -> str:
+        """File name with extension, for messages and for telling the format."""
+        ...
+
+    def fetch(self) -> AbstractContextManager[Path]:
+        """Give a readable local file for the length of a ``with`` block.
+
+        A local source does nothing; a remote one downloads and deletes. Raises
+        ``OSError`` when the file cannot be had.
+        """
+        ...
+
+    def fingerprint(self) -> str:
+        """Return a short text that changes when the file does (size and time, or a hash)."""
+        ...
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A micrograph on a disk that this process reads."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """File name with extension."""
+        return self.path.name
+
+    def fetch(self) -> AbstractContextManager[Path]:
+        """Give the path itself."""
+        return nullcontext(self.path)
+
+    def fingerprint(self) -> str:
+        """Return size and modification time; ``OSError`` when the file is not there."""
+        stat = self.path.stat()
+        return f"{stat.st_size}:{stat.st_mtime_ns}"
+
+
+@dataclass(frozen=True)
+class Micrograph:
+    """One micrograph of a job.
+
+    Parameters
+    ----------
+    id
+        The host's own identifier, opaque: a path relative to the folder that was
+        searched, RELION's text byte for byte, CryoSPARC's decimal uid.
+    source
+        Where the file comes from.
+    pixel_size_A
+        The host's pixel size in Angstrom; None when only the header can tell.
+    shape
+        Rows and columns, where the host knows them before the file is read.
+    group
+        The host's optics or exposure group, opaque.
+    """
+
+    id: str
+    source: MicrographSource
+    pixel_size_A: float | None = None
+    shape: tuple[int, int] | None = None
+    group: str | None = None
+
+
+P = TypeVar("P", bound="Picks")
+
+_COLUMNS: dict[str, Any] = {
+    "x_px": np.float64,
+    "y_px": np.float64,
+    "score": np.float64,
+    "probability": np.float64,
+    "selected": np.bool_,
+    "row": np.int64,
+    "sign": np.int8,
+}
+
+
+@dataclass(frozen=True)
+class Picks:
+    """Picks on one micrograph, one array a column.
+
+    Parameters
+    ----------
+    micrograph_id
+        `Micrograph.id`.
+    x_px, y_px
+        ``(n,)`` float64, column and row in full-resolution pixels, 0-based pixel centres.
+    score
+        ``(n,)`` float64, calibrated log-odds that the pick is a particle.
+    probability
+        ``(n,)`` float64, ``sigmoid(score)``.
+    selected
+        ``(n,)`` bool, above the job's threshold.
+    row
+        ``(n,)`` int64, row in the host's own table; -1 for a new pick.
+    diameter_A
+        Longest dimension of the particle in Angstrom, where known.
+    source
+        What made the picks: ``frostpick``, ``manual``, a file's format.
+    """
+
+    micrograph_id: str
+    x_px: NDArray[np.float64]
+    y_px: NDArray[np.float64]
+    score: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    selected: NDArray[np.bool_]
+    row: NDArray[np.int64]
+    diameter_A: float | None = None
+    source: str = "frostpick"
+
+    def __post_init__(self) -> None:
+        n = len(np.atleast_1d(self.x_px))
+        for name in self.columns():
+            array = np.array(getattr(self, name), dtype=_COLUMNS[name], ndmin=1)
+            if array.shape != (n,):
+                raise ValueError(f"{self.micrograph_id}: column {name} has shape {array.shape}, expected ({n},)")
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+
+    @classmethod
+    def columns(cls) -> tuple[str, ...]:
+        """Return the names of the array columns."""
+        return tuple(f.name for f in fields(cls) if f.name in _COLUMNS)
+
+    @classmethod
+    def from_xy(
+        cls: type[P],
+        micrograph_id: str,
+        x_px: ArrayLike,
+        y_px: ArrayLike,
+        *,
+        score: ArrayLike | None = None,
+        probability: ArrayLike | None = None,
+        selected: ArrayLike | None = None,
+        row: ArrayLike | None = None,
+        **others: Any,
+    ) -> P:
+        """Build from coordinates; missing scores are 0 (probability 0.5), missing rows -1.
+
+        A missing ``probability`` is ``sigmoid(score)``; missing ``selected`` is True.
+        """
+        x = np.array(x_px, dtype=np.float64, ndmin=1)
+        n = len(x)
+        s = np.zeros(n) if score is None else np.array(score, dtype=np.float64, ndmin=1)
+        return cls(
+            micrograph_id=micrograph_id,
+            x_px=x,
+            y_px=np.array(y_px, dtype=np.float64, ndmin=1),
+            score=s,
+            probability=sigmoid(s) if probability is None else np.asarray(probability, np.float64),
+            selected=np.ones(n, np.bool_) if selected is None else np.asarray(selected, np.bool_),
+            row=np.full(n, -1, np.int64) if row is None else np.asarray(row, np.int64),
+            **others,
+        )
+
+    @classmethod
+    def empty(cls: type[P], micrograph_id: str, **others: Any) -> P:
+        """Return no picks for a micrograph."""
+        return cls.from_xy(micrograph_id, np.zeros(0), np.zeros(0), **others)
+
+    def __len__(self) -> int:
+        return len(self.x_px)
+
+    def keep(self: P, index: ArrayLike) -> P:
+        """Return the rows of a mask or of an index array, in that order."""
+        at = np.asarray(index)
+        return replace(self, **{name: getattr(self, name)[at] for name in self.columns()})
+
+    def sorted(self: P) -> P:
+        """Return the rows by descending score; ties by row (y) then column (x)."""
+        return self.keep(np.lexsort((self.x_px, self.y_px, -self.score)))
+
+    def select(self: P, threshold: float) -> P:
+        """Return the same rows with ``selected`` = score at or above ``threshold``."""
+        return replace(self, selected=self.score >= threshold)
+
+    @classmethod
+    def concat(cls: type[P], parts: Sequence[P]) -> P:
+        """Join picks of the same micrograph."""
+        if len({p.micrograph_id for p in parts}) != 1:
+            raise ValueError("concat needs parts of one micrograph")
+        joined = {n: np.concatenate([getattr(p, n) for p in parts]) for n in cls.columns()}
+        return replace(parts[0], **joined)
+
+
+@dataclass(frozen=True)
+class Labels(Picks):
+    """Picks that teach: known particles, and (rarely) known non-particles.
+
+    Parameters
+    ----------
+    sign
+        ``(n,)`` int8: +1 for a particle, -1 for a place that is none.
+    complete
+        True when every particle of the micrograph is labelled.
+    """
+
+    sign: NDArray[np.int8] = None  # type: ignore[assignment]
+    complete: bool = False
+
+    def __post_init__(self) -> None:
+        if self.sign is None:
+            object.__setattr__(self, "sign", np.ones(len(np.atleast_1d(self.x_px)), np.int8))
+        super().__post_init__()
+        if not np.isin(self.sign, (-1, 1)).all():
+            raise ValueError(f"{self.micrograph_id}: a label's sign is +1 or -1")
+
+
+def sigmoid(score: ArrayLike) -> NDArray[np.float64]:
+    """Return ``1 / (1 + exp(-score))`` without overflow, float64."""
+    s = np.asarray(score, dtype=np.float64)
+    e = np.exp(-np.abs(s))
+    return np.where(s >= 0, 1.0, e) / (1.0 + e)
