@@ -54,30 +54,43 @@ class TrainSettings(ScaleSettings):
         None, gt=0, description="Mean number of particles on a micrograph; estimated when empty."
     )
     picks_pixel_size: float | None = Field(
-        None, gt=0, description="Pixel size the picks were made at, where it is not the micrographs'."
+        None,
+        gt=0,
+        description="Pixel size the picks were made at, where it is not the micrographs'.",
     )
     start_from: str = Field(
-        "none", alias="from", description="Model to start from: none, a shipped name, a file or folder."
+        "none",
+        alias="from",
+        description="Model to start from: none, a shipped name, a file or folder.",
     )
     objective: Objective = Field("nnpu", description="nnpu, ge-binomial, ge-kl or pn.")
-    network: str = Field("resnet8", description="Network trained from nothing: resnet8, conv31, conv63 or conv127.")
+    network: str = Field(
+        "resnet8", description="Network trained from nothing: resnet8, conv31, conv63 or conv127."
+    )
     epochs: int | None = Field(None, ge=1, description="Length of the training; fitted when empty.")
     all_micrographs: bool = Field(
-        False, description="Learn the background from all micrographs, not from at most 50 unlabelled ones."
+        False,
+        description="Learn from every micrograph, not from at most 50 without labels.",
     )
 
 
 class PickSettings(ScaleSettings):
     """Options of ``pick``."""
 
-    model: str = Field("blob", description="A model file, its folder, or a shipped name such as blob.")
+    model: str = Field(
+        "blob", description="A model file, its folder, or a shipped name such as blob."
+    )
     threshold: str = Field(
         "auto", description="auto, a score, p=PROBABILITY, or precision=EXPECTED."
     )
     min_distance: float | None = Field(
-        None, gt=0, description="Smallest distance between picks in Angstrom; the model's own when empty."
+        None,
+        gt=0,
+        description="Smallest distance between picks in Angstrom; the model's own when empty.",
     )
-    limit: int = Field(0, ge=0, description="Pick only this many micrographs, spread over the set; 0 means all.")
+    limit: int = Field(
+        0, ge=0, description="Pick only this many micrographs, spread over the set; 0 means all."
+    )
     write: Literal["selected", "all"] = Field(
         "selected", description="Native outputs hold the selected picks, or all above the floor."
     )
@@ -115,7 +128,11 @@ def resolve(kind: type[S], *layers: tuple[str, Mapping[str, Any]]) -> S:
             key = option_key(str(name))
             if key not in known:
                 near = difflib.get_close_matches(key, known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(sorted(known))}"
+                hint = (
+                    f"did you mean {near[0]!r}?"
+                    if near
+                    else f"known are: {', '.join(sorted(known))}"
+                )
                 raise ConfigError(f"{where}: unknown setting {name!r}; {hint}")
             if value is not None:
                 values[key] = value

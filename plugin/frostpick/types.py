@@ -132,7 +132,9 @@ class Picks:
         for name in self.columns():
             array = np.array(getattr(self, name), dtype=_COLUMNS[name], ndmin=1)
             if array.shape != (n,):
-                raise ValueError(f"{self.micrograph_id}: column {name} has shape {array.shape}, expected ({n},)")
+                raise ValueError(
+                    f"{self.micrograph_id}: column {name} has shape {array.shape}, expected ({n},)"
+                )
             array.setflags(write=False)
             object.__setattr__(self, name, array)
 

@@ -48,7 +48,9 @@ class PickingModel:
         try:
             network.load_state_dict(tensors, strict=True)
         except RuntimeError as error:
-            raise ModelError(f"tensors do not fit network {card.network.name!r}: {error}") from error
+            raise ModelError(
+                f"tensors do not fit network {card.network.name!r}: {error}"
+            ) from error
         return cls(card, network.eval().requires_grad_(False))
 
     def tensors(self) -> dict[str, torch.Tensor]:
@@ -79,7 +81,9 @@ class PickingModel:
         """
         file = path / WEIGHTS if path.is_dir() else path
         if not file.is_file():
-            raise ModelError(f"{file}: no such model file; give a {WEIGHTS}, its folder or a shipped name")
+            raise ModelError(
+                f"{file}: no such model file; give a {WEIGHTS}, its folder or a shipped name"
+            )
         data = file.read_bytes()
         metadata = _metadata(file, data)
         card = _read_card(file, metadata)
@@ -91,7 +95,9 @@ class PickingModel:
         except SafetensorError as error:
             raise ModelError(f"{file}: damaged model file ({error}); copy it again") from error
         if _digest(card, tensors) != metadata.get("digest"):
-            raise ModelError(f"{file}: digest differs from its content; the file was changed or damaged")
+            raise ModelError(
+                f"{file}: digest differs from its content; the file was changed or damaged"
+            )
         return cls.build(card, tensors)
 
 
@@ -112,7 +118,9 @@ def _metadata(file: Path, data: bytes) -> dict[str, str]:
     except (struct.error, ValueError, AttributeError) as error:
         raise ModelError(f"{file}: not a safetensors file ({error})") from error
     if not isinstance(found, dict) or "frostpick" not in found:
-        raise ModelError(f"{file}: a safetensors file without a frostpick card; expected a frostpick model")
+        raise ModelError(
+            f"{file}: a safetensors file without a frostpick card; expected a frostpick model"
+        )
     return {str(k): str(v) for k, v in found.items()}
 
 
@@ -123,7 +131,9 @@ def _read_card(file: Path, metadata: dict[str, str]) -> ModelCard:
         raise ModelError(f"{file}: the card is not JSON ({error})") from error
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         found = raw.get("format") if isinstance(raw, dict) else raw
-        raise ModelError(f"{file}: model format {found!r}, this version reads {FORMAT}; update frostpick")
+        raise ModelError(
+            f"{file}: model format {found!r}, this version reads {FORMAT}; update frostpick"
+        )
     missing = set(raw.get("requires", ())) - KNOWN_REQUIREMENTS
     if missing:
         raise ModelError(f"{file}: the model requires {sorted(missing)}; update frostpick")
@@ -141,4 +151,6 @@ def _compare_cards(beside: Path, card: ModelCard) -> None:
     except (ValidationError, UnicodeDecodeError):
         same = False
     if not same:
-        raise ModelError(f"{beside}: differs from the card inside the model file; delete the copy or restore it")
+        raise ModelError(
+            f"{beside}: differs from the card inside the model file; delete the copy or restore it"
+        )

@@ -1,0 +1,49 @@
+"""Settings: precedence, unknown keys, wrong values; and no torch behind --help."""
+
+import subprocess
+import sys
+
+import pytest
+
+from frostpick.config import PickSettings, TrainSettings, resolve
+from frostpick.errors import ConfigError
+
+
+def test_later_layers_win_and_none_is_not_given() -> None:
+    settings = resolve(
+        PickSettings,
+        ("model card", {"diameter": 100.0, "min_distance": 80.0}),
+        ("job.yaml", {"diameter": 120.0, "threads": 3}),
+        ("command line", {"diameter": 150.0, "threads": None}),
+    )
+    assert (settings.diameter, settings.min_distance, settings.threads) == (150.0, 80.0, 3)
+
+
+def test_dashes_and_the_word_from() -> None:
+    settings = resolve(TrainSettings, ("x", {"from": "general", "expected-per-micrograph": "40"}))
+    assert settings.start_from == "general" and settings.expected_per_micrograph == 40.0
+
+
+def test_unknown_key_names_layer_and_neighbour() -> None:
+    with pytest.raises(
+        ConfigError, match=r"job\.yaml: unknown setting 'diametre'; did you mean 'diameter'"
+    ):
+        resolve(PickSettings, ("job.yaml", {"diametre": 100}))
+
+
+def test_wrong_value_names_layer_and_value() -> None:
+    with pytest.raises(
+        ConfigError, match=r"command line: diameter = -3: input should be greater than 0"
+    ):
+        resolve(PickSettings, ("command line", {"diameter": -3}))
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        PickSettings().diameter = 3.0  # type: ignore[misc]
+
+
+def test_no_torch_behind_help() -> None:
+    modules = "frostpick.config, frostpick.types, frostpick.sampling"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
