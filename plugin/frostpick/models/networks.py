@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from frostpick.errors import ModelError
+from frostpick.models.conv import ConvNet
 from frostpick.models.dense import DenseNetwork
+from frostpick.models.resnet import ResNet8
 
-NETWORKS: Mapping[str, Callable[..., DenseNetwork]] = {}
+NETWORKS: Mapping[str, Callable[..., DenseNetwork]] = {
+    "resnet8": ResNet8,
+    "conv31": partial(ConvNet, 31),
+    "conv63": partial(ConvNet, 63),
+    "conv127": partial(ConvNet, 127),
+}
 
 
 def build_network(name: str, arguments: Mapping[str, int | float | str | bool]) -> DenseNetwork:
     """Build the network a card names; `ModelError` for an unknown one or wrong arguments."""
     if name not in NETWORKS:
-        raise ModelError(f"unknown network {name!r}; this version knows {', '.join(sorted(NETWORKS))}")
+        raise ModelError(
+            f"unknown network {name!r}; this version knows {', '.join(sorted(NETWORKS))}"
+        )
     try:
         return NETWORKS[name](**arguments)
     except (TypeError, ValueError) as error:
