@@ -72,6 +72,9 @@ class TrainSettings(ScaleSettings):
         False,
         description="Learn from every micrograph, not from at most 50 without labels.",
     )
+    restart: bool = Field(
+        False, description="Throw away an unfinished training of this job and begin again."
+    )
 
 
 class PickSettings(ScaleSettings):
