@@ -1,0 +1,168 @@
+"""The MRC2014 format, read strictly: sizes are checked against the bytes that are there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+from mrcfile.dtypes import HEADER_DTYPE
+from numpy.typing import NDArray
+
+from frostpick.images.content import MAX_SIDE, ImageFileError, check_shape, credible_pixel_size
+
+HEADER_BYTES = 1024
+_DTYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
+_REFUSED_MODES = {
+    3: "complex 16-bit integers, a Fourier transform",
+    4: "complex 32-bit floats, a Fourier transform",
+    16: "RGB",
+    101: "4-bit integers",
+}
+_IMOD_STAMP = 1146047817
+_SWAPPED = {"<": ">", ">": "<"}
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class MrcHeader:
+    """The fields of an MRC header that decide how its one image is read.
+
+    ``dtype`` carries the byte order of the file; ``offset`` counts bytes from the
+    start of the file to the first pixel.
+    """
+
+    shape: tuple[int, int]
+    dtype: np.dtype[np.generic]
+    offset: int
+    pixel_size_A: float | None
+
+    @property
+    def end(self) -> int:
+        """Number of bytes from the start of the file to the end of the last pixel."""
+        return self.offset + self.shape[0] * self.shape[1] * self.dtype.itemsize
+
+
+def parse_header(raw: bytes) -> MrcHeader:
+    """Decode the first 1024 bytes of an MRC file.
+
+    Raises
+    ------
+    ImageFileError
+        Not an MRC file, more than one image, complex or unknown mode, impossible size.
+    """
+    if len(raw) < HEADER_BYTES:
+        raise ImageFileError(
+            f"{len(raw)} bytes; expected at least the {HEADER_BYTES} of an MRC header: "
+            "the file is truncated or no image"
+        )
+    order = _byte_order(raw)
+    fields = _fields(raw, order)
+    nx, ny, nz, mode = (int(fields[name]) for name in ("nx", "ny", "nz", "mode"))
+    if mode not in _DTYPES:
+        what = _REFUSED_MODES.get(mode, "unknown")
+        raise ImageFileError(
+            f"MRC mode {mode} ({what}); expected 0, 1, 2, 6 or 12: convert it to mode 2"
+        )
+    check_shape(nx, ny)
+    if nz != 1:
+        what = "a stack or movie" if nz > 1 else "no image"
+        raise ImageFileError(
+            f"{nz} sections, {what}; expected 1: give motion-corrected micrographs"
+        )
+    extended = int(fields["nsymbt"])
+    if extended < 0:
+        raise ImageFileError(
+            f"an extended header of {extended} bytes; expected 0 or more: write the file again"
+        )
+    code = "u1" if mode == 0 and _imod_unsigned(raw, order) else _DTYPES[mode]
+    return MrcHeader((ny, nx), np.dtype(order + code), HEADER_BYTES + extended, _pixel_size(fields))
+
+
+def read_plain(handle: IO[bytes], header: MrcHeader, size: int) -> NDArray[np.float32]:
+    """Read the pixels of an uncompressed file of ``size`` bytes, straight into the array."""
+    check_size(header, size)
+    handle.seek(header.offset)
+    count = header.shape[0] * header.shape[1]
+    values = np.fromfile(handle, dtype=header.dtype, count=count)
+    if values.size != count:  # the file shrank since its size was asked
+        raise _truncated(header, header.offset + values.nbytes)
+    return _native(values, header)
+
+
+def read_stream(handle: IO[bytes], header: MrcHeader) -> tuple[NDArray[np.float32], int]:
+    """Read the pixels from a decompressing handle that stands behind the 1024-byte header.
+
+    Returns the image and the length of the decompressed file. Reads to the end, so
+    that the stream's own checksum is tested.
+    """
+    size = HEADER_BYTES + len(handle.read(header.offset - HEADER_BYTES))
+    raw = handle.read(header.end - header.offset)
+    size += len(raw)
+    check_size(header, size)
+    while block := handle.read(_CHUNK):
+        size += len(block)
+    return _native(np.frombuffer(raw, header.dtype), header), size
+
+
+def check_size(header: MrcHeader, size: int) -> None:
+    """Raise `ImageFileError` when a file of ``size`` bytes cannot hold the pixels."""
+    if size < header.end:
+        raise _truncated(header, size)
+
+
+def _truncated(header: MrcHeader, size: int) -> ImageFileError:
+    ny, nx = header.shape
+    return ImageFileError(
+        f"{size} bytes; expected {header.end} for {nx} x {ny} pixels of "
+        f"{header.dtype.name}: the file is truncated, copy or write it again"
+    )
+
+
+def _native(values: NDArray[np.generic], header: MrcHeader) -> NDArray[np.float32]:
+    # a buffer of bytes is read-only, which torch cannot take without a copy
+    image = values.astype(np.float32, copy=not values.flags.writeable)
+    return image.reshape(header.shape)
+
+
+def _fields(raw: bytes, order: str) -> np.void:
+    record: np.void = np.frombuffer(raw[:HEADER_BYTES], HEADER_DTYPE.newbyteorder(order))[0]
+    return record
+
+
+def _plausible(raw: bytes, order: str) -> bool:
+    fields = _fields(raw, order)
+    sizes = [int(fields[name]) for name in ("nx", "ny", "nz")]
+    mode = int(fields["mode"])
+    return (mode in _DTYPES or mode in _REFUSED_MODES) and all(0 <= n <= MAX_SIDE for n in sizes)
+
+
+def _byte_order(raw: bytes) -> str:
+    """Return ``<`` or ``>``: the machine stamp where it makes sense, else what makes sense.
+
+    A side below 65536 read in the wrong order is 65536 or more, so only one order can fit.
+    """
+    stamp = {0x44: "<", 0x11: ">"}.get(raw[212])
+    first = stamp or "<"
+    for order in (first, _SWAPPED[first]):
+        if _plausible(raw, order):
+            return order
+    if stamp is None and raw[208:211] != b"MAP":
+        raise ImageFileError(
+            f"neither an MRC nor a TIFF image, it starts with {raw[:8]!r}; "
+            "expected a micrograph: check the path"
+        )
+    return first
+
+
+def _pixel_size(fields: np.void) -> float | None:
+    intervals = int(fields["mx"])
+    return credible_pixel_size(float(fields["cella"]["x"]) / intervals) if intervals > 0 else None
+
+
+def _imod_unsigned(raw: bytes, order: str) -> bool:
+    """Tell IMOD's unsigned mode 0: its stamp in word 39 and flag bit 0 of word 40 unset."""
+    endian = "little" if order == "<" else "big"
+    stamp = int.from_bytes(raw[152:156], endian)  # type: ignore[arg-type]
+    flags = int.from_bytes(raw[156:160], endian)  # type: ignore[arg-type]
+    return stamp == _IMOD_STAMP and not flags & 1

@@ -1,0 +1,60 @@
+"""Which of three pixel sizes is believed."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+from frostpick.errors import MicrographError
+
+log = logging.getLogger(__name__)
+
+
+def resolve_pixel_size(
+    micrograph_id: str,
+    host_A: float | None,
+    option_A: float | None,
+    header_A: float | None,
+    *,
+    warned: set[tuple[float, float]] | None = None,
+) -> float:
+    """Return the pixel size in Angstrom: the host's, else the option's, else the header's.
+
+    Parameters
+    ----------
+    micrograph_id
+        For messages.
+    host_A, option_A, header_A
+        Pixel sizes in Angstrom; None, or a value that is not positive, means not known.
+    warned
+        Pairs (believed, header) that a warning was given for. A caller with many
+        micrographs hands in one set and gets each warning once.
+
+    Raises
+    ------
+    MicrographError
+        None of the three is known.
+    """
+    believed = next((v for v in (host_A, option_A, header_A) if _known(v)), None)
+    if believed is None:
+        raise MicrographError(
+            micrograph_id,
+            "no pixel size in the header, from the host or as an option; "
+            "expected one in Angstrom: give --pixel-size",
+        )
+    if header_A is not None and _known(header_A) and abs(header_A / believed - 1) > 0.01:
+        pair = (round(believed, 4), round(header_A, 4))
+        if warned is None or pair not in warned:
+            log.warning(
+                "%s: the header says %.4g A a pixel; %.4g A is used",
+                micrograph_id,
+                header_A,
+                believed,
+            )
+        if warned is not None:
+            warned.add(pair)
+    return float(believed)
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and math.isfinite(value) and value > 0
