@@ -1,0 +1,93 @@
+"""``frostpick-relion-train`` and ``-pick``: programs for the External job of RELION.
+
+RELION never looks at the exit status: a job that leaves no exit file in its
+folder runs for ever. So this module imports next to nothing, finds the folder in
+the command line by hand, and only then starts what can fail.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Literal, NoReturn
+
+from frostpick_jobs.relion import markers
+from frostpick_jobs.relion.arguments import parallel_rank
+
+Task = Literal["train", "pick"]
+
+
+def train_main() -> NoReturn:
+    """Train a picking model in a RELION External job."""
+    sys.exit(guarded("train", sys.argv[1:]))
+
+
+def pick_main() -> NoReturn:
+    """Pick micrographs in a RELION External job."""
+    sys.exit(guarded("pick", sys.argv[1:]))
+
+
+def guarded(task: Task, argv: Sequence[str]) -> int:
+    """Run a job so that its folder holds an exit file afterwards, whatever happens."""
+    if parallel_rank() > 0:
+        return 0
+    job = job_folder(argv)
+    try:
+        if job is not None:
+            job.mkdir(parents=True, exist_ok=True)
+            markers.clear(job)
+        signal.signal(signal.SIGTERM, _terminated)
+        from frostpick_jobs.cli.relion_job import run_relion_job
+
+        status = run_relion_job(task, argv)
+    except SystemExit as leaving:
+        # --help and --version leave with 0; as a parameter label they still did no work.
+        status = 1 if leaving.code else 0
+        if leaving.code:
+            print(f"frostpick: {leaving.code}", file=sys.stderr, flush=True)
+    except BaseException as error:
+        if "--debug" in argv:
+            traceback.print_exc()
+        print(f"frostpick: {_sentence(error)}", file=sys.stderr, flush=True)
+        status = 1
+    if job is not None and job.is_dir() and not markers.present(job):
+        markers.mark(job, markers.FAILURE)
+    return status
+
+
+def job_folder(argv: Sequence[str]) -> Path | None:
+    """Find the job folder without a parser: the word after the last ``--o``."""
+    found = None
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        text = following if word == "--o" else word[4:] if word.startswith("--o=") else ""
+        if text.strip() and not text.startswith("--"):
+            found = Path(text)
+    return found
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(f"stopped by signal {signal.Signals(number).name}")
+
+
+def _sentence(error: BaseException) -> str:
+    """One line: our own errors speak for themselves, others need their kind as well."""
+    if type(error).__module__ == "frostpick.errors":
+        return str(error)
+    return f"{type(error).__name__}: {error}; if this is not expected, repeat with --debug yes"
+
+
+def main() -> NoReturn:
+    """``python -m frostpick_jobs.cli.relion pick|train ...``: the same without installation."""
+    if len(sys.argv) > 1 and sys.argv[1] in ("train", "pick"):
+        sys.exit(guarded("train" if sys.argv[1] == "train" else "pick", sys.argv[2:]))
+    print("frostpick: the first word is train or pick", file=sys.stderr)
+    sys.exit(os.EX_USAGE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""What RELION puts on the command line of an External job."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from frostpick.errors import ConfigError
+
+_INPUTS = {
+    "in_mics": "Micrographs STAR file.",
+    "in_coords": "Coordinates: an autopick.star list or a coords_suffix file.",
+    "in_parts": "Particles STAR file.",
+    "in_movies": "Not used.",
+    "in_3dref": "Not used.",
+    "in_mask": "Not used.",
+}
+_UNUSED = ("in_movies", "in_3dref", "in_mask")
+
+
+@dataclass(frozen=True)
+class JobArguments:
+    """RELION's own arguments.
+
+    Parameters
+    ----------
+    job
+        The job folder, relative to the project folder, which is the working folder.
+    prefix
+        The job folder as RELION wrote it, with a slash at its end: what its tables use.
+    in_mics, in_coords, in_parts
+        Input files as RELION wrote them; None when the field was empty.
+    unused
+        Inputs that were given and are not used, for a warning.
+    device, threads
+        From ``--gpu`` and ``--j``; None when not given.
+    config
+        YAML file with settings.
+    debug
+        Whether a failure shows its traceback.
+    """
+
+    job: Path
+    prefix: str
+    in_mics: str | None = None
+    in_coords: str | None = None
+    in_parts: str | None = None
+    unused: tuple[str, ...] = ()
+    device: str | None = None
+    threads: str | None = None
+    config: str | None = None
+    debug: bool = False
+
+
+class JobParser(argparse.ArgumentParser):
+    """An ``argparse`` for RELION: raises `ConfigError`, never abbreviates, takes ``-3`` as a value.
+
+    RELION hands over a label with an empty value as a bare flag, so every option
+    must be declared with ``nargs="?"``; settings are added by the caller.
+    """
+
+    def __init__(self, **others: Any) -> None:
+        super().__init__(allow_abbrev=False, **others)
+        group = self.add_argument_group("RELION", "What RELION passes by itself.")
+        group.add_argument("--o", metavar="FOLDER/", help="The job folder.", nargs="?")
+        for name, text in _INPUTS.items():
+            group.add_argument(f"--{name}", metavar="FILE", nargs="?", help=text)
+        group.add_argument("--j", metavar="N", nargs="?", help="Threads (RELION's own field).")
+        group.add_argument("--pipeline_control", metavar="FOLDER/", nargs="?", help="Not used.")
+        more = self.add_argument_group("More parameter labels")
+        more.add_argument("--gpu", metavar="IDS", nargs="?", help="GPU ids, 0 or 0,1 or 0:1.")
+        more.add_argument("--config", metavar="YAML", nargs="?", help="File with any setting.")
+        more.add_argument(
+            "--debug", metavar="yes|no", nargs="?", const="yes", help="Show tracebacks."
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of leaving the program."""
+        raise ConfigError(f"command line: {message}")
+
+    def read(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Parse a command line; an unknown option is a `ConfigError` with near matches."""
+        namespace, unknown = self.parse_known_args(self._joined(argv))
+        if not unknown:
+            return namespace
+        known = sorted({f for f in self._option_string_actions if f.startswith("--")})
+        word = unknown[0].partition("=")[0]
+        if not word.startswith("--"):
+            raise ConfigError(
+                f"command line: stray word {word!r}; put quotes around a value with spaces"
+            )
+        near = difflib.get_close_matches(word.replace("-", "_"), known, n=3, cutoff=0.5)
+        labels = [flag[2:] for flag in near or known]
+        raise ConfigError(
+            f"unknown parameter label {word[2:]!r}; "
+            + (f"did you mean {' or '.join(labels)}?" if near else f"known are {', '.join(labels)}")
+        )
+
+    def _joined(self, argv: Sequence[str]) -> list[str]:
+        """Join ``--name -3e-1`` to ``--name=-3e-1``, which argparse takes for an option.
+
+        An empty word is dropped: the option stands bare.
+        """
+        joined: list[str] = []
+        for word in argv:
+            action = self._option_string_actions.get(joined[-1]) if joined else None
+            if action is not None and action.nargs == "?" and not word.startswith("--"):
+                joined[-1] += f"={word}" if word.strip() else ""
+            else:
+                joined.append(word)
+        return joined
+
+
+def job_arguments(namespace: argparse.Namespace) -> JobArguments:
+    """Return RELION's arguments of a parsed command line; `ConfigError` without ``--o``."""
+    given = {name: _given(namespace, name) for name in (*_INPUTS, "o", "j", "gpu", "config")}
+    folder = given["o"]
+    if folder is None:
+        raise ConfigError("command line: no --o; RELION passes the job folder there")
+    return JobArguments(
+        job=Path(folder),
+        prefix=folder.rstrip("/") + "/",
+        in_mics=given["in_mics"],
+        in_coords=given["in_coords"],
+        in_parts=given["in_parts"],
+        unused=tuple(name for name in _UNUSED if given[name] is not None),
+        device=None if given["gpu"] is None else device_of(given["gpu"]),
+        threads=given["j"],
+        config=given["config"],
+        debug=str(_given(namespace, "debug")).lower() in ("yes", "true", "on", "y", "1"),
+    )
+
+
+def _given(namespace: argparse.Namespace, name: str) -> str | None:
+    text = str(getattr(namespace, name, None) or "").strip()
+    return text or None
+
+
+def device_of(gpu: str) -> str:
+    """Turn RELION's GPU ids (``0:1``, a colon between ranks) into a device setting (``0,1``)."""
+    return re.sub(r"[:,\s]+", ",", gpu).strip(",") if re.fullmatch(r"[\d:,\s]+", gpu) else gpu
+
+
+def parallel_rank() -> int:
+    """Return this process's number where ``mpirun`` or ``srun`` started several; 0 if alone.
+
+    A queue template may put such a launcher in front of any RELION command.
+    """
+    for name in ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"):
+        text = os.environ.get(name, "")
+        if text.isdigit() and int(text) > 0:
+            return int(text)
+    return 0
