@@ -1,0 +1,212 @@
+"""The report of a job: one HTML page that needs nothing but itself."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined, Template
+
+from frostpick._version import __version__
+from frostpick.report.encode import LEVELS, Encoded, encode
+from frostpick.report.figure import Figure, versions
+
+MAX_BYTES = 5_000_000
+MAX_MICROGRAPHS = 12
+# (letters of one text, rows of one list), from the ordinary to the last resort.
+_TEXT_LIMITS = ((2000, 300), (300, 100), (60, 30))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of finished texts.
+
+    Parameters
+    ----------
+    columns
+        Headings.
+    rows
+        Cells, as many in each row as there are headings; no markup.
+    caption
+        What is in it.
+    marked
+        Index of the row to stand out.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    marked: int | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report: heading, a few sentences, figures, tables."""
+
+    title: str
+    figures: tuple[Figure, ...] = ()
+    text: str = ""
+    tables: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """All of a page but its pictures."""
+
+    title: str
+    summary: Sequence[tuple[str, object]]
+    notes: Sequence[str]
+    failures: Sequence[tuple[str, str]]
+    settings: Sequence[tuple[str, object]]
+    software: Sequence[tuple[str, object]]
+    sections: Sequence[Section]
+    letters: int = 0
+    rows: int = 0
+    pictures: dict[int, Encoded] = field(default_factory=dict)
+
+
+def render_report(
+    title: str,
+    summary: Sequence[tuple[str, object]],
+    sections: Sequence[Section | Figure],
+    notes: Sequence[str] = (),
+    *,
+    failures: Sequence[tuple[str, str]] = (),
+    settings: Mapping[str, object] | None = None,
+    software: Mapping[str, str] | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> str:
+    """Return the report as one HTML page: no script, no link, pictures inside.
+
+    All texts are escaped. The page never exceeds ``max_bytes`` in UTF-8: pictures
+    are stored smaller, then left out, and long texts and lists are cut, each time
+    with a note. At most 12 pictures of micrographs are shown.
+
+    Parameters
+    ----------
+    title
+        Heading, such as ``Picks on 120 micrographs``.
+    summary
+        ``(name, value)`` of the table at the top.
+    sections
+        In order; bare figures in a row become one section without a heading.
+    notes
+        Warnings and remarks, shown under the summary.
+    failures
+        ``(micrograph id, reason)`` of micrographs that could not be used.
+    settings
+        Resolved settings of the job, folded away.
+    software
+        Versions of software beyond frostpick, Python and matplotlib.
+    max_bytes
+        Budget of the page.
+
+    Raises
+    ------
+    ValueError
+        Not even the shortened texts fit ``max_bytes``.
+    """
+    parts, dropped = _limit_micrographs(_as_sections(sections))
+    remarks = list(notes)
+    if dropped:
+        remarks.append(
+            f"At most {MAX_MICROGRAPHS} micrographs are pictured; {dropped} more are left out."
+        )
+    known = {"frostpick": __version__, "Python": platform.python_version(), **versions()}
+    known.update(software or {})
+    texts = _Texts(
+        title,
+        list(summary),
+        remarks,
+        list(failures),
+        list((settings or {}).items()),
+        list(known.items()),
+        parts,
+    )
+    for letters, rows in _TEXT_LIMITS:
+        html = _fit(replace(texts, letters=letters, rows=rows), max_bytes)
+        if html is not None:
+            return html
+    raise ValueError(f"the texts of the report alone exceed {max_bytes} bytes; give fewer figures")
+
+
+def _as_sections(sections: Sequence[Section | Figure]) -> list[Section]:
+    parts: list[Section] = []
+    loose = False
+    for item in sections:
+        if isinstance(item, Section):
+            parts.append(item)
+        elif loose:
+            parts[-1] = replace(parts[-1], figures=(*parts[-1].figures, item))
+        else:
+            parts.append(Section("", (item,)))
+        loose = isinstance(item, Figure)
+    return parts
+
+
+def _limit_micrographs(sections: Sequence[Section]) -> tuple[list[Section], int]:
+    left, dropped, parts = MAX_MICROGRAPHS, 0, []
+    for section in sections:
+        kept = []
+        for figure in section.figures:
+            if figure.is_micrograph and left == 0:
+                dropped += 1
+            else:
+                left -= figure.is_micrograph
+                kept.append(figure)
+        parts.append(replace(section, figures=tuple(kept)))
+    return parts, dropped
+
+
+def _fit(texts: _Texts, max_bytes: int) -> str | None:
+    """Return the page with its pictures as good as the budget allows; None if texts do not fit."""
+    figures = [figure for section in texts.sections for figure in section.figures]
+    if len(_fill(texts).encode()) > max_bytes:
+        return None
+    for level in range(len(LEVELS)):
+        pictures = {id(figure): encode(figure.png, level) for figure in figures}
+        html = _fill(replace(texts, pictures=pictures))
+        if len(html.encode()) <= max_bytes:
+            return html
+    while pictures:
+        largest = max(pictures, key=lambda key: len(pictures[key].data))
+        del pictures[largest]
+        left_out = len({id(figure) for figure in figures}) - len(pictures)
+        note = f"{left_out} pictures are left out to keep this page below {max_bytes / 1e6:.3g} MB."
+        html = _fill(replace(texts, pictures=pictures, notes=[note, *texts.notes]))
+        if len(html.encode()) <= max_bytes:
+            return html
+    return None
+
+
+def _fill(texts: _Texts) -> str:
+    return _template().render(
+        t=texts,
+        rows=texts.rows,
+        clip=lambda value: clip(str(value), texts.letters),
+        image_of=lambda figure: texts.pictures.get(id(figure)),
+    )
+
+
+def clip(text: str, letters: int) -> str:
+    """Return ``text`` as valid Unicode without control signs, at most ``letters`` long."""
+    if len(text) > letters:
+        text = text[: letters - 1] + "…"
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}"
+        if (ord(c) < 32 and c not in "\n\t") or 0xD800 <= ord(c) <= 0xDFFF or ord(c) == 127
+        else c
+        for c in text
+    )
+
+
+@cache
+def _template() -> Template:
+    source = files("frostpick.report").joinpath("page.html.jinja").read_text("utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(source)

@@ -1,0 +1,69 @@
+"""Figures as a PDF, one a page: what RELION shows as ``logfile.pdf``."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure as Canvas
+from PIL import Image
+
+from frostpick.report.figure import Figure, drawing, printable
+from frostpick.runtime.atomic import atomic_write
+
+_PAGE_IN, _MARGIN_IN, _LINE_IN = 8.0, 0.35, 0.2
+_LETTERS_A_LINE = 92
+
+
+def write_figures_pdf(path: Path, figures: Sequence[Figure]) -> None:
+    """Write one figure with its caption to each page, at least one page, atomically.
+
+    The same figures give the same bytes: no dates are stored.
+
+    Parameters
+    ----------
+    path
+        The PDF; an older one is replaced only when the new one is whole.
+    figures
+        In the order of the pages. None at all gives one page that says so.
+    """
+    buffer = io.BytesIO()
+    metadata = {"CreationDate": None, "Creator": "frostpick", "Producer": "frostpick"}
+    with PdfPages(buffer, metadata=metadata) as pages:
+        for figure in figures:
+            image = Image.open(io.BytesIO(figure.png)).convert("RGB")
+            # A palette of 256 colours is stored as such: a third of the size, no visible loss.
+            few = np.asarray(image.quantize(256, dither=Image.Dither.NONE).convert("RGB"))
+            _page(pages, few, figure.caption)
+        if not figures:
+            _page(pages, None, "No figures were made.")
+    with atomic_write(path) as handle:
+        handle.write(buffer.getvalue())
+
+
+def _page(pages: PdfPages, image: np.ndarray | None, caption: str) -> None:
+    text = textwrap.wrap(printable(caption, 2000), _LETTERS_A_LINE)
+    text_in = _LINE_IN * len(text) + _MARGIN_IN
+    wide = _PAGE_IN - 2 * _MARGIN_IN
+    tall = 0.0 if image is None else wide * image.shape[0] / image.shape[1]
+    height = max(tall + text_in + 2 * _MARGIN_IN, 1.5)
+    with drawing(_PAGE_IN, height) as canvas:
+        if image is not None:
+            _draw(canvas, image, (wide, tall), height)
+        top = 1 - (tall + 1.6 * _MARGIN_IN) / height
+        canvas.text(
+            _MARGIN_IN / _PAGE_IN, top, "\n".join(text), va="top", fontsize=10, linespacing=1.3
+        )
+        pages.savefig(canvas)  # type: ignore[no-untyped-call]
+
+
+def _draw(canvas: Canvas, image: np.ndarray, size_in: tuple[float, float], height: float) -> None:
+    wide, tall = size_in
+    bottom = 1 - (tall + _MARGIN_IN) / height
+    axes = canvas.add_axes((_MARGIN_IN / _PAGE_IN, bottom, wide / _PAGE_IN, tall / height))
+    axes.imshow(image, interpolation="none", aspect="auto")
+    axes.set_axis_off()
