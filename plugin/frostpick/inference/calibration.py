@@ -1,0 +1,23 @@
+"""From a network's logit to the score users see."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from frostpick.models.card import CalibrationSpec
+
+#: Picks less likely than this are not kept at all.
+FLOOR_PROBABILITY = 0.01
+
+
+def calibrated(logit: ArrayLike, calibration: CalibrationSpec) -> NDArray[np.float64]:
+    """Return ``slope * logit + offset``, the log-odds that a pick is a particle, float64."""
+    return calibration.slope * np.asarray(logit, np.float64) + calibration.offset
+
+
+def floor_logit(calibration: CalibrationSpec, probability: float = FLOOR_PROBABILITY) -> float:
+    """Return the network's logit at which a pick has the given probability."""
+    return (math.log(probability / (1 - probability)) - calibration.offset) / calibration.slope

@@ -1,0 +1,129 @@
+"""Picks from a map of logits: greedy non-maximum suppression by discs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostpick.inference.dense import ScoreMap
+from frostpick.sampling import Sampling
+
+Floats = NDArray[np.float64]
+#: Farthest that a refined peak may lie from its cell, in cells.
+REFINE_LIMIT = 0.5
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Peaks of one micrograph by descending logit, in micrograph pixels, float64 ``(n,)``."""
+
+    y_px: Floats
+    x_px: Floats
+    logit: Floats
+
+    def __len__(self) -> int:
+        return len(self.logit)
+
+    def inside(self, shape: tuple[int, int], margin_px: float) -> Peaks:
+        """Return the peaks at least ``margin_px`` from the edges of an image of ``shape``.
+
+        The edges are half a pixel outside the centres of the outermost pixels.
+        """
+        keep = np.ones(len(self), np.bool_)
+        for position, side in ((self.y_px, shape[0]), (self.x_px, shape[1])):
+            keep &= np.minimum(position + 0.5, side - 0.5 - position) >= margin_px
+        return Peaks(self.y_px[keep], self.x_px[keep], self.logit[keep])
+
+
+def find_peaks(
+    scores: ScoreMap, min_distance_px: float, floor_logit: float, max_peaks: int
+) -> Peaks:
+    """Return the picks of greedy disc suppression, refined between the cells.
+
+    From the highest logit down, ties in the order of rows then columns, a cell is a
+    peak unless it lies nearer than ``min_distance_px`` to a peak found before (an open
+    disc: exactly that distance is allowed). Every peak then moves to the top of a
+    parabola through its 3 x 3 neighbours, by half a cell at most, so that two peaks may
+    come nearer by up to one cell. The logit stays that of the cell.
+
+    Parameters
+    ----------
+    scores
+        Logits with their sampling; NaN is never a peak.
+    min_distance_px
+        Smallest distance between the cells of two peaks, in micrograph pixels.
+    floor_logit
+        Cells below are no peaks.
+    max_peaks
+        Stop after so many.
+    """
+    logits = scores.logits.detach().to("cpu").numpy()
+    rows, columns = greedy_discs(logits, scores.sampling, min_distance_px, floor_logit, max_peaks)
+    offset = refine(logits, rows, columns)
+    at = scores.sampling.to_parent(np.stack([rows, columns], axis=1) + offset)
+    return Peaks(at[:, 0], at[:, 1], logits[rows, columns].astype(np.float64))
+
+
+def greedy_discs(
+    logits: NDArray[np.float32],
+    sampling: Sampling,
+    min_distance_px: float,
+    floor_logit: float,
+    max_peaks: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows and columns of the peaks of ``logits`` ``(oh, ow)``, best first.
+
+    One stamp of the disc for every peak into a map with a margin, so that no disc
+    is cut at the border or wraps around it.
+    """
+    disc = open_disc(sampling, min_distance_px)
+    ry, rx = disc.shape[0] // 2, disc.shape[1] // 2
+    flat = np.flatnonzero(logits >= floor_logit)
+    order = flat[np.argsort(-logits.ravel()[flat], kind="stable")]
+    rows, columns = np.divmod(order, logits.shape[1])
+    taken = np.zeros((logits.shape[0] + 2 * ry, logits.shape[1] + 2 * rx), np.bool_)
+    peaks: list[int] = []
+    for number, (y, x) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
+        if taken[y + ry, x + rx]:
+            continue
+        if len(peaks) == max_peaks:
+            break
+        peaks.append(number)
+        taken[y : y + 2 * ry + 1, x : x + 2 * rx + 1] |= disc
+    return rows[peaks], columns[peaks]
+
+
+def open_disc(sampling: Sampling, radius_px: float) -> NDArray[np.bool_]:
+    """Return which cells around a cell lie nearer than ``radius_px``, itself included."""
+    reach = [int(np.ceil(radius_px / step)) for step in sampling.step_yx]
+    dy, dx = np.ogrid[-reach[0] : reach[0] + 1, -reach[1] : reach[1] + 1]
+    near = (dy * sampling.step_yx[0]) ** 2 + (dx * sampling.step_yx[1]) ** 2 < radius_px**2
+    near[reach[0], reach[1]] = True
+    return np.asarray(near, np.bool_)
+
+
+def refine(
+    logits: NDArray[np.float32], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> Floats:
+    """Return offsets ``(n, 2)`` in cells from each cell to the top of its quadratic.
+
+    The quadratic is the least-squares fit to the 3 x 3 neighbours. The offset is zero
+    at the border of the map, beside a value that is not finite, and where the fit has
+    no maximum; otherwise it is cut at ``REFINE_LIMIT`` along each axis.
+    """
+    around = np.pad(logits.astype(np.float64), 1, constant_values=np.nan)
+    near = np.stack([[around[rows + i, columns + j] for j in range(3)] for i in range(3)])
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        gy = (near[2] - near[0]).sum(0) / 6
+        gx = (near[:, 2] - near[:, 0]).sum(0) / 6
+        hyy = (near[0] + near[2] - 2 * near[1]).sum(0) / 3
+        hxx = (near[:, 0] + near[:, 2] - 2 * near[:, 1]).sum(0) / 3
+        hxy = (near[0, 0] + near[2, 2] - near[0, 2] - near[2, 0]) / 4
+        determinant = hyy * hxx - hxy**2
+        dy = (hxy * gx - hxx * gy) / determinant
+        dx = (hxy * gy - hyy * gx) / determinant
+        peaked = (determinant > 0) & (hyy < 0) & np.isfinite(dy) & np.isfinite(dx)
+    offset = np.where(peaked, np.stack([dy, dx]), 0.0)
+    return np.clip(offset, -REFINE_LIMIT, REFINE_LIMIT).T

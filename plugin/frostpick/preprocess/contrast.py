@@ -1,0 +1,74 @@
+"""Whether particles are darker or lighter than the ice, from the images themselves.
+
+Matter scatters: particles, carbon, crystals and dirt all lie on the same side of
+the ice. The image is band-passed at the size of the particle and its third moment
+taken; matter on ice makes the tail of its own side. The moments of all images
+given are added, each divided by its own deviation cubed, so that one odd
+micrograph cannot outvote the others; the sum decides. Equal sums mean dark.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Literal
+
+import torch
+from torch.nn.functional import avg_pool2d
+
+log = logging.getLogger(__name__)
+
+#: Deviations at which a band-passed value is cut, so that one crystal is one vote.
+CUT = 5.0
+#: Largest vote of one image.
+LIMIT = 0.5
+
+
+def contrast_vote(image: torch.Tensor, px_per_diameter: float) -> float:
+    """Return one image's vote, negative for dark particles.
+
+    Parameters
+    ----------
+    image
+        ``(h, w)`` float32 working image with its own sign.
+    px_per_diameter
+        Its pixels a particle diameter.
+
+    Returns
+    -------
+    float
+        Skewness of the band-passed image, between ``-LIMIT`` and ``LIMIT``.
+    """
+    small = max(1, min(round(px_per_diameter / 2), min(image.shape) // 4))
+    large = max(2, min(round(2 * px_per_diameter), min(image.shape) // 2))
+    band = _box(image, small) - _box(image, large)
+    centre = band.median()
+    deviation = 1.4826 * (band - centre).abs().median()
+    if not float(deviation) > 0:
+        return 0.0
+    scaled = ((band - centre) / deviation).clamp(-CUT, CUT).to(torch.float64)
+    skewness = float((scaled**3).mean() / (scaled**2).mean() ** 1.5)
+    return max(-LIMIT, min(LIMIT, skewness))
+
+
+def detect_contrast(
+    images: Iterable[torch.Tensor], px_per_diameter: float
+) -> Literal["dark", "light"]:
+    """Return the contrast of a data set from some of its working images (their own sign)."""
+    votes = [contrast_vote(image, px_per_diameter) for image in images]
+    found: Literal["dark", "light"] = "dark" if sum(votes) <= 0 else "light"
+    log.info(
+        "contrast: %s particles (votes of %d micrographs: %s)",
+        found,
+        len(votes),
+        ", ".join(f"{vote:+.2f}" for vote in votes),
+    )
+    return found
+
+
+def _box(image: torch.Tensor, side: int) -> torch.Tensor:
+    """Return running means over ``side`` pixels; at the edges over the pixels there are."""
+    averaged = avg_pool2d(
+        image[None, None], side + 1 - side % 2, 1, side // 2, count_include_pad=False
+    )
+    return averaged[0, 0]

@@ -1,0 +1,95 @@
+"""Two Gaussian modes of a set of values, by expectation-maximisation on a histogram."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+BINS = 256
+STEPS = 100
+#: Fractions of the values in the darker mode that the fits start from.
+STARTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95)
+
+
+@dataclass(frozen=True)
+class TwoModes:
+    """A fitted mixture: ``weight_bright`` of the values belong to the brighter mode.
+
+    ``separation`` is the distance of the means in units of the root mean square of
+    the two deviations; ``boundary`` the value where both modes are equally likely.
+    """
+
+    mean_dark: float
+    mean_bright: float
+    weight_bright: float
+    separation: float
+    boundary: float
+
+
+def fit_two_modes(values: torch.Tensor) -> TwoModes:
+    """Fit two Gaussians to the histogram of ``values``, all starts as one batch.
+
+    Deterministic: nothing is drawn at random, and the first of equally likely
+    starts wins. Every start is scored by the same likelihood.
+    """
+    flat = values.detach().to("cpu", torch.float64).ravel()
+    low, high = float(flat.min()), float(flat.max())
+    if not high > low:
+        return TwoModes(low, high, 1.0, 0.0, low)
+    # Histogram units: the values run from 0 to 1.
+    counts = torch.histc((flat - low) / (high - low), BINS, 0.0, 1.0)
+    share = counts / counts.sum()
+    x = (torch.arange(BINS, dtype=torch.float64) + 0.5) / BINS
+    mean, variance, weight, likelihood = _expectation_maximisation(x, share)
+    best = int(torch.argmax(likelihood))
+    (m0, m1), (v0, v1), (w0, w1) = (t[best].tolist() for t in (mean, variance, weight))
+    boundary = _boundary(x, m0, m1, v0, v1, w0, w1)
+    scale = high - low
+    return TwoModes(
+        mean_dark=low + scale * m0,
+        mean_bright=low + scale * m1,
+        weight_bright=w1,
+        separation=(m1 - m0) / math.sqrt((v0 + v1) / 2),
+        boundary=low + scale * boundary,
+    )
+
+
+def _expectation_maximisation(
+    x: torch.Tensor, share: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return means, variances and weights ``(starts, 2)``, dark first, and log-likelihoods."""
+    total_mean = (share * x).sum()
+    total_variance = (share * (x - total_mean) ** 2).sum()
+    # A mode narrower than a bin, or than a twentieth of the whole spread, is one outlier.
+    floor = torch.clamp(0.0025 * total_variance, min=BINS**-2)
+    cumulative = share.cumsum(0)
+    dark = (cumulative[None, :] - share[None, :] < torch.tensor(STARTS)[:, None]).to(torch.float64)
+    belongs = torch.stack([dark, 1 - dark], dim=1)  # (starts, 2, bins)
+    likelihood = torch.zeros(len(STARTS), dtype=torch.float64)
+    for _ in range(STEPS):
+        mass = (belongs * share).clamp_min(1e-12)
+        weight = mass.sum(2)
+        mean = (mass * x).sum(2) / weight
+        variance = ((mass * (x - mean[..., None]) ** 2).sum(2) / weight).clamp_min(floor)
+        log_density = (
+            weight.log()[..., None]
+            - 0.5 * variance.log()[..., None]
+            - 0.5 * (x - mean[..., None]) ** 2 / variance[..., None]
+        )
+        log_total = torch.logsumexp(log_density, dim=1)
+        belongs = (log_density - log_total[:, None]).exp()
+        likelihood = (share * log_total).sum(1)
+    order = torch.argsort(mean, dim=1, stable=True)
+    return mean.gather(1, order), variance.gather(1, order), weight.gather(1, order), likelihood
+
+
+def _boundary(
+    x: torch.Tensor, m0: float, m1: float, v0: float, v1: float, w0: float, w1: float
+) -> float:
+    """Return where the brighter mode takes over between the two means."""
+    log0 = math.log(w0) - 0.5 * math.log(v0) - 0.5 * (x - m0) ** 2 / v0
+    log1 = math.log(w1) - 0.5 * math.log(v1) - 0.5 * (x - m1) ** 2 / v1
+    taken = x[(x >= m0) & (x <= m1) & (log1 >= log0)]
+    return float(taken[0]) if len(taken) else (m0 + m1) / 2
