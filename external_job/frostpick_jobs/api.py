@@ -1,0 +1,148 @@
+"""What scripts and commands call: train, pick and select, on paths or on a host."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from frostpick.config import PickSettings, TrainSettings, resolve
+from frostpick.errors import ConfigError
+from frostpick.models.picking_model import WEIGHTS, PickingModel
+from frostpick_jobs.folder import FolderHost
+from frostpick_jobs.host import Host
+from frostpick_jobs.lifecycle import execute
+from frostpick_jobs.tasks import PickSummary, TrainSummary, run_pick, run_train
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+@dataclass(frozen=True)
+class PickResult:
+    """What was picked, and where the files are (None on a host other than a folder)."""
+
+    out: Path | None
+    summary: PickSummary
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """The trained model, and where its file is (None on a host other than a folder)."""
+
+    out: Path | None
+    model_path: Path | None
+    summary: TrainSummary
+
+
+def pick(
+    micrographs: Paths | Host,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    model: str | os.PathLike[str] | PickingModel = "blob",
+    **settings: Any,
+) -> PickResult:
+    """Pick particles.
+
+    Parameters
+    ----------
+    micrographs
+        Folders, patterns, files or lists; or a host, which brings its own.
+    out
+        Output folder; not with a host.
+    model
+        A model, its file or folder, or a shipped name.
+    settings
+        Fields of `PickSettings`, e.g. ``diameter=120, threshold="p=0.6"``.
+
+    Raises
+    ------
+    FrostpickError
+        Any error meant for the user.
+    """
+    in_memory = model if isinstance(model, PickingModel) else None
+    named = {} if in_memory else {"model": os.fspath(model)}  # type: ignore[arg-type]
+    resolved = resolve(PickSettings, ("arguments", {**named, **settings}))
+    host = _host(micrographs, out, model=in_memory)
+    summary = execute(host, lambda: run_pick(host, resolved))
+    return PickResult(_out(host), summary)
+
+
+def train(
+    micrographs: Paths | Host,
+    picks: Paths = (),
+    out: str | os.PathLike[str] | None = None,
+    **settings: Any,
+) -> TrainResult:
+    """Train a picking model.
+
+    Parameters
+    ----------
+    micrographs
+        Folders, patterns, files or lists; or a host, which brings its own picks too.
+    picks
+        Files, folders or patterns of picks; not with a host.
+    out
+        Output folder; not with a host.
+    settings
+        Fields of `TrainSettings`, e.g. ``diameter=120, start_from="none"``.
+
+    Raises
+    ------
+    FrostpickError
+        Any error meant for the user.
+    """
+    resolved = resolve(TrainSettings, ("arguments", settings))
+    host = _host(
+        micrographs,
+        out,
+        picks=_paths(picks),
+        pixel_size=resolved.pixel_size,
+        picks_pixel_size=resolved.picks_pixel_size,
+    )
+    summary = execute(host, lambda: run_train(host, resolved))
+    folder = _out(host)
+    return TrainResult(folder, folder / "model" / WEIGHTS if folder else None, summary)
+
+
+def select(out: str | os.PathLike[str], threshold: str | float) -> PickResult:
+    """Select anew among the picks of a finished folder job, without inference.
+
+    Parameters
+    ----------
+    out
+        The output folder of `pick`.
+    threshold
+        ``auto``, a score, ``p=PROBABILITY`` or ``precision=EXPECTED``.
+
+    Raises
+    ------
+    InputError
+        The folder holds no picking job that came to its end.
+    """
+    from frostpick_jobs.tasks.select import run_select
+
+    host = FolderHost(Path(out))
+    summary = execute(host, lambda: run_select(host, str(threshold)))
+    return PickResult(host.out, summary)
+
+
+def _host(micrographs: Paths | Host, out: str | os.PathLike[str] | None, **others: Any) -> Host:
+    if isinstance(micrographs, Host):
+        if out is not None:
+            raise ConfigError("a host has its own output folder; leave out away")
+        return micrographs
+    if out is None:
+        raise ConfigError("no output folder; give one with out")
+    return FolderHost(Path(out), _paths(micrographs), **others)
+
+
+def _paths(paths: Paths) -> tuple[str, ...]:
+    if isinstance(paths, (str, os.PathLike)):
+        return (os.fspath(paths),)
+    return tuple(os.fspath(path) for path in paths)
+
+
+def _out(host: Host) -> Path | None:
+    return host.out if isinstance(host, FolderHost) else None

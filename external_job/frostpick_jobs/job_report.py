@@ -1,0 +1,48 @@
+"""The report of any job, from what it delivers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from frostpick.report.figure import Figure
+from frostpick.report.page import render_report
+from frostpick_jobs.host import Delivery
+
+_NOT_A_ROW = {"settings", "versions", "failed", "curve", "seconds_by_stage"}
+
+
+def job_report(title: str, delivery: Delivery) -> str:
+    """Return the HTML page of a finished job."""
+    record = delivery.record
+    return render_report(
+        title,
+        summary_rows(record),
+        [Figure(name, png, caption) for name, png, caption in delivery.figures],
+        failures=list(delivery.failed.items()),
+        settings=record.get("settings", {}),
+        software=record.get("versions", {}),
+    )
+
+
+def summary_rows(record: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Return the record as ``(name, value)`` rows, one level deep."""
+    rows: list[tuple[str, object]] = []
+    for name, value in record.items():
+        if name in _NOT_A_ROW:
+            continue
+        if isinstance(value, Mapping):
+            rows += [
+                (f"{_words(name)}: {_words(key)}", _shown(item)) for key, item in value.items()
+            ]
+        else:
+            rows.append((_words(name), _shown(value)))
+    return rows
+
+
+def _words(name: object) -> str:
+    return str(name).replace("_", " ")
+
+
+def _shown(value: object) -> object:
+    return f"{value:.4g}" if isinstance(value, float) else value

@@ -1,0 +1,150 @@
+"""From the start of a job to its end: signals, errors, and exactly one word to the host."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import traceback
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
+
+from frostpick.errors import FrostpickError, JobStopped
+from frostpick.runtime.atomic import write_text
+from frostpick_jobs.host import Host, Outcome
+from frostpick_jobs.job_lock import JobRunningError, job_lock
+from frostpick_jobs.stop_signals import ReporterWithSignals, StopSignals
+
+log = logging.getLogger(__name__)
+
+TRACEBACK = "traceback.txt"
+FINISHED, FAILED, STOPPED = 0, 1, 130
+
+T = TypeVar("T")
+
+
+def run_job(host: Host, task: Callable[[], object], *, debug: bool = False) -> int:
+    """Run a task for a program: log one sentence for an error, return the exit code.
+
+    Parameters
+    ----------
+    host
+        The host that the task works for; told of the end by `Host.end`, last.
+    task
+        E.g. ``lambda: run_pick(host, settings)``; it calls `Host.begin`.
+    debug
+        Log the traceback of an error too.
+
+    Returns
+    -------
+    int
+        0 finished, 1 failed, 128 + the signal's number stopped (130 by the host).
+    """
+    signals = StopSignals()
+    try:
+        execute(host, task, signals=signals)
+    except BaseException as error:
+        level = logging.WARNING if is_stop(error) else logging.ERROR
+        log.log(level, "%s", sentence(error, host.spool), exc_info=error if debug else None)
+        return _exit_code(error, signals)
+    return FINISHED
+
+
+def execute(host: Host, task: Callable[[], T], *, signals: StopSignals | None = None) -> T:
+    """Run a task under the job's lock and signals, end the host, and return or raise.
+
+    What scripts call: errors reach them as exceptions.
+
+    Raises
+    ------
+    JobRunningError
+        Another process works on this job; then the host is neither begun nor ended.
+    FrostpickError, JobStopped, BaseException
+        What the task raised, after `Host.end` was told.
+    """
+    signals = signals or StopSignals()
+    reporter = host.reporter
+    with signals, ExitStack() as lock:
+        host.reporter = ReporterWithSignals(reporter, signals)
+        try:
+            lock.enter_context(job_lock(host.spool))
+            result = task()
+        except JobRunningError:
+            raise
+        except BaseException as error:
+            signals.closing()
+            if is_bug(error):
+                _keep_traceback(host.spool, error)
+            outcome = Outcome.ABORTED if is_stop(error) else Outcome.FAILED
+            _end(host, outcome, sentence(error, host.spool))
+            raise
+        else:
+            signals.closing()
+            _end(host, Outcome.FINISHED, "")
+            return result
+        finally:
+            host.reporter = reporter
+
+
+def sentence(error: BaseException, spool: Path) -> str:
+    """Return what a user is told about an error: one sentence."""
+    if isinstance(error, FrostpickError):
+        return str(error)
+    if is_stop(error):
+        return f"{error}" if str(error) else "stopped"
+    if is_out_of_memory(error):
+        return f"out of memory ({_first_line(error)}); free memory, or use fewer --threads"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"{error.filename or spool}: no space left on the disk; free some and continue the job"
+        )
+    if isinstance(error, OSError):
+        return f"{error.filename or 'file system'}: {error.strerror or error}"
+    return (
+        f"this is a bug in frostpick: {type(error).__name__}: {_first_line(error)}; "
+        f"please report it with {spool / TRACEBACK}"
+    )
+
+
+def is_stop(error: BaseException) -> bool:
+    """Tell whether somebody wanted the job to stop."""
+    return isinstance(error, (JobStopped, KeyboardInterrupt))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether memory ran out, in Python or in torch's own allocator."""
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+
+
+def is_bug(error: BaseException) -> bool:
+    """Tell whether nobody meant this error to reach the user."""
+    meant = isinstance(error, (FrostpickError, OSError)) or is_stop(error)
+    return not meant and not is_out_of_memory(error)
+
+
+def _exit_code(error: BaseException, signals: StopSignals) -> int:
+    if is_stop(error):
+        return STOPPED if signals.received is None else 128 + signals.received
+    return FAILED
+
+
+def _end(host: Host, outcome: Outcome, message: str) -> None:
+    try:
+        host.end(outcome, message)
+    except Exception:
+        log.exception("the host could not be told that the job %s", outcome.value)
+
+
+def _keep_traceback(spool: Path, error: BaseException) -> None:
+    text = "".join(traceback.format_exception(error))
+    try:
+        write_text(spool / TRACEBACK, text)
+    except OSError as failure:
+        log.warning("no traceback kept: %s", failure)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

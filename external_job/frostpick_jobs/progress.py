@@ -1,0 +1,190 @@
+"""Progress with time left: a bar on a terminal, lines in a log; and stop requests."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from frostpick.errors import JobStopped
+from frostpick.runtime.reporter import Reporter
+
+log = logging.getLogger(__name__)
+
+LINES = 50
+LONGEST_SILENCE = 60.0
+
+
+class StopHook(Protocol):
+    """Asked at each `Reporter.check`; a text is the reason to stop, None means go on."""
+
+    def __call__(self) -> str | None:
+        """Return why to stop, or None."""
+        ...
+
+
+class FileAppears:
+    """A stop hook: a program stops a job by touching a file.
+
+    Parameters
+    ----------
+    path
+        The file, e.g. RELION's ``RELION_JOB_ABORT_NOW``.
+    seconds
+        The disk is asked at most this often, for it may be a network disk and
+        `check` is called thousands of times a minute.
+    """
+
+    def __init__(
+        self, path: Path, seconds: float = 2.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._path, self._seconds, self._clock = path, seconds, clock
+        self._next = -float("inf")
+
+    def __call__(self) -> str | None:
+        """Return the reason when the file is there."""
+        now = self._clock()
+        if now < self._next:
+            return None
+        self._next = now + self._seconds
+        return f"stopped by {self._path}" if self._path.exists() else None
+
+
+class LineReporter:
+    """Progress as lines of the log: at most 50 a stage, and one a minute when it is slow.
+
+    Parameters
+    ----------
+    stop
+        Asked at each `check`.
+    clock
+        Running time in seconds.
+    """
+
+    def __init__(
+        self, stop: StopHook | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stop, self._clock = stop, clock
+        self._lock = threading.Lock()
+        self._begin("", 0)
+
+    def _begin(self, name: str, total: int) -> None:
+        self._name, self._total, self._done = name, total, 0
+        self._began = self._said = self._clock()
+        self._said_at = 0
+
+    def stage(self, name: str, total: int) -> None:
+        """Start a stage."""
+        with self._lock:
+            self._begin(name, total)
+
+    def advance(self, n: int = 1, **metrics: float) -> None:
+        """Count, and log a line where one is due."""
+        with self._lock:
+            self._done += n
+            now = self._clock()
+            step = max(1, -(-self._total // LINES))
+            due = self._done - self._said_at >= step or now - self._said >= LONGEST_SILENCE
+            if not due and self._done != self._total:
+                return
+            self._said_at, self._said = self._done, now
+            left = seconds_left(self._done, self._total, now - self._began)
+            log.info("%s: %d of %d%s%s", self._name, self._done, self._total, left, shown(metrics))
+
+    def figure(self, name: str, png: bytes, caption: str) -> None:
+        """Ignore: pictures are in the report."""
+
+    def check(self) -> None:
+        """Raise `JobStopped` when the hook says so."""
+        raise_if_stopped(self._stop)
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+
+class BarReporter:
+    """Progress as a bar on a terminal.
+
+    Parameters
+    ----------
+    stop
+        Asked at each `check`.
+    """
+
+    def __init__(self, stop: StopHook | None = None) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._stop = stop
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[metrics]}"),
+            console=Console(stderr=True),
+        )
+        self._bar = self._progress.add_task("", total=None, visible=False, metrics="")
+
+    def stage(self, name: str, total: int) -> None:
+        """Start a bar."""
+        self._progress.start()
+        self._progress.reset(self._bar, description=name, total=total, visible=True, metrics="")
+
+    def advance(self, n: int = 1, **metrics: float) -> None:
+        """Move the bar."""
+        self._progress.update(self._bar, advance=n, metrics=shown(metrics).strip(", "))
+
+    def figure(self, name: str, png: bytes, caption: str) -> None:
+        """Ignore: pictures are in the report."""
+
+    def check(self) -> None:
+        """Raise `JobStopped` when the hook says so."""
+        raise_if_stopped(self._stop)
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        self._progress.stop()
+
+
+class ClosingReporter(Reporter, Protocol):
+    """A reporter that gives back what it holds at the end of a job."""
+
+    def close(self) -> None:
+        """Give back the terminal."""
+        ...
+
+
+def terminal_reporter(stop: StopHook | None = None) -> ClosingReporter:
+    """Return a bar when standard error is a terminal, lines otherwise."""
+    return BarReporter(stop) if sys.stderr.isatty() else LineReporter(stop)
+
+
+def raise_if_stopped(stop: StopHook | None) -> None:
+    """Raise `JobStopped` with the hook's reason, where there is one."""
+    reason = None if stop is None else stop()
+    if reason is not None:
+        raise JobStopped(reason)
+
+
+def seconds_left(done: int, total: int, elapsed: float) -> str:
+    """Return ``, 0:12:30 left`` at the mean pace so far; empty at the end."""
+    if not 0 < done < total:
+        return ""
+    seconds = round(elapsed / done * (total - done))
+    return f", {seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d} left"
+
+
+def shown(metrics: dict[str, float]) -> str:
+    """Return ``, loss 0.123`` for each metric."""
+    return "".join(f", {name} {value:.4g}" for name, value in metrics.items())

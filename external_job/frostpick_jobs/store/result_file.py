@@ -1,0 +1,110 @@
+"""One micrograph's stored result: a small ``.npz`` without pickle."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostpick.runtime.atomic import atomic_write
+from frostpick.types import Picks
+
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class StoredPicks:
+    """A finished micrograph.
+
+    Parameters
+    ----------
+    micrograph_id
+        The host's id.
+    picks
+        All picks above the floor, by descending score; ``selected`` is not meant.
+    shape
+        Rows and columns of the micrograph.
+    pixel_size_A
+        The pixel size in force, in Angstrom.
+    seconds
+        Time of each stage.
+    preview
+        ``(h, w)`` uint8 small picture, kept for a few micrographs only.
+    """
+
+    micrograph_id: str
+    picks: Picks
+    shape: tuple[int, int]
+    pixel_size_A: float
+    seconds: Mapping[str, float]
+    preview: NDArray[np.uint8] | None = None
+
+
+def write_result(path: Path, result: StoredPicks, key: Mapping[str, Any]) -> None:
+    """Write a result and the parts of its key, atomically."""
+    picks = result.picks
+    about = {
+        "id": result.micrograph_id,
+        "key": dict(key),
+        "shape": list(result.shape),
+        "pixel_size_A": result.pixel_size_A,
+        "diameter_A": picks.diameter_A,
+        "source": picks.source,
+        "seconds": dict(result.seconds),
+    }
+    arrays = {
+        "about": np.frombuffer(json.dumps(about).encode("ascii"), np.uint8),
+        "picks": np.stack([picks.x_px, picks.y_px, picks.score]).astype("<f8"),
+    }
+    if result.preview is not None:
+        arrays["preview"] = np.ascontiguousarray(result.preview, np.uint8)
+    with atomic_write(path) as handle:
+        np.savez(handle, **arrays)  # type: ignore[arg-type]
+
+
+def read_key(path: Path, micrograph_id: str) -> dict[str, Any] | None:
+    """Return the parts of the key of a whole and readable result; None for any other file.
+
+    All of it is read, so that a truncated or damaged file shows now and not
+    when the outputs are written.
+    """
+    found = _read(path, micrograph_id)
+    return None if found is None else found[1]
+
+
+def read_result(path: Path, micrograph_id: str) -> StoredPicks | None:
+    """Return a result; None where the file is missing, damaged or another micrograph's."""
+    found = _read(path, micrograph_id)
+    return None if found is None else found[0]
+
+
+def _read(path: Path, micrograph_id: str) -> tuple[StoredPicks, dict[str, Any]] | None:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            about = json.loads(archive["about"].tobytes())
+            x, y, score = archive["picks"].astype(np.float64)
+            preview = archive["preview"] if "preview" in archive.files else None
+        if about["id"] != micrograph_id:
+            return None
+        picks = Picks.from_xy(
+            micrograph_id, x, y, score=score, diameter_A=about["diameter_A"], source=about["source"]
+        )
+        rows, columns = about["shape"]
+        result = StoredPicks(
+            micrograph_id=micrograph_id,
+            picks=picks,
+            shape=(int(rows), int(columns)),
+            pixel_size_A=float(about["pixel_size_A"]),
+            seconds=dict(about["seconds"]),
+            preview=preview,
+        )
+        return result, dict(about["key"])
+    except _DAMAGED:
+        return None

@@ -1,0 +1,45 @@
+"""Pictures of a finished picking job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostpick.report.figure import Figure
+from frostpick.report.micrographs import picks_on_micrograph
+from frostpick.report.scores import expected_precision_recall, score_histogram
+from frostpick_jobs.store import PickStore, StoredPicks
+from frostpick_jobs.tasks.spread import spread
+
+MOST_SHOWN = 12
+
+
+def pick_figures(
+    store: PickStore, previewed: Sequence[str], scores: NDArray[np.float64], threshold: float
+) -> list[Figure]:
+    """Draw the scores, and the picks on at most 12 of the micrographs that have a preview."""
+    plots = [score_histogram(scores, threshold), expected_precision_recall(scores, threshold)]
+    for micrograph_id in spread(previewed, MOST_SHOWN):
+        plots += _on_micrograph(store.get(micrograph_id), threshold)
+    return plots
+
+
+def _on_micrograph(result: StoredPicks, threshold: float) -> list[Figure]:
+    if result.preview is None:
+        return []
+    picks = result.picks.select(threshold)
+    diameter_A = picks.diameter_A or 0.02 * result.shape[1] * result.pixel_size_A
+    figure = picks_on_micrograph(
+        result.preview,
+        picks.x_px,
+        picks.y_px,
+        picks.score,
+        picks.selected,
+        scale=result.preview.shape[1] / result.shape[1],
+        diameter_px=diameter_A / result.pixel_size_A,
+        title=result.micrograph_id,
+        pixel_size_A=result.pixel_size_A,
+    )
+    return [figure]

@@ -1,0 +1,108 @@
+"""The picking task: what is missing is picked, then all of it is delivered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from frostpick.config import PickSettings
+from frostpick.errors import FrostpickError, InputError
+from frostpick.inference.plan import PickPlan, plan_picking
+from frostpick.inference.threshold import parse_threshold
+from frostpick.models.picking_model import PickingModel
+from frostpick.models.shipped import load_model
+from frostpick.runtime.run_record import RunRecord
+from frostpick.types import Micrograph
+from frostpick_jobs.host import Host
+from frostpick_jobs.store import PickStore
+from frostpick_jobs.tasks.claim import claim
+from frostpick_jobs.tasks.finish import PickSummary, finish_picking
+from frostpick_jobs.tasks.missing import pick_missing
+from frostpick_jobs.tasks.spread import spread
+
+log = logging.getLogger(__name__)
+
+MOST_LISTED = 20
+MOST_PREVIEWS = 12
+
+__all__ = ["PickSummary", "run_pick"]
+
+
+@dataclass(frozen=True)
+class PickJob:
+    """What a picking job works with, once its inputs are read.
+
+    Parameters
+    ----------
+    micrographs
+        Those to pick, in the host's order, `PickSettings.limit` applied.
+    """
+
+    settings: PickSettings
+    micrographs: Sequence[Micrograph]
+    model: PickingModel
+    plan: PickPlan
+
+
+def run_pick(host: Host, settings: PickSettings) -> PickSummary:
+    """Pick a host's micrographs and deliver the picks.
+
+    Calls `Host.begin`, picks every micrograph whose stored result does not
+    hold, and when all are done chooses (or takes up) the threshold and calls
+    `Host.deliver_one` for each and `Host.deliver` once. `Host.end` is called by
+    `frostpick_jobs.lifecycle`, under which this runs.
+
+    Raises
+    ------
+    InputError
+        No micrographs, or a folder that holds another kind of job.
+    FrostpickError
+        Every micrograph failed; the sentence has the first reason.
+    """
+    record = RunRecord("pick", host.name, settings.model_dump(mode="json"))
+    host.begin()
+    claim(host.spool, "pick")
+    with record.stage("reading the inputs"):
+        job = read_inputs(host, settings)
+    store = PickStore(host.spool)
+    with record.stage("picking"):
+        failed = pick_missing(store, job.model, job.plan, job.micrographs, host.reporter)
+    report_failures(failed)
+    if len(failed) == len(job.micrographs):
+        raise FrostpickError(f"no micrograph could be picked; the first: {first_failure(failed)}")
+    with record.stage("delivering"):
+        return finish_picking(host, store, job, failed, record)
+
+
+def read_inputs(host: Host, settings: PickSettings) -> PickJob:
+    """Read the micrographs and the model, and resolve the settings against them."""
+    parse_threshold(settings.threshold)
+    everything = host.micrographs()
+    if not everything:
+        raise InputError("no micrographs to pick; give some with --micrographs")
+    micrographs = spread(everything, settings.limit or len(everything))
+    if len(micrographs) < len(everything):
+        log.info(
+            "limit: %d of %d micrographs, spread over the set", len(micrographs), len(everything)
+        )
+    model = host.model() or load_model(settings.model)
+    shown = frozenset(m.id for m in spread(micrographs, MOST_PREVIEWS))
+    plan = replace(plan_picking(model, settings), preview_ids=shown)
+    return PickJob(settings, micrographs, model, plan)
+
+
+def report_failures(failed: Mapping[str, str]) -> None:
+    """Log at most 20 failed micrographs, and how many more there are."""
+    for micrograph_id, reason in list(failed.items())[:MOST_LISTED]:
+        log.warning("not picked: %s: %s", micrograph_id, reason)
+    if len(failed) > MOST_LISTED:
+        log.warning("not picked: %d more micrographs", len(failed) - MOST_LISTED)
+    if failed:
+        log.warning("%d micrographs failed; continue the job to try them again", len(failed))
+
+
+def first_failure(failed: Mapping[str, str]) -> str:
+    """Return ``id: reason`` of the first failure."""
+    micrograph_id, reason = next(iter(failed.items()))
+    return f"{micrograph_id}: {reason}"

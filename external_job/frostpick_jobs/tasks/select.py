@@ -1,0 +1,48 @@
+"""Select anew among stored picks: another threshold, no inference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from frostpick.errors import InputError
+from frostpick.inference.threshold import parse_threshold
+from frostpick.runtime.run_record import RunRecord
+from frostpick.types import LocalFile, Micrograph
+from frostpick_jobs.host import Host
+from frostpick_jobs.store import PickStore
+from frostpick_jobs.tasks.claim import claimed_by
+from frostpick_jobs.tasks.finish import DELIVERED, PickSummary, deliver_picks, sum_up
+from frostpick_jobs.tasks.threshold import freeze_threshold
+
+
+def run_select(host: Host, rule: str) -> PickSummary:
+    """Choose a threshold anew over all stored picks, and deliver again.
+
+    The new threshold is frozen in place of the old one. Native outputs hold the
+    selected picks, even if the job was told to write all.
+
+    Raises
+    ------
+    InputError
+        The job's folder holds no picking job that came to its end.
+    """
+    parse_threshold(rule)
+    if claimed_by(host.spool) != "pick":
+        raise InputError(
+            f"{host.spool.parent}: no picking job here; give the output folder of pick"
+        )
+    store = PickStore(host.spool)
+    state = store.read_state(DELIVERED)
+    if not state:
+        raise InputError(
+            f"{host.spool.parent}: the picking job did not come to its end; continue it"
+        )
+    before = state["record"]
+    record = RunRecord("pick", host.name, {**before["settings"], "threshold": rule})
+    kept = ("model", "seed", "device", "threads", "diameter_A")
+    record.add(**{name: before[name] for name in kept if name in before})
+    host.begin()
+    done = [Micrograph(one, LocalFile(Path(one))) for one in state["micrographs"]]
+    totals = sum_up(store, done)
+    threshold = freeze_threshold(store, state["basis"], rule, totals.scores)
+    return deliver_picks(host, store, done, state["failed"], threshold, "selected", totals, record)

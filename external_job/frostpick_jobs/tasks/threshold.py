@@ -1,0 +1,77 @@
+"""The threshold of a job: chosen once over all picks, then frozen."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostpick.inference.plan import PickPlan
+from frostpick.inference.threshold import choose_threshold, expected_table
+from frostpick_jobs.store import PickStore
+from frostpick_jobs.store.keys import plan_settings, text_digest
+
+log = logging.getLogger(__name__)
+
+STATE = "threshold"
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A threshold in score units, and whether an earlier run of the job chose it."""
+
+    score: float
+    rule: str
+    frozen: bool
+
+
+def threshold_basis(model_digest: str, plan: PickPlan, limit: int) -> str:
+    """Return a digest of what a frozen threshold stands on: all but the micrographs.
+
+    A micrograph that arrives later is judged as the earlier ones were. A first
+    look with ``--limit`` does not freeze the threshold of the whole set.
+    """
+    settings = json.dumps(plan_settings(plan), sort_keys=True)
+    return text_digest(model_digest, settings, str(limit))
+
+
+def decide_threshold(
+    store: PickStore, basis: str, rule: str, scores: NDArray[np.float64]
+) -> Threshold:
+    """Return the frozen threshold of this basis and rule, or choose and freeze one.
+
+    Parameters
+    ----------
+    scores
+        ``(n,)`` scores of all picks above the floor on all micrographs.
+    """
+    state = store.read_state(STATE)
+    if state.get("basis") == basis and state.get("rule") == rule:
+        score = state.get("threshold")
+        if isinstance(score, float):
+            return Threshold(score, rule, frozen=True)
+    return freeze_threshold(store, basis, rule, scores)
+
+
+def freeze_threshold(
+    store: PickStore, basis: str, rule: str, scores: NDArray[np.float64]
+) -> Threshold:
+    """Choose a threshold and freeze it for every continue of the job."""
+    score = float(choose_threshold(scores, rule))
+    store.write_state(
+        STATE, {"basis": basis, "rule": rule, "threshold": score, "picks": len(scores)}
+    )
+    return Threshold(score, rule, frozen=False)
+
+
+def log_threshold(threshold: Threshold, scores: NDArray[np.float64]) -> None:
+    """Log the threshold, what it is expected to keep, and the table of others."""
+    origin = "frozen by an earlier run of this job" if threshold.frozen else threshold.rule
+    log.info("threshold: score >= %.3f (%s)", threshold.score, origin)
+    log.info("minimum FOM to type elsewhere for the same picks: %.3f", threshold.score)
+    log.info("  threshold      picks  expected precision  expected recall")
+    for row in expected_table(scores):
+        log.info("%11.2f %10d %19.3f %16.3f", row.threshold, row.count, row.precision, row.recall)

@@ -1,0 +1,107 @@
+"""The training task: labels in, a picking model out."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from frostpick.config import TrainSettings
+from frostpick.errors import InputError, LabelError
+from frostpick.models.picking_model import PickingModel
+from frostpick.models.shipped import load_model
+from frostpick.report.training import training_curves
+from frostpick.runtime.run_record import RunRecord
+from frostpick.training.train import TrainingResult, train_picker
+from frostpick.types import Labels
+from frostpick_jobs.host import Delivery, Host
+from frostpick_jobs.tasks.claim import claim
+
+log = logging.getLogger(__name__)
+
+SPOOL = "training"
+
+
+@dataclass(frozen=True)
+class TrainSummary:
+    """What a training job came to."""
+
+    model: PickingModel
+    curve: Sequence[Mapping[str, float]]
+    summary: Mapping[str, Any]
+
+
+def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
+    """Train a model on a host's micrographs and labels, and deliver it.
+
+    Calls `Host.begin` and `Host.deliver`; `Host.end` is called by
+    `frostpick_jobs.lifecycle`, under which this runs. A stopped training goes on
+    from its last state when the job is continued with the same settings and
+    labels; ``settings.restart`` throws that state away.
+
+    Raises
+    ------
+    InputError
+        No micrographs, or a folder that holds another kind of job.
+    LabelError
+        No label is on any micrograph of the job.
+    """
+    record = RunRecord("train", host.name, settings.model_dump(mode="json"))
+    host.begin()
+    claim(host.spool, "train")
+    with record.stage("reading the inputs"):
+        micrographs = host.micrographs()
+        if not micrographs:
+            raise InputError("no micrographs to train on; give some with --micrographs")
+        labels = host.labels()
+        _check_labels(labels)
+        start = _start(host, settings)
+    spool = host.spool / SPOOL
+    if settings.restart and spool.exists():
+        shutil.rmtree(spool)
+    with record.stage("training"):
+        result = train_picker(
+            micrographs, labels, settings, start=start, spool=spool, reporter=host.reporter
+        )
+    _deliver(host, settings, result, labels, record)
+    return TrainSummary(result.model, result.curve, result.summary)
+
+
+def _check_labels(labels: Mapping[str, Labels]) -> None:
+    count = sum(len(one) for one in labels.values())
+    if count == 0:
+        raise LabelError("no label is on any of the micrographs; check --picks and its names")
+    log.info("%d labels on %d micrographs", count, sum(len(one) > 0 for one in labels.values()))
+
+
+def _start(host: Host, settings: TrainSettings) -> PickingModel | None:
+    given = host.model()
+    if given is not None:
+        return given
+    return None if settings.start_from == "none" else load_model(settings.start_from)
+
+
+def _deliver(
+    host: Host,
+    settings: TrainSettings,
+    result: TrainingResult,
+    labels: Mapping[str, Labels],
+    record: RunRecord,
+) -> None:
+    plot = training_curves(result.curve)
+    figures = [(plot.name, plot.png, plot.caption)]
+    for figure in figures:
+        host.reporter.figure(*figure)
+    record.add(
+        model={"digest": result.model.digest, "started_from": settings.start_from},
+        seed=settings.seed,
+        training=dict(result.summary),
+        curve=list(result.curve),
+        counts={
+            "labels": sum(len(one) for one in labels.values()),
+            "labelled_micrographs": sum(len(one) > 0 for one in labels.values()),
+        },
+    )
+    host.deliver(Delivery(model=result.model, record=record.finished(), figures=figures))
