@@ -115,7 +115,7 @@ def _scored(
     window: tuple[int, int],
     batch: int,
 ) -> Iterator[tuple[list[Corner], torch.Tensor]]:
-    """Yield corners and logits ``(b, height, width)``; halve the batch once when memory runs out."""
+    """Yield corners and logits ``(b, height, width)``; out of memory halves the batch once."""
     halved = False
     while corners:
         part = corners[:batch]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from frostpick.errors import ModelError
+from frostpick.models.blob import DifferenceOfGaussians
 from frostpick.models.conv import ConvNet
 from frostpick.models.dense import DenseNetwork
 from frostpick.models.resnet import ResNet8
@@ -15,6 +16,7 @@ NETWORKS: Mapping[str, Callable[..., DenseNetwork]] = {
     "conv31": partial(ConvNet, 31),
     "conv63": partial(ConvNet, 63),
     "conv127": partial(ConvNet, 127),
+    "dog": DifferenceOfGaussians,
 }
 
 

@@ -10,7 +10,7 @@ micrograph cannot outvote the others; the sum decides. Equal sums mean dark.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -51,11 +51,8 @@ def contrast_vote(image: torch.Tensor, px_per_diameter: float) -> float:
     return max(-LIMIT, min(LIMIT, skewness))
 
 
-def detect_contrast(
-    images: Iterable[torch.Tensor], px_per_diameter: float
-) -> Literal["dark", "light"]:
-    """Return the contrast of a data set from some of its working images (their own sign)."""
-    votes = [contrast_vote(image, px_per_diameter) for image in images]
+def decide_contrast(votes: Sequence[float]) -> Literal["dark", "light"]:
+    """Return the contrast of a data set from the votes of some of its micrographs."""
     found: Literal["dark", "light"] = "dark" if sum(votes) <= 0 else "light"
     log.info(
         "contrast: %s particles (votes of %d micrographs: %s)",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from frostpick.config import Contrast
 from frostpick.errors import MicrographError
-from frostpick.preprocess.contrast import detect_contrast
+from frostpick.preprocess.contrast import contrast_vote, decide_contrast
 from frostpick.preprocess.hot_pixels import hot_pixel_bounds
 from frostpick.preprocess.normalise import NormalisationSpec, full_constants, normalise
 from frostpick.preprocess.rescale import FACTORS, rescale
@@ -58,8 +58,8 @@ def preprocess(
         Working pixels a diameter.
     contrast
         Sign of the particles in ``image``; ``auto`` asks this image alone
-        (`detect_contrast` over several is the safer way). The working image has
-        dark, negative particles whatever the answer.
+        (several votes are safer). The working image has dark, negative particles
+        whatever the answer.
     device
         Where to compute; the result stays there.
     micrograph_id
@@ -72,19 +72,41 @@ def preprocess(
         in pixels is outside what can be rescaled.
     """
     constants = full_constants(spec)
+    working = working_scale(
+        image,
+        pixel_size_A,
+        diameter_A,
+        px_per_diameter=px_per_diameter,
+        device=device,
+        micrograph_id=micrograph_id,
+    )
+    data = working.data
+    if contrast == "auto":
+        contrast = decide_contrast([contrast_vote(data, px_per_diameter)])
+    if contrast == "light":
+        data = data.neg_()
+    try:
+        return WorkingImage(normalise(data, px_per_diameter, constants), working.sampling)
+    except ValueError as error:
+        raise MicrographError(micrograph_id, f"the image cannot be used: {error}") from error
+
+
+def working_scale(
+    image: NDArray[np.float32],
+    pixel_size_A: float,
+    diameter_A: float,
+    *,
+    px_per_diameter: float = 32.0,
+    device: torch.device | str = "cpu",
+    micrograph_id: str = "image",
+) -> WorkingImage:
+    """Cut hot pixels and rescale, keeping grey levels and sign; the first half of `preprocess`."""
     factor = scale_factor(image.shape, pixel_size_A, diameter_A, px_per_diameter, micrograph_id)
     bounds = hot_pixel_bounds(image)
     if not np.isfinite(bounds).all():
         raise MicrographError(micrograph_id, "it holds values that are not finite numbers")
     data, sampling = rescale(image, factor, pixel_size_A, bounds=bounds, device=device)
-    if contrast == "auto":
-        contrast = detect_contrast([data], px_per_diameter)
-    if contrast == "light":
-        data = data.neg_()
-    try:
-        return WorkingImage(normalise(data, px_per_diameter, constants), sampling)
-    except ValueError as error:
-        raise MicrographError(micrograph_id, f"the image cannot be used: {error}") from error
+    return WorkingImage(data, sampling)
 
 
 def scale_factor(

@@ -1,0 +1,200 @@
+"""The file to read first: the whole pick of a micrograph, from bytes to picks.
+
+`pick_image` is the science, in order, each step one function of this package;
+`pick_micrographs` is the same for a job of many, with readers ahead of it.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from frostpick.errors import ConfigError, MicrographError
+from frostpick.images import RawImage, resolve_pixel_size
+from frostpick.inference.calibration import calibrated, floor_logit
+from frostpick.inference.dense import score_map
+from frostpick.inference.peaks import find_peaks
+from frostpick.inference.plan import PickPlan
+from frostpick.inference.preview import make_preview
+from frostpick.inference.read import fetch_and_decode
+from frostpick.inference.stream import read_ahead
+from frostpick.models.picking_model import PickingModel
+from frostpick.preprocess import preprocess
+from frostpick.runtime.reporter import Reporter
+from frostpick.types import Micrograph, Picks
+
+#: Centres nearer to an edge than this many diameters are not picked: the particle is cut.
+BORDER = 0.4
+#: Most picks kept, in units of the densest packing of discs of one diameter.
+MOST_PACKED = 5.0
+
+
+@dataclass(frozen=True)
+class MicrographPicks:
+    """All picks above the floor on one micrograph, best first.
+
+    Parameters
+    ----------
+    shape, pixel_size_A
+        Of the micrograph, as it was read.
+    seconds
+        Wall time by step.
+    preview
+        ``(h, w)`` uint8 small picture, for the micrographs the plan names.
+    """
+
+    micrograph_id: str
+    picks: Picks
+    shape: tuple[int, int]
+    pixel_size_A: float
+    seconds: dict[str, float] = field(default_factory=dict)
+    preview: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class MicrographFailure:
+    """A micrograph that could not be used, and why."""
+
+    micrograph_id: str
+    reason: str
+
+
+def pick_image(
+    model: PickingModel,
+    image: NDArray[np.float32],
+    pixel_size_A: float,
+    plan: PickPlan,
+    micrograph_id: str = "image",
+) -> MicrographPicks:
+    """Pick one micrograph that is in memory.
+
+    Parameters
+    ----------
+    image
+        ``(ny, nx)`` float32.
+    pixel_size_A
+        Its pixel size in Angstrom.
+    plan
+        From `plan_picking`.
+
+    Returns
+    -------
+    MicrographPicks
+        Picks with a probability of at least 0.01, at most 5 times as many as discs of
+        one diameter fit in, in micrograph pixels, by descending score. None is nearer
+        to an edge than 0.4 diameters; such peaks are found first, suppress their
+        neighbours, and are then dropped.
+
+    Raises
+    ------
+    MicrographError
+        The image cannot be used: see `preprocess`.
+    """
+    card, shape = model.card, (image.shape[0], image.shape[1])
+    diameter_px = plan.diameter_A / pixel_size_A
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "preprocess"):
+        working = preprocess(
+            image,
+            pixel_size_A,
+            plan.scale_diameter_A,
+            card.preprocess,
+            px_per_diameter=card.px_per_diameter,
+            contrast=plan.contrast,
+            device=plan.device,
+            micrograph_id=micrograph_id,
+        )
+    with _timed(seconds, "network"):
+        scores = score_map(model.network, working)
+    with _timed(seconds, "peaks"):
+        peaks = find_peaks(
+            scores,
+            min_distance_px=plan.min_distance_A / pixel_size_A,
+            floor_logit=floor_logit(card.calibration),
+            max_peaks=math.ceil(MOST_PACKED * packing_limit(shape, diameter_px)),
+        ).inside(shape, BORDER * diameter_px)
+        score = calibrated(peaks.logit, card.calibration)
+        picks = Picks.from_xy(
+            micrograph_id, peaks.x_px, peaks.y_px, score=score, diameter_A=plan.diameter_A
+        ).sorted()
+    preview = None
+    if micrograph_id in plan.preview_ids:
+        with _timed(seconds, "preview"):
+            preview = make_preview(image, diameter_px, plan.device)
+    return MicrographPicks(micrograph_id, picks, shape, pixel_size_A, seconds, preview)
+
+
+def pick_micrographs(
+    model: PickingModel, micrographs: Iterable[Micrograph], plan: PickPlan, reporter: Reporter
+) -> Iterator[MicrographPicks | MicrographFailure]:
+    """Pick micrographs one after the other while readers fetch and decode the next ones.
+
+    Results come in the order of the input and are the same for any number of readers.
+    Sets torch's number of threads to the plan's. The reporter is asked to `check`
+    before every micrograph and while waiting; progress is the caller's to report.
+
+    Yields
+    ------
+    MicrographPicks or MicrographFailure
+        A micrograph that cannot be fetched, decoded or preprocessed is a failure and
+        the rest goes on; whatever else is raised ends the job.
+    """
+    if plan.contrast == "auto":
+        raise ConfigError("contrast 'auto' is not settled; call settle_contrast before picking")
+    torch.set_num_threads(plan.threads)
+    ready = on_device(model, plan.device)
+    with closing(read_ahead(micrographs, _read, plan.readers, reporter.check)) as ahead:
+        for micrograph, image in ahead:
+            yield _pick_or_failure(ready, micrograph, image, plan)
+            # The readers' bound counts on this image being gone before the next is asked for.
+            del image
+
+
+def on_device(model: PickingModel, device: torch.device) -> PickingModel:
+    """Return a copy of the model on a device, its weights laid out for speed there."""
+    network = copy.deepcopy(model.network).to(device)
+    return replace(model, network=network.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+
+
+def packing_limit(shape: tuple[int, int], diameter_px: float) -> float:
+    """Return how many discs of one diameter an area holds in the densest (hexagonal) packing."""
+    return shape[0] * shape[1] * 2 / (math.sqrt(3) * diameter_px**2)
+
+
+def _pick_or_failure(
+    model: PickingModel,
+    micrograph: Micrograph,
+    reading: Future[tuple[RawImage, float]],
+    plan: PickPlan,
+) -> MicrographPicks | MicrographFailure:
+    try:
+        image, read_seconds = reading.result()
+        pixel_size = resolve_pixel_size(
+            micrograph.id, micrograph.pixel_size_A, plan.pixel_size_A, image.pixel_size_A
+        )
+        found = pick_image(model, image.data, pixel_size, plan, micrograph.id)
+    except MicrographError as error:
+        return MicrographFailure(micrograph.id, error.reason)
+    return replace(found, seconds={"read": read_seconds, **found.seconds})
+
+
+def _read(micrograph: Micrograph) -> tuple[RawImage, float]:
+    start = time.perf_counter()
+    image = fetch_and_decode(micrograph)
+    return image, time.perf_counter() - start
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[step] = time.perf_counter() - start

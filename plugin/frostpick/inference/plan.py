@@ -1,0 +1,145 @@
+"""What a picking job does, decided once, before the first micrograph."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from frostpick.config import Contrast, PickSettings
+from frostpick.errors import ConfigError, MicrographError
+from frostpick.images import resolve_pixel_size
+from frostpick.inference.read import fetch_and_decode
+from frostpick.inference.threshold import parse_threshold
+from frostpick.models.picking_model import PickingModel
+from frostpick.preprocess import contrast_vote, decide_contrast, working_scale
+from frostpick.runtime.device import resolve_device
+from frostpick.runtime.reporter import Reporter
+from frostpick.runtime.threads import resolve_threads
+from frostpick.types import Micrograph
+
+log = logging.getLogger(__name__)
+
+#: Most micrographs looked at to find the contrast, spread over the set.
+CONTRAST_SAMPLE = 8
+
+
+@dataclass(frozen=True)
+class PickPlan:
+    """The resolved settings of a picking job.
+
+    Parameters
+    ----------
+    diameter_A
+        Longest dimension of the particle: border rule, packing limit, the picks' own.
+    scale_diameter_A
+        Diameter that sets the scale of the working image: the one the model was trained
+        for, where it has one.
+    min_distance_A
+        Smallest distance between two picks.
+    pixel_size_A
+        Pixel size for micrographs of which neither host nor header knows it.
+    contrast
+        Sign of the particles; ``auto`` until `settle_contrast`.
+    device
+        Where to compute.
+    threads
+        CPU threads of the computation.
+    readers
+        Threads that read ahead; never changes a result.
+    preview_ids
+        Micrographs of which a small picture is kept.
+    """
+
+    diameter_A: float
+    scale_diameter_A: float
+    min_distance_A: float
+    pixel_size_A: float | None = None
+    contrast: Contrast = "dark"
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    threads: int = 1
+    readers: int = 1
+    preview_ids: frozenset[str] = frozenset()
+
+
+def plan_picking(
+    model: PickingModel, settings: PickSettings, preview_ids: frozenset[str] = frozenset()
+) -> PickPlan:
+    """Resolve the settings of a picking job against its model.
+
+    A diameter in the settings is the one for border rule, packing limit and distance.
+    A model with a diameter of its own still sees the micrographs at the scale it was
+    trained for; where the two differ the log says so.
+
+    Raises
+    ------
+    ConfigError
+        Neither the settings nor the model has a diameter, or the threshold is no rule.
+    DeviceError
+        The device asked for is not there.
+    """
+    parse_threshold(settings.threshold)
+    own = model.card.diameter_A
+    diameter = settings.diameter or own
+    if diameter is None:
+        raise ConfigError(
+            f"model {model.card.network.name!r} works for any particle and needs its size: "
+            "give --diameter, the longest dimension in Angstrom"
+        )
+    if own is not None and abs(diameter / own - 1) > 0.01:
+        log.info(
+            "diameter %g A is used for distances and borders; the model sees the micrographs "
+            "at the scale of %g A it was trained for",
+            diameter,
+            own,
+        )
+    device = resolve_device(settings.device)
+    threads = resolve_threads(settings.threads)
+    return PickPlan(
+        diameter_A=diameter,
+        scale_diameter_A=own or diameter,
+        min_distance_A=settings.min_distance or model.card.min_distance * diameter,
+        pixel_size_A=settings.pixel_size,
+        contrast=settings.contrast,
+        device=device,
+        threads=threads,
+        readers=max(1, min(4, threads)) if device.type == "cuda" else 1,
+        preview_ids=preview_ids,
+    )
+
+
+def settle_contrast(
+    model: PickingModel, micrographs: Sequence[Micrograph], plan: PickPlan, reporter: Reporter
+) -> PickPlan:
+    """Return the plan with ``auto`` contrast decided; any other plan unchanged.
+
+    Reads at most ``CONTRAST_SAMPLE`` micrographs spread over the set. Give the job's
+    whole set, also when part of it is picked already: then a continued job decides as
+    an uninterrupted one does.
+    """
+    if plan.contrast != "auto":
+        return plan
+    count = min(CONTRAST_SAMPLE, len(micrographs))
+    votes = []
+    for number in range(count):
+        reporter.check()
+        micrograph = micrographs[number * len(micrographs) // count]
+        try:
+            image = fetch_and_decode(micrograph)
+            pixel = resolve_pixel_size(
+                micrograph.id, micrograph.pixel_size_A, plan.pixel_size_A, image.pixel_size_A
+            )
+            working = working_scale(
+                image.data,
+                pixel,
+                plan.scale_diameter_A,
+                px_per_diameter=model.card.px_per_diameter,
+                micrograph_id=micrograph.id,
+            )
+        except MicrographError as error:
+            log.warning("contrast: %s is left out (%s)", micrograph.id, error.reason)
+            continue
+        votes.append(contrast_vote(working.data, model.card.px_per_diameter))
+    return replace(plan, contrast=decide_contrast(votes))

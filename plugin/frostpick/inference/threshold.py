@@ -1,0 +1,164 @@
+"""Which picks to select: a threshold from a rule and from the scores of the whole job."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from frostpick.errors import ConfigError
+from frostpick.types import sigmoid
+
+Kind = Literal["auto", "score", "p", "precision"]
+#: Score of the probability 0.5, used where there is nothing to choose from.
+EVEN_ODDS = 0.0
+
+
+@dataclass(frozen=True)
+class ThresholdRule:
+    """A parsed ``--threshold``: its kind, and the score, probability or precision asked for."""
+
+    kind: Kind
+    value: float = math.nan
+
+
+@dataclass(frozen=True)
+class ThresholdRow:
+    """What to expect of the picks at or above a threshold.
+
+    ``count`` picks, of which the fraction ``precision`` are particles, which is the
+    fraction ``recall`` of all particles expected among the scored picks.
+    """
+
+    threshold: float
+    count: int
+    precision: float
+    recall: float
+
+
+def parse_threshold(text: str) -> ThresholdRule:
+    """Return the rule a text stands for: ``auto``, a score, ``p=0.6`` or ``precision=0.95``.
+
+    Raises
+    ------
+    ConfigError
+        The text is none of these, or its number is out of range.
+    """
+    wanted = text.strip().lower()
+    if wanted == "auto":
+        return ThresholdRule("auto")
+    name, equals, number = wanted.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not equals and math.isfinite(value):
+        return ThresholdRule("score", value)
+    if equals and name.strip() in ("p", "precision") and 0 < value < 1:
+        return ThresholdRule("p" if name.strip() == "p" else "precision", value)
+    raise ConfigError(
+        f"threshold {text!r} is not understood; expected auto, a score, p=PROBABILITY or "
+        "precision=EXPECTED with a number between 0 and 1"
+    )
+
+
+def choose_threshold(scores: ArrayLike | Iterable[ArrayLike], rule: str) -> float:
+    """Return the score at or above which a pick is selected.
+
+    Every pick is a particle with its own probability, so of the ``k`` best picks the
+    sum of their probabilities is expected to be particles, and the sum over all picks
+    stands for all particles there are.
+
+    - ``auto``: the threshold of the largest expected F1 = 2 TP / (k + all particles).
+    - a number: that score. ``p=P``: the score of that probability.
+    - ``precision=P``: the lowest threshold whose picks have an expected precision of at
+      least P; where none has, the score of the probability P, which selects none.
+
+    Equal scores are selected together or not at all. Without scores ``auto`` is the
+    score of probability 0.5, and ``precision=P`` that of P.
+
+    Parameters
+    ----------
+    scores
+        Scores of all picks above the floor, of all micrographs; an array or parts of one.
+    rule
+        See `parse_threshold`.
+    """
+    wanted = parse_threshold(rule)
+    if wanted.kind == "score":
+        return wanted.value
+    if wanted.kind == "p":
+        return _logit(wanted.value)
+    table = _Cumulative.of(scores)
+    if wanted.kind == "precision":
+        good = np.flatnonzero(table.precision >= wanted.value - 1e-12)
+        return float(table.threshold[good[-1]]) if len(good) else _logit(wanted.value)
+    if not len(table.threshold):
+        return EVEN_ODDS
+    f1 = 2 * table.particles / (table.count + table.total)
+    return float(table.threshold[int(np.argmax(f1))])
+
+
+def expected_table(
+    scores: ArrayLike | Iterable[ArrayLike], thresholds: Sequence[float] | None = None
+) -> list[ThresholdRow]:
+    """Return expected precision and recall at some thresholds, rising.
+
+    Parameters
+    ----------
+    scores
+        As in `choose_threshold`.
+    thresholds
+        Scores; by default those of the probabilities 0.05, 0.1, 0.2 ... 0.9, 0.95.
+    """
+    if thresholds is None:
+        thresholds = [_logit(p) for p in (0.05, *(k / 10 for k in range(1, 10)), 0.95)]
+    table = _Cumulative.of(scores)
+    rows = []
+    for threshold in sorted(thresholds):
+        last = int(np.count_nonzero(table.threshold >= threshold)) - 1
+        if last < 0:
+            rows.append(ThresholdRow(float(threshold), 0, math.nan, 0.0))
+            continue
+        rows.append(
+            ThresholdRow(
+                float(threshold),
+                int(table.count[last]),
+                float(table.precision[last]),
+                float(table.particles[last] / table.total),
+            )
+        )
+    return rows
+
+
+@dataclass(frozen=True)
+class _Cumulative:
+    """Picks and expected particles at or above each distinct score, from the best down."""
+
+    threshold: NDArray[np.float64]
+    count: NDArray[np.float64]
+    particles: NDArray[np.float64]
+    total: float
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        return self.particles / np.maximum(self.count, 1)
+
+    @classmethod
+    def of(cls, scores: ArrayLike | Iterable[ArrayLike]) -> _Cumulative:
+        parts = [scores] if isinstance(scores, np.ndarray) else list(scores)  # type: ignore[arg-type]
+        pieces = [np.atleast_1d(np.asarray(part, np.float64)) for part in parts]
+        values = np.concatenate(pieces) if pieces else np.zeros(0)
+        values = np.sort(values[np.isfinite(values)])[::-1]
+        particles = np.cumsum(sigmoid(values))
+        last = np.flatnonzero(np.append(np.diff(values) != 0, len(values) > 0))
+        total = float(particles[-1]) if len(values) else 0.0
+        return cls(values[last], (last + 1).astype(np.float64), particles[last], total)
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability / (1 - probability))

@@ -1,0 +1,55 @@
+"""Models that come with frostpick, and the one way to get a model from a text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from frostpick.errors import ModelError
+from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec
+from frostpick.models.picking_model import PickingModel
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Return the names of the shipped models."""
+    return ("blob",)
+
+
+def shipped(name: str) -> PickingModel | None:
+    """Return a shipped model, or None when there is none of that name."""
+    if name == "blob":
+        return PickingModel.build(BLOB, {})
+    return None
+
+
+def load_model(text: str) -> PickingModel:
+    """Return the model that a text names: a shipped name, a model file or its folder.
+
+    A shipped name wins; a file or folder of the same name is given as ``./name``.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or its file cannot be used.
+    """
+    found = shipped(text)
+    if found is not None:
+        return found
+    path = Path(text)
+    if not text or not path.exists():
+        raise ModelError(
+            f"model {text!r} is neither a file, a folder nor a shipped model; "
+            f"shipped are: {', '.join(shipped_names())}"
+        )
+    return PickingModel.load(path)
+
+
+#: The calibration is nominal: fitted on simulated micrographs, never on the user's data.
+BLOB = ModelCard(
+    network=NetworkSpec(name="dog", arguments={"diameter_px": 32.0, "stride": 4}),
+    px_per_diameter=32.0,
+    diameter_A=None,
+    calibration=CalibrationSpec(slope=0.5, offset=-5.0, fitted_on="simulated micrographs"),
+    min_distance=0.5,
+    trained_on={"kind": "nothing: a fixed filter"},
+    citation="Voss et al., J. Struct. Biol. 166, 205 (2009): difference-of-Gaussian picking",
+)
