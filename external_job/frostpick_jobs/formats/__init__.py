@@ -1,1 +1,36 @@
-"""Files of picks and micrograph lists, in and out."""
+"""Files of picks and of micrographs, in and out: STAR, CSV, EMAN ``.box``, Topaz text."""
+
+from frostpick_jobs.formats.micrograph_list import (
+    MicrographRow,
+    read_micrograph_list,
+    read_micrographs_star,
+)
+from frostpick_jobs.formats.pick_reader import read_pick_files, read_picks
+from frostpick_jobs.formats.pick_table import PickTable
+from frostpick_jobs.formats.pick_writer import (
+    whole_pixels,
+    write_csv,
+    write_micrograph_star,
+    write_star_list,
+)
+from frostpick_jobs.formats.relion_paths import coordinate_file, relion_tail
+from frostpick_jobs.formats.star import StarTable, read_star_blocks
+from frostpick_jobs.formats.star_writer import write_star_blocks
+
+__all__ = [
+    "MicrographRow",
+    "PickTable",
+    "StarTable",
+    "coordinate_file",
+    "read_micrograph_list",
+    "read_micrographs_star",
+    "read_pick_files",
+    "read_picks",
+    "read_star_blocks",
+    "relion_tail",
+    "whole_pixels",
+    "write_csv",
+    "write_micrograph_star",
+    "write_star_blocks",
+    "write_star_list",
+]

@@ -1,0 +1,41 @@
+"""Read EMAN1 ``.box`` files: one box a line, ``x y width height``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from frostpick.errors import InputError
+from frostpick_jobs.formats.columns import finite_column
+from frostpick_jobs.formats.pick_table import PickTable
+from frostpick_jobs.formats.star import star_lines
+
+
+def read_box(path: Path, micrograph: str) -> PickTable:
+    """Read the boxes of one micrograph; more values in a line are ignored.
+
+    A box is given by its corner, the pixel of lowest column and row, and its size; the
+    centre is ``corner + size / 2``: pixel ``n / 2`` of an even box of ``n`` pixels, where
+    EMAN and RELION centre a particle. (The middle of the box's area is half a pixel less.)
+
+    Raises
+    ------
+    InputError
+        A line has fewer than four values, or one that is no number.
+    """
+    rows = []
+    for number, line in enumerate(star_lines(path), 1):
+        values = line.replace(",", " ").split()
+        if not values or values[0].startswith("#"):
+            continue
+        if len(values) < 4:
+            raise InputError(
+                f"{path}, line {number}: {len(values)} values, expected x y width height"
+            )
+        rows.append(values[:4])
+    if not rows:
+        return PickTable.empty(path, "box")
+    x, y, width, height = (
+        finite_column(path, name, column)
+        for name, column in zip(("x", "y", "width", "height"), zip(*rows, strict=True), strict=True)
+    )
+    return PickTable(path, "box", (micrograph,) * len(rows), x + width / 2, y + height / 2)

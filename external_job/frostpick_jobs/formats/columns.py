@@ -1,0 +1,48 @@
+"""Text columns into numbers, with an error that says where it went wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostpick.errors import InputError
+
+_WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+def finite_column(path: Path, name: str, values: Sequence[str]) -> NDArray[np.float64]:
+    """Return text as finite float64, ``(n,)``.
+
+    Raises
+    ------
+    InputError
+        A value is no number, or not finite; the sentence names file, row and value.
+    """
+    try:
+        numbers = np.array([float(v) for v in values], np.float64)
+        if np.isfinite(numbers).all():
+            return numbers
+    except ValueError:
+        pass
+    row, value = next((n, v) for n, v in enumerate(values, 1) if not _is_finite(v))
+    raise InputError(f"{path}, row {row}: {name} is {value!r}, expected a finite number")
+
+
+def bool_column(path: Path, name: str, values: Sequence[str]) -> NDArray[np.bool_]:
+    """Return text as bool, ``(n,)``: 1/0, true/false, yes/no in any case."""
+    flags = [_WORDS.get(v.strip().lower()) for v in values]
+    if None in flags:
+        row = flags.index(None)
+        raise InputError(f"{path}, row {row + 1}: {name} is {values[row]!r}, expected 1 or 0")
+    return np.array(flags, np.bool_)
+
+
+def _is_finite(value: str) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except ValueError:
+        return False

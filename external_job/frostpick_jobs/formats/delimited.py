@@ -1,0 +1,108 @@
+"""Read picks from CSV, from tab-separated text, and from Topaz's text files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostpick.errors import InputError
+from frostpick_jobs.formats.columns import bool_column, finite_column
+from frostpick_jobs.formats.pick_table import PickTable
+from frostpick_jobs.formats.star import star_lines
+
+ALIASES = {
+    "micrograph": ("micrograph", "image_name", "micrograph_name", "rlnMicrographName"),
+    "x_px": ("x_px", "x_coord", "x", "rlnCoordinateX"),
+    "y_px": ("y_px", "y_coord", "y", "rlnCoordinateY"),
+    "score": ("score", "rlnAutopickFigureOfMerit"),
+    "probability": ("probability",),
+    "selected": ("selected",),
+    "edge": ("edge",),
+    "kind": ("kind",),
+}
+
+
+def read_delimited(path: Path, unnamed: str) -> PickTable:
+    """Read a table with a header line; comma, tab, semicolon or blanks between the values.
+
+    Parameters
+    ----------
+    path
+        The file. Without rows it gives an empty table.
+    unnamed
+        Micrograph name for a file that has no column of names.
+
+    Raises
+    ------
+    InputError
+        A coordinate column is missing, a row is too short, or a value is no number.
+    """
+    lines = _lines(path)
+    header = next(lines, None)
+    if header is None:
+        return PickTable.empty(path, "csv")
+    delimiter = next((d for d in "\t,;" if d in header), " ")
+    names = [n.strip() for n in next(csv.reader([header], delimiter=delimiter))]
+    at = {
+        key: names.index(next(a for a in aliases if a in names))
+        for key, aliases in ALIASES.items()
+        if any(a in names for a in aliases)
+    }
+    kind = "topaz" if "image_name" in names and delimiter == "\t" else "csv"
+    if "x_px" not in at or "y_px" not in at:
+        raise InputError(
+            f"{path}: found the columns {', '.join(names)[:200]}; expected a header line with "
+            "micrograph,x_px,y_px (or image_name, x_coord, y_coord)"
+        )
+    columns: dict[str, list[str]] = {key: [] for key in at}
+    seen: dict[str, str] = {}
+    taken = [(columns[key].append, index) for key, index in at.items() if key != "micrograph"]
+    name_at = at.get("micrograph")
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    for number, row in enumerate(reader, 1):
+        if not row:
+            continue
+        if len(row) < len(names):
+            raise InputError(
+                f"{path}, row {number}: {len(row)} values, expected {len(names)} as in the header"
+            )
+        if name_at is not None:
+            columns["micrograph"].append(seen.setdefault(row[name_at], row[name_at]))
+        for append, index in taken:
+            append(row[index])
+    return _table(path, kind, columns, unnamed)
+
+
+def _table(path: Path, kind: str, columns: dict[str, list[str]], unnamed: str) -> PickTable:
+    def numbers(key: str) -> NDArray[np.float64] | None:
+        return finite_column(path, key, columns[key]) if key in columns else None
+
+    def flags(key: str) -> NDArray[np.bool_] | None:
+        return bool_column(path, key, columns[key]) if key in columns else None
+
+    n = len(columns["x_px"])
+    return PickTable(
+        path,
+        kind,
+        tuple(columns.get("micrograph", [unnamed] * n)),
+        finite_column(path, "x_px", columns["x_px"]),
+        finite_column(path, "y_px", columns["y_px"]),
+        score=numbers("score"),
+        probability=numbers("probability"),
+        selected=flags("selected"),
+        edge=flags("edge"),
+        kind=tuple(columns["kind"]) if "kind" in columns else None,
+    )
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Give the lines, without comments and blank lines in front of the header."""
+    started = False
+    for line in star_lines(path):
+        if started or (line.strip() and not line.startswith("#")):
+            started = True
+            yield line

@@ -1,0 +1,92 @@
+"""Picks of a file as they stand there, before they are matched to micrographs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PickTable:
+    """Picks on any number of micrographs, in the order of the file; the row is the index.
+
+    Parameters
+    ----------
+    path
+        The file.
+    format
+        ``star``, ``csv``, ``topaz``, ``box``.
+    micrograph
+        ``(n,)`` names as written; where the file names none, its own path without extension.
+    x_px, y_px
+        ``(n,)`` column and row in pixels of the micrograph the picks were made on.
+    score, probability, selected
+        ``(n,)`` or None where the file has no such column.
+    shift_A
+        ``(n, 2)`` x and y in Angstrom, or None: the alignment of a particle. The centre
+        lies at ``coordinate - shift / pixel size`` (`centres`).
+    pixel_size_A
+        ``(n,)`` pixel size of those micrographs where the file tells it (NaN where not).
+    edge
+        ``(n,)`` bool, truth files only: cut by the border of the micrograph.
+    kind
+        ``(n,)`` truth files only: ``particle`` or what else it is.
+    """
+
+    path: Path
+    format: str
+    micrograph: tuple[str, ...]
+    x_px: Float
+    y_px: Float
+    score: Float | None = None
+    probability: Float | None = None
+    selected: NDArray[np.bool_] | None = None
+    shift_A: Float | None = None
+    pixel_size_A: Float | None = None
+    edge: NDArray[np.bool_] | None = None
+    kind: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.micrograph)
+
+    @classmethod
+    def empty(cls, path: Path, format: str) -> PickTable:
+        """Return the table of a file without picks."""
+        return cls(path, format, (), np.zeros(0), np.zeros(0))
+
+    def rows_by_micrograph(self) -> dict[str, NDArray[np.int64]]:
+        """Return the rows of each micrograph name, ascending, names in order of appearance."""
+        index = {name: n for n, name in enumerate(dict.fromkeys(self.micrograph))}
+        code = np.fromiter((index[m] for m in self.micrograph), np.int64, len(self))
+        order = np.argsort(code, kind="stable")
+        ends = np.cumsum(np.bincount(code, minlength=len(index)))
+        return dict(zip(index, np.split(order, ends[:-1]), strict=True)) if index else {}
+
+    def centres(self, rows: NDArray[np.int64], pixel_size_A: float | None) -> tuple[Float, Float]:
+        """Return x and y of rows, re-centred by the alignment, in pixels, ``(m,)`` each.
+
+        Parameters
+        ----------
+        rows
+            ``(m,)`` int64.
+        pixel_size_A
+            Pixel size of the micrograph the coordinates belong to; needed only where a
+            row has an alignment.
+
+        Raises
+        ------
+        ValueError
+            There is an alignment, and no pixel size.
+        """
+        x, y = self.x_px[rows], self.y_px[rows]
+        if self.shift_A is None or not self.shift_A[rows].any():
+            return x, y
+        if pixel_size_A is None:
+            raise ValueError("a pixel size is needed to re-centre aligned particles")
+        shift = self.shift_A[rows] / pixel_size_A
+        return x - shift[:, 0], y - shift[:, 1]

@@ -1,0 +1,122 @@
+"""Read picks from STAR files: coordinates of one micrograph or many, and particles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostpick.errors import InputError
+from frostpick_jobs.formats.columns import finite_column
+from frostpick_jobs.formats.optics import group_values, legacy_pixel_size
+from frostpick_jobs.formats.pick_table import PickTable
+from frostpick_jobs.formats.star import StarTable, read_star_blocks
+
+Float = NDArray[np.float64]
+
+_WANTED = (
+    "rlnMicrographName",
+    "rlnMicrographCoordinates",
+    "rlnCoordinateX",
+    "rlnCoordinateY",
+    "rlnAutopickFigureOfMerit",
+    "rlnOriginXAngst",
+    "rlnOriginYAngst",
+    "rlnOriginX",
+    "rlnOriginY",
+    "rlnOpticsGroup",
+    "rlnOpticsGroupName",
+    "rlnMicrographPixelSize",
+    "rlnImagePixelSize",
+    "rlnDetectorPixelSize",
+    "rlnMagnification",
+)
+LIST_LABEL = "rlnMicrographCoordinates"
+
+
+def star_pick_blocks(path: Path) -> dict[str, StarTable]:
+    """Read the columns that picks may need from every block."""
+    return read_star_blocks(path, _WANTED)
+
+
+def pick_block(path: Path, blocks: dict[str, StarTable]) -> StarTable | None:
+    """Return the block with the picks: the first one that is not ``optics``.
+
+    RELION itself takes the very first block of a coordinate file; for particles it is
+    the one named so. None for a file without a block.
+    """
+    for name in ("particles", "coordinate_files", "images"):
+        if name in blocks:
+            return blocks[name]
+    rest = [table for name, table in blocks.items() if name != "optics"]
+    return next((t for t in rest if "rlnCoordinateX" in t.columns), rest[0] if rest else None)
+
+
+def picks_from_blocks(path: Path, blocks: dict[str, StarTable], unnamed: str) -> PickTable:
+    """Return the picks of a STAR file with coordinates.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    blocks
+        Its blocks, from `star_pick_blocks`.
+    unnamed
+        Micrograph name for rows of a file without ``rlnMicrographName``.
+
+    Raises
+    ------
+    InputError
+        There are no coordinates, a value is no number, or an alignment is given in
+        pixels of images whose pixel size the file does not tell.
+    """
+    table = pick_block(path, blocks)
+    if table is None:
+        return PickTable.empty(path, "star")
+    columns = table.columns
+    if "rlnCoordinateX" not in columns or "rlnCoordinateY" not in columns:
+        raise InputError(
+            f"{path}: block 'data_{table.name}' has "
+            f"{', '.join(columns) if columns else 'none of the columns of picks'}; "
+            "expected rlnCoordinateX and rlnCoordinateY"
+        )
+    n = len(table)
+    score = columns.get("rlnAutopickFigureOfMerit")
+    return PickTable(
+        path,
+        "star",
+        tuple(columns.get("rlnMicrographName", [unnamed] * n)),
+        finite_column(path, "rlnCoordinateX", columns["rlnCoordinateX"]),
+        finite_column(path, "rlnCoordinateY", columns["rlnCoordinateY"]),
+        score=None if score is None else finite_column(path, "rlnAutopickFigureOfMerit", score),
+        shift_A=_shift(path, table, blocks.get("optics")),
+        pixel_size_A=group_values(path, table, blocks.get("optics"), "rlnMicrographPixelSize"),
+    )
+
+
+def _shift(path: Path, table: StarTable, optics: StarTable | None) -> Float | None:
+    """Return the alignment in Angstrom, ``(n, 2)``, or None where there is none."""
+    angstrom = _pair(path, table, "rlnOriginXAngst", "rlnOriginYAngst")
+    if angstrom is not None:
+        return angstrom
+    pixels = _pair(path, table, "rlnOriginX", "rlnOriginY")
+    if pixels is None or not pixels.any():
+        return None
+    # RELION 3.0 and before: in pixels of the extracted image, which may be binned.
+    size = group_values(path, table, optics, "rlnImagePixelSize")
+    if size is None:
+        size = legacy_pixel_size(path, table)
+    if size is None or not np.isfinite(size).all():
+        raise InputError(
+            f"{path}: rlnOriginX is in pixels of the particle images, and the file tells no "
+            "pixel size; expected rlnDetectorPixelSize and rlnMagnification, or "
+            "rlnOriginXAngst (convert the file with relion_convert_star)"
+        )
+    return pixels * size[:, None]
+
+
+def _pair(path: Path, table: StarTable, x: str, y: str) -> Float | None:
+    if x not in table.columns or y not in table.columns:
+        return None
+    return np.column_stack([finite_column(path, n, table.columns[n]) for n in (x, y)])
