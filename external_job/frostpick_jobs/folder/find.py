@@ -14,7 +14,7 @@ from frostpick_jobs.folder.lists import LIST_SUFFIXES, read_list
 from frostpick_jobs.folder.names import check_id
 
 
-def find_micrographs(arguments: Sequence[str | Path], skip: Path) -> list[Micrograph]:
+def find_micrographs(arguments: Sequence[str | Path], skip: Path | None = None) -> list[Micrograph]:
     """Return the micrographs, in the order of the arguments, sorted within each.
 
     Parameters
@@ -23,7 +23,7 @@ def find_micrographs(arguments: Sequence[str | Path], skip: Path) -> list[Microg
         Folders (searched with all below them), patterns, image files, and lists
         (``.star``, ``.txt``, ``.lst``).
     skip
-        The job's own folder, which is not searched.
+        The job's own folder, which is not searched; None for no job.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def find_micrographs(arguments: Sequence[str | Path], skip: Path) -> list[Microg
     return found
 
 
-def _find(argument: str, skip: Path) -> list[Micrograph]:
+def _find(argument: str, skip: Path | None) -> list[Micrograph]:
     path = Path(argument)
     if path.is_dir():
         found = [_micrograph(p, path) for p in sorted(_images_below(path, skip))]
@@ -68,9 +68,9 @@ def is_image(path: Path) -> bool:
     return path.name.lower().endswith(IMAGE_SUFFIXES) and not path.name.startswith(".")
 
 
-def _images_below(folder: Path, skip: Path) -> Iterator[Path]:
+def _images_below(folder: Path, skip: Path | None) -> Iterator[Path]:
     """Walk a folder, through links, but never twice into the same place."""
-    own = os.path.realpath(skip)
+    own = None if skip is None else os.path.realpath(skip)
     seen: set[str] = set()
     for root, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(root)

@@ -1,0 +1,177 @@
+"""The commands of ``frostpick``: read arguments, call the task, print what it came to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from frostpick.config import PickSettings, Settings, TrainSettings, resolve
+from frostpick_jobs.cli.console import log_to_terminal
+from frostpick_jobs.cli.config_file import read_config
+
+Micrographs = Annotated[
+    list[str],
+    typer.Option(
+        "--micrographs",
+        help="Folder, pattern, file or list (.star, .txt) of micrographs; may be repeated.",
+    ),
+]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def train(
+    *,
+    micrographs: Micrographs,
+    picks: Annotated[
+        list[str],
+        typer.Option(
+            "--picks",
+            help="File, folder or pattern of picks to learn from "
+            "(STAR, CSV, .box, Topaz text); may be repeated.",
+        ),
+    ],
+    out: Out,
+    debug: Debug = False,
+    config: Path | None = None,
+    values: dict[str, Any],
+) -> None:
+    """Train a picking model from incomplete picks; continues an unfinished training."""
+    log_to_terminal()
+    settings = _resolve(TrainSettings, config, values)
+    from frostpick_jobs.folder import FolderHost
+    from frostpick_jobs.lifecycle import run_job
+    from frostpick_jobs.tasks import run_train
+
+    host = FolderHost(
+        out,
+        micrographs,
+        picks,
+        pixel_size=settings.pixel_size,
+        picks_pixel_size=settings.picks_pixel_size,
+    )
+    raise typer.Exit(run_job(host, lambda: run_train(host, settings), debug=debug))
+
+
+def pick(
+    *,
+    micrographs: Micrographs,
+    out: Out,
+    debug: Debug = False,
+    config: Path | None = None,
+    values: dict[str, Any],
+) -> None:
+    """Pick particles; micrographs that are done already are not picked again."""
+    log_to_terminal()
+    settings = _resolve(PickSettings, config, values)
+    from frostpick_jobs.folder import FolderHost
+    from frostpick_jobs.lifecycle import run_job
+    from frostpick_jobs.tasks import run_pick
+
+    host = FolderHost(out, micrographs, pixel_size=settings.pixel_size)
+    raise typer.Exit(run_job(host, lambda: run_pick(host, settings), debug=debug))
+
+
+def select(
+    out: Annotated[Path, typer.Argument(help="The output folder of pick.")],
+    threshold: Annotated[
+        str, typer.Option(help="auto, a score, p=PROBABILITY, or precision=EXPECTED.")
+    ],
+    debug: Debug = False,
+) -> None:
+    """Choose another threshold for a finished pick, without inference."""
+    log_to_terminal()
+    from frostpick_jobs.folder import FolderHost
+    from frostpick_jobs.lifecycle import run_job
+    from frostpick_jobs.tasks.select import run_select
+
+    host = FolderHost(out)
+    raise typer.Exit(run_job(host, lambda: run_select(host, threshold), debug=debug))
+
+
+def evaluate(
+    picks: Annotated[list[str], typer.Option("--picks", help="Picks with scores.")],
+    truth: Annotated[list[str], typer.Option("--truth", help="All true particles.")],
+    diameter: Annotated[float, typer.Option(help="Longest dimension of the particle in Angstrom.")],
+    pixel_size: Annotated[
+        float | None, typer.Option(help="Pixel size in Angstrom, where no header tells it.")
+    ] = None,
+    micrographs: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Micrographs to score: gives their shapes and pixel sizes, "
+            "and counts every pick on one that the truth does not name as false."
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Also report precision and recall at this score.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score picks against the truth: average precision, F1, localisation, calibration."""
+    log_to_terminal()
+    from frostpick_jobs.scoring import score_files, table
+
+    figures = score_files(picks, truth, diameter, pixel_size, micrographs or [], threshold)
+    print(json.dumps(figures, indent=2) if as_json else table(figures))
+
+
+def simulate(
+    out: Out,
+    micrographs: Annotated[int, typer.Option(min=1, help="Number of micrographs.")] = 12,
+    size: Annotated[int, typer.Option(min=64, help="Side of a micrograph in pixels.")] = 1024,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file with any setting of the simulation.")
+    ] = None,
+) -> None:
+    """Simulate micrographs of a made-up protein, with exact truth."""
+    log_to_terminal()
+    from frostpick.simulate.settings import SimulationSettings
+    from frostpick_jobs.simulation import write_dataset
+
+    typed = {"micrographs": micrographs, "size": size, "seed": seed}
+    layers = [(str(config), read_config(config))] if config else []
+    settings = resolve(SimulationSettings, *layers, ("command line", typed))
+    write_dataset(out, settings)
+
+
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for everything.")] = Path("demo"),
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 means all.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or GPU numbers.")] = "auto",
+) -> None:
+    """Simulate, train, pick and evaluate, and write OUT/report.html."""
+    log_to_terminal()
+    from frostpick_jobs.demo import run_demo
+
+    run_demo(out, device=device, threads=threads)
+
+
+def list_models() -> None:
+    """List the models that come with frostpick."""
+    from frostpick.models.shipped import load_model, shipped_names
+
+    for name in shipped_names():
+        card = load_model(name).card
+        size = "asks for --diameter" if card.diameter_A is None else f"{card.diameter_A:g} A"
+        print(f"{name:12} {card.network.name:10} {size}")
+
+
+def show_model(
+    model: Annotated[str, typer.Argument(help="A shipped name, a model file or its folder.")],
+) -> None:
+    """Print a model's card and digest as JSON."""
+    from frostpick.models.shipped import load_model
+
+    found = load_model(model)
+    print(json.dumps({**found.card.model_dump(mode="json"), "digest": found.digest}, indent=2))
+
+
+def _resolve(kind: type[Any], config: Path | None, values: dict[str, Any]) -> Any:
+    layers = [(str(config), read_config(config))] if config else []
+    settings: Settings = resolve(kind, *layers, ("command line", values))
+    return settings

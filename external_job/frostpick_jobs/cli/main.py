@@ -1,0 +1,68 @@
+"""``frostpick``: the command line for people. Heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from frostpick._version import __version__
+from frostpick.config import PickSettings, TrainSettings
+from frostpick.errors import FrostpickError
+from frostpick_jobs.cli import commands
+from frostpick_jobs.cli.typer_options import command_with_settings
+
+app = typer.Typer(
+    name="frostpick",
+    help="Deep particle picking for cryo-EM, on a plain folder. Filaments are not supported yet.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+models = typer.Typer(help="Models that come with frostpick, and model files.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Deep particle picking for cryo-EM, on a plain folder. Filaments are not supported yet."""
+
+
+def _add(name: str, function: Callable[..., Any]) -> None:
+    app.command(name)(function)
+
+
+_add("simulate", commands.simulate)
+_add("train", command_with_settings(TrainSettings, commands.train))
+_add("pick", command_with_settings(PickSettings, commands.pick))
+_add("select", commands.select)
+_add("evaluate", commands.evaluate)
+_add("demo", commands.demo)
+models.command("list")(commands.list_models)
+models.command("show")(commands.show_model)
+
+
+def main() -> None:
+    """Run the command line; errors of the user's making are one sentence and exit status 1."""
+    try:
+        app()
+    except FrostpickError as error:
+        print(f"frostpick: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

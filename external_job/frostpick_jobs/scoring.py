@@ -1,0 +1,166 @@
+"""``evaluate`` on files: picks against truth, with shapes and sizes from the micrographs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostpick.errors import InputError, LabelError
+from frostpick.evaluation import Truth, evaluate
+from frostpick.evaluation.matching import Rule
+from frostpick.images import read_header, resolve_pixel_size
+from frostpick.types import Micrograph, Picks
+from frostpick_jobs.folder.find import find_micrographs
+from frostpick_jobs.formats import PickTable, read_pick_files
+from frostpick_jobs.label_matching import match_names
+
+log = logging.getLogger(__name__)
+
+RULES: tuple[Rule, ...] = ("quarter", "half", "iou50")
+
+
+def score_files(
+    picks: Sequence[str],
+    truth: Sequence[str],
+    diameter_A: float,
+    pixel_size_A: float | None = None,
+    micrographs: Sequence[str] = (),
+    threshold: float | None = None,
+) -> dict[str, Any]:
+    """Score files of picks against files of truth.
+
+    Parameters
+    ----------
+    picks, truth
+        Files, folders or patterns in any readable format.
+    diameter_A
+        Longest dimension of the particle in Angstrom.
+    pixel_size_A
+        Pixel size where no micrograph header tells it; without micrographs it is needed.
+    micrographs
+        The micrographs to score. Their shapes define the border; every pick on one that
+        the truth does not name is false. Without them the micrographs of the truth are
+        scored, and no particle counts as cut by the border.
+    threshold
+        Also report precision and recall at this score.
+
+    Returns
+    -------
+    dict
+        One entry for each rule of matching, and the counts.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read, no pixel size is known, or no name matches.
+    """
+    true_tables, pick_tables = read_pick_files(truth), read_pick_files(picks)
+    sizes: dict[str, float] = {}
+    shapes: dict[str, tuple[int, int]] = {}
+    if micrographs:
+        ids = _headers(find_micrographs(micrographs), pixel_size_A, sizes, shapes)
+    else:
+        if pixel_size_A is None:
+            raise InputError("no pixel size; give --pixel-size, or --micrographs with headers")
+        ids = list(dict.fromkeys(n for t in true_tables for n in t.micrograph))
+        sizes = dict.fromkeys(ids, pixel_size_A)
+    diameters = {name: diameter_A / size for name, size in sizes.items()}
+    truths: dict[str, Truth] = {}
+    for name, table_, rows in _matched(true_tables, ids):
+        one = _truth(name, table_, rows, sizes[name], diameters[name], shapes.get(name))
+        truths[name] = _joined(truths[name], one) if name in truths else one
+    if not truths:
+        raise LabelError("no micrograph of the truth is among those to score; check the names")
+    found = _picks(pick_tables, ids, sizes)
+    scored = ids if micrographs else None
+    figures: dict[str, Any] = {"micrographs": len(scored or truths), "diameter_A": diameter_A}
+    for rule in RULES:
+        result = evaluate(found, truths, diameters, shapes, rule, micrographs=scored)
+        figures[rule] = result.as_dict()
+        if threshold is not None:
+            figures[rule]["at_threshold"] = asdict(result.at(threshold))
+    return figures
+
+
+def _headers(
+    micrographs: Sequence[Micrograph],
+    pixel_size_A: float | None,
+    sizes: dict[str, float],
+    shapes: dict[str, tuple[int, int]],
+) -> list[str]:
+    for one in micrographs:
+        with one.source.fetch() as path:
+            header = read_header(path, one.id)
+        shapes[one.id] = header.shape
+        sizes[one.id] = resolve_pixel_size(
+            one.id, one.pixel_size_A, pixel_size_A, header.pixel_size_A
+        )
+    return [one.id for one in micrographs]
+
+
+def _matched(
+    tables: Sequence[PickTable], ids: Sequence[str]
+) -> Iterator[tuple[str, PickTable, NDArray[np.int64]]]:
+    """Yield ``(id, table, rows)`` for every name that belongs to one of the micrographs."""
+    names = list(dict.fromkeys(name for one in tables for name in one.micrograph))
+    matched = match_names(names, ids)
+    for one in tables:
+        for name, rows in one.rows_by_micrograph().items():
+            if name in matched:
+                yield matched[name], one, rows
+
+
+def _truth(
+    name: str,
+    table: PickTable,
+    rows: NDArray[np.int64],
+    pixel_size_A: float,
+    diameter_px: float,
+    shape: tuple[int, int] | None,
+) -> Truth:
+    """Take the file's own word on which particles are cut by the border, where it has one."""
+    if table.kind is not None:
+        rows = rows[np.array([table.kind[row] == "particle" for row in rows], np.bool_)]
+    x, y = table.centres(rows, pixel_size_A)
+    edge = None if table.edge is None else table.edge[rows]
+    return Truth.from_xy(name, x, y, edge=edge, diameter_px=diameter_px, shape=shape)
+
+
+def _joined(a: Truth, b: Truth) -> Truth:
+    columns = {n: np.concatenate([getattr(a, n), getattr(b, n)]) for n in ("x_px", "y_px", "edge")}
+    return Truth(a.micrograph_id, **columns)
+
+
+def _picks(
+    tables: Sequence[PickTable], ids: Sequence[str], sizes: Mapping[str, float]
+) -> dict[str, Picks]:
+    parts: dict[str, list[Picks]] = {}
+    for name, table_, rows in _matched(tables, ids):
+        if table_.score is None:
+            log.warning("%s: no scores; average precision means nothing", table_.path)
+        x, y = table_.centres(rows, sizes[name])
+        score = None if table_.score is None else table_.score[rows]
+        one = Picks.from_xy(name, x, y, score=score, row=rows, source=table_.format)
+        parts.setdefault(name, []).append(one)
+    return {name: Picks.concat(some) for name, some in parts.items()}
+
+
+def table(figures: Mapping[str, Any]) -> str:
+    """Return the figures as an aligned text table."""
+    lines = [f"{figures['micrographs']} micrographs, diameter {figures['diameter_A']:g} A"]
+    names = [key for key, value in figures[RULES[0]].items() if not isinstance(value, (str, dict))]
+    width = max(map(len, names)) + 2
+    lines.append("".ljust(width) + "".join(rule.rjust(12) for rule in RULES))
+    for name in names:
+        cells = (figures[rule].get(name) for rule in RULES)
+        lines.append(name.ljust(width) + "".join(_cell(cell).rjust(12) for cell in cells))
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
