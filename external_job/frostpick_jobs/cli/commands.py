@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from frostpick.config import PickSettings, Settings, TrainSettings, resolve
-from frostpick_jobs.cli.console import log_to_terminal
 from frostpick_jobs.cli.config_file import read_config
+from frostpick_jobs.cli.console import log_to_terminal
 
 Micrographs = Annotated[
     list[str],
