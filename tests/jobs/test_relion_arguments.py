@@ -74,17 +74,17 @@ def test_from_is_the_label_of_start_from():
 
 
 def test_an_unknown_label_is_named_with_its_neighbours():
-    with pytest.raises(ConfigError, match="'treshold'.*threshold"):
+    with pytest.raises(ConfigError, match=r"'treshold'.*threshold"):
         parse(PickSettings, "--treshold", "1")
 
 
 def test_no_abbreviation():
-    with pytest.raises(ConfigError, match="'in_mic'.*in_mics"):
+    with pytest.raises(ConfigError, match=r"'in_mic'.*in_mics"):
         parse(PickSettings, "--in_mic", "a.star")
 
 
 def test_a_stray_word_is_named():
-    with pytest.raises(ConfigError, match="'model'.*quotes"):
+    with pytest.raises(ConfigError, match=r"'model'.*quotes"):
         parse(PickSettings, "--model", "my", "model")
 
 

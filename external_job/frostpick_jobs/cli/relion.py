@@ -42,9 +42,11 @@ def guarded(task: Task, argv: Sequence[str]) -> int:
             job.mkdir(parents=True, exist_ok=True)
             markers.clear(job)
         signal.signal(signal.SIGTERM, _terminated)
-        from frostpick_jobs.cli.relion_job import run_relion_job
+        from frostpick_jobs.cli.relion_job import BUSY, run_relion_job
 
         status = run_relion_job(task, argv)
+        if status == BUSY:
+            return status
     except SystemExit as leaving:
         # --help and --version leave with 0; as a parameter label they still did no work.
         status = 1 if leaving.code else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 SUCCESS = "RELION_JOB_EXIT_SUCCESS"
@@ -38,24 +37,3 @@ def present(job: Path) -> bool:
 def abort_requested(job: Path) -> bool:
     """Tell whether RELION asks this job to stop."""
     return (job / ABORT_NOW).exists()
-
-
-class AbortWatch:
-    """Looks for the request to stop, at most once in ``interval`` seconds.
-
-    A look is a question to a file server, and training asks at every step.
-    """
-
-    def __init__(self, job: Path, interval: float = 1.0) -> None:
-        self._job = job
-        self._interval = interval
-        self._next = 0.0
-        self._seen = False
-
-    def __call__(self) -> bool:
-        """Return whether a stop was asked for; once true, always true."""
-        now = time.monotonic()
-        if not self._seen and now >= self._next:
-            self._next = now + self._interval
-            self._seen = abort_requested(self._job)
-        return self._seen

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from frostpick.errors import InputError
+from frostpick_jobs.formats.relion_paths import relion_tail
 
 SUFFIX = "autopick"
-_JOB_FOLDER = re.compile(r"(?:^|/)job\d{3,}/")
-
-
-def tail(name: str) -> str:
-    """Return a micrograph's path behind its ``jobNNN/`` folder, without the last extension.
-
-    ``MotionCorr/job002/Movies/gridA/x.12.mrc`` -> ``Movies/gridA/x.12``; a name without
-    a job folder is kept whole. RELION's ``decomposePipelineFileName``.
-    """
-    found = _JOB_FOLDER.search(name)
-    behind = name[found.end() :] if found else name
-    stem, dot, extension = behind.rpartition(".")
-    return stem if dot and "/" not in extension else behind
 
 
 def coordinate_file(name: str) -> str:
     """Return the place of a micrograph's coordinates below the job folder."""
-    return f"{tail(name)}_{SUFFIX}.star"
+    return f"{relion_tail(name)}_{SUFFIX}.star"
 
 
 def check_tails(names: Iterable[str]) -> None:
@@ -42,12 +29,12 @@ def check_tails(names: Iterable[str]) -> None:
     """
     owner: dict[str, str] = {}
     for name in names:
-        place = tail(name)
+        place = relion_tail(name)
         path = PurePosixPath(place)
         if path.is_absolute() or ".." in path.parts or not path.name:
             raise InputError(
-                f"micrograph {name!r}: its path leaves the project folder; expected a path below it, "
-                "import the data through a link in the project"
+                f"micrograph {name!r}: its path leaves the project folder; expected a path "
+                "below it, import the data through a link in the project"
             )
         key = str(path)
         if key in owner:

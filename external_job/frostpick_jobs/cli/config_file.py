@@ -1,0 +1,34 @@
+"""Settings from a YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from frostpick.errors import ConfigError
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the settings of a YAML file; their names and values are checked by ``resolve``.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, or is not a mapping of names to values.
+    """
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        first = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not a YAML file: {first}") from error
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise ConfigError(
+            f"{path}: holds a {type(found).__name__}; expected lines such as 'threshold: auto'"
+        )
+    return {str(name): value for name, value in found.items()}

@@ -1,0 +1,100 @@
+"""What `frostpick_jobs.cli.relion` guards: read the command line, run the task in its host."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from frostpick._version import __version__
+from frostpick.config import PickSettings, Settings, TrainSettings, resolve
+from frostpick.errors import ConfigError
+from frostpick_jobs.cli.options import add_argparse_options, values_from_namespace
+from frostpick_jobs.relion.arguments import JobArguments, JobParser, job_arguments
+
+logger = logging.getLogger(__name__)
+
+#: Exit status of a program that found its job already running.
+BUSY = 75
+
+_KINDS: dict[str, type[Settings]] = {"train": TrainSettings, "pick": PickSettings}
+_EPILOG = (
+    "Every option is a parameter label of the External job, without its dashes. "
+    "Yes and no are values of switches; an empty value is as if the label was not given. "
+    "Filaments are not supported yet."
+)
+
+
+def run_relion_job(task: Literal["train", "pick"], argv: Sequence[str]) -> int:
+    """Run one External job and return the exit status of the program."""
+    log_to_run_files()
+    arguments, settings = read_command_line(task, argv)
+    logger.info("frostpick %s: %s in %s", __version__, task, arguments.prefix)
+    for name in arguments.unused:
+        logger.warning("input --%s is not used by this job", name)
+    from frostpick_jobs.lifecycle import run_job
+    from frostpick_jobs.relion.host import RelionHost
+    from frostpick_jobs.tasks import run_pick, run_train
+
+    if isinstance(settings, TrainSettings):
+        training = settings
+        host = RelionHost(arguments, labelled=True, picks_pixel_size_A=training.picks_pixel_size)
+        status = run_job(host, lambda: run_train(host, training), debug=arguments.debug)
+    else:
+        assert isinstance(settings, PickSettings)
+        picking = settings
+        host = RelionHost(arguments)
+        status = run_job(host, lambda: run_pick(host, picking), debug=arguments.debug)
+    # Not ended means never begun: another process works in this folder, and ends its job itself.
+    return status if host.ended else BUSY
+
+
+def read_command_line(task: str, argv: Sequence[str]) -> tuple[JobArguments, Settings]:
+    """Return RELION's arguments and the resolved settings.
+
+    Precedence, rising: defaults, RELION's ``--j``, the YAML file, the labels.
+
+    Raises
+    ------
+    ConfigError
+        An unknown label, a wrong value or an unreadable YAML file.
+    """
+    kind = _KINDS[task]
+    parser = JobParser(prog=f"frostpick-relion-{task}", epilog=_EPILOG)
+    parser.add_argument("--version", action="version", version=__version__)
+    add_argparse_options(parser, kind)
+    namespace = parser.read(argv)
+    arguments = job_arguments(namespace)
+    typed = values_from_namespace(namespace, kind)
+    if arguments.device is not None:
+        if typed.get("device", arguments.device) != arguments.device:
+            raise ConfigError(
+                f"labels gpu {arguments.device!r} and device {typed['device']!r} differ; give one"
+            )
+        typed["device"] = arguments.device
+    layers: list[tuple[str, Mapping[str, Any]]] = [
+        ("number of threads (--j)", {"threads": arguments.threads})
+    ]
+    if arguments.config is not None:
+        from frostpick_jobs.cli.config_file import read_config
+
+        layers.append((arguments.config, read_config(Path(arguments.config))))
+    return arguments, resolve(kind, *layers, ("parameter labels", typed))
+
+
+def log_to_run_files() -> None:
+    """Send news to standard output (``run.out``), warnings and errors to ``run.err``."""
+    out = logging.StreamHandler(sys.stdout)
+    out.addFilter(lambda record: record.levelno < logging.WARNING)
+    err = logging.StreamHandler(sys.stderr)
+    err.setLevel(logging.WARNING)
+    for handler in (out, err):
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    root = logging.getLogger()
+    root.handlers[:] = [out, err]
+    root.setLevel(logging.WARNING)
+    for package in ("frostpick", "frostpick_jobs"):
+        logging.getLogger(package).setLevel(logging.INFO)
+    logging.captureWarnings(True)
