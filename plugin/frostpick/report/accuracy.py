@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from frostpick.evaluation.calibration_error import calibration_error
 from frostpick.report.figure import (
     BLUE,
     GREY,
@@ -54,7 +55,6 @@ def precision_recall_compared(curves: Mapping[str, Sequence[ArrayLike]]) -> Figu
             axes.legend(loc="lower left")
         else:
             say_empty(axes, "no curves")
-        canvas.tight_layout(pad=0.6)
         return finished(
             canvas,
             "precision_recall",
@@ -100,17 +100,13 @@ def calibration_plot(probability: ArrayLike, is_true: ArrayLike, bins: int = 10)
         lower.bar((np.arange(bins) + 0.5) / bins, count, width=0.9 / bins, color=GREY)
         lower.set(xlabel="probability told", ylabel="picks")
         lower.grid(axis="x", visible=False)
-        canvas.tight_layout(pad=0.6)
-        canvas.align_ylabels()
-        error = float(
-            (count * np.abs(np.where(filled, seen - told, 0))).sum() / max(count.sum(), 1)
-        )
+        error = f"{calibration_error(p, hit, bins):.3f}" if len(p) else "unknown"
         return finished(
             canvas,
             "calibration",
             f"Calibration over {int(count.sum()):,} picks: the share that are particles"
             " against the probability told; on the dashed line the two agree. Expected calibration"
-            f" error {error:.3f}.",
+            f" error {error}.",
         )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from frostpick.report.figure import WIDTH_IN, Figure, drawing, finished, printable, say_empty
 
 _MOST = 100
+_GAP_IN, _TEXT_IN = 0.05, 0.22
 
 
 def box_mosaic(
@@ -35,40 +36,49 @@ def box_mosaic(
         Boxes in a row.
     """
     shown = [np.atleast_2d(np.asarray(b, np.float64)) for b in boxes[:_MOST]]
-    columns = max(1, min(columns, len(shown)))
+    columns = max(1, columns)
     rows = max(1, -(-len(shown) // columns))
-    side = WIDTH_IN / max(columns, 4)
-    text = 0.24 if any(captions) else 0.0
-    with drawing(side * columns, rows * (side + text)) as canvas:
-        grid = canvas.subplots(rows, columns, squeeze=False)
-        for axes in grid.flat:
-            axes.set_axis_off()
-        for i, (axes, box) in enumerate(zip(grid.flat, shown, strict=False)):
-            good = box[np.isfinite(box)]
-            low, high = np.percentile(good, (1, 99)) if len(good) else (0.0, 1.0)
-            axes.imshow(
-                np.nan_to_num(box, nan=float(low), posinf=float(high), neginf=float(low)),
-                cmap="gray",
-                vmin=low,
-                vmax=high if high > low else low + 1,
+    text_in = _TEXT_IN if any(captions) else 0.0
+    side_in = (WIDTH_IN - (columns + 1) * _GAP_IN) / columns
+    pitch_in = side_in + text_in + _GAP_IN
+    height_in = rows * pitch_in + _GAP_IN
+    letters = max(4, int(side_in / 0.085))
+    with drawing(WIDTH_IN, height_in, layout="none") as canvas:
+        for i, box in enumerate(shown):
+            row, column = divmod(i, columns)
+            left_in = _GAP_IN + column * (side_in + _GAP_IN)
+            top_in = height_in - _GAP_IN - row * pitch_in
+            axes = canvas.add_axes(
+                (
+                    left_in / WIDTH_IN,
+                    (top_in - side_in) / height_in,
+                    side_in / WIDTH_IN,
+                    side_in / height_in,
+                )
             )
+            axes.set_axis_off()
+            low, high = _grey_range(box)
+            box = np.nan_to_num(box, nan=low, posinf=high, neginf=low)
+            axes.imshow(box, cmap="gray", vmin=low, vmax=high)
             if i < len(captions):
-                axes.set_title(
-                    printable(captions[i], 16),
+                canvas.text(
+                    (left_in + side_in / 2) / WIDTH_IN,
+                    (top_in - side_in - text_in / 2) / height_in,
+                    printable(captions[i], letters),
                     fontsize=9,
-                    weight="normal",
-                    loc="center",
-                    y=-0.02,
-                    va="top",
+                    ha="center",
+                    va="center",
                 )
         if not shown:
-            say_empty(grid[0, 0], "no boxes")
-        canvas.subplots_adjust(
-            0.005,
-            0.6 * text / (rows * (side + text)) + 0.005,
-            0.995,
-            0.995,
-            0.04,
-            0.04 + 1.1 * text / side,
-        )
-        return finished(canvas, name, caption)
+            axes = canvas.add_subplot()
+            axes.set_axis_off()
+            say_empty(axes, "no boxes")
+        return finished(canvas, name, caption, noisy=True)
+
+
+def _grey_range(box: np.ndarray) -> tuple[float, float]:
+    good = box[np.isfinite(box)]
+    if len(good) == 0:
+        return 0.0, 1.0
+    low, high = (float(v) for v in np.percentile(good, (1, 99)))
+    return low, high if high > low else low + 1.0

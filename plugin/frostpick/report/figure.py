@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -17,6 +17,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from numpy.typing import ArrayLike, NDArray
+
+from frostpick.report.encode import palette_png
 
 MICROGRAPH_PREFIX = "picks_on_"
 
@@ -58,6 +60,8 @@ _STYLE: dict[str, Any] = {
     "legend.fontsize": 10.0,
     # Micrographs are named by users: a dollar sign in a name is no formula.
     "text.parse_math": False,
+    "figure.constrained_layout.h_pad": 0.06,
+    "figure.constrained_layout.w_pad": 0.06,
     "figure.dpi": DPI,
     "savefig.dpi": DPI,
 }
@@ -89,20 +93,31 @@ class Figure:
 
 
 @contextmanager
-def drawing(width_in: float = WIDTH_IN, height_in: float = 3.9) -> Iterator[Canvas]:
+def drawing(
+    width_in: float = WIDTH_IN,
+    height_in: float = 3.9,
+    layout: Literal["constrained", "none"] = "constrained",
+) -> Iterator[Canvas]:
     """Give an empty matplotlib figure, drawn in the house style whatever the user's own is.
 
     No pyplot: nothing is kept once the figure is dropped. Draw *and* encode inside
     the block, because matplotlib looks its settings up at both times.
     """
     with style.context(["default", _STYLE]):
-        canvas = Canvas(figsize=(width_in, height_in), dpi=DPI, facecolor="white")
+        canvas = Canvas((width_in, height_in), dpi=DPI, facecolor="white", layout=layout)
         FigureCanvasAgg(canvas)
         yield canvas
 
 
-def finished(canvas: Canvas, name: str, caption: str) -> Figure:
-    """Encode a drawing as PNG, without the date and version that would make it differ."""
+def finished(canvas: Canvas, name: str, caption: str, *, noisy: bool = False) -> Figure:
+    """Encode a drawing as PNG, without the date and version that would make it differ.
+
+    ``noisy`` pictures, which hold parts of micrographs, are stored with 256 colours.
+    """
+    if noisy:
+        agg = FigureCanvasAgg(canvas)
+        agg.draw()
+        return Figure(name, palette_png(np.asarray(agg.buffer_rgba())[..., :3]), caption)
     buffer = io.BytesIO()
     canvas.savefig(buffer, format="png", metadata={"Software": None})
     return Figure(name, buffer.getvalue(), caption)

@@ -12,9 +12,11 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import ArrayLike, NDArray
 
 from frostpick.report.figure import (
+    INK,
     MICROGRAPH_PREFIX,
     SKY,
     VERMILLION,
@@ -26,14 +28,15 @@ from frostpick.report.figure import (
     printable,
     slug,
 )
+from frostpick.report.outcome import Outcome, compare
 from frostpick.types import sigmoid
 
 Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
-_DIM = "#F2F2F2"
-_TITLE_IN, _LEGEND_IN, _MAX_IMAGE_IN = 0.36, 0.62, 8.0
-ORIENTATION = "Row 0 of the MRC file is at the top, column 0 at the left."
+_PALE = "#F2F2F2"
+_TITLE_IN, _FOOT_IN, _MAX_IMAGE_IN = 0.36, 0.62, 8.0
+_LEAST_PROBABILITY = 0.4
+_ORIENTATION = "Row 0 of the file is at the top, column 0 at the left."
 
 
 def picks_on_micrograph(
@@ -52,13 +55,14 @@ def picks_on_micrograph(
 ) -> Figure:
     """Draw the picks of one micrograph as circles of the particle's diameter.
 
-    Without truth, selected picks are coloured by probability and the others, down
-    to the floor, are thin and dim. With truth, colours say found, false and missed.
+    Without truth, selected picks are coloured by probability. With truth, colours
+    say found, false and missed. Picks below the threshold are thin and pale.
 
     Parameters
     ----------
     preview
-        ``(h, w)`` uint8, the micrograph made small.
+        ``(h, w)`` uint8, the micrograph made small; its pixel (0, 0) and the
+        micrograph's have the same centre.
     x_px, y_px
         ``(n,)`` column and row in full-resolution pixels, 0-based pixel centres.
     score
@@ -74,115 +78,121 @@ def picks_on_micrograph(
     truth_xy
         ``(m, 2)`` true column and row in full-resolution pixels.
     truth_ignored
-        ``(m,)`` bool: true particles that count neither as found nor as missed.
+        ``(m,)`` bool: particles cut by the border, neither found nor missed; then
+        unmatched picks within half a diameter of the border are not false either,
+        as in `frostpick.evaluation`.
     pixel_size_A
         Of the full-resolution micrograph, for the scale bar.
     """
     image = np.atleast_2d(np.asarray(preview))
     xy = np.stack([_flat(x_px), _flat(y_px)], axis=1)
-    picked, probability = _flat(selected).astype(bool), sigmoid(_flat(score))
+    logit, picked = _flat(score), _flat(selected).astype(bool)
     shown = np.isfinite(xy).all(axis=1)
-    xy, picked, probability = xy[shown], picked[shown], probability[shown]
-    height, width = image.shape
-    image_in = min(WIDTH_IN * height / width, _MAX_IMAGE_IN)
-    width_in = max(image_in * width / height, 0.6 * WIDTH_IN)
-    total_in = image_in + _TITLE_IN + _LEGEND_IN
-    with drawing(width_in, total_in) as canvas:
-        axes = canvas.add_axes((0, _LEGEND_IN / total_in, 1, image_in / total_in))
-        axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="antialiased")
-        axes.set_axis_off()
-        canvas.text(0.012, 1 - 0.24 / total_in, printable(title), weight="bold", va="center")
-        line = float(np.clip(0.06 * diameter_px * scale * 72 * image_in / height, 0.8, 1.8))
-        size = diameter_px * scale
-        _rings(axes, xy[~picked] * scale, size, _DIM, 0.45 * line, alpha=0.55)
+    xy, logit, picked = xy[shown], logit[shown], picked[shown]
+    size = diameter_px * scale
+    with drawing(*_sheet(image.shape), layout="none") as canvas:
+        axes = _image(canvas, image, title)
+        line = float(np.clip(0.06 * size * 72 * WIDTH_IN / image.shape[1], 0.8, 1.8))
+        _rings(axes, xy[~picked] * scale, size, _PALE, max(0.45 * line, 0.6), alpha=0.6)
         if truth_xy is None:
-            told = _by_probability(
-                canvas, axes, xy[picked] * scale, probability[picked], size, line
-            )
+            told = _by_probability(canvas, axes, xy[picked] * scale, logit[picked], size, line)
         else:
-            truth = np.asarray(truth_xy, np.float64).reshape(-1, 2)
-            ignored = np.zeros(len(truth), bool) if truth_ignored is None else _flat(truth_ignored)
-            found = match(xy[picked], truth, diameter_px / 4)
-            told = _by_truth(
-                canvas, axes, xy[picked], truth, found, ignored.astype(bool), scale, size, line
-            )
+            full = (image.shape[0] / scale, image.shape[1] / scale)
+            outcome = compare(xy[picked], logit[picked], truth_xy, truth_ignored, diameter_px, full)
+            told = _by_truth(canvas, axes, outcome, scale, size, line)
         if pixel_size_A is not None and pixel_size_A > 0:
-            _scale_bar(axes, pixel_size_A / scale, (height, width))
-        axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+            _scale_bar(canvas, axes, pixel_size_A / scale, truth_xy is not None)
+        axes.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
         below = int((~picked).sum())
-        dim = f" {below} picks below the threshold are thin and pale." if below else ""
-        caption = f"{title}: {told}{dim} Circles have the particle's diameter. {ORIENTATION}"
-        return finished(canvas, MICROGRAPH_PREFIX + slug(title), caption)
+        pale = f" {below} picks below the threshold are thin and pale." if below else ""
+        return finished(
+            canvas,
+            MICROGRAPH_PREFIX + slug(title),
+            f"{title}: {told}{pale} Circles have the particle's diameter. {_ORIENTATION}",
+            noisy=True,
+        )
 
 
-def match(picks_xy: Floats, truth_xy: Floats, radius: float) -> NDArray[np.int64]:
-    """Return for each pick, best first, the nearest free true particle within ``radius``, or -1."""
-    found = np.full(len(picks_xy), -1, np.int64)
-    if len(truth_xy) == 0:
-        return found
-    free = np.ones(len(truth_xy), bool)
-    for i, xy in enumerate(picks_xy):
-        distance = np.where(free, np.hypot(*(truth_xy - xy).T), np.inf)
-        j = int(distance.argmin())
-        if distance[j] <= radius:
-            found[i], free[j] = j, False
-    return found
+def round_length(length: float) -> float:
+    """Return the largest of 1, 2, 5, 10, 20, ... (or its fractions) not above ``length``."""
+    power = 10.0 ** math.floor(math.log10(length))
+    return max(step * power for step in (1.0, 2.0, 5.0) if step * power <= length * (1 + 1e-9))
+
+
+def _sheet(shape: tuple[int, ...]) -> tuple[float, float]:
+    """Return width and height of the figure in inches: the image as wide as may be."""
+    image_in = min(WIDTH_IN * shape[0] / shape[1], _MAX_IMAGE_IN)
+    return WIDTH_IN, image_in + _TITLE_IN + _FOOT_IN
+
+
+def _image(canvas: Canvas, image: NDArray[np.uint8], title: str) -> Axes:
+    height_in = canvas.get_figheight()
+    share = (height_in - _TITLE_IN - _FOOT_IN) / height_in
+    axes = canvas.add_axes((0, _FOOT_IN / height_in, 1, share))
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="antialiased")
+    axes.set_axis_off()
+    middle = 1 - 0.5 * _TITLE_IN / height_in
+    canvas.text(0.012, middle, printable(title), weight="bold", va="center_baseline")
+    return axes
 
 
 def _by_probability(
-    canvas: Canvas, axes: Axes, xy: Floats, probability: Floats, size: float, line: float
+    canvas: Canvas, axes: Axes, xy: Floats, logit: Floats, size: float, line: float
 ) -> str:
-    low = math.floor(10 * float(probability.min())) / 10 if len(probability) else 0.5
-    norm, colours = Normalize(min(low, 0.9), 1.0), _probability_colours()
+    probability = sigmoid(logit)
+    norm, colours = Normalize(_LEAST_PROBABILITY, 1.0, clip=True), _probability_colours()
     _rings(axes, xy, size, colours(norm(probability)), line)
-    bottom = 0.36 * 1.0 / canvas.get_figheight()
-    bar_axes = canvas.add_axes((0.55, bottom, 0.41, 0.11 / canvas.get_figheight()))
-    bar = canvas.colorbar(ScalarMappable(norm, colours), cax=bar_axes, orientation="horizontal")
+    height_in = canvas.get_figheight()
+    bar_axes = canvas.add_axes((0.6, 0.3 / height_in, 0.36, 0.1 / height_in))
+    less = len(probability) > 0 and float(probability.min()) < _LEAST_PROBABILITY
+    bar = canvas.colorbar(
+        ScalarMappable(norm, colours),
+        cax=bar_axes,
+        orientation="horizontal",
+        extend="min" if less else "neither",
+    )
     bar.outline.set_visible(False)
     bar_axes.grid(False)
     bar_axes.tick_params(labelsize=9, length=2, pad=1.5)
     bar_axes.set_title("probability", fontsize=9, weight="normal", loc="left", pad=2)
     n = len(xy)
-    canvas.text(0.012, bottom, f"{n} selected pick{'s' * (n != 1)}", va="center")
-    return f"{n} selected picks, coloured by their probability of being a particle."
+    told = f"{n} selected pick{'s' * (n != 1)}"
+    canvas.text(0.012, 0.5 * _FOOT_IN / height_in, told, va="center_baseline")
+    return f"{told}, coloured by the probability of being a particle."
 
 
 def _by_truth(
-    canvas: Canvas,
-    axes: Axes,
-    picks: Floats,
-    truth: Floats,
-    found: NDArray[np.int64],
-    ignored: Bools,
-    scale: float,
-    size: float,
-    line: float,
+    canvas: Canvas, axes: Axes, outcome: Outcome, scale: float, size: float, line: float
 ) -> str:
-    hit = found >= 0
-    neutral = hit.copy()
-    neutral[hit] = ignored[found[hit]]
-    missed = ~ignored
-    missed[found[hit]] = False
-    groups = (
-        ("found", picks[hit & ~neutral], SKY, "-"),
-        ("false", picks[~hit], VERMILLION, "-"),
-        ("missed", truth[missed], YELLOW, ":"),
-    )
+    groups = [
+        ("found", outcome.found, SKY, "-", line),
+        ("false", outcome.false, VERMILLION, "-", 1.35 * line),
+        ("missed", outcome.missed, YELLOW, ":", 1.35 * line),
+    ]
+    if len(outcome.ignored):
+        groups.append(("not counted", outcome.ignored, _PALE, "-", line))
     handles = []
-    for label, xy, colour, dash in groups:
-        _rings(
-            axes, xy * scale, size, colour, line * (1.35 if label != "found" else 1.0), dash=dash
-        )
-        if label == "false":
-            axes.plot(*(xy * scale).T, "x", color=colour, ms=5, mew=1.2 * line)
-        handles.append(Line2D([], [], color=colour, ls=dash, lw=3, label=f"{len(xy)} {label}"))
-    _rings(axes, picks[neutral] * scale, size, _DIM, line)
-    canvas.legend(handles=handles, loc="lower left", ncols=3, borderaxespad=0.5, fontsize=11)
-    counts = ", ".join(f"{len(xy)} {label}" for label, xy, _, _ in groups)
-    edge = f" {int(neutral.sum())} on particles that do not count, white." if neutral.any() else ""
+    rim = [Stroke(linewidth=4.4, foreground=INK), Normal()]
+    for label, xy, colour, dash, width in groups:
+        _rings(axes, xy * scale, size, colour, width, dash=dash)
+        shown = f"{len(xy)} {label}"
+        handles.append(Line2D([], [], color=colour, ls=dash, lw=2.8, label=shown, path_effects=rim))
+    axes.plot(*(outcome.false * scale).T, "x", color=VERMILLION, ms=5, mew=1.2 * line)
+    canvas.legend(
+        handles=handles,
+        loc="center left",
+        bbox_to_anchor=(0.0, 0.5 * _FOOT_IN / canvas.get_figheight()),
+        ncols=len(handles),
+        fontsize=10,
+        handlelength=1.5,
+        handletextpad=0.5,
+        columnspacing=1.2,
+    )
+    told = ", ".join(f"{len(xy)} {label}" for label, xy, *_ in groups)
+    near = " White ones are at particles cut by the border." if len(outcome.ignored) else ""
     return (
-        f"{counts} (selected picks against the truth, within a quarter of the diameter):"
-        f" blue found, red with a cross false, yellow dotted missed.{edge}"
+        f"{told}. Selected picks against the truth, within a quarter of the diameter: blue"
+        f" is found, red with a cross false, yellow dotted missed.{near}"
     )
 
 
@@ -221,35 +231,22 @@ def _rings(
         )
 
 
-def _scale_bar(axes: Axes, preview_pixel_A: float, shape: tuple[int, int]) -> None:
-    height, width = shape
-    length_A = round_length(width * preview_pixel_A / 5)
-    right, y = width * 0.97, height * 0.955
-    left = right - length_A / preview_pixel_A
-    axes.fill_between(
-        [left - 0.015 * width, right + 0.015 * width],
-        height * 0.895,
-        height * 0.975,
-        color="#000000",
-        alpha=0.6,
-        lw=0,
-    )
-    axes.plot([left, right], [y, y], color="#FFFFFF", lw=3, solid_capstyle="butt")
-    axes.text(
-        (left + right) / 2,
-        height * 0.944,
-        f"{length_A:g} Å",
-        color="#FFFFFF",
-        ha="center",
-        va="bottom",
-        fontsize=10,
-    )
-
-
-def round_length(length: float) -> float:
-    """Return the largest of 1, 2, 5, 10, 20, ... (or its fractions) not above ``length``."""
-    power = 10.0 ** math.floor(math.log10(length))
-    return max(step * power for step in (1.0, 2.0, 5.0) if step * power <= length * (1 + 1e-9))
+def _scale_bar(canvas: Canvas, image_axes: Axes, preview_pixel_A: float, at_right: bool) -> None:
+    """Draw a bar of a round length below the image, where it hides no pick."""
+    box = image_axes.get_position()  # of the image itself once its aspect is applied
+    image = image_axes.get_images()[0].get_array()
+    assert image is not None
+    rows, columns = image.shape
+    height_in = canvas.get_figheight()
+    shown_in = min(box.width * WIDTH_IN, box.height * height_in * columns / rows)
+    length_A = round_length(columns * preview_pixel_A / 6)
+    share = length_A / (columns * preview_pixel_A) * shown_in / WIDTH_IN
+    left = 0.985 - share if at_right else 0.55 - share
+    y = 0.2 / height_in
+    bar = Line2D([left, left + share], [y, y], color=INK, lw=3, solid_capstyle="butt")
+    bar.set_transform(canvas.transFigure)
+    canvas.add_artist(bar)
+    canvas.text(left + share / 2, 0.28 / height_in, f"{length_A:g} Å", ha="center", fontsize=10)
 
 
 def _probability_colours() -> Colormap:

@@ -18,6 +18,16 @@ MAX_BYTES = 5_000_000
 MAX_MICROGRAPHS = 12
 # (letters of one text, rows of one list), from the ordinary to the last resort.
 _TEXT_LIMITS = ((2000, 300), (300, 100), (60, 30))
+_MICROGRAPHS, _OTHER = "Picks on micrographs", "Further figures"
+_HEADINGS = {
+    "score_histogram": "Scores and threshold",
+    "expected_precision_recall": "Scores and threshold",
+    "picks_per_micrograph": "Picks per micrograph",
+    "training_curves": "Training",
+    "precision_recall": "Compared with the truth",
+    "calibration": "Compared with the truth",
+    "boxes": "Single picks",
+}
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,7 @@ class _Texts:
 def render_report(
     title: str,
     summary: Sequence[tuple[str, object]],
-    sections: Sequence[Section | Figure],
+    sections: Sequence[Section | Figure | Table],
     notes: Sequence[str] = (),
     *,
     failures: Sequence[tuple[str, str]] = (),
@@ -92,7 +102,8 @@ def render_report(
     summary
         ``(name, value)`` of the table at the top.
     sections
-        In order; bare figures in a row become one section without a heading.
+        In order; loose figures are gathered under headings by their names, a loose
+        table goes to the figure before it.
     notes
         Warnings and remarks, shown under the summary.
     failures
@@ -133,18 +144,30 @@ def render_report(
     raise ValueError(f"the texts of the report alone exceed {max_bytes} bytes; give fewer figures")
 
 
-def _as_sections(sections: Sequence[Section | Figure]) -> list[Section]:
+def _as_sections(items: Sequence[Section | Figure | Table]) -> list[Section]:
+    """Gather loose figures and tables under headings, each heading where it first occurs."""
     parts: list[Section] = []
-    loose = False
-    for item in sections:
+    place: dict[str, int] = {}
+    heading = _OTHER
+    for item in items:
         if isinstance(item, Section):
             parts.append(item)
-        elif loose:
-            parts[-1] = replace(parts[-1], figures=(*parts[-1].figures, item))
+            continue
+        if isinstance(item, Figure):
+            heading = _heading(item)
+        if heading not in place:
+            place[heading] = len(parts)
+            parts.append(Section(heading))
+        at, part = place[heading], parts[place[heading]]
+        if isinstance(item, Figure):
+            parts[at] = replace(part, figures=(*part.figures, item))
         else:
-            parts.append(Section("", (item,)))
-        loose = isinstance(item, Figure)
+            parts[at] = replace(part, tables=(*part.tables, item))
     return parts
+
+
+def _heading(figure: Figure) -> str:
+    return _MICROGRAPHS if figure.is_micrograph else _HEADINGS.get(figure.name, _OTHER)
 
 
 def _limit_micrographs(sections: Sequence[Section]) -> tuple[list[Section], int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_pdf import PdfPages
-from matplotlib.figure import Figure as Canvas
+from numpy.typing import NDArray
 from PIL import Image
 
 from frostpick.report.figure import Figure, drawing, printable
@@ -35,35 +35,28 @@ def write_figures_pdf(path: Path, figures: Sequence[Figure]) -> None:
     metadata = {"CreationDate": None, "Creator": "frostpick", "Producer": "frostpick"}
     with PdfPages(buffer, metadata=metadata) as pages:
         for figure in figures:
-            image = Image.open(io.BytesIO(figure.png)).convert("RGB")
-            # A palette of 256 colours is stored as such: a third of the size, no visible loss.
-            few = np.asarray(image.quantize(256, dither=Image.Dither.NONE).convert("RGB"))
-            _page(pages, few, figure.caption)
+            with Image.open(io.BytesIO(figure.png)) as opened:
+                # The writer stores an image of at most 256 colours by a palette.
+                image = np.asarray(opened.convert("RGB"))
+            _page(pages, image, figure.caption)
         if not figures:
             _page(pages, None, "No figures were made.")
     with atomic_write(path) as handle:
         handle.write(buffer.getvalue())
 
 
-def _page(pages: PdfPages, image: np.ndarray | None, caption: str) -> None:
+def _page(pages: PdfPages, image: NDArray[np.uint8] | None, caption: str) -> None:
     text = textwrap.wrap(printable(caption, 2000), _LETTERS_A_LINE)
-    text_in = _LINE_IN * len(text) + _MARGIN_IN
     wide = _PAGE_IN - 2 * _MARGIN_IN
     tall = 0.0 if image is None else wide * image.shape[0] / image.shape[1]
-    height = max(tall + text_in + 2 * _MARGIN_IN, 1.5)
-    with drawing(_PAGE_IN, height) as canvas:
+    height = tall + _LINE_IN * len(text) + 3 * _MARGIN_IN
+    with drawing(_PAGE_IN, height, layout="none") as canvas:
         if image is not None:
-            _draw(canvas, image, (wide, tall), height)
+            bottom = 1 - (tall + _MARGIN_IN) / height
+            axes = canvas.add_axes((_MARGIN_IN / _PAGE_IN, bottom, wide / _PAGE_IN, tall / height))
+            axes.imshow(image, interpolation="none", aspect="auto")
+            axes.set_axis_off()
         top = 1 - (tall + 1.6 * _MARGIN_IN) / height
-        canvas.text(
-            _MARGIN_IN / _PAGE_IN, top, "\n".join(text), va="top", fontsize=10, linespacing=1.3
-        )
+        told = "\n".join(text)
+        canvas.text(_MARGIN_IN / _PAGE_IN, top, told, va="top", fontsize=10, linespacing=1.3)
         pages.savefig(canvas)  # type: ignore[no-untyped-call]
-
-
-def _draw(canvas: Canvas, image: np.ndarray, size_in: tuple[float, float], height: float) -> None:
-    wide, tall = size_in
-    bottom = 1 - (tall + _MARGIN_IN) / height
-    axes = canvas.add_axes((_MARGIN_IN / _PAGE_IN, bottom, wide / _PAGE_IN, tall / height))
-    axes.imshow(image, interpolation="none", aspect="auto")
-    axes.set_axis_off()

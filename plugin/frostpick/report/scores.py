@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+from frostpick.inference.threshold import expected_table as threshold_rows
 from frostpick.report.figure import (
     BLUE,
     GREY,
@@ -25,7 +27,8 @@ Floats = NDArray[np.float64]
 
 _PROBABILITIES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 _TICKS = (0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
-_CURVE_POINTS = 2000
+_CURVE_POINTS = 200
+_SCORE = "figure of merit (log-odds)"
 
 
 def score_histogram(scores: ArrayLike, threshold: float) -> Figure:
@@ -40,7 +43,7 @@ def score_histogram(scores: ArrayLike, threshold: float) -> Figure:
     """
     values = finite(scores)
     selected = int((values >= threshold).sum())
-    edges = histogram_edges(values)
+    edges = histogram_edges(values, threshold)
     with drawing() as canvas:
         axes = canvas.add_subplot()
         for chosen, colour, label in (
@@ -49,16 +52,14 @@ def score_histogram(scores: ArrayLike, threshold: float) -> Figure:
         ):
             axes.hist(values[chosen], edges.tolist(), color=colour, label=label, rwidth=0.92)
         axes.grid(axis="x", visible=False)
-        axes.set(xlabel="score = figure of merit (log-odds)", ylabel="picks")
-        axes.margins(y=0.22)
+        axes.set(xlabel=f"score = {_SCORE}", ylabel="picks")
         axes.yaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
         _mark_threshold(axes, threshold)
         _probability_axis(axes)
         if len(values):
-            axes.legend(loc="upper center", ncols=2, columnspacing=1.2, handlelength=1.2)
+            _legend_below(canvas)
         else:
             say_empty(axes, "no picks")
-        canvas.tight_layout(pad=0.6)
         return finished(
             canvas,
             "score_histogram",
@@ -78,50 +79,37 @@ def expected_precision_recall(scores: ArrayLike, threshold: float) -> Figure:
     threshold
         The job's, in score units; not drawn when it is not finite.
     """
-    ranked, precision, recall = expected_curve(scores)
+    values = finite(scores)
     with drawing() as canvas:
         axes = canvas.add_subplot()
-        if len(ranked):
-            at = np.unique(np.linspace(0, len(ranked) - 1, _CURVE_POINTS).astype(int))
-            mark = "o" if len(at) == 1 else ""
-            axes.plot(ranked[at], precision[at], color=BLUE, marker=mark, label="precision")
-            axes.plot(
-                ranked[at], recall[at], color=VERMILLION, ls="--", marker=mark, label="recall"
-            )
-            axes.legend(loc="lower center", ncols=2)
+        if len(values):
+            levels = np.unique(np.linspace(values.min(), values.max(), _CURVE_POINTS))
+            rows = threshold_rows(values, levels.tolist())
+            style = {"marker": "o" if len(rows) == 1 else ""}
+            for name, colour, dash in (("precision", BLUE, "-"), ("recall", VERMILLION, "--")):
+                heights = [getattr(row, name) for row in rows]
+                axes.plot(levels, heights, color=colour, ls=dash, label=name, **style)
         else:
             say_empty(axes, "no picks")
-        axes.set(
-            xlabel="threshold = minimum figure of merit (log-odds)",
-            ylabel="expected",
-            ylim=(0, 1.12),
-        )
+        axes.set(xlabel=f"threshold = minimum {_SCORE}", ylabel="expected", ylim=(0, 1.03))
         axes.set_yticks(np.linspace(0, 1, 6))
         _mark_threshold(axes, threshold)
         _probability_axis(axes)
-        canvas.tight_layout(pad=0.6)
+        _legend_below(canvas)
+        here = threshold_rows(values, [threshold])[0] if np.isfinite(threshold) else None
+        told = (
+            f"At this job's threshold {threshold:.3g}: expected precision {here.precision:.1%},"
+            f" expected recall {here.recall:.1%}."
+            if here is not None and here.count
+            else "No pick reaches this job's threshold."
+        )
         return finished(
             canvas,
             "expected_precision_recall",
             "Expected precision (share of the selected picks that are particles) and recall (share"
             " of the particles above the floor that are selected) for each threshold, from the"
-            f" probabilities of the picks. {_at(ranked, precision, recall, threshold)}",
+            f" probabilities of the picks. {told}",
         )
-
-
-def expected_curve(scores: ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Return thresholds (falling scores) with the expected precision and recall at each.
-
-    With ``p`` the probabilities in falling order, precision after ``k`` picks is
-    ``sum(p[:k]) / k`` and recall ``sum(p[:k]) / sum(p)``; picks of equal score come together.
-    """
-    ranked = np.sort(finite(scores))[::-1]
-    if len(ranked) == 0:
-        return ranked, ranked, ranked
-    particles = np.cumsum(sigmoid(ranked))
-    last = np.append(ranked[1:] != ranked[:-1], True)
-    count = np.arange(1, len(ranked) + 1)
-    return ranked[last], (particles / count)[last], (particles / particles[-1])[last]
 
 
 def expected_table(scores: ArrayLike, threshold: float) -> Table:
@@ -134,20 +122,11 @@ def expected_table(scores: ArrayLike, threshold: float) -> Table:
     threshold
         The job's; it gets a row of its own, which is the marked one.
     """
-    ranked, precision, recall = expected_curve(scores)
-    values = np.sort(finite(scores))
     levels = {float(np.log(p / (1 - p))) for p in _PROBABILITIES}
     if np.isfinite(threshold):
         levels.add(float(threshold))
-    rows: list[tuple[str, ...]] = []
-    marked = None
-    for level in sorted(levels):
-        kept = len(values) - int(np.searchsorted(values, level, side="left"))
-        k = int((ranked >= level).sum())
-        shares = (f"{precision[k - 1]:.1%}", f"{recall[k - 1]:.1%}") if k else ("–", "–")
-        if level == threshold:
-            marked = len(rows)
-        rows.append((f"{level:.2f}", f"{float(sigmoid(level)):.3f}", f"{kept:,}", *shares))
+    rows = threshold_rows(finite(scores), sorted(levels))
+    marked = [row.threshold for row in rows].index(threshold) if threshold in levels else None
     return Table(
         (
             "minimum figure of merit",
@@ -156,48 +135,50 @@ def expected_table(scores: ArrayLike, threshold: float) -> Table:
             "expected precision",
             "expected recall",
         ),
-        tuple(rows),
+        tuple(
+            (
+                f"{row.threshold:.2f}",
+                f"{float(sigmoid(row.threshold)):.3f}",
+                f"{row.count:,}",
+                f"{row.precision:.1%}" if row.count else "–",
+                f"{row.recall:.1%}" if row.count else "–",
+            )
+            for row in rows
+        ),
         "The minimum figure of merit to type elsewhere (RELION's extraction, frostpick select)"
         " and what it keeps. The marked row is this job's threshold.",
         marked,
     )
 
 
-def histogram_edges(values: Floats) -> Floats:
-    """Return the edges of 20 to 60 equal bins that hold all values, of width > 0."""
+def histogram_edges(values: Floats, threshold: float) -> Floats:
+    """Return edges of 20 to 60 equal bins that hold all values; the threshold is an edge.
+
+    So no bin mixes selected picks with others, where the threshold lies among the values.
+    """
     if len(values) == 0:
         return np.linspace(-5.0, 5.0, 21)
     low, high = float(values.min()), float(values.max())
     if high - low < 1e-6 * max(1.0, abs(low), abs(high)):
         low, high = low - 0.5, high + 0.5
-    return np.linspace(low, high, int(np.clip(np.sqrt(len(values)), 20, 60)) + 1)
-
-
-def _at(ranked: Floats, precision: Floats, recall: Floats, threshold: float) -> str:
-    k = int((ranked >= threshold).sum())
-    if k == 0:
-        return "No pick reaches this job's threshold."
-    return (
-        f"At this job's threshold {threshold:.3g}: expected precision {precision[k - 1]:.1%},"
-        f" expected recall {recall[k - 1]:.1%}."
-    )
+    bins = int(np.clip(np.sqrt(len(values)), 20, 60))
+    edges = np.linspace(low, high, bins + 1)
+    if low < threshold < high:
+        step = (high - low) / bins
+        below, above = np.ceil((threshold - low) / step), np.ceil((high - threshold) / step)
+        edges = threshold + step * np.arange(-below, above + 1)
+    return edges
 
 
 def _mark_threshold(axes: Axes, threshold: float) -> None:
-    if not np.isfinite(threshold):
-        return
-    axes.axvline(threshold, color=INK, lw=1.4, ls=":")
-    left, right = axes.get_xlim()
-    near_end = threshold > left + 0.8 * (right - left)
-    axes.annotate(
-        f"threshold {threshold:.2f}",
-        (threshold, 0.86),
-        xycoords=("data", "axes fraction"),
-        xytext=(-5 if near_end else 5, 0),
-        textcoords="offset points",
-        ha="right" if near_end else "left",
-        fontsize=10,
-    )
+    if np.isfinite(threshold):
+        axes.axvline(threshold, color=INK, lw=1.6, ls=":", label=f"threshold {threshold:.2f}")
+
+
+def _legend_below(canvas: Canvas) -> None:
+    """Put the legend under the plot, where it can never lie on what it explains."""
+    if canvas.axes[0].get_legend_handles_labels()[1]:
+        canvas.legend(loc="outside lower center", ncols=3, columnspacing=1.6, handlelength=1.6)
 
 
 def _probability_axis(axes: Axes) -> None:

@@ -59,8 +59,6 @@ def training_curves(
         last.set_xlabel({"step": "training step", "epoch": "epoch"}.get(x_key, "record"))
         if not rows:
             say_empty(last, "no training record")
-        canvas.tight_layout(pad=0.6)
-        canvas.align_ylabels()
         chosen = (
             ""
             if chosen_step is None
