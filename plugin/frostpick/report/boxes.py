@@ -43,7 +43,7 @@ def box_mosaic(
     pitch_in = side_in + text_in + _GAP_IN
     height_in = rows * pitch_in + _GAP_IN
     letters = max(4, int(side_in / 0.085))
-    with drawing(WIDTH_IN, height_in, layout="none") as canvas:
+    with drawing(WIDTH_IN, height_in, layout=None) as canvas:
         for i, box in enumerate(shown):
             row, column = divmod(i, columns)
             left_in = _GAP_IN + column * (side_in + _GAP_IN)

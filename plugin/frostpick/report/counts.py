@@ -64,11 +64,8 @@ def picks_per_micrograph(counts: ArrayLike, failed: ArrayLike | int = 0) -> Figu
         right.set(xlabel="micrographs")
         right.grid(axis="y", visible=False)
         for axis in (left.xaxis, left.yaxis, right.xaxis):
-            axis.set_major_locator(
-                MaxNLocator(
-                    nbins="auto", integer=True, prune="upper" if axis is left.xaxis else None
-                )
-            )
+            cut = "upper" if axis is left.xaxis else None
+            axis.set_major_locator(MaxNLocator(nbins="auto", integer=True, prune=cut))
         lost = (
             f" {n_failed} could not be used" + (" (red crosses)." if len(places) else ".")
             if n_failed

@@ -96,7 +96,7 @@ class Figure:
 def drawing(
     width_in: float = WIDTH_IN,
     height_in: float = 3.9,
-    layout: Literal["constrained", "none"] = "constrained",
+    layout: Literal["constrained"] | None = "constrained",
 ) -> Iterator[Canvas]:
     """Give an empty matplotlib figure, drawn in the house style whatever the user's own is.
 
@@ -116,8 +116,9 @@ def finished(canvas: Canvas, name: str, caption: str, *, noisy: bool = False) ->
     """
     if noisy:
         agg = FigureCanvasAgg(canvas)
-        agg.draw()
-        return Figure(name, palette_png(np.asarray(agg.buffer_rgba())[..., :3]), caption)
+        agg.draw()  # type: ignore[no-untyped-call]
+        pixels = np.asarray(agg.buffer_rgba())  # type: ignore[no-untyped-call]
+        return Figure(name, palette_png(pixels[..., :3]), caption)
     buffer = io.BytesIO()
     canvas.savefig(buffer, format="png", metadata={"Software": None})
     return Figure(name, buffer.getvalue(), caption)

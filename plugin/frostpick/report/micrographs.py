@@ -90,7 +90,7 @@ def picks_on_micrograph(
     shown = np.isfinite(xy).all(axis=1)
     xy, logit, picked = xy[shown], logit[shown], picked[shown]
     size = diameter_px * scale
-    with drawing(*_sheet(image.shape), layout="none") as canvas:
+    with drawing(*_sheet(image.shape), layout=None) as canvas:
         axes = _image(canvas, image, title)
         line = float(np.clip(0.06 * size * 72 * WIDTH_IN / image.shape[1], 0.8, 1.8))
         _rings(axes, xy[~picked] * scale, size, _PALE, max(0.45 * line, 0.6), alpha=0.6)

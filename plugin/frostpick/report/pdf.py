@@ -50,7 +50,7 @@ def _page(pages: PdfPages, image: NDArray[np.uint8] | None, caption: str) -> Non
     wide = _PAGE_IN - 2 * _MARGIN_IN
     tall = 0.0 if image is None else wide * image.shape[0] / image.shape[1]
     height = tall + _LINE_IN * len(text) + 3 * _MARGIN_IN
-    with drawing(_PAGE_IN, height, layout="none") as canvas:
+    with drawing(_PAGE_IN, height, layout=None) as canvas:
         if image is not None:
             bottom = 1 - (tall + _MARGIN_IN) / height
             axes = canvas.add_axes((_MARGIN_IN / _PAGE_IN, bottom, wide / _PAGE_IN, tall / height))

@@ -85,10 +85,10 @@ def expected_precision_recall(scores: ArrayLike, threshold: float) -> Figure:
         if len(values):
             levels = np.unique(np.linspace(values.min(), values.max(), _CURVE_POINTS))
             rows = threshold_rows(values, levels.tolist())
-            style = {"marker": "o" if len(rows) == 1 else ""}
+            mark = "o" if len(rows) == 1 else ""
             for name, colour, dash in (("precision", BLUE, "-"), ("recall", VERMILLION, "--")):
                 heights = [getattr(row, name) for row in rows]
-                axes.plot(levels, heights, color=colour, ls=dash, label=name, **style)
+                axes.plot(levels, heights, color=colour, ls=dash, marker=mark, label=name)
         else:
             say_empty(axes, "no picks")
         axes.set(xlabel=f"threshold = minimum {_SCORE}", ylabel="expected", ylim=(0, 1.03))
