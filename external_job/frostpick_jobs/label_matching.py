@@ -1,0 +1,182 @@
+"""Labels of a training job from files of picks."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from frostpick.errors import LabelError
+from frostpick.types import Labels, Micrograph
+from frostpick_jobs.formats import PickTable
+from frostpick_jobs.name_matching import match_names
+
+__all__ = ["labels_for", "match_names"]
+
+log = logging.getLogger(__name__)
+
+Float = NDArray[np.float64]
+
+
+def labels_for(
+    tables: Sequence[PickTable],
+    micrographs: Sequence[Micrograph],
+    *,
+    picks_pixel_size_A: float | None = None,
+    min_distance_px: float = 1.0,
+    min_distance_A: float | None = None,
+    complete: Callable[[Micrograph], Micrograph] | None = None,
+) -> dict[str, Labels]:
+    """Turn picks of files into labels, in pixels of the job's micrographs.
+
+    Rows that a file marks as not selected, or as another ``kind`` than ``particle``, are
+    no labels. Aligned particles are re-centred (`PickTable.centres`).
+
+    Parameters
+    ----------
+    tables
+        Picks as read.
+    micrographs
+        The job's micrographs.
+    picks_pixel_size_A
+        Pixel size the picks were made at, where it is not that of the micrographs.
+        Positions are multiplied by the ratio: pixel 0 of both images is at one place,
+        as after a Fourier crop.
+    min_distance_px, min_distance_A
+        Of labels nearer to each other the first is kept; Angstrom, if given, wins.
+    complete
+        Fills in shape and pixel size of a micrograph from its header, where the host
+        does not know them; called for labelled micrographs only.
+
+    Returns
+    -------
+    dict
+        Labels by micrograph id, in the order of ``micrographs``, those without a label
+        left out. ``row`` is the row in the table. All signs are +1.
+
+    Raises
+    ------
+    LabelError
+        Names cannot be matched, or a pixel size is needed and unknown.
+    """
+    matches = match_names(
+        [name for table in tables for name in table.rows_by_micrograph()],
+        [m.id for m in micrographs],
+    )
+    by_id: dict[str, list[tuple[PickTable, NDArray[np.int64]]]] = defaultdict(list)
+    for table in tables:
+        usable = _usable(table)
+        for name, rows in table.rows_by_micrograph().items():
+            if name in matches:
+                by_id[matches[name]].append((table, rows[usable[rows]]))
+    labels: dict[str, Labels] = {}
+    outside = double = 0
+    for micrograph in micrographs:
+        if micrograph.id not in by_id:
+            continue
+        known = micrograph if complete is None else complete(micrograph)
+        parts = [_positions(t, rows, known, picks_pixel_size_A) for t, rows in by_id[known.id]]
+        xy = np.concatenate([np.column_stack(part) for part in parts])
+        rows = np.concatenate([rows for _, rows in by_id[known.id]])
+        inside = _inside(xy, known.shape)
+        distance = min_distance_px
+        if min_distance_A is not None:
+            distance = min_distance_A / _pixel_size(known, "a distance in Angstrom")
+        single = _first_of_each(xy[inside], distance)
+        outside += int(np.count_nonzero(~inside))
+        double += int(np.count_nonzero(~single))
+        xy, rows = xy[inside][single], rows[inside][single]
+        if len(xy):
+            source = by_id[known.id][0][0].format
+            labels[known.id] = Labels.from_xy(known.id, xy[:, 0], xy[:, 1], row=rows, source=source)
+    log.info(
+        "%d labels on %d micrographs; left out: %d off the image, %d double",
+        sum(map(len, labels.values())),
+        len(labels),
+        outside,
+        double,
+    )
+    return labels
+
+
+def _usable(table: PickTable) -> NDArray[np.bool_]:
+    usable = np.ones(len(table), np.bool_) if table.selected is None else table.selected.copy()
+    if table.kind is not None:
+        usable &= np.array([kind == "particle" for kind in table.kind], np.bool_)
+    if not usable.all():
+        log.info(
+            "%s: %d of %d rows are not selected or not particles, and left out",
+            table.path,
+            np.count_nonzero(~usable),
+            len(table),
+        )
+    return usable
+
+
+def _positions(
+    table: PickTable,
+    rows: NDArray[np.int64],
+    micrograph: Micrograph,
+    picks_pixel_size_A: float | None,
+) -> tuple[Float, Float]:
+    """Return x and y in pixels of the micrograph."""
+    own = micrograph.pixel_size_A
+    if picks_pixel_size_A is None:
+        if table.shift_A is not None and table.shift_A[rows].any():
+            own = _pixel_size(micrograph, f"re-centring the particles of {table.path}")
+        _warn_of_other_pixel_size(table, rows, micrograph)
+        return table.centres(rows, own)
+    x, y = table.centres(rows, picks_pixel_size_A)
+    ratio = picks_pixel_size_A / _pixel_size(micrograph, "picks_pixel_size")
+    return x * ratio, y * ratio
+
+
+def _pixel_size(micrograph: Micrograph, purpose: str) -> float:
+    if micrograph.pixel_size_A is None:
+        raise LabelError(
+            f"{micrograph.id}: {purpose} needs the pixel size of the micrograph, which neither "
+            "the host nor the header tells; give pixel_size"
+        )
+    return micrograph.pixel_size_A
+
+
+def _warn_of_other_pixel_size(
+    table: PickTable, rows: NDArray[np.int64], micrograph: Micrograph
+) -> None:
+    if table.pixel_size_A is None or micrograph.pixel_size_A is None or not len(rows):
+        return
+    told = table.pixel_size_A[rows[0]]
+    if abs(told / micrograph.pixel_size_A - 1) > 0.01:
+        log.warning(
+            "%s was made at %.4g A per pixel and %s has %.4g; if the images differ in size, "
+            "give picks_pixel_size",
+            table.path,
+            told,
+            micrograph.id,
+            micrograph.pixel_size_A,
+        )
+
+
+def _inside(xy: Float, shape: tuple[int, int] | None) -> NDArray[np.bool_]:
+    if shape is None:
+        return np.ones(len(xy), np.bool_)
+    limit = np.array(shape[::-1]) - 0.5
+    return np.asarray(((xy >= -0.5) & (xy < limit)).all(axis=1))
+
+
+def _first_of_each(xy: Float, distance_px: float) -> NDArray[np.bool_]:
+    """Return which points to keep so that none is nearer than the distance to a kept one."""
+    keep = np.ones(len(xy), np.bool_)
+    if len(xy) < 2 or distance_px <= 0:
+        return keep
+    pairs: Iterable[list[int]] = np.sort(
+        cKDTree(xy).query_pairs(distance_px * (1 - 1e-12), output_type="ndarray"), axis=1
+    ).tolist()
+    for first, second in sorted(pairs):
+        if keep[first]:
+            keep[second] = False
+    return keep
