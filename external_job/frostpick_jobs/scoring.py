@@ -140,14 +140,15 @@ def _picks(
     tables: Sequence[PickTable], ids: Sequence[str], sizes: Mapping[str, float]
 ) -> dict[str, Picks]:
     parts: dict[str, list[Picks]] = {}
+    for one in tables:
+        if one.score is None:
+            log.warning("%s: no scores; average precision means nothing", one.path)
     for name, table_, rows in _matched(tables, ids):
-        if table_.score is None:
-            log.warning("%s: no scores; average precision means nothing", table_.path)
         x, y = table_.centres(rows, sizes[name])
         score = None if table_.score is None else table_.score[rows]
-        one = Picks.from_xy(name, x, y, score=score, row=rows, source=table_.format)
-        parts.setdefault(name, []).append(one)
-    return {name: Picks.concat(some) for name, some in parts.items()}
+        some = Picks.from_xy(name, x, y, score=score, row=rows, source=table_.format)
+        parts.setdefault(name, []).append(some)
+    return {name: Picks.concat(found) for name, found in parts.items()}
 
 
 def table(figures: Mapping[str, Any]) -> str:

@@ -1,0 +1,113 @@
+"""``simulate`` on files: micrographs, and their truth as STAR and CSV."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from frostpick.runtime.atomic import atomic_write
+from frostpick.simulate import (
+    Protein,
+    SimulatedMicrograph,
+    SimulatedTruth,
+    SimulationSettings,
+    random_protein,
+    simulate_micrograph,
+    write_mrc,
+)
+from frostpick_jobs.formats import StarTable, write_star_blocks
+
+log = logging.getLogger(__name__)
+
+CSV_COLUMNS = ("micrograph", "x_px", "y_px", "rot", "tilt", "psi", "edge", "kind")
+STAR_COLUMNS = {
+    "rlnCoordinateX": "x_px",
+    "rlnCoordinateY": "y_px",
+    "rlnAngleRot": "rot",
+    "rlnAngleTilt": "tilt",
+    "rlnAnglePsi": "psi",
+}
+
+
+@dataclass(frozen=True)
+class SimulatedFiles:
+    """Where the files of a simulated data set are.
+
+    Parameters
+    ----------
+    micrographs
+        Folder of the ``.mrc`` files.
+    particles_csv, particles_star
+        Every particle, those cut by the border (``edge``) included.
+    decoys_csv
+        Everything else that was drawn on purpose: what a picker must not take.
+    """
+
+    micrographs: Path
+    particles_csv: Path
+    particles_star: Path
+    decoys_csv: Path
+
+
+def write_dataset(
+    folder: Path, settings: SimulationSettings, indices: Sequence[int] | None = None
+) -> SimulatedFiles:
+    """Simulate micrographs into a folder.
+
+    Parameters
+    ----------
+    folder
+        Gets ``micrographs/*.mrc``, ``particles.star``, ``particles.csv``, ``decoys.csv``.
+    settings
+        What to simulate.
+    indices
+        Which micrographs of the data set; all when None.
+    """
+    files = SimulatedFiles(
+        folder / "micrographs",
+        folder / "particles.csv",
+        folder / "particles.star",
+        folder / "decoys.csv",
+    )
+    chosen = range(settings.micrographs) if indices is None else indices
+    truth: dict[str, SimulatedTruth] = {}
+    for number, one in enumerate(_simulate(random_protein(settings), settings, chosen), 1):
+        name = f"{one.name}.mrc"
+        write_mrc(files.micrographs / name, one.image, one.pixel_size_A)
+        truth[name] = one.truth
+        log.info("simulated %d of %d: %s", number, len(chosen), name)
+    _write_csv(files.particles_csv, {n: t.particles for n, t in truth.items()})
+    _write_csv(files.decoys_csv, {n: t.keep(t.kind != "particle") for n, t in truth.items()})
+    _write_star(files.particles_star, {n: t.particles for n, t in truth.items()})
+    return files
+
+
+def _simulate(
+    protein: Protein, settings: SimulationSettings, indices: Sequence[int]
+) -> Iterator[SimulatedMicrograph]:
+    for index in indices:
+        yield simulate_micrograph(protein, settings, index)
+
+
+def _write_csv(path: Path, truth: dict[str, SimulatedTruth]) -> None:
+    with atomic_write(path, "w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(CSV_COLUMNS)
+        for name, t in truth.items():
+            columns = (t.x_px, t.y_px, t.rot, t.tilt, t.psi)
+            for k in range(len(t)):
+                numbers = [f"{column[k]:.3f}" for column in columns]
+                writer.writerow([name, *numbers, int(t.edge[k]), t.kind[k]])
+
+
+def _write_star(path: Path, truth: dict[str, SimulatedTruth]) -> None:
+    columns: dict[str, list[str]] = {
+        "rlnMicrographName": [name for name, t in truth.items() for _ in range(len(t))]
+    }
+    for label, field in STAR_COLUMNS.items():
+        values = (value for t in truth.values() for value in getattr(t, field))
+        columns[label] = [f"{value:.3f}" for value in values]
+    write_star_blocks(path, [StarTable("particles", columns)])
