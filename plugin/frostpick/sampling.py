@@ -59,11 +59,15 @@ class Sampling:
         ndarray
             ``(..., 2)`` float64, row and column in the parent grid.
         """
-        return np.asarray(self.origin_yx) + np.asarray(self.step_yx) * np.asarray(yx, np.float64)
+        indices = np.asarray(yx, np.float64)
+        parent: FloatArray = np.asarray(self.origin_yx) + np.asarray(self.step_yx) * indices
+        return parent
 
     def from_parent(self, yx: FloatArray) -> FloatArray:
         """Convert indices of the parent, ``(..., 2)``, to (fractional) indices of this grid."""
-        return (np.asarray(yx, np.float64) - np.asarray(self.origin_yx)) / np.asarray(self.step_yx)
+        offset = np.asarray(yx, np.float64) - np.asarray(self.origin_yx)
+        index: FloatArray = offset / np.asarray(self.step_yx)
+        return index
 
     def child(self, shape: tuple[int, int], step_yx: Pair, origin_yx: Pair) -> Sampling:
         """Return a grid given in pixels of this one, expressed in this grid's parent.

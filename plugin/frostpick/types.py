@@ -200,7 +200,9 @@ class Picks:
         """Join picks of the same micrograph."""
         if len({p.micrograph_id for p in parts}) != 1:
             raise ValueError("concat needs parts of one micrograph")
-        joined = {n: np.concatenate([getattr(p, n) for p in parts]) for n in cls.columns()}
+        joined: dict[str, Any] = {
+            n: np.concatenate([getattr(p, n) for p in parts]) for n in cls.columns()
+        }
         return replace(parts[0], **joined)
 
 

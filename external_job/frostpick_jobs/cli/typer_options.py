@@ -66,5 +66,5 @@ def _parameter(option: Option) -> inspect.Parameter:
         option.field,
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
-        annotation=Annotated[option.type | None, typer.Option(declaration, help=option.help)],  # type: ignore[operator]
+        annotation=Annotated[option.type | None, typer.Option(declaration, help=option.help)],
     )

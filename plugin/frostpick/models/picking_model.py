@@ -104,7 +104,7 @@ class PickingModel:
 def _digest(card: ModelCard, tensors: dict[str, torch.Tensor]) -> str:
     total = hashlib.sha256(card.canonical().encode())
     for name in sorted(tensors):
-        array: np.ndarray = tensors[name].numpy()  # type: ignore[type-arg]
+        array: np.ndarray = tensors[name].numpy()
         total.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
         total.update(array.tobytes())
     return total.hexdigest()
