@@ -236,7 +236,8 @@ def mirrored(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     if size == 1:
         return np.zeros_like(index)
     folded = np.abs(index) % (2 * size - 2)
-    return np.minimum(folded, 2 * size - 2 - folded)
+    inside: NDArray[np.int64] = np.minimum(folded, 2 * size - 2 - folded)
+    return inside
 
 
 def on_discs(places: NDArray[np.float64], centres: Points, radius: float) -> NDArray[np.bool_]:

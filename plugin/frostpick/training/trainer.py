@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from frostpick.models.dense import DenseNetwork
 from frostpick.training.augment import Augmentation, augment
@@ -92,14 +94,14 @@ class Trainer:
         logits = self.network(tiles)[:, 0]
         loss = self._loss(logits, self.sampler.targets(plans))
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimiser.step()
         self.done += 1
         self._update_average()
         return float(loss.detach())
 
-    def _tiles(self, crops: np.ndarray, turns: np.ndarray) -> torch.Tensor:  # type: ignore[type-arg]
+    def _tiles(self, crops: NDArray[np.float32], turns: NDArray[np.float64]) -> torch.Tensor:
         turned = turn_tiles(
             torch.from_numpy(crops).to(self.device),
             torch.from_numpy(turns.astype(np.float32)).to(self.device),
@@ -121,7 +123,7 @@ class Trainer:
             loss = loss + self.prior * torch.nn.functional.softplus(logits[empty]).mean()
         return loss
 
-    def _unlabelled(self, targets: Targets) -> tuple[np.ndarray, float]:  # type: ignore[type-arg]
+    def _unlabelled(self, targets: Targets) -> tuple[NDArray[np.bool_], float]:
         """Return the unlabelled locations that the objective is taken over, and their prior."""
         if self.objective == "nnpu":  # its unlabelled are a draw from everything, labels included
             return targets.unlabelled, self.prior
@@ -148,6 +150,12 @@ class Trainer:
                     kept.lerp_(value, 1.0 - decay)
                 else:
                     kept.copy_(value)
+
+    def copy_of_average(self) -> DenseNetwork:
+        """Return a second network with the averaged weights."""
+        network = copy.deepcopy(self.network)
+        network.load_state_dict(self.average)
+        return network
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return every tensor the next step depends on."""

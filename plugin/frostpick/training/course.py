@@ -1,0 +1,213 @@
+"""The course of a training: steps, measurements, the class prior, and what is kept."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from frostpick.errors import JobStopped
+from frostpick.models.dense import DenseNetwork
+from frostpick.runtime.reporter import Reporter
+from frostpick.training.checkpoint import load_checkpoint, save_checkpoint
+from frostpick.training.examples import Region, TrainingImage
+from frostpick.training.measure import Found, average_precision, find_in, joined
+from frostpick.training.prior import class_prior, count_particles, mean_area, packing_limit
+from frostpick.training.recipe import EPOCH, Recipe
+from frostpick.training.trainer import Trainer
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two saved states; a kill loses no more.
+SAVE_EVERY_S = 5.0
+#: Fractions of the course after which an unknown number of particles is estimated anew.
+COUNT_AT = (0.3, 0.5, 0.7)
+#: Fraction of the course after which an epoch may be the one that is kept.
+KEEP_FROM = 0.6
+#: Lowest logit of a pick while measuring.
+FLOOR = -8.0
+#: Centres nearer to an edge than this many diameters are cut particles: not counted.
+BORDER = 0.4
+
+
+@dataclass
+class Progress:
+    """What a course has come to besides tensors: plain JSON values."""
+
+    done: int
+    expected: float
+    curve: list[dict[str, float]]
+    chosen_step: int = 0
+    chosen_metric: float = -1.0
+
+
+class Course:
+    """One training from its first step to its last, or from where it was killed.
+
+    Parameters
+    ----------
+    trainer
+        Ready for step 0.
+    images
+        All images, with their held-out parts.
+    recipe
+        The numbers.
+    expected
+        Particles a micrograph: the user's, or a first guess.
+    estimate
+        Whether to replace the guess by estimates on the way.
+    spool, key
+        Where the state is kept, and what it depends on.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        images: Sequence[TrainingImage],
+        recipe: Recipe,
+        *,
+        expected: float,
+        estimate: bool,
+        spool: Path,
+        key: str,
+    ) -> None:
+        self.trainer = trainer
+        self.images = images
+        self.recipe = recipe
+        self.estimate = estimate
+        self.spool = spool
+        self.key = key
+        self.steps = trainer.schedule.steps
+        self.progress = Progress(0, expected, [])
+        self.best: dict[str, torch.Tensor] = {}
+        self._losses: list[float] = []
+        self._set_prior()
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything is held out."""
+        return any(image.held_out is not None for image in self.images)
+
+    def run(self, reporter: Reporter) -> None:
+        """Take all steps that are left; `JobStopped` leaves a state to go on from."""
+        self._resume()
+        reporter.stage("training", self.steps)
+        if self.trainer.done:
+            reporter.advance(self.trainer.done)
+        saved = time.monotonic()
+        while self.trainer.done < self.steps:
+            try:
+                reporter.check()
+            except JobStopped:
+                self._save()
+                raise
+            loss = self.trainer.step()
+            self._losses.append(loss)
+            rate = self.trainer.schedule.rate_at(self.trainer.done - 1)
+            reporter.advance(1, loss=loss, learning_rate=rate)
+            if self.trainer.done % EPOCH == 0 or self.trainer.done == self.steps:
+                self._measure(rate)
+            if time.monotonic() - saved > SAVE_EVERY_S or self.trainer.done == self.steps:
+                self._save()
+                saved = time.monotonic()
+
+    def network(self) -> DenseNetwork:
+        """Return the kept network, in evaluation mode, on the training device."""
+        self.trainer.network.load_state_dict(self.best or self.trainer.average)
+        return self.trainer.network.eval().requires_grad_(False)
+
+    def find(self, network: DenseNetwork, parts: Sequence[tuple[TrainingImage, Region]]) -> Found:
+        """Pick regions of images with ``network`` and pool the picks."""
+        found = [
+            find_in(
+                network,
+                image,
+                region,
+                px_per_diameter=self.recipe.px_per_diameter,
+                min_distance=self.recipe.min_distance,
+                floor=FLOOR,
+                device=self.trainer.device,
+            )
+            for image, region in parts
+        ]
+        return joined(found)
+
+    def held_out_parts(self) -> list[tuple[TrainingImage, Region]]:
+        """Return what is held out, or all labelled images where nothing is."""
+        border = BORDER * self.recipe.px_per_diameter
+        if self.measured:
+            return [(i, i.held_out.inset(i.whole, border)) for i in self.images if i.held_out]
+        return [(i, i.whole.inset(i.whole, border)) for i in self.images if len(i.particles_yx)]
+
+    def count(self, found: Found) -> float:
+        """Return particles a micrograph, from what was found in `held_out_parts`."""
+        per_part = count_particles(found.logit, found.label_logit)
+        area = sum(region.area for _, region in self.held_out_parts())
+        border = BORDER * self.recipe.px_per_diameter
+        whole = float(np.mean([i.whole.inset(i.whole, border).area for i in self.images]))
+        limit = packing_limit(self.images, self.recipe.px_per_diameter)
+        return float(np.clip(per_part * whole / max(area, 1.0), 1.0, limit))
+
+    def _measure(self, rate: float) -> None:
+        done, p = self.trainer.done, self.progress
+        row: dict[str, float] = {
+            "step": done,
+            "epoch": done / EPOCH,
+            "loss": float(np.mean(self._losses)),
+            "learning_rate": rate,
+        }
+        self._losses = []
+        fraction = done / self.steps
+        count_now = self.estimate and any(
+            (done - EPOCH) / self.steps < at <= fraction for at in COUNT_AT
+        )
+        if self.measured or count_now:
+            averaged = self._averaged()
+            found = self.find(averaged, self.held_out_parts())
+            row["held_out_ap"] = average_precision(found)
+            if self.measured and fraction >= KEEP_FROM and row["held_out_ap"] >= p.chosen_metric:
+                p.chosen_step, p.chosen_metric = done, row["held_out_ap"]
+                self.best = {k: v.detach().clone() for k, v in self.trainer.average.items()}
+            if count_now:
+                p.expected = self.count(found) or p.expected
+                self._set_prior()
+        row["expected_per_micrograph"] = p.expected
+        p.curve.append(row)
+
+    def _averaged(self) -> DenseNetwork:
+        """Return a copy of the network with the averaged weights, for measuring."""
+        network = self.trainer.copy_of_average()
+        return network.eval().requires_grad_(False)
+
+    def _set_prior(self) -> None:
+        radius = self.recipe.label_radius * self.recipe.px_per_diameter
+        self.trainer.prior = class_prior(self.progress.expected, mean_area(self.images), radius)
+
+    def _save(self) -> None:
+        tensors = self.trainer.state()
+        tensors |= {f"best.{k}": v.detach().cpu().clone() for k, v in self.best.items()}
+        self.progress.done = self.trainer.done
+        progress: dict[str, Any] = {**vars(self.progress), "losses": self._losses}
+        save_checkpoint(self.spool, self.key, tensors, progress)
+
+    def _resume(self) -> None:
+        kept = load_checkpoint(self.spool, self.key)
+        if kept is None:
+            return
+        tensors, progress = kept
+        self._losses = progress.pop("losses")
+        self.progress = Progress(**progress)
+        self.best = {
+            k.removeprefix("best."): v.to(self.trainer.device)
+            for k, v in tensors.items()
+            if k.startswith("best.")
+        }
+        self.trainer.restore(tensors, self.progress.done)
+        self._set_prior()
+        log.info("going on after step %d of %d", self.progress.done, self.steps)

@@ -1,0 +1,242 @@
+"""Choose the micrographs that train, read them, and put their labels on the working grid."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from frostpick.config import Contrast
+from frostpick.errors import InputError, LabelError, MicrographError
+from frostpick.images import resolve_pixel_size
+from frostpick.inference.read import fetch_and_decode
+from frostpick.models.card import PreprocessSpec
+from frostpick.preprocess import WorkingImage, preprocess
+from frostpick.runtime.atomic import atomic_write
+from frostpick.runtime.reporter import Reporter
+from frostpick.training.examples import Points, TrainingImage
+from frostpick.types import Labels, Micrograph
+
+log = logging.getLogger(__name__)
+
+#: Micrographs without labels that are read beside the labelled ones.
+BACKGROUND = 50
+#: Working images beyond this many bytes together wait in files, not in memory.
+IN_MEMORY = 2 << 30
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How micrographs become working images.
+
+    Parameters
+    ----------
+    diameter_A
+        Longest dimension of the particle in Angstrom.
+    pixel_size_A
+        Pixel size where neither host nor header tell it.
+    px_per_diameter, preprocess
+        Of the model's card.
+    contrast
+        Sign of the particles; ``auto`` is decided by the labels.
+    folder
+        Where working images are kept when they are too large for the memory.
+    """
+
+    diameter_A: float
+    pixel_size_A: float | None
+    px_per_diameter: float
+    preprocess: PreprocessSpec
+    contrast: Contrast
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Working images with labels, and what became of the rest."""
+
+    images: list[TrainingImage]
+    failed: dict[str, str]
+    contrast: Literal["dark", "light"]
+
+
+def choose_micrographs(
+    micrographs: Sequence[Micrograph],
+    labels: Mapping[str, Labels],
+    *,
+    everything: bool,
+    seed: int,
+) -> list[Micrograph]:
+    """Return the labelled micrographs and a seeded choice of others, in the given order.
+
+    Raises
+    ------
+    LabelError
+        No micrograph has a label.
+    """
+    labelled = [m for m in micrographs if m.id in labels and len(labels[m.id])]
+    if not any((labels[m.id].sign > 0).any() for m in labelled):
+        raise LabelError(
+            f"none of the {len(micrographs)} micrographs has a labelled particle; give picks that "
+            "belong to these micrographs"
+        )
+    others = [m for m in micrographs if m.id not in {k.id for k in labelled}]
+    if not everything and len(others) > BACKGROUND:
+        rng = np.random.default_rng((seed, 7))
+        others = [others[i] for i in np.sort(rng.permutation(len(others))[:BACKGROUND])]
+    wanted = {m.id for m in [*labelled, *others]}
+    log.info(
+        "training on %d labelled and %d other micrographs of %d",
+        len(labelled),
+        len(others),
+        len(micrographs),
+    )
+    return [m for m in micrographs if m.id in wanted]
+
+
+def gather(
+    micrographs: Sequence[Micrograph],
+    labels: Mapping[str, Labels],
+    reading: Reading,
+    reporter: Reporter,
+    device: torch.device | None = None,
+) -> Gathered:
+    """Read and preprocess micrographs; those that cannot be used are listed, not fatal.
+
+    Raises
+    ------
+    InputError
+        Not one micrograph can be used.
+    LabelError
+        No label lies inside a readable micrograph.
+    """
+    device = device or torch.device("cpu")
+    contrast = reading.contrast
+    if contrast == "auto":
+        contrast = _contrast_by_labels(micrographs, labels, reading)
+    reading = replace(reading, contrast=contrast)
+    reporter.stage("reading", len(micrographs))
+    images: list[TrainingImage] = []
+    failed: dict[str, str] = {}
+    outside = held = 0
+    for micrograph in micrographs:
+        reporter.check()
+        try:
+            working, shape = _working_image(micrograph, reading, device)
+        except MicrographError as error:
+            log.warning("skipped: %s", error)
+            failed[micrograph.id] = error.reason
+        else:
+            image, dropped = _with_labels(micrograph.id, working, shape, labels.get(micrograph.id))
+            outside += dropped
+            held += image.pixels.nbytes
+            images.append(_to_file(image, reading.folder) if held > IN_MEMORY else image)
+        reporter.advance(1)
+    _complain(images, failed, outside)
+    return Gathered(images, failed, contrast)
+
+
+def _complain(images: Sequence[TrainingImage], failed: Mapping[str, str], outside: int) -> None:
+    if not images:
+        name, reason = next(iter(failed.items()))
+        raise InputError(
+            f"none of the {len(failed)} micrographs can be used; the first, {name}: {reason}"
+        )
+    if outside:
+        log.warning("%d labels lie outside their micrographs and were dropped", outside)
+    if not any(len(image.particles_yx) for image in images):
+        raise LabelError(
+            f"no labelled particle is left: {outside} lie outside their micrographs and "
+            f"{len(failed)} micrographs cannot be used; check the pixel size of the picks"
+        )
+
+
+def _working_image(
+    micrograph: Micrograph, reading: Reading, device: torch.device
+) -> tuple[WorkingImage, tuple[int, int]]:
+    raw = fetch_and_decode(micrograph)
+    pixel_size = resolve_pixel_size(
+        micrograph.id, micrograph.pixel_size_A, reading.pixel_size_A, raw.pixel_size_A
+    )
+    working = preprocess(
+        raw.data,
+        pixel_size,
+        reading.diameter_A,
+        reading.preprocess,
+        px_per_diameter=reading.px_per_diameter,
+        contrast=reading.contrast,
+        device=device,
+        micrograph_id=micrograph.id,
+    )
+    return working, (raw.data.shape[0], raw.data.shape[1])
+
+
+def _with_labels(
+    micrograph_id: str, working: WorkingImage, shape: tuple[int, int], labels: Labels | None
+) -> tuple[TrainingImage, int]:
+    """Return a training image and how many of its labels lie outside it."""
+    pixels = working.data.cpu().numpy()
+    if labels is None or not len(labels):
+        nothing: Points = np.zeros((0, 2))
+        return TrainingImage(micrograph_id, pixels, working.sampling, nothing, nothing), 0
+    yx = np.stack([labels.y_px, labels.x_px], axis=1)
+    inside = ((yx >= -0.5) & (yx <= np.array(shape) - 0.5)).all(1)
+    at = working.sampling.from_parent(yx)
+    return TrainingImage(
+        micrograph_id,
+        pixels,
+        working.sampling,
+        particles_yx=at[inside & (labels.sign > 0)],
+        empty_yx=at[inside & (labels.sign < 0)],
+        complete=labels.complete,
+    ), int((~inside).sum())
+
+
+def _to_file(image: TrainingImage, folder: Path) -> TrainingImage:
+    path = folder / f"{hashlib.sha256(image.micrograph_id.encode()).hexdigest()[:24]}.npy"
+    with atomic_write(path) as handle:
+        np.save(handle, image.pixels, allow_pickle=False)
+    return replace(image, pixels=np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def _contrast_by_labels(
+    micrographs: Sequence[Micrograph], labels: Mapping[str, Labels], reading: Reading
+) -> Literal["dark", "light"]:
+    """Decide by the grey level on labelled particles against that around them."""
+    plain = replace(reading, contrast="dark")
+    votes: list[float] = []
+    for micrograph in micrographs:
+        own = labels.get(micrograph.id)
+        if own is None or not (own.sign > 0).any() or len(votes) >= 8:
+            continue
+        try:
+            working, shape = _working_image(micrograph, plain, torch.device("cpu"))
+        except MicrographError:
+            continue  # reported when the micrograph is read for training
+        image, _ = _with_labels(micrograph.id, working, shape, own)
+        if len(image.particles_yx):
+            votes.append(centre_against_ring(image, reading.px_per_diameter))
+    found: Literal["dark", "light"] = "light" if votes and sum(votes) > 0 else "dark"
+    log.info("contrast: particles are %s, by the labels of %d micrographs", found, len(votes))
+    return found
+
+
+def centre_against_ring(image: TrainingImage, px_per_diameter: float) -> float:
+    """Return the mean over labels of the grey level on the particle less that of a ring around."""
+    inner, outer = 0.4 * px_per_diameter, 0.9 * px_per_diameter
+    h, w = image.pixels.shape
+    reach = np.arange(-int(outer), int(outer) + 1)
+    distance = np.hypot(reach[:, None], reach[None, :])
+    differences = []
+    for y, x in np.round(image.particles_yx).astype(int):
+        rows, columns = np.clip(y + reach, 0, h - 1), np.clip(x + reach, 0, w - 1)
+        box = image.pixels[rows[:, None], columns[None, :]]
+        ring = (distance > 0.65 * px_per_diameter) & (distance <= outer)
+        differences.append(float(box[distance <= inner].mean() - np.median(box[ring])))
+    return float(np.mean(differences))

@@ -1,0 +1,101 @@
+"""What a network finds in the training images, and which of it is labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from frostpick.inference.dense import score_map
+from frostpick.inference.peaks import find_peaks
+from frostpick.models.dense import DenseNetwork
+from frostpick.preprocess import WorkingImage
+from frostpick.sampling import Sampling
+from frostpick.training.examples import Points, Region, TrainingImage
+
+Floats = NDArray[np.float64]
+#: A pick within this fraction of a diameter of a label is that particle.
+MATCH = 0.25
+
+
+@dataclass(frozen=True)
+class Found:
+    """Picks of one region by descending logit, with the labels they match.
+
+    Attributes
+    ----------
+    logit
+        ``(n,)`` float64.
+    matched
+        ``(n,)`` bool, the pick lies on a labelled particle.
+    label_logit
+        ``(m,)`` float64, the logit of the pick on each label, ``-inf`` for none.
+    """
+
+    logit: Floats
+    matched: NDArray[np.bool_]
+    label_logit: Floats
+
+
+def find_in(
+    network: DenseNetwork,
+    image: TrainingImage,
+    region: Region,
+    *,
+    px_per_diameter: float,
+    min_distance: float,
+    floor: float,
+    device: torch.device,
+) -> Found:
+    """Pick a training image, keep what lies in ``region``, and match it with the labels there.
+
+    Parameters
+    ----------
+    min_distance
+        Smallest distance between picks, in diameters.
+    floor
+        Lowest logit of a pick.
+    """
+    pixels = torch.from_numpy(np.array(image.pixels)).to(device)
+    grid = Sampling.identity(image.pixels.shape, 1.0)  # picks in working pixels
+    scores = score_map(network, WorkingImage(pixels, grid))
+    most = 16 + int(5 * 1.15 * image.pixels.size / px_per_diameter**2)
+    peaks = find_peaks(scores, min_distance * px_per_diameter, floor, most)
+    yx = np.stack([peaks.y_px, peaks.x_px], axis=1)
+    inside = region.contains(yx)
+    labels = image.particles_yx[region.contains(image.particles_yx)]
+    return match(yx[inside], peaks.logit[inside], labels, MATCH * px_per_diameter)
+
+
+def match(yx: Points, logit: Floats, labels: Points, reach: float) -> Found:
+    """Match picks, best first, one to one with the nearest free label within ``reach``."""
+    matched = np.zeros(len(yx), bool)
+    label_logit = np.full(len(labels), -np.inf)
+    free = np.ones(len(labels), bool)
+    for k in range(len(yx) if len(labels) else 0):
+        distance = np.where(free, np.hypot(*(labels - yx[k]).T), np.inf)
+        j = int(np.argmin(distance))
+        if distance[j] <= reach:
+            matched[k], free[j], label_logit[j] = True, False, logit[k]
+    return Found(logit, matched, label_logit)
+
+
+def joined(parts: Sequence[Found]) -> Found:
+    """Pool what was found in several regions, by descending logit."""
+    logit = np.concatenate([p.logit for p in parts]) if parts else np.zeros(0)
+    order = np.argsort(-logit, kind="stable")
+    matched = np.concatenate([p.matched for p in parts]) if parts else np.zeros(0, bool)
+    labels = np.concatenate([p.label_logit for p in parts]) if parts else np.zeros(0)
+    return Found(logit[order], matched[order], labels)
+
+
+def average_precision(found: Found) -> float:
+    """Return AP against incomplete labels: a lower bound, good for comparing epochs."""
+    if not len(found.label_logit):
+        return 0.0
+    hits = np.cumsum(found.matched)
+    precision = hits / np.arange(1, len(hits) + 1)
+    return float(precision[found.matched].sum() / len(found.label_logit))

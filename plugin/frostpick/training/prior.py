@@ -1,0 +1,82 @@
+"""How many particles a micrograph holds, when only some of them are labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from frostpick.training.examples import TrainingImage
+
+#: Particles a diameter squared of image, before anything is known: an ordinary grid.
+USUAL_DENSITY = 0.15
+#: Particles a diameter squared that fit at all (hexagonal packing of discs).
+PACKED_DENSITY = 1.15
+#: Smallest fraction of the known particles found, of all found, at which they are counted.
+LEAST_RECALL = 0.5
+
+
+def first_guess(images: Sequence[TrainingImage], px_per_diameter: float) -> float:
+    """Return particles per micrograph from the image area and the labels alone."""
+    usual = USUAL_DENSITY * mean_area(images) / px_per_diameter**2
+    return max(usual, 1.2 * labelled_density(images))
+
+
+def mean_area(images: Sequence[TrainingImage]) -> float:
+    """Return the mean area of the images in working pixels."""
+    return float(np.mean([image.pixels.size for image in images]))
+
+
+def labelled_density(images: Sequence[TrainingImage]) -> float:
+    """Return labels per labelled micrograph."""
+    counts = [len(image.particles_yx) for image in images if len(image.particles_yx)]
+    return float(np.mean(counts)) if counts else 0.0
+
+
+def packing_limit(images: Sequence[TrainingImage], px_per_diameter: float) -> float:
+    """Return the particles per micrograph beyond which discs would overlap."""
+    return PACKED_DENSITY * mean_area(images) / px_per_diameter**2
+
+
+def class_prior(expected: float, area: float, label_radius: float) -> float:
+    """Return the fraction of an image's locations on discs of ``expected`` particles."""
+    return float(np.clip(expected * np.pi * label_radius**2 / area, 1e-5, 0.5))
+
+
+def count_particles(picks: ArrayLike, labels: ArrayLike) -> float:
+    """Estimate the number of particles among picks from the scores of known particles.
+
+    Above a threshold t there are n(t) picks, and a fraction r(t) of the known
+    particles; if all picks above t are particles and the labels are a random
+    draw, there are n(t) / r(t) particles. False picks make the ratio too large,
+    so the best threshold is where it is smallest, with its statistical error
+    added so that a lucky dip of few labels is not taken (the best-bin
+    estimator of Garg et al. 2021); thresholds that fewer than half of the known
+    particles pass are left out for the same reason.
+
+    Parameters
+    ----------
+    picks
+        Scores of all picks above a low floor.
+    labels
+        Scores of known particles that did not train; ``-inf`` for one not found.
+
+    Returns
+    -------
+    float
+        Estimated particles among all, found or not; 0 when no label was found.
+    """
+    scores: NDArray[np.float64] = np.sort(np.asarray(picks, np.float64))
+    known = np.asarray(labels, np.float64)
+    thresholds = np.unique(known[np.isfinite(known)])
+    if not len(thresholds):
+        return 0.0
+    found = (known[None, :] >= thresholds[:, None]).sum(1)
+    above = len(scores) - np.searchsorted(scores, thresholds, side="left")
+    enough = found >= LEAST_RECALL * np.isfinite(known).sum()
+    found, above = found[enough], above[enough]
+    recall = found / len(known)
+    error = np.sqrt((1 - recall) / found + 1 / np.maximum(above, 1))
+    ratio = above / recall
+    return float(ratio[np.argmin(ratio * (1 + 2 * error))])

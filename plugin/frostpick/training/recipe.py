@@ -1,0 +1,66 @@
+"""The numbers of a training that are not the user's to choose, in one place.
+
+Each was chosen on simulated and real data over all sets together
+(``tests/benchmarks/bench_accuracy.py``); lengths are in diameters where they say so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+from frostpick.training.augment import Augmentation
+
+#: Optimiser steps of one epoch, the unit of ``--epochs``.
+EPOCH = 50
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Parameters
+    ----------
+    units
+        Channels of the first layer of a new network.
+    epochs, few_epochs, tuning_epochs
+        Length from nothing, from nothing with fewer labels than can be held out,
+        and from a model.
+    rate, tuning_rate
+        Highest learning rate from nothing and from a model.
+    tiles, outputs
+        Tiles a step, and output locations along a side of a tile.
+    label_share
+        Fraction of the tiles placed on labels.
+    any_angle
+        Fraction of the tiles turned by any angle; the others by quarter turns.
+    label_radius
+        Radius of a label's disc in diameters.
+    guard
+        Width in diameters of the band around a held-out part that does not train.
+    min_distance
+        Smallest distance between picks in diameters.
+    """
+
+    units: int = 16
+    norm: str = "batch"
+    epochs: int = 20
+    few_epochs: int = 12
+    tuning_epochs: int = 8
+    rate: float = 3e-3
+    tuning_rate: float = 5e-4
+    warm_up: float = 0.25
+    weight_decay: float = 0.01
+    average: float = 0.98
+    tiles: int = 8
+    outputs: int = 17
+    label_share: float = 0.5
+    any_angle: float = 1.0
+    label_radius: float = 0.19
+    guard: float = 0.5
+    min_distance: float = 0.5
+    px_per_diameter: float = 32.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def key(self) -> dict[str, object]:
+        """Return all numbers as JSON values, for the key of a resumed training."""
+        return asdict(self)
