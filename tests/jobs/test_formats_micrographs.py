@@ -105,9 +105,7 @@ a.mrc x
 def test_lists_of_paths(tmp_path):
     path = star(tmp_path, "# mine\n/data/a b.mrc\n\n  c.mrc\r\n", "list.lst")
     assert [r.name for r in read_micrograph_list(path)] == ["/data/a b.mrc", "c.mrc"]
-    assert [r.name for r in read_micrograph_list(star(tmp_path, TWO_GROUPS))][0].startswith(
-        "Movies"
-    )
+    assert len(read_micrograph_list(star(tmp_path, TWO_GROUPS))) == 3
     assert read_micrograph_list(star(tmp_path, "", "empty.star")) == []
     assert read_micrograph_list(star(tmp_path, "", "empty.txt")) == []
 

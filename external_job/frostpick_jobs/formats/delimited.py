@@ -46,7 +46,7 @@ def read_delimited(path: Path, unnamed: str) -> PickTable:
     if header is None:
         return PickTable.empty(path, "csv")
     delimiter = next((d for d in "\t,;" if d in header), " ")
-    names = [n.strip() for n in next(csv.reader([header], delimiter=delimiter))]
+    names = [n.strip() for n in next(_rows(iter([header]), delimiter))]
     at = {
         key: names.index(next(a for a in aliases if a in names))
         for key, aliases in ALIASES.items()
@@ -62,8 +62,7 @@ def read_delimited(path: Path, unnamed: str) -> PickTable:
     seen: dict[str, str] = {}
     taken = [(columns[key].append, index) for key, index in at.items() if key != "micrograph"]
     name_at = at.get("micrograph")
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-    for number, row in enumerate(reader, 1):
+    for number, row in enumerate(_rows(lines, delimiter), 1):
         if not row:
             continue
         if len(row) < len(names):
@@ -97,6 +96,12 @@ def _table(path: Path, kind: str, columns: dict[str, list[str]], unnamed: str) -
         edge=flags("edge"),
         kind=tuple(columns["kind"]) if "kind" in columns else None,
     )
+
+
+def _rows(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
+    if delimiter == " ":
+        return (line.split() for line in lines)
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -28,6 +28,13 @@ from frostpick_jobs.formats.star_picks import (
 log = logging.getLogger(__name__)
 
 PICK_SUFFIXES = (".star", ".csv", ".tsv", ".txt", ".box")
+_JOB_NOTES = (
+    "job.star",
+    "job_pipeline.star",
+    "default_pipeline.star",
+    "RELION_OUTPUT_NODES.star",
+    "note.txt",
+)
 _SUFFIX_FILE = re.compile(r"coords_suffix_(.+)\.star$")
 
 
@@ -62,7 +69,7 @@ def read_picks(path: Path | str, base: Path | None = None) -> PickTable:
         return PickTable.empty(path, path.suffix.lower().lstrip(".") or "text")
     if first.startswith("data_"):
         blocks = star_pick_blocks(path)
-        table = pick_block(path, blocks)
+        table = pick_block(blocks)
         if table is not None and LIST_LABEL in table.columns:
             return _read_list(path, table, base)
         return picks_from_blocks(path, blocks, unnamed)
@@ -75,7 +82,11 @@ def read_picks(path: Path | str, base: Path | None = None) -> PickTable:
 
 
 def read_pick_files(paths: Sequence[Path | str], base: Path | None = None) -> list[PickTable]:
-    """Read files, folders (all pick files below them, sorted) and glob patterns.
+    """Read files, folders and glob patterns.
+
+    A folder stands for the one file that holds all of its picks where it has one
+    (``picks.csv``, ``autopick.star``, ``manualpick.star``, ``coords_suffix_NAME.star``),
+    else for all pick files below it, sorted, without RELION's own notes on the job.
 
     Raises
     ------
@@ -93,8 +104,7 @@ def _expand(given: Path | str) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        found = [p for p in path.rglob("*") if p.suffix.lower() in PICK_SUFFIXES and p.is_file()]
-        found = [p for p in found if not p.name.startswith(".")]
+        found = _in_folder(path)
     else:
         found = [Path(p) for p in glob.glob(str(given), recursive=True) if Path(p).is_file()]
     if not found:
@@ -103,6 +113,21 @@ def _expand(given: Path | str) -> list[Path]:
             f"{', '.join(PICK_SUFFIXES)} files"
         )
     return sorted(found)
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    for pattern in ("picks.csv", "autopick.star", "manualpick.star", "coords_suffix_*.star"):
+        whole = sorted(folder.glob(pattern))
+        if whole:
+            return whole[:1]
+    return [
+        p
+        for p in folder.rglob("*")
+        if p.suffix.lower() in PICK_SUFFIXES
+        and p.is_file()
+        and not p.name.startswith(".")
+        and p.name not in _JOB_NOTES
+    ]
 
 
 def _first_line(path: Path) -> str | None:

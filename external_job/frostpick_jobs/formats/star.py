@@ -34,11 +34,14 @@ class StarTable:
         gives text; the writer takes text, numbers and arrays.
     loop
         False for a block of ``_label value`` pairs, which has one row.
+    labels
+        All labels that the file has in this block, read or not.
     """
 
     name: str
     columns: dict[str, Any] = field(default_factory=dict)
     loop: bool = True
+    labels: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -200,7 +203,9 @@ class _Parser:
             while key in self._tables:
                 count += 1
                 key = f"{self._name} ({count})"
-            self._tables[key] = StarTable(self._name, self._columns, self._loop)
+            self._tables[key] = StarTable(
+                self._name, self._columns, self._loop, tuple(self._labels)
+            )
         self._name, self._labels, self._columns = None, [], {}
         self._loop = self._in_rows = False
 

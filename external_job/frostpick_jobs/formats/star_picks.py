@@ -40,7 +40,7 @@ def star_pick_blocks(path: Path) -> dict[str, StarTable]:
     return read_star_blocks(path, _WANTED)
 
 
-def pick_block(path: Path, blocks: dict[str, StarTable]) -> StarTable | None:
+def pick_block(blocks: dict[str, StarTable]) -> StarTable | None:
     """Return the block with the picks: the first one that is not ``optics``.
 
     RELION itself takes the very first block of a coordinate file; for particles it is
@@ -71,14 +71,15 @@ def picks_from_blocks(path: Path, blocks: dict[str, StarTable], unnamed: str) ->
         There are no coordinates, a value is no number, or an alignment is given in
         pixels of images whose pixel size the file does not tell.
     """
-    table = pick_block(path, blocks)
-    if table is None:
+    table = pick_block(blocks)
+    if not any(block.labels for block in blocks.values()):
         return PickTable.empty(path, "star")
+    if table is None:
+        raise InputError(f"{path}: found the block 'data_optics' only, expected a table of picks")
     columns = table.columns
     if "rlnCoordinateX" not in columns or "rlnCoordinateY" not in columns:
         raise InputError(
-            f"{path}: block 'data_{table.name}' has "
-            f"{', '.join(columns) if columns else 'none of the columns of picks'}; "
+            f"{path}: block 'data_{table.name}' has {', '.join(table.labels) or 'no columns'}; "
             "expected rlnCoordinateX and rlnCoordinateY"
         )
     n = len(table)

@@ -1,0 +1,149 @@
+"""What we write: the bytes, the rounding, and that it reads back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import starfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from frostpick.errors import InputError
+from frostpick.types import Picks
+from frostpick_jobs.formats import (
+    read_picks,
+    whole_pixels,
+    write_csv,
+    write_micrograph_star,
+    write_star_list,
+)
+
+
+def test_relions_file_to_the_byte(tmp_path):
+    path = tmp_path / "Movies" / "m.1_autopick.star"
+    # (ny, nx) = (100, 200): 199.5 rounds to 200 and is off, -0.5 rounds to 0 and is on
+    picks = Picks.from_xy(
+        "m.1.mrc",
+        [10.5, 199.49, 199.5, -0.5, -0.51, 5, 5],
+        [20.49, 99.49, 5, 5, 5, 99.5, 0],
+        score=[3.25, -1.0, 1, 2, 3, 4, np.inf],
+        selected=[False, True, True, True, True, True, True],
+    )
+    assert write_micrograph_star(path, picks, (100, 200)) == 3
+    assert path.read_text() == (
+        "\n# version 30001\n\ndata_\n\nloop_\n"
+        "_rlnCoordinateX #1\n_rlnCoordinateY #2\n_rlnAutopickFigureOfMerit #3\n"
+        "_rlnClassNumber #4\n_rlnAnglePsi #5\n"
+        "    11.000000     20.000000     3.250000 0 0.000000\n"
+        "   199.000000     99.000000    -1.000000 0 0.000000\n"
+        "     0.000000      5.000000     2.000000 0 0.000000\n"
+        "     5.000000      0.000000   999.000000 0 0.000000\n"
+        "\n"
+    )
+    frame = starfile.read(path)  # another reader agrees
+    assert frame["rlnCoordinateX"].tolist() == [11, 199, 0, 5]
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_empty_micrograph_gets_a_header(tmp_path):
+    path = tmp_path / "empty.star"
+    assert write_micrograph_star(path, Picks.empty("a"), (10, 10)) == 0
+    assert path.read_text().endswith("_rlnAnglePsi #5\n\n")
+    assert len(read_picks(path)) == 0
+
+
+def test_rounding_is_never_truncation():
+    picks = Picks.from_xy("a", [0.4999999, 0.5, 1.5, 2.5], [0, 0, 0, 0])
+    x, _, inside = whole_pixels(picks, None)
+    assert x.tolist() == [0, 1, 2, 3] and inside.all()
+
+
+def test_csv_to_the_byte(tmp_path):
+    path = tmp_path / "picks.csv"
+    one = Picks.from_xy(
+        "gridA/m,1.mrc", [1.23456, 10000.0005], [0, 2.5], score=[3.1415926, -0.00001234],
+        probability=[0.987654321, 0.5], selected=[True, False],
+    )  # fmt: skip
+    two = Picks.from_xy('say "100%"', [5], [6])
+    assert write_csv(path, iter([one, Picks.empty("none"), two])) == 3
+    assert path.read_text() == (
+        "micrograph,x_px,y_px,score,probability,selected\n"
+        '"gridA/m,1.mrc",1.235,0.000,3.1416,0.98765,1\n'
+        '"gridA/m,1.mrc",10000.001,2.500,-1.234e-05,0.5,0\n'
+        '"say ""100%""",5.000,6.000,0,0.5,1\n'
+    )
+    table = read_picks(path)
+    assert table.micrograph == ("gridA/m,1.mrc", "gridA/m,1.mrc", 'say "100%"')
+    assert table.selected.tolist() == [True, False, True]
+
+
+def test_star_list(tmp_path):
+    path = tmp_path / "picks.star"
+    one = Picks.from_xy("a b%.mrc", [1.6, 250], [0, 2.5], score=[1, 2])
+    two = Picks.from_xy("00012", [5], [6], score=[-3])
+    assert write_star_list(path, iter([one, two]), {"a b%.mrc": (100, 200)}) == 1
+    table = read_picks(path)
+    assert table.micrograph == ("a b%.mrc", "00012")
+    assert table.x_px.tolist() == [2, 5] and table.score.tolist() == [1, -3]
+    assert write_star_list(path, iter([])) == 0
+    assert len(read_picks(path)) == 0
+
+
+def test_a_stop_in_the_middle_leaves_the_old_file(tmp_path):
+    path = tmp_path / "picks.csv"
+    write_csv(path, [Picks.from_xy("a", [1], [2])])
+    before = path.read_bytes()
+
+    def stops():
+        yield Picks.from_xy("b", [1], [2])
+        raise KeyboardInterrupt
+
+    for write in (write_csv, write_star_list):
+        with pytest.raises(KeyboardInterrupt):
+            write(path, stops())
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_line_break_in_a_name_is_refused(tmp_path):
+    for write in (write_csv, write_star_list):
+        with pytest.raises(InputError, match="line break"):
+            write(tmp_path / "p", [Picks.from_xy("a\nb", [1], [2])])
+
+
+names = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=10)
+position = st.floats(0, 9999, allow_nan=False)
+score = st.floats(-50, 50, allow_nan=False)
+micrographs = st.dictionaries(
+    names, st.lists(st.tuples(position, position, score, st.booleans()), max_size=5), max_size=5
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(micrographs)
+def test_round_trips(tmp_path_factory, content):
+    folder: Path = tmp_path_factory.mktemp("trip")
+    outputs = []
+    for name, rows in content.items():
+        x, y, s, chosen = np.array(rows, float).reshape(-1, 4).T
+        outputs.append(Picks.from_xy(name, x, y, score=s, selected=chosen > 0))
+    flat = [(p.micrograph_id, *row) for p in outputs for row in zip(p.x_px, p.y_px, p.score, p.probability, p.selected, strict=True)]  # fmt: skip  # noqa: E501
+
+    write_csv(folder / "p.csv", outputs)
+    table = read_picks(folder / "p.csv")
+    assert list(table.micrograph) == [f[0] for f in flat]
+    if flat:
+        expected = np.array([f[1:5] for f in flat])
+        np.testing.assert_allclose(table.x_px, expected[:, 0], atol=5.001e-4, rtol=0)
+        np.testing.assert_allclose(table.y_px, expected[:, 1], atol=5.001e-4, rtol=0)
+        np.testing.assert_allclose(table.score, expected[:, 2], rtol=5.001e-5, atol=0)
+        np.testing.assert_allclose(table.probability, expected[:, 3], rtol=5.001e-5, atol=0)
+        assert table.selected.tolist() == [f[5] for f in flat]
+
+    quoted_twice = [n for n in content if '"' in n and "'" in n]
+    if not quoted_twice:
+        write_star_list(folder / "p.star", outputs)
+        table = read_picks(folder / "p.star")
+        assert list(table.micrograph) == [f[0] for f in flat]
+        assert table.x_px.tolist() == [np.floor(f[1] + 0.5) for f in flat]
