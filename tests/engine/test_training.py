@@ -1,0 +1,246 @@
+"""A tiny training learns, resumes exactly, and refuses what it cannot use."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+import torch
+
+from frostpick.config import PickSettings, TrainSettings
+from frostpick.errors import ConfigError, InputError, JobStopped, LabelError
+from frostpick.evaluation.evaluate import evaluate
+from frostpick.inference.pick import pick_image
+from frostpick.inference.plan import plan_picking
+from frostpick.models.picking_model import PickingModel
+from frostpick.runtime.reporter import SilentReporter
+from frostpick.training.recipe import Recipe
+from frostpick.training.train import TrainingResult, train_picker
+from frostpick.types import Labels, LocalFile, Micrograph
+
+DIAMETER_PX, PIXEL_A, SIDE = 16.0, 4.0, (180, 200)
+TINY = Recipe(units=4, epochs=3, few_epochs=3, tiles=4, outputs=9, rate=1e-2)
+
+
+def image(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Dark discs of 12 pixels in noise, and their centres (x, y), none near another."""
+    rng = np.random.default_rng(seed)
+    centres: list[tuple[float, float]] = []
+    while len(centres) < 18:
+        x, y = rng.uniform(12, SIDE[1] - 12), rng.uniform(12, SIDE[0] - 12)
+        if all((x - a) ** 2 + (y - b) ** 2 > 22**2 for a, b in centres):
+            centres.append((x, y))
+    yy, xx = np.mgrid[: SIDE[0], : SIDE[1]]
+    data = rng.normal(0, 1, SIDE)
+    for x, y in centres:
+        data -= 1.2 * (np.hypot(xx - x, yy - y) <= 6)
+    return data.astype(np.float32), np.array(centres)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Micrograph], dict[str, Labels]]:
+    folder = tmp_path_factory.mktemp("micrographs")
+    micrographs, labels = [], {}
+    for k in range(6):
+        pixels, xy = image(k)
+        path = folder / f"m{k}.mrc"
+        with mrcfile.new(path) as handle:
+            handle.set_data(pixels)
+        micrographs.append(Micrograph(path.name, LocalFile(path), PIXEL_A))
+        if k < 5:
+            labels[path.name] = Labels.from_xy(path.name, xy[:9, 0], xy[:9, 1])
+    return micrographs, labels
+
+
+def settings(**others: object) -> TrainSettings:
+    values = {"diameter": DIAMETER_PX * PIXEL_A, "device": "cpu", "threads": 1, **others}
+    return TrainSettings.model_validate(values)
+
+
+def train(
+    data: tuple[list[Micrograph], Mapping[str, Labels]],
+    spool: Path,
+    reporter: SilentReporter | None = None,
+    *,
+    start: PickingModel | None = None,
+    recipe: Recipe = TINY,
+    **others: object,
+) -> TrainingResult:
+    return train_picker(
+        data[0],
+        data[1],
+        settings(**others),
+        start=start,
+        spool=spool,
+        reporter=reporter or SilentReporter(),
+        recipe=recipe,
+    )
+
+
+class StopAt(SilentReporter):
+    """Asks to stop at the n-th check of the training stage."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.step, self.training, self.steps = step, False, 0
+
+    def stage(self, name: str, total: int) -> None:
+        self.training = name == "training"
+
+    def check(self) -> None:
+        if self.training:
+            self.steps += 1
+            if self.steps > self.step:
+                raise JobStopped("stopped")
+
+
+@pytest.fixture(scope="module")
+def trained(
+    data: tuple[list[Micrograph], dict[str, Labels]], tmp_path_factory: pytest.TempPathFactory
+) -> TrainingResult:
+    return train(data, tmp_path_factory.mktemp("spool"))
+
+
+def test_learns(trained: TrainingResult) -> None:
+    truth, picks = {}, {}
+    plan = plan_picking(trained.model, PickSettings(device="cpu", threads=1))
+    for seed in (100, 101, 102):
+        pixels, xy = image(seed)
+        truth[str(seed)] = Labels.from_xy(str(seed), xy[:, 0], xy[:, 1])
+        picks[str(seed)] = pick_image(trained.model, pixels, PIXEL_A, plan, str(seed)).picks
+    result = evaluate(picks, truth, DIAMETER_PX, {name: SIDE for name in truth})
+    assert result.ap > 0.9
+
+
+def test_summary_card_and_curve(trained: TrainingResult) -> None:
+    summary, card = trained.summary, trained.model.card
+    assert summary["labels"] == 45 and summary["split"] == "micrographs"
+    assert summary["expected_per_micrograph"] == pytest.approx(18, rel=0.3)
+    assert card.diameter_A == 64 and card.network.name == "resnet8" and card.parent is None
+    assert card.calibration.fitted_on == "held-out labels"
+    assert [row["step"] for row in trained.curve] == [50, 100, 150]
+    assert sum(row["chosen"] for row in trained.curve) == 1
+    assert "/" not in card.canonical().replace("BSD-3", "")
+
+
+@pytest.mark.parametrize("steps", [(1,), (60, 49), (149,)])
+def test_a_stopped_training_gives_the_same_model(
+    data: tuple[list[Micrograph], dict[str, Labels]],
+    trained: TrainingResult,
+    tmp_path: Path,
+    steps: tuple[int, ...],
+) -> None:
+    for step in steps:
+        with pytest.raises(JobStopped):
+            train(data, tmp_path, StopAt(step))
+    again = train(data, tmp_path)
+    assert again.model.digest == trained.model.digest
+    assert again.curve == trained.curve
+
+
+def test_another_training_in_the_spool_is_refused(
+    data: tuple[list[Micrograph], dict[str, Labels]], tmp_path: Path
+) -> None:
+    with pytest.raises(JobStopped):
+        train(data, tmp_path, StopAt(2))
+    with pytest.raises(ConfigError, match="--restart"):
+        train(data, tmp_path, seed=1)
+    with pytest.raises(JobStopped):
+        train(data, tmp_path, StopAt(2), seed=1, restart=True)
+    (tmp_path / "training.safetensors").write_bytes(b"half a fi")
+    with pytest.raises(ConfigError, match="damaged"):
+        train(data, tmp_path)
+
+
+def test_one_bad_micrograph_is_listed_and_all_bad_is_an_error(
+    data: tuple[list[Micrograph], dict[str, Labels]],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bad = tmp_path / "bad.mrc"
+    bad.write_bytes(b"no image")
+    broken = Micrograph("bad.mrc", LocalFile(bad), PIXEL_A)
+    short = Recipe(units=2, tiles=4, outputs=5)
+    with caplog.at_level(logging.WARNING):
+        result = train(([broken, *data[0]], data[1]), tmp_path / "a", recipe=short, epochs=1)
+    assert list(result.summary["failed"]) == ["bad.mrc"]
+    assert "bad.mrc" in caplog.text
+    labels = {"bad.mrc": Labels.from_xy("bad.mrc", [5.0], [5.0])}
+    with pytest.raises(InputError, match="none of the 1 micrographs"):
+        train(([broken], labels), tmp_path / "b")
+
+
+def test_few_labels_on_one_micrograph(
+    data: tuple[list[Micrograph], dict[str, Labels]], tmp_path: Path
+) -> None:
+    name = data[0][0].id
+    one = {name: data[1][name]}
+    result = train((data[0], one), tmp_path, epochs=1)
+    assert result.summary["split"] == "none" and "fixed schedule" in result.summary["split_text"]
+    assert result.summary["background_micrographs"] == 5
+    assert result.model.card.calibration.fitted_on == "training labels"
+
+
+def test_labels_that_cannot_be_used(
+    data: tuple[list[Micrograph], dict[str, Labels]], tmp_path: Path
+) -> None:
+    name = data[0][0].id
+    with pytest.raises(LabelError, match="none of the 6 micrographs"):
+        train((data[0], {}), tmp_path)
+    outside = {name: Labels.from_xy(name, [900.0, -40.0], [20.0, 20.0])}
+    with pytest.raises(LabelError, match="2 lie outside"):
+        train((data[0], outside), tmp_path)
+
+
+def test_expected_below_the_labels(
+    data: tuple[list[Micrograph], dict[str, Labels]],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(ConfigError, match="less than the 45 labels"):
+        train(data, tmp_path, expected_per_micrograph=5)
+    with caplog.at_level(logging.WARNING), pytest.raises(JobStopped):
+        train(data, tmp_path, StopAt(0), expected_per_micrograph=8)
+    assert "below the 9" in caplog.text
+
+
+def test_no_diameter(data: tuple[list[Micrograph], dict[str, Labels]], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--diameter"):
+        train(data, tmp_path, diameter=None)
+
+
+def test_fine_tuning_keeps_network_and_scale(
+    data: tuple[list[Micrograph], dict[str, Labels]], trained: TrainingResult, tmp_path: Path
+) -> None:
+    result = train(data, tmp_path, start=trained.model, diameter=None, epochs=1)
+    card = result.model.card
+    assert card.parent == trained.model.digest
+    assert (card.network, card.diameter_A) == (trained.model.card.network, 64)
+    assert result.model.digest != trained.model.digest
+
+
+@pytest.mark.parametrize("objective", ["pn", "ge-binomial", "ge-kl"])
+def test_other_objectives_run(
+    data: tuple[list[Micrograph], dict[str, Labels]], tmp_path: Path, objective: str
+) -> None:
+    result = train(data, tmp_path, objective=objective, epochs=1)
+    assert all(np.isfinite(row["loss"]) for row in result.curve)
+    assert all(torch.isfinite(t).all() for t in result.model.tensors().values())
+
+
+def test_light_particles_are_found_out(
+    data: tuple[list[Micrograph], dict[str, Labels]], tmp_path: Path
+) -> None:
+    flipped = []
+    for k in range(4):
+        path = tmp_path / f"m{k}.mrc"
+        with mrcfile.new(path) as handle:
+            handle.set_data(-image(k)[0])
+        flipped.append(Micrograph(path.name, LocalFile(path), PIXEL_A))
+    labels = {m.id: data[1][m.id] for m in flipped}
+    result = train((flipped, labels), tmp_path / "spool", contrast="auto", epochs=1)
+    assert result.model.card.contrast == "light"
