@@ -1,0 +1,157 @@
+"""The command line: options, version, exit codes, and the folder commands end to end."""
+
+import argparse
+import csv
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import typer.main
+
+from frostpick._version import __version__
+from frostpick.config import PickSettings, TrainSettings
+from frostpick_jobs.cli.main import app
+from frostpick_jobs.cli.options import add_argparse_options, list_options
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "frostpick_jobs.cli.main", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def read_csv(path) -> list[dict[str, str]]:
+    with path.open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("train", TrainSettings), ("pick", PickSettings)])
+def test_people_and_relion_are_offered_the_same_options(name, kind) -> None:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    add_argparse_options(parser, kind)
+    of_relion = {option.lstrip("-").replace("-", "_") for option in parser._option_string_actions}
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    typed = {o.lstrip("-").replace("-", "_") for p in command.params for o in p.opts}
+    fields = {info.alias or field for field, info in kind.model_fields.items()}
+    assert of_relion == fields
+    assert fields <= typed
+    assert typed - fields == {"micrographs", "out", "o", "config", "debug"} | (
+        {"picks"} if name == "train" else set()
+    )
+
+
+def test_every_option_has_a_help_text() -> None:
+    for kind in (TrainSettings, PickSettings):
+        assert all(option.help.endswith(".") for option in list_options(kind))
+
+
+def test_version_is_one_semver_line() -> None:
+    done = run("--version")
+    assert done.returncode == 0 and done.stdout == f"{__version__}\n"
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", done.stdout)
+
+
+def test_help_imports_no_torch() -> None:
+    code = (
+        "import sys; sys.argv = ['frostpick', 'train', '--help']\n"
+        "from frostpick_jobs.cli.main import main\n"
+        "try: main()\nexcept SystemExit as leaving: assert not leaving.code\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "expected-per" in done.stdout.replace("\n", "")
+
+
+def test_an_error_is_one_sentence_and_status_1(tmp_path) -> None:
+    done = run(
+        "pick", "--micrographs", tmp_path / "none", "-o", tmp_path / "out", "--diameter", "9"
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert str(tmp_path / "none") in done.stderr
+
+
+def test_unknown_yaml_key_is_an_error(tmp_path) -> None:
+    config = tmp_path / "job.yaml"
+    config.write_text("diametre: 100\n")
+    done = run("pick", "--micrographs", tmp_path, "-o", tmp_path / "out", "--config", config)
+    assert done.returncode == 1
+    assert "job.yaml: unknown setting 'diametre'; did you mean 'diameter'?" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "data"
+    config = folder.with_suffix(".yaml")
+    config.write_text("particles_per_micrograph: 20\ndiameter_A: 150\nnoise: low\n")
+    done = run(
+        "simulate", "-o", folder, "--micrographs", 3, "--size", 512, "--seed", 5, "--config", config
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_simulate_writes_what_the_contract_says(dataset) -> None:
+    names = sorted(p.name for p in (dataset / "micrographs").iterdir())
+    assert names == ["sim_000.mrc", "sim_001.mrc", "sim_002.mrc"]
+    rows = read_csv(dataset / "particles.csv")
+    assert rows and {r["kind"] for r in rows} == {"particle"}
+    text = (dataset / "particles.star").read_text()
+    assert "_rlnMicrographName" in text and text.count("sim_0") == len(rows)
+
+
+def test_truth_against_itself_is_perfect(dataset) -> None:
+    done = run(
+        "evaluate", "--picks", dataset / "particles.csv", "--truth", dataset / "particles.csv",
+        "--micrographs", dataset / "micrographs", "--diameter", 150, "--json",
+    )  # fmt: skip
+    figures = json.loads(done.stdout)
+    assert figures["quarter"]["ap"] == 1.0 and figures["iou50"]["best_f1"] == 1.0
+    whole = sum(r["edge"] == "0" for r in read_csv(dataset / "particles.csv"))
+    assert figures["quarter"]["n_true"] == whole
+
+
+def test_star_and_csv_truth_agree(dataset) -> None:
+    def score(name: str) -> dict[str, object]:
+        done = run(
+            "evaluate", "--picks", dataset / "particles.csv", "--truth", dataset / name,
+            "--micrographs", dataset / "micrographs", "--diameter", 150, "--json",
+        )  # fmt: skip
+        return json.loads(done.stdout)["quarter"]
+
+    star = score("particles.star")
+    assert star["ap"] == 1.0 and star["n_true"] == score("particles.csv")["n_true"]
+
+
+def test_pick_select_and_score(dataset, tmp_path) -> None:
+    out = tmp_path / "out"
+    done = run(
+        "pick", "--micrographs", dataset / "micrographs", "--model", "blob", "--diameter", 150,
+        "-o", out, "--threads", 1,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for name in ("picks.csv", "picks.star", "run.json", "report.html", "star/sim_000.star"):
+        assert (out / name).is_file(), name
+    all_rows = read_csv(out / "picks.csv")
+    again = run("select", out, "--threshold", "-2.5")
+    assert again.returncode == 0, again.stderr
+    rows = read_csv(out / "picks.csv")
+    assert len(rows) == len(all_rows)
+    assert all((float(r["score"]) >= -2.5) == (r["selected"] == "1") for r in rows)
+    scored = run(
+        "evaluate", "--picks", out / "picks.csv", "--truth", dataset / "particles.csv",
+        "--micrographs", dataset / "micrographs", "--diameter", 150, "--json", "--threshold", -2.5,
+    )  # fmt: skip
+    figures = json.loads(scored.stdout)["quarter"]
+    assert figures["largest_recall"] > 0.9
+    assert figures["at_threshold"]["n_picks"] <= sum(r["selected"] == "1" for r in rows)
+
+
+def test_models_list_and_show() -> None:
+    listed = run("models", "list")
+    assert listed.returncode == 0 and "blob" in listed.stdout
+    card = json.loads(run("models", "show", "blob").stdout)
+    assert card["kind"] == "dense" and len(card["digest"]) == 64
+    wrong = run("models", "show", "bolb")
+    assert wrong.returncode == 1 and "blob" in wrong.stderr
