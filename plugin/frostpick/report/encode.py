@@ -54,7 +54,7 @@ def encode(png: bytes, level: int) -> Encoded:
         size = (most, max(1, round(image.height * most / image.width)))
         image = image.resize(size, Image.Resampling.LANCZOS)
     jpeg = io.BytesIO()
-    image.save(jpeg, "JPEG", quality=quality, subsampling=0, optimize=True)
+    image.save(jpeg, "JPEG", quality=quality, subsampling=0)
     return Encoded(jpeg.getvalue(), "image/jpeg", image.width, image.height)
 
 

@@ -16,7 +16,7 @@ from frostpick.report.figure import Figure, drawing, printable
 from frostpick.runtime.atomic import atomic_write
 
 _PAGE_IN, _MARGIN_IN, _LINE_IN = 8.0, 0.35, 0.2
-_LETTERS_A_LINE = 92
+_LETTERS_A_LINE = 100
 
 
 def write_figures_pdf(path: Path, figures: Sequence[Figure]) -> None:

@@ -128,13 +128,7 @@ def expected_table(scores: ArrayLike, threshold: float) -> Table:
     rows = threshold_rows(finite(scores), sorted(levels))
     marked = [row.threshold for row in rows].index(threshold) if threshold in levels else None
     return Table(
-        (
-            "minimum figure of merit",
-            "probability there",
-            "picks",
-            "expected precision",
-            "expected recall",
-        ),
+        ("minimum FOM", "probability", "picks", "precision", "recall"),
         tuple(
             (
                 f"{row.threshold:.2f}",
@@ -145,8 +139,9 @@ def expected_table(scores: ArrayLike, threshold: float) -> Table:
             )
             for row in rows
         ),
-        "The minimum figure of merit to type elsewhere (RELION's extraction, frostpick select)"
-        " and what it keeps. The marked row is this job's threshold.",
+        "The minimum figure of merit (FOM) to type elsewhere (RELION's extraction, frostpick"
+        " select), the probability it stands for, and the picks, expected precision and expected"
+        " recall that it leaves. The marked row is this job's threshold.",
         marked,
     )
 

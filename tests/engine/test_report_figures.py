@@ -1,0 +1,290 @@
+"""Figures: things stand where hand-made numbers say, and odd data draw without a warning."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+
+from frostpick.report import (
+    Figure,
+    box_mosaic,
+    calibration_plot,
+    expected_precision_recall,
+    expected_table,
+    picks_on_micrograph,
+    picks_per_micrograph,
+    precision_recall_compared,
+    score_histogram,
+    training_curves,
+)
+from frostpick.report.accuracy import reliability
+from frostpick.report.encode import LEVELS, encode, palette_png
+from frostpick.report.figure import printable, slug
+from frostpick.report.micrographs import round_length
+from frostpick.report.outcome import compare
+from frostpick.report.scores import histogram_edges
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    with Image.open(io.BytesIO(figure.png)) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def logit(p: float) -> float:
+    return math.log(p / (1 - p))
+
+
+GREY = np.full((60, 100), 128, np.uint8)
+
+
+def image_area(rgb: np.ndarray) -> tuple[int, int, int, int]:
+    """Return top, bottom, left, right of the drawn preview, a plane of grey 128."""
+    grey = (np.abs(rgb - 128) <= 2).all(axis=2)
+    rows = np.flatnonzero(grey.mean(axis=1) > 0.4)
+    columns = np.flatnonzero(grey[rows].mean(axis=0) > 0.4)
+    return rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+
+
+def ring(rgb: np.ndarray, mask: np.ndarray) -> tuple[float, float, float]:
+    """Return centre x, y and outer width of coloured pixels, in preview pixels."""
+    top, bottom, left, right = image_area(rgb)
+    y, x = np.nonzero(mask[top:bottom, left:right])
+    per_px = (right - left) / GREY.shape[1]
+    assert (bottom - top) / GREY.shape[0] == pytest.approx(per_px, rel=0.01)
+    centre = [(v.min() + v.max() + 1) / 2 / per_px - 0.5 for v in (x, y)]
+    return centre[0], centre[1], (x.max() - x.min() + 1) / per_px
+
+
+def test_circle_is_at_the_pick_and_has_the_diameter() -> None:
+    figure = picks_on_micrograph(GREY, [800.0], [150.0], [9.0], [True], 0.1, 120.0, "a.mrc")
+    rgb = pixels(figure)
+    r, g, b = np.moveaxis(rgb, 2, 0)
+    x, y, width = ring(rgb, (r > 180) & (g > 170) & (b < 110))
+    assert (x, y) == (pytest.approx(80.0, abs=0.25), pytest.approx(15.0, abs=0.25))
+    assert width == pytest.approx(12.0, abs=0.6)
+    assert figure.is_micrograph
+    assert "1 selected pick," in figure.caption and "Row 0" in figure.caption
+
+
+def test_low_probability_has_another_colour_and_pale_picks_are_grey() -> None:
+    unsure = pixels(picks_on_micrograph(GREY, [800], [150], [-1.0], [True], 0.1, 120, "a"))
+    r, g, b = np.moveaxis(unsure, 2, 0)
+    x, y, _ = ring(unsure, (g > r + 40) & (b > r + 40))
+    assert (x, y) == (pytest.approx(80.0, abs=0.25), pytest.approx(15.0, abs=0.25))
+    pale = picks_on_micrograph(GREY, [800], [150], [-3.0], [False], 0.1, 120, "a")
+    rgb = pixels(pale)
+    top, bottom, left, right = image_area(rgb)
+    assert np.ptp(rgb[top:bottom, left:right], axis=2).max() <= 12
+    assert rgb[top:bottom, left:right].max() > 150
+    assert "1 picks below" in pale.caption
+
+
+def test_with_truth_found_false_and_missed_have_their_own_colours() -> None:
+    figure = picks_on_micrograph(
+        GREY,
+        [200.0, 500.0],
+        [150.0, 450.0],
+        [2.0, 1.0],
+        [True, True],
+        0.1,
+        120.0,
+        "a",
+        truth_xy=[[210.0, 150.0], [850.0, 300.0]],
+    )
+    assert "1 found, 1 false, 1 missed" in figure.caption
+    rgb = pixels(figure)
+    r, g, b = np.moveaxis(rgb, 2, 0)
+    for mask, place in (
+        ((b > r + 80) & (b > 180), (20.0, 15.0)),
+        ((r > 180) & (g < 120) & (b < 60), (50.0, 45.0)),
+        ((r > 200) & (g > 190) & (b < 110), (85.0, 30.0)),
+    ):
+        x, y, _ = ring(rgb, mask)
+        assert (x, y) == (pytest.approx(place[0], abs=0.6), pytest.approx(place[1], abs=0.6))
+
+
+def test_outcome_follows_the_scoring_rule() -> None:
+    xy = np.array([[100.0, 100.0], [104.0, 100.0], [300.0, 300.0], [5.0, 200.0], [8.0, 400.0]])
+    score = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    truth = np.array([[103.0, 100.0], [500.0, 500.0], [5.0, 200.0], [990.0, 600.0]])
+    cut = np.array([False, False, True, True])
+    outcome = compare(xy, score, truth, cut, 40.0, (1000, 1000))
+    assert outcome.found.tolist() == [[104.0, 100.0]]  # the better score takes the particle
+    assert outcome.false.tolist() == [[100.0, 100.0], [300.0, 300.0]]
+    assert outcome.ignored.tolist() == [[5.0, 200.0], [8.0, 400.0]]
+    assert outcome.missed.tolist() == [[500.0, 500.0]]
+    strict = compare(xy, score, truth, None, 40.0, (1000, 1000))
+    assert len(strict.found) == 2 and len(strict.missed) == 2 and len(strict.ignored) == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (40, 400), (400, 40), (50, 50)])
+@pytest.mark.parametrize("value", [0, 255])
+def test_micrographs_of_any_shape_draw(shape: tuple[int, int], value: int) -> None:
+    preview = np.full(shape, value, np.uint8)
+    empty = np.zeros(0)
+    picks_on_micrograph(preview, empty, empty, empty, empty, 1, 10, "a", pixel_size_A=1.5)
+    picks_on_micrograph(preview, [1, np.nan], [1, 2], [0, 0], [1, 1], 1, 10, "a", empty)
+
+
+def test_hostile_titles_are_only_text() -> None:
+    title = "mic$\\frac{1}{$_{^日本\udcff\n<script>"
+    figure = picks_on_micrograph(GREY, [1], [1], [1], [1], 1, 10, title)
+    assert figure.name == "picks_on_mic__frac_1" + 11 * "_" + "script_"
+    assert printable("日x\n") == "?x?"
+    assert printable("a" * 50 + "b" * 50, 10) == "aaa…bbbbbb"
+    assert slug("a/b c.mrc") == "a_b_c.mrc"
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [(999.0, 500.0), (1000.0, 1000.0), (0.3, 0.2), (7.0, 5.0), (20.0, 20.0), (199.9, 100.0)],
+)
+def test_scale_bar_has_a_round_length(length: float, expected: float) -> None:
+    assert round_length(length) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("threshold", [-0.3, 0.0, 1.7, 50.0, math.inf, math.nan])
+def test_histogram_bins_hold_all_and_part_at_the_threshold(threshold: float) -> None:
+    values = np.random.default_rng(3).normal(0, 2, 500)
+    edges = histogram_edges(values, threshold)
+    counts = np.histogram(values, edges)[0]
+    assert counts.sum() == 500
+    assert np.allclose(np.diff(edges), edges[1] - edges[0])
+    if values.min() < threshold < values.max():
+        at = int(np.argmin(np.abs(edges - threshold)))
+        assert edges[at] == pytest.approx(threshold, abs=1e-12)
+        assert counts[at:].sum() == (values >= threshold).sum()
+
+
+def test_expected_table_against_a_hand_sum() -> None:
+    scores = [logit(0.3), logit(0.9), logit(0.6)]
+    table = expected_table(scores, 0.0)
+    assert table.marked is not None
+    # 0.9 + 0.6 of 2 picks; 1.5 of 1.8 expected particles
+    assert table.rows[table.marked] == ("0.00", "0.500", "2", "75.0%", "83.3%")
+    lowest, highest = table.rows[0], table.rows[-1]
+    assert lowest[2:] == ("3", "60.0%", "100.0%")
+    assert highest[2:] == ("0", "–", "–")
+    assert "precision 75.0%, expected recall 83.3%" in expected_precision_recall(scores, 0).caption
+    own = expected_table(scores, 0.123)
+    assert own.marked is not None and own.rows[own.marked][0] == "0.12"
+    assert len(own.rows) == len(table.rows) + 1
+    assert expected_table([], math.nan).marked is None
+
+
+@pytest.mark.parametrize(
+    ("scores", "threshold"),
+    [
+        ([], 0.0),
+        ([], math.nan),
+        ([1.0], 1.0),
+        ([2.0] * 50, -100.0),
+        ([2.0] * 50, math.nan),
+        ([np.nan, np.inf, 1.0], 2.0),
+        ([-3.0, 4.0], math.inf),
+        ([-1e300, 1e300], 0.0),
+    ],
+)
+def test_odd_scores_draw(scores: list[float], threshold: float) -> None:
+    finite = np.isfinite(np.asarray(scores, float))
+    figure = score_histogram(scores, threshold)
+    assert f"{finite.sum():,} picks above the floor" in figure.caption
+    expected_precision_recall(scores, threshold)
+
+
+def test_histogram_caption_counts_the_selected() -> None:
+    caption = score_histogram([-2.0, -1.0, 0.5, 0.5, 3.0], 0.5).caption
+    assert "5 picks above the floor. 3 at or above" in caption
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [{}],
+        [{"step": 0, "loss": 1.0}],
+        [{"step": i, "loss": math.nan, "held_out_ap": math.inf} for i in range(3)],
+        [{"step": i, "loss": 1.0, "held_out_ap": None, "odd": "text"} for i in range(3)],
+        [{"epoch": i, "loss_positive": 1 / (i + 1), "learning_rate": 1e-3} for i in range(40)],
+    ],
+)
+def test_any_training_record_draws(rows: list[dict[str, float]]) -> None:
+    assert pixels(training_curves(rows)).size
+
+
+def test_training_caption_names_what_is_drawn_and_the_kept_step() -> None:
+    rows = [
+        {"step": 10 * i, "loss": 1.0, "held_out_ap": 0.5, "seconds": 3.0, "chosen": i == 2}
+        for i in range(4)
+    ]
+    caption = training_curves(rows).caption
+    assert caption == "Training: loss, held-out AP. The dotted line is the kept step, 20."
+    assert "kept step, 30" in training_curves(rows, chosen_step=30).caption
+
+
+def test_counts_per_micrograph() -> None:
+    caption = picks_per_micrograph([10, 20, 60], [1, 3]).caption
+    assert "3 micrographs" in caption and "90 in all, median 20" in caption
+    assert "2 could not be used (red crosses)." in caption
+    for counts, failed in (([], 0), ([], 5), ([0], 0), ([7] * 30, 2), (np.zeros(3), [0])):
+        picks_per_micrograph(counts, failed)
+
+
+def test_reliability_against_a_hand_sum() -> None:
+    count, told, seen = reliability([0.1, 0.3, 0.9, 1.0], [0, 1, 1, 1], 2)
+    assert count.tolist() == [2, 2]
+    assert told == pytest.approx([0.2, 0.95])
+    assert seen == pytest.approx([0.5, 1.0])
+    # (2 * 0.3 + 2 * 0.05) / 4
+    assert "error 0.175" in calibration_plot([0.1, 0.3, 0.9, 1.0], [0, 1, 1, 1], 2).caption
+
+
+def test_curves_and_boxes_of_odd_sizes_draw() -> None:
+    calibration_plot([], [])
+    calibration_plot([np.nan, 0.5], [1, 1])
+    precision_recall_compared({})
+    figure = precision_recall_compared({"ours": ([0, 1], [1, 0.5], 0.75), "blob": ([0.5], [0.5])})
+    assert "ours (AP 0.750); blob" in figure.caption
+    box_mosaic([])
+    box_mosaic([np.full((4, 4), np.nan), np.ones((8, 5)), [[1.0]]], ["a", "b"])
+    assert pixels(box_mosaic([np.eye(8)] * 200)).size
+
+
+def test_same_input_gives_the_same_bytes_and_leaves_no_trace() -> None:
+    before = dict(matplotlib.rcParams)
+    values = np.linspace(-4, 4, 99)
+    first, second = (score_histogram(values, 0.5) for _ in range(2))
+    assert first == second
+    assert dict(matplotlib.rcParams) == before
+    with matplotlib.rc_context({"text.color": "red", "font.size": 30, "axes.facecolor": "black"}):
+        assert score_histogram(values, 0.5) == first
+
+
+def test_palette_keeps_greys_and_the_few_colours() -> None:
+    rng = np.random.default_rng(0)
+    rgb = np.repeat(rng.integers(0, 256, (80, 90, 1)), 3, axis=2).astype(np.uint8)
+    rgb[10, 5:20] = (86, 180, 233)
+    rgb[40, 5:20] = (213, 94, 0)
+    with Image.open(io.BytesIO(palette_png(rgb))) as image:
+        back = np.asarray(image.convert("RGB"))
+    assert np.abs(back.astype(int) - rgb).max() <= 2
+    assert (back[10, 5:20] == (86, 180, 233)).all() and (back[40, 5:20] == (213, 94, 0)).all()
+
+
+@pytest.mark.parametrize("level", range(len(LEVELS)))
+def test_encoded_pictures_keep_their_proportions(level: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (700, 1400, 3)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "PNG")
+    small = encode(buffer.getvalue(), level)
+    with Image.open(io.BytesIO(small.data)) as image:
+        assert image.size == (small.width, small.height)
+        assert Image.MIME[str(image.format)] == small.media
+    assert small.width == LEVELS[level][0]
+    assert small.height == pytest.approx(small.width / 2, abs=1)
