@@ -213,11 +213,11 @@ def test_truth_columns(tmp_path):
     assert table.edge.tolist() == [True, False] and table.kind == ("particle", "fragment")
 
 
-def test_box_centre_is_corner_plus_half_the_size(tmp_path):
+def test_box_centre_is_the_pixel_that_relion_takes(tmp_path):
     path = put(tmp_path / "mic_1.box", "10\t20\t64\t64\r\n-5 0 101 101 -3\n\n")
     name = (tmp_path / "mic_1").as_posix()
-    # an even box of n pixels has its particle on pixel n / 2, as EMAN and RELION cut it
-    assert rows(read_picks(path)) == [(name, 42.0, 52.0), (name, 45.5, 50.5)]
+    # pixel n // 2 of the box, the values that RELION 3.1.3 makes of these lines
+    assert rows(read_picks(path)) == [(name, 42.0, 52.0), (name, 45.0, 50.0)]
     with pytest.raises(InputError, match="line 1: 2 values"):
         read_picks(put(tmp_path / "bad.box", "1 2\n"))
     with pytest.raises(InputError, match="row 1: x is 'a'"):

@@ -13,9 +13,9 @@ from frostpick_jobs.formats.star import star_lines
 def read_box(path: Path, micrograph: str) -> PickTable:
     """Read the boxes of one micrograph; more values in a line are ignored.
 
-    A box is given by its corner, the pixel of lowest column and row, and its size; the
-    centre is ``corner + size / 2``: pixel ``n / 2`` of an even box of ``n`` pixels, where
-    EMAN and RELION centre a particle. (The middle of the box's area is half a pixel less.)
+    A box is given by its corner, the pixel of lowest column and row, and its size ``n``.
+    Its particle is on pixel ``corner + n // 2``, as EMAN cuts it and RELION 3.1.3 reads it:
+    the middle of an odd box, and half a pixel beyond the middle of an even one.
 
     Raises
     ------
@@ -38,4 +38,4 @@ def read_box(path: Path, micrograph: str) -> PickTable:
         finite_column(path, name, column)
         for name, column in zip(("x", "y", "width", "height"), zip(*rows, strict=True), strict=True)
     )
-    return PickTable(path, "box", (micrograph,) * len(rows), x + width / 2, y + height / 2)
+    return PickTable(path, "box", (micrograph,) * len(rows), x + width // 2, y + height // 2)
