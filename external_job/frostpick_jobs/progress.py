@@ -15,8 +15,9 @@ from frostpick.runtime.reporter import Reporter
 
 log = logging.getLogger(__name__)
 
+#: Most lines a stage of many steps logs, not counting those that break a silence.
 LINES = 50
-LONGEST_SILENCE = 60.0
+SHORTEST_SILENCE, LONGEST_SILENCE = 2.0, 60.0
 
 
 class StopHook(Protocol):
@@ -88,8 +89,9 @@ class LineReporter:
             self._done += n
             now = self._clock()
             step = max(1, -(-self._total // LINES))
-            due = self._done - self._said_at >= step or now - self._said >= LONGEST_SILENCE
-            if not due and self._done != self._total:
+            silence = now - self._said
+            due = self._done - self._said_at >= step and silence >= SHORTEST_SILENCE
+            if not due and silence < LONGEST_SILENCE and self._done != self._total:
                 return
             self._said_at, self._said = self._done, now
             left = seconds_left(self._done, self._total, now - self._began)

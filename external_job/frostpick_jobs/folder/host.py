@@ -23,6 +23,7 @@ from frostpick_jobs.formats import (
     write_micrograph_star,
     write_star_list,
 )
+from frostpick_jobs.headers import with_header
 from frostpick_jobs.host import Delivery, Host, MicrographOutput, Outcome
 from frostpick_jobs.job_report import job_report
 from frostpick_jobs.label_matching import labels_for
@@ -99,7 +100,12 @@ class FolderHost(Host):
         if not self._picks:
             raise InputError("no labels; give a few hundred picks with --picks")
         tables = read_pick_files(self._picks)
-        return labels_for(tables, self._found)
+        return labels_for(
+            tables,
+            self._found,
+            picks_pixel_size_A=self._picks_pixel_size,
+            complete=lambda micrograph: with_header(micrograph, self._pixel_size),
+        )
 
     def model(self) -> PickingModel | None:
         """Return the model in memory, if one was given."""
@@ -118,7 +124,9 @@ class FolderHost(Host):
             self._write_curve(delivery)
         else:
             write_csv(self.out / "picks.csv", (one.picks for one in delivery.outputs))
-            write_star_list(self.out / "picks.star", (_selected(one) for one in delivery.outputs))
+            shapes = {one.micrograph.id: one.shape for one in delivery.outputs}
+            selected = (_selected(one) for one in delivery.outputs)
+            write_star_list(self.out / "picks.star", selected, shapes)
             self._remove_stale(delivery)
         write_text(self.out / "run.json", json.dumps(delivery.record, indent=2) + "\n")
         title = f"frostpick {delivery.record.get('task', 'job')}: {self.out.absolute().name}"

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from frostpick.errors import InputError
 from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs.folder.names import check_id
-from frostpick_jobs.formats import read_micrographs_star
+from frostpick_jobs.formats import read_micrograph_list
 
 LIST_SUFFIXES = (".star", ".txt", ".lst")
 
@@ -27,30 +27,16 @@ def read_list(path: Path) -> list[Micrograph]:
     InputError
         The list cannot be read, or its first file is nowhere.
     """
-    names, sizes = _star(path) if path.suffix.lower() == ".star" else _lines(path)
-    if not names:
+    rows = read_micrograph_list(path)
+    if not rows:
         return []
+    names = [row.name for row in rows]
     base = _base(path, names[0])
     files = [base / name for name in names]
     return [
-        Micrograph(check_id(one), LocalFile(file), pixel_size_A=size)
-        for one, file, size in zip(_ids(names, files), files, sizes, strict=True)
+        Micrograph(check_id(one), LocalFile(file), row.pixel_size_A, group=row.group)
+        for one, file, row in zip(_ids(names, files), files, rows, strict=True)
     ]
-
-
-def _star(path: Path) -> tuple[list[str], list[float | None]]:
-    table = read_micrographs_star(path)
-    return [row.name for row in table], [row.pixel_size_A for row in table]
-
-
-def _lines(path: Path) -> tuple[list[str], list[float | None]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file; expected one micrograph path a line") from error
-    names = [line.strip() for line in text.splitlines()]
-    names = [name for name in names if name and not name.startswith("#")]
-    return names, [None] * len(names)
 
 
 def _base(path: Path, first: str) -> Path:

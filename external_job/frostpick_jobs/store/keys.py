@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from frostpick.inference.calibration import FLOOR_PROBABILITY
+from frostpick.inference.pick import BORDER, MOST_PACKED
+from frostpick.inference.plan import PickPlan
 from frostpick.types import Micrograph
-
-if TYPE_CHECKING:
-    from frostpick.inference.plan import PickPlan
 
 #: Raised whenever inference or the result file changes in a way that changes stored picks.
 RESULT_FORMAT = 1
@@ -89,9 +89,13 @@ def plan_settings(plan: PickPlan) -> dict[str, float | str | None]:
     """
     return {
         "diameter": plan.diameter_A,
+        "scale_diameter": plan.scale_diameter_A,
         "pixel_size": plan.pixel_size_A,
         "contrast": plan.contrast,
         "min_distance": plan.min_distance_A,
+        "floor_probability": FLOOR_PROBABILITY,
+        "border": BORDER,
+        "most_packed": MOST_PACKED,
     }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -16,7 +18,19 @@ from numpy.typing import NDArray
 from frostpick.runtime.atomic import atomic_write
 from frostpick.types import Picks
 
-_DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+#: All that zipfile, numpy and json raise for damaged bytes (seen with every bit of a file flipped).
+_DAMAGED = (
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    RuntimeError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,7 @@ def write_result(path: Path, result: StoredPicks, key: Mapping[str, Any]) -> Non
         "diameter_A": picks.diameter_A,
         "source": picks.source,
         "seconds": dict(result.seconds),
+        "preview": result.preview is not None,
     }
     arrays = {
         "about": np.frombuffer(json.dumps(about).encode("ascii"), np.uint8),
@@ -87,10 +102,10 @@ def read_result(path: Path, micrograph_id: str) -> StoredPicks | None:
 
 def _read(path: Path, micrograph_id: str) -> tuple[StoredPicks, dict[str, Any]] | None:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as archive:
             about = json.loads(archive["about"].tobytes())
             x, y, score = archive["picks"].astype(np.float64)
-            preview = archive["preview"] if "preview" in archive.files else None
+            preview = archive["preview"] if about["preview"] else None
         if about["id"] != micrograph_id:
             return None
         picks = Picks.from_xy(

@@ -17,6 +17,7 @@ from frostpick.types import Micrograph
 from frostpick_jobs.host import Host
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.claim import claim
+from frostpick_jobs.tasks.contrast import settle
 from frostpick_jobs.tasks.finish import PickSummary, finish_picking
 from frostpick_jobs.tasks.missing import pick_missing
 from frostpick_jobs.tasks.spread import spread
@@ -67,6 +68,8 @@ def run_pick(host: Host, settings: PickSettings) -> PickSummary:
         job = read_inputs(host, settings)
     store = PickStore(host.spool)
     with record.stage("picking"):
+        plan = settle(store, job.model, job.plan, job.micrographs, host.reporter)
+        job = replace(job, plan=plan)
         failed = pick_missing(store, job.model, job.plan, job.micrographs, host.reporter)
     report_failures(failed)
     if len(failed) == len(job.micrographs):
@@ -88,7 +91,7 @@ def read_inputs(host: Host, settings: PickSettings) -> PickJob:
         )
     model = host.model() or load_model(settings.model)
     shown = frozenset(m.id for m in spread(micrographs, MOST_PREVIEWS))
-    plan = replace(plan_picking(model, settings), preview_ids=shown)
+    plan = plan_picking(model, settings, preview_ids=shown)
     return PickJob(settings, micrographs, model, plan)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,10 +69,25 @@ def freeze_threshold(
 
 
 def log_threshold(threshold: Threshold, scores: NDArray[np.float64]) -> None:
-    """Log the threshold, what it is expected to keep, and the table of others."""
+    """Log the threshold, what it is expected to keep, and what others would."""
     origin = "frozen by an earlier run of this job" if threshold.frozen else threshold.rule
     log.info("threshold: score >= %.3f (%s)", threshold.score, origin)
-    log.info("minimum FOM to type elsewhere for the same picks: %.3f", threshold.score)
+    log.info(
+        "minimum figure of merit (FOM) to type elsewhere for these picks: %.3f",
+        minimum_fom(threshold.score),
+    )
     log.info("  threshold      picks  expected precision  expected recall")
-    for row in expected_table(scores):
-        log.info("%11.2f %10d %19.3f %16.3f", row.threshold, row.count, row.precision, row.recall)
+    levels = [row.threshold for row in expected_table(scores)]
+    for row in expected_table(scores, [*levels, threshold.score]):
+        values = (row.threshold, row.count, row.precision, row.recall)
+        mark = "  <- chosen" if row.threshold == threshold.score else ""
+        log.info("%11.2f %10d %19.3f %16.3f%s", *values, mark)
+
+
+def minimum_fom(score: float) -> float:
+    """Return the largest number of three decimals below ``score``.
+
+    RELION's Extract keeps picks strictly above the minimum it is given, frostpick
+    those at or above its threshold.
+    """
+    return math.floor(score * 1000 - 1e-6) / 1000

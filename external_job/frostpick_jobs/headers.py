@@ -1,0 +1,38 @@
+"""What only the header of a micrograph tells: its shape, and often its pixel size."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from frostpick.errors import MicrographError
+from frostpick.images import read_header, resolve_pixel_size
+from frostpick.types import Micrograph
+
+log = logging.getLogger(__name__)
+
+
+def with_header(micrograph: Micrograph, pixel_size_A: float | None = None) -> Micrograph:
+    """Return a micrograph with shape and pixel size, where host or header knows them.
+
+    A micrograph that cannot be read comes back as it is: it fails, with its
+    reason, where its pixels are needed.
+
+    Parameters
+    ----------
+    pixel_size_A
+        The job's option, for headers without one.
+    """
+    try:
+        with micrograph.source.fetch() as path:
+            header = read_header(path, micrograph.id)
+    except (OSError, MicrographError) as error:
+        log.warning("%s: the header cannot be read (%s)", micrograph.id, error)
+        return micrograph
+    try:
+        size: float | None = resolve_pixel_size(
+            micrograph.id, micrograph.pixel_size_A, pixel_size_A, header.pixel_size_A
+        )
+    except MicrographError:
+        size = None
+    return replace(micrograph, shape=header.shape, pixel_size_A=size)

@@ -1,0 +1,200 @@
+"""Small micrographs with known particles, and a job on each host.
+
+A host joins the suite with a file ``case_NAME.py`` beside this one that has a
+class ``Case(project, files)`` with ``name``, ``settings`` (that this host's user must
+give; the pixel size is 2 A), ``files`` (the job's micrographs, in
+order; may be changed between runs), ``id_of(file)``, ``host(labels=None)`` (a new
+host on the same job, as a new process makes), ``delivered()`` (id to ``(n, 2)`` x
+and y that the native per-micrograph outputs select), ``native_files()`` (relative
+name to bytes, of all that must not depend on time) and ``folder()``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import mrcfile
+import numpy as np
+import pytest
+import torch
+
+from frostpick.config import PickSettings
+from frostpick_jobs.lifecycle import run_job
+from frostpick_jobs.tasks import finish, missing, run_pick
+
+SHAPE, DIAMETER_A, PIXEL_A = (192, 224), 64.0, 2.0
+NAMES = [
+    "gridA/mic_001.mrc",
+    "gridA/FoilHole_12.5_x.mrc",
+    "gridB/mic_001.mrc",
+    "gridB/mic_002.mrc",
+    "gridC/mic 003.mrc",
+    "gridC/mic_004.mrc",
+]
+
+
+def _load(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(f"contract_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+CASES = {path.stem[5:]: path for path in sorted(Path(__file__).parent.glob("case_*.py"))}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def truth(number: int) -> np.ndarray:
+    """Return ``(n, 2)`` true x and y, on a jittered lattice that differs from file to file."""
+    rng = np.random.default_rng(100 + number)
+    grid = np.stack(np.meshgrid(np.arange(32, 200, 52), np.arange(30, 170, 48)), -1)
+    points = grid.reshape(-1, 2) + rng.integers(-6, 7, (grid.size // 2, 2))
+    return points[rng.permutation(len(points))[: 6 + number]].astype(float)
+
+
+def pixels(number: int) -> np.ndarray:
+    """Return dark discs on noise."""
+    rng = np.random.default_rng(number)
+    image = rng.normal(size=SHAPE)
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    for px, py in truth(number):
+        image -= 4 * np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * 8.0**2))
+    return image.astype(np.float32)
+
+
+def write_micrographs(project: Path, names: Sequence[str] = NAMES) -> list[Path]:
+    """Write micrographs below ``project/Micrographs``; their headers know no pixel size."""
+    paths = []
+    for number, name in enumerate(names):
+        path = project / "Micrographs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with mrcfile.new(path, pixels(number)):
+            pass
+        paths.append(path)
+    return paths
+
+
+@pytest.fixture(params=sorted(CASES))
+def new_case(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Return a maker of jobs: ``new_case(name)`` in a project folder of that name."""
+    module = _load(CASES[request.param])
+
+    def make(name: str = "project") -> Any:
+        project = tmp_path / name
+        project.mkdir()
+        files = write_micrographs(project)
+        monkeypatch.chdir(project)
+        return module.Case(project, files)
+
+    return make
+
+
+@pytest.fixture
+def case(new_case: Callable[..., Any]) -> Any:
+    """Return one job."""
+    return new_case()
+
+
+@pytest.fixture
+def data() -> SimpleNamespace:
+    """Return the functions and numbers above."""
+    return SimpleNamespace(
+        truth=truth,
+        write_micrographs=write_micrographs,
+        names=NAMES,
+        after_advances=after_advances,
+    )
+
+
+class Spy:
+    """Runs picking jobs and notes what happened to the host and to the engine.
+
+    Pictures take most of the time of so small a job: none is made without ``draw``.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.inferred: list[str] = []
+        real = missing.pick_micrographs
+
+        def noted(model: Any, micrographs: Any, plan: Any, reporter: Any) -> Iterator[Any]:
+            for found in real(model, micrographs, plan, reporter):
+                self.inferred.append(found.micrograph_id)
+                yield found
+
+        monkeypatch.setattr(missing, "pick_micrographs", noted)
+        self.draw = False
+        draw = finish.pick_figures
+        monkeypatch.setattr(finish, "pick_figures", lambda *a: draw(*a) if self.draw else [])
+
+    def watch(self, host: Any) -> Any:
+        """Note every call of the host's methods, in order."""
+        for name in ("begin", "micrographs", "labels", "model", "deliver_one", "deliver", "end"):
+            setattr(host, name, self._noting(name, getattr(host, name)))
+        return host
+
+    def _noting(self, name: str, method: Any) -> Any:
+        def call(*args: Any, **others: Any) -> Any:
+            self.calls.append((name, *args))
+            return method(*args, **others)
+
+        return call
+
+    def pick(
+        self, case: Any, during: Callable[[Any], None] = lambda host: None, **changes: Any
+    ) -> int:
+        """Run a picking job on a new host of the case; return the exit code."""
+        self.calls.clear()
+        self.inferred.clear()
+        options = {
+            "diameter": DIAMETER_A,
+            "threads": 1,
+            "device": "cpu",
+            **case.settings,
+            **changes,
+        }
+        host = self.watch(case.host())
+        during(host)
+        return run_job(host, lambda: run_pick(host, PickSettings(**options)))
+
+    def names(self) -> list[str]:
+        """Return the names of the calls, without repeats in a row."""
+        names = [call[0] for call in self.calls]
+        return [n for i, n in enumerate(names) if i == 0 or names[i - 1] != n]
+
+    def ends(self) -> list[str]:
+        """Return the outcomes that the host was told."""
+        return [call[1].value for call in self.calls if call[0] == "end"]
+
+
+@pytest.fixture
+def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
+    """Return a spy on host and engine."""
+    return Spy(monkeypatch)
+
+
+def after_advances(host: Any, count: int, action: Callable[[], None]) -> None:
+    """Do something when the job has advanced so many steps."""
+    reporter, left = host.reporter, [count]
+    real = reporter.advance
+
+    def advance(n: int = 1, **metrics: float) -> None:
+        real(n, **metrics)
+        left[0] -= n
+        if left[0] == 0:
+            action()
+
+    reporter.advance = advance

@@ -1,0 +1,260 @@
+"""Every host: what a picking job asks of it, gives it, and does when settings change."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from frostpick.models.shipped import load_model
+from frostpick_jobs.host import Host
+from frostpick_jobs.job_lock import job_lock
+
+
+def test_order_of_calls(case: Any, spy: Any) -> None:
+    assert spy.pick(case) == 0
+    names = spy.names()
+    assert names[0] == "begin" and names[-3:] == ["deliver_one", "deliver", "end"]
+    assert set(names[1:-3]) <= {"micrographs", "model"}
+    assert names.count("begin") == names.count("deliver") == names.count("end") == 1
+    assert spy.ends() == ["finished"]
+
+
+def test_ids_come_back_unchanged_and_in_order(case: Any, spy: Any) -> None:
+    given = [m.id for m in case.host().micrographs()]
+    spy.pick(case)
+    outputs = [call[1] for call in spy.calls if call[0] == "deliver_one"]
+    assert [one.micrograph.id for one in outputs] == given
+    assert [one.picks.micrograph_id for one in outputs] == given
+    assert all(type(one.micrograph.id) is str for one in outputs)
+    assert sorted(case.delivered()) == sorted(given)
+    assert {case.id_of(file) for file in case.files} == set(given)
+
+
+def test_equal_stems_are_kept_apart_and_picks_are_where_the_particles_are(
+    case: Any, spy: Any, data: Any
+) -> None:
+    spy.pick(case, threshold="p=0.5")
+    found = case.delivered()
+    for number, file in enumerate(case.files):
+        picks, true = found[case.id_of(file)], data.truth(number)
+        distance = np.linalg.norm(picks[:, None] - true[None], axis=-1)
+        assert (distance.min(axis=0) <= 3).sum() >= len(true) - 1, file
+        # Rounding to whole pixels included, nothing is shifted.
+        nearest = picks[distance.argmin(axis=0)] - true
+        assert np.abs(nearest[distance.min(axis=0) <= 3].mean(axis=0)).max() < 1.0
+
+
+def test_outputs_carry_shape_pixel_size_and_sorted_picks(case: Any, spy: Any) -> None:
+    spy.pick(case)
+    for call in spy.calls:
+        if call[0] != "deliver_one":
+            continue
+        output = call[1]
+        assert output.shape == (192, 224) and output.pixel_size_A == pytest.approx(2.0)
+        assert (np.diff(output.picks.score) <= 0).all()
+        assert (output.picks.row == -1).all() and output.picks.diameter_A == 64.0
+        assert 0 < output.picks.selected.sum() < len(output.picks)
+
+
+def test_the_delivery_is_complete_and_iterates_anew(case: Any, spy: Any) -> None:
+    spy.draw = True
+    spy.pick(case)
+    (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
+    first, second = list(delivery.outputs), list(delivery.outputs)
+    assert [o.micrograph.id for o in first] == [o.micrograph.id for o in second]
+    assert len(first) == len(case.files) and delivery.failed == {} and delivery.model is None
+    for output in first:
+        expected = output.picks.score >= delivery.threshold
+        np.testing.assert_array_equal(output.picks.selected, expected)
+    record = delivery.record
+    assert record["task"] == "pick" and record["counts"]["micrographs"] == len(case.files)
+    assert record["counts"]["selected"] == sum(int(o.picks.selected.sum()) for o in first)
+    assert record["settings"]["diameter"] == 64.0 and len(record["model"]["digest"]) == 64
+    pictures = [name for name, png, caption in delivery.figures if png.startswith(b"\x89PNG")]
+    assert len(pictures) == len(delivery.figures) == 2 + len(case.files)
+
+
+def test_a_second_run_infers_nothing_and_gives_the_same_files(case: Any, spy: Any) -> None:
+    spy.pick(case)
+    before = case.native_files()
+    assert spy.pick(case) == 0
+    assert spy.inferred == [] and case.native_files() == before
+    assert len([call for call in spy.calls if call[0] == "deliver_one"]) == len(case.files)
+
+
+def test_another_threshold_needs_no_inference(
+    case: Any, spy: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    spy.pick(case, threshold="p=0.9")
+    few = case.delivered()
+    assert spy.pick(case, threshold="p=0.1") == 0
+    many = case.delivered()
+    assert spy.inferred == []
+    assert sum(map(len, many.values())) > sum(map(len, few.values()))
+    for micrograph_id, picks in few.items():
+        assert {tuple(p) for p in picks} <= {tuple(p) for p in many[micrograph_id]}
+    with caplog.at_level(logging.INFO):
+        spy.pick(case, write="all")
+    everything = case.delivered()
+    assert spy.inferred == [] and "picked again" not in caplog.text
+    assert all(len(everything[one]) >= len(many[one]) for one in many)
+    (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
+    assert all(output.picks.selected.all() for output in delivery.outputs)
+
+
+def test_another_model_picks_again_and_says_why(
+    case: Any, spy: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    spy.pick(case)
+    blob = load_model("blob")
+    other = replace(blob, card=blob.card.model_copy(update={"citation": "another"}))
+    other.save(case.project / "other")
+    with caplog.at_level(logging.INFO):
+        assert spy.pick(case, model=str(case.project / "other")) == 0
+    assert len(spy.inferred) == len(case.files)
+    lines = [r.message for r in caplog.records if "picked again" in r.message]
+    assert lines == ["model changed: 6 micrographs picked again"]
+
+
+def test_a_changed_file_is_picked_again_alone(case: Any, spy: Any) -> None:
+    spy.pick(case)
+    file = case.files[2]
+    content = bytearray(file.read_bytes())
+    content[-400:] = bytes(400)
+    file.write_bytes(bytes(content))
+    assert spy.pick(case) == 0
+    assert spy.inferred == [case.id_of(file)]
+
+
+def test_one_bad_micrograph_is_skipped_listed_and_tried_again(
+    case: Any, spy: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = case.files[3]
+    whole = bad.read_bytes()
+    bad.write_bytes(whole[:3000])
+    assert spy.pick(case) == 0
+    assert spy.ends() == ["finished"]
+    (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
+    assert list(delivery.failed) == [case.id_of(bad)]
+    assert case.id_of(bad) not in {o.micrograph.id for o in delivery.outputs}
+    assert case.id_of(bad) in caplog.text and "1 micrographs failed" in caplog.text
+    bad.write_bytes(whole)
+    assert spy.pick(case) == 0
+    assert spy.inferred == [case.id_of(bad)]
+    assert len(case.delivered()) == len(case.files)
+
+
+def test_a_vanished_micrograph_costs_itself_only(case: Any, spy: Any) -> None:
+    host = case.host()
+    host.begin()
+    found = host.micrographs()
+    gone = case.files[0]
+    gone.unlink()
+
+    def keep_list(new: Host) -> None:
+        new.micrographs = lambda: found  # type: ignore[method-assign]
+
+    assert spy.pick(case, keep_list) == 0
+    (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
+    assert list(delivery.failed) == [case.id_of(gone)]
+
+
+def test_all_failing_fails_the_job(case: Any, spy: Any, caplog: pytest.LogCaptureFixture) -> None:
+    for file in case.files:
+        file.write_bytes(b"not an image")
+    assert spy.pick(case) == 1
+    assert spy.ends() == ["failed"] and spy.calls[-1][0] == "end"
+    assert "no micrograph could be picked" in spy.calls[-1][2]
+    assert case.host().micrographs()[0].id in spy.calls[-1][2]
+    assert "deliver" not in spy.names()
+
+
+@pytest.mark.parametrize("at", ["deliver_one", "deliver"])
+def test_a_crash_while_delivering_then_continue(
+    case: Any, spy: Any, new_case: Any, at: str
+) -> None:
+    def crash(host: Host) -> None:
+        real, count = getattr(host, at), [0]
+
+        def full(*args: Any) -> None:
+            count[0] += 1
+            if at == "deliver" or count[0] == 3:
+                raise OSError(errno.ENOSPC, "No space left on device", "some/file")
+            real(*args)
+
+        setattr(host, at, full)
+
+    assert spy.pick(case, crash) == 1
+    assert spy.ends() == ["failed"]
+    assert spy.calls[-1][2].startswith("some/file: no space left on the disk")
+    assert spy.pick(case) == 0
+    assert spy.inferred == [] and spy.ends() == ["finished"]
+    uninterrupted = new_case("another")
+    spy.pick(uninterrupted)
+    assert case.native_files() == uninterrupted.native_files()
+
+
+def test_a_late_micrograph_is_picked_alone_at_the_frozen_threshold(
+    case: Any, spy: Any, data: Any
+) -> None:
+    late = case.files.pop()
+    content = late.read_bytes()
+    late.unlink()
+    spy.pick(case)
+    (first,) = [call[1] for call in spy.calls if call[0] == "deliver"]
+    before = case.delivered()
+    late.write_bytes(content)
+    case.files.append(late)
+    assert spy.pick(case) == 0
+    (second,) = [call[1] for call in spy.calls if call[0] == "deliver"]
+    assert spy.inferred == [case.id_of(late)] and second.threshold == first.threshold
+    assert second.record["threshold"]["frozen"]
+    after = case.delivered()
+    assert len(after) == len(before) + 1
+    for micrograph_id, picks in before.items():
+        np.testing.assert_array_equal(after[micrograph_id], picks)
+
+
+def test_limit_is_spread_and_its_threshold_is_not_the_jobs(case: Any, spy: Any) -> None:
+    given = [m.id for m in case.host().micrographs()]
+    assert spy.pick(case, limit=2) == 0
+    assert spy.inferred == [given[1], given[4]]
+    (look,) = [call[1] for call in spy.calls if call[0] == "deliver"]
+    assert spy.pick(case) == 0
+    assert sorted(spy.inferred) == sorted(set(given) - {given[1], given[4]})
+    (full,) = [call[1] for call in spy.calls if call[0] == "deliver"]
+    assert not full.record["threshold"]["frozen"] and len(list(look.outputs)) == 2
+
+
+def test_a_second_start_does_not_touch_the_first(
+    case: Any, spy: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with job_lock(case.host().spool):
+        assert spy.pick(case) == 1
+    assert spy.calls == []
+    assert "another frostpick" in caplog.text and len(caplog.records) == 1
+    assert spy.pick(case) == 0
+
+
+def test_no_micrographs(case: Any, spy: Any) -> None:
+    def none(host: Host) -> None:
+        host.micrographs = lambda: []  # type: ignore[method-assign]
+
+    assert spy.pick(case, none) == 1
+    assert "no micrographs" in spy.calls[-1][2]
+
+
+def test_downloads_are_bounded_and_deleted(case: Any, spy: Any) -> None:
+    if case.name != "hostile":
+        pytest.skip("only the hostile host downloads")
+    spy.pick(case)
+    server = case.server
+    assert sorted(server.fetched) == sorted(file.name for file in case.files)
+    assert server.present == set() and server.most_present <= 2
+    spy.pick(case, threshold="p=0.3")
+    assert len(server.fetched) == len(case.files)

@@ -1,0 +1,226 @@
+"""PickStore: what is put comes back exactly, and what does not hold counts as absent."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from frostpick.errors import FrostpickError
+from frostpick.types import LocalFile, Micrograph, Picks
+from frostpick_jobs.store import PickKey, PickStore, Repicked, StoredPicks, pick_key
+
+ODD_IDS = ["18446744073709551615", "a/b.mrc", "../x", "", "ä µ\n", "bad\udcff.mrc", "x" * 4000]
+
+
+def result(micrograph_id: str, n: int = 3, preview: bool = False) -> StoredPicks:
+    rng = np.random.default_rng(n)
+    picks = Picks.from_xy(
+        micrograph_id, rng.random(n) * 99, rng.random(n), score=rng.normal(size=n), diameter_A=80.0
+    )
+    small = np.arange(12, dtype=np.uint8).reshape(3, 4) if preview else None
+    return StoredPicks(micrograph_id, picks, (90, 100), 1.25, {"read": 0.5}, small)
+
+
+def key(micrograph_id: str = "m", **changes: object) -> PickKey:
+    settings_ = {"diameter": 80.0, "contrast": "dark"}
+    base = PickKey("digest", settings_, micrograph_id, "12:34", 1.25)
+    return replace(base, **changes)
+
+
+@pytest.mark.parametrize("micrograph_id", ODD_IDS)
+@pytest.mark.parametrize("preview", [False, True])
+def test_round_trip_for_any_id(tmp_path: Path, micrograph_id: str, preview: bool) -> None:
+    put = result(micrograph_id, preview=preview)
+    PickStore(tmp_path).put(key(micrograph_id), put)
+    store = PickStore(tmp_path)
+    assert store.holds(key(micrograph_id))
+    got = store.get(micrograph_id)
+    for column in Picks.columns():
+        np.testing.assert_array_equal(getattr(got.picks, column), getattr(put.picks, column))
+    assert (got.shape, got.pixel_size_A, got.seconds) == (put.shape, put.pixel_size_A, put.seconds)
+    assert got.picks.diameter_A == 80.0
+    assert (got.preview is None) == (put.preview is None)
+    assert all(path.parent == tmp_path / "picks" for path in tmp_path.rglob("*.npz"))
+
+
+def test_no_picks_are_a_result(tmp_path: Path) -> None:
+    store = PickStore(tmp_path)
+    store.put(key(), result("m", n=0))
+    assert store.holds(key()) and len(store.get("m").picks) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"model": "other"}, "model changed: 1 micrograph picked again"),
+        (
+            {"settings": {"diameter": 90.0, "contrast": "dark"}},
+            "settings changed (diameter 80.0 -> 90.0): 1 micrograph picked again",
+        ),
+        ({"file": "12:35"}, "micrograph files changed: 1 micrograph picked again"),
+        ({"pixel_size_A": None}, "pixel size changed: 1 micrograph picked again"),
+        ({"format": 0}, "result format changed: 1 micrograph picked again"),
+    ],
+)
+def test_a_changed_key_says_why(tmp_path: Path, change: dict[str, object], reason: str) -> None:
+    store = PickStore(tmp_path)
+    store.put(key(), result("m"))
+    repicked = Repicked()
+    assert not store.holds(key(**change), repicked)
+    assert repicked.line() == reason
+
+
+def test_one_line_for_all_reasons(tmp_path: Path) -> None:
+    repicked = Repicked()
+    for _ in range(120):
+        repicked.add("model changed")
+    repicked.add("damaged result")
+    assert repicked.line() == (
+        "model changed: 120 micrographs picked again; damaged result: 1 micrograph picked again"
+    )
+    assert Repicked().line() == ""
+
+
+def test_the_digest_holds_every_part() -> None:
+    changes: list[dict[str, object]] = [
+        {},
+        {"model": "x"},
+        {"settings": {}},
+        {"micrograph": "n"},
+        {"file": ""},
+        {"pixel_size_A": 1.0},
+        {"format": 9},
+    ]
+    assert len({key(**change).digest for change in changes}) == len(changes)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(cut=st.integers(0, 2000), at=st.integers(0, 2000), flip=st.integers(1, 255))
+def test_a_damaged_file_is_absent_or_harmless(tmp_path: Path, cut: int, at: int, flip: int) -> None:
+    store = PickStore(tmp_path)
+    put = result("m", preview=True)
+    store.put(key(), put)
+    (path,) = (tmp_path / "picks").glob("*.npz")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: min(cut, len(whole) - 1)])
+    assert store.find("m") is None or cut >= len(whole) - 1
+    changed = bytearray(whole)
+    changed[at % len(whole)] ^= flip
+    path.write_bytes(bytes(changed))
+    got = store.find("m")
+    if got is not None:
+        np.testing.assert_array_equal(got.picks.x_px, put.picks.x_px)
+        np.testing.assert_array_equal(got.picks.score, put.picks.score)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04"])
+def test_foreign_content_is_absent(tmp_path: Path, content: bytes) -> None:
+    store = PickStore(tmp_path)
+    store.put(key(), result("m"))
+    (path,) = (tmp_path / "picks").glob("*.npz")
+    path.write_bytes(content)
+    repicked = Repicked()
+    assert not store.holds(key(), repicked)
+    assert "damaged result" in repicked.line()
+    with pytest.raises(FrostpickError, match="gone or damaged"):
+        store.get("m")
+
+
+def test_a_pickle_inside_is_refused(tmp_path: Path) -> None:
+    store = PickStore(tmp_path)
+    store.put(key(), result("m"))
+    (path,) = (tmp_path / "picks").glob("*.npz")
+    np.savez(path, about=np.array([{"id": "m"}], dtype=object), picks=np.zeros((3, 1)))
+    assert store.find("m") is None
+
+
+def test_another_micrographs_file_is_absent(tmp_path: Path) -> None:
+    store = PickStore(tmp_path)
+    store.put(key("a"), result("a"))
+    store.put(key("b"), result("b"))
+    a, b = (store._path(one) for one in "ab")
+    b.write_bytes(a.read_bytes())
+    assert store.find("b") is None and store.find("a") is not None
+
+
+def test_failures_last_until_a_result_comes(tmp_path: Path) -> None:
+    store = PickStore(tmp_path)
+    store.fail("m", "cannot be read")
+    assert PickStore(tmp_path).failure("m") == "cannot be read"
+    assert not store.holds(key())
+    store.put(key(), result("m"))
+    assert PickStore(tmp_path).failure("m") is None
+    store.fail("m", "disk away")
+    assert PickStore(tmp_path).holds(key())
+
+
+def test_states_and_leftovers(tmp_path: Path) -> None:
+    store = PickStore(tmp_path)
+    store.write_state("threshold", {"threshold": 0.1 + 0.2})
+    assert store.read_state("threshold") == {"threshold": 0.1 + 0.2}
+    assert store.read_state("nothing") == {}
+    (tmp_path / "threshold.json").write_text("{half")
+    assert store.read_state("threshold") == {}
+    (tmp_path / "picks" / ".x.npz.123.tmp").write_bytes(b"half")
+    (tmp_path / "picks" / ".mine.tmp").write_bytes(b"not ours")
+    PickStore(tmp_path)
+    assert sorted(p.name for p in (tmp_path / "picks").iterdir()) == [".mine.tmp"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    diameter_A: float = 80.0
+    scale_diameter_A: float = 80.0
+    pixel_size_A: float | None = None
+    contrast: str = "dark"
+    min_distance_A: float = 40.0
+    device: str = "cpu"
+    threads: int = 1
+
+
+def test_the_key_follows_the_file_and_the_plan(tmp_path: Path) -> None:
+    file = tmp_path / "m.mrc"
+    file.write_bytes(b"123")
+    micrograph = Micrograph("m.mrc", LocalFile(file), pixel_size_A=1.5)
+    first = pick_key("d", Plan(), micrograph)  # type: ignore[arg-type]
+    assert first == pick_key("d", Plan(device="cuda:0", threads=8), micrograph)  # type: ignore[arg-type]
+    assert first != pick_key("d", Plan(min_distance_A=41.0), micrograph)  # type: ignore[arg-type]
+    file.write_bytes(b"1234")
+    assert first != pick_key("d", Plan(), micrograph)  # type: ignore[arg-type]
+    file.unlink()
+    with pytest.raises(OSError):
+        pick_key("d", Plan(), micrograph)  # type: ignore[arg-type]
+
+
+def test_many_micrographs_stay_linear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,000 results: few listings of the folder, and no stat for what is absent."""
+    monkeypatch.setattr("os.fsync", lambda handle: None)
+    store = PickStore(tmp_path)
+    for i in range(1000):
+        store.put(key(str(i)), result(str(i), n=5))
+    listings = []
+    real = __import__("os").scandir
+    monkeypatch.setattr("os.scandir", lambda path: (listings.append(path), real(path))[1])
+    began = time.perf_counter()
+    store = PickStore(tmp_path)
+    assert all(store.holds(key(str(i))) for i in range(1000))
+    assert not any(store.holds(key(f"new{i}")) for i in range(1000))
+    print(f"2,000 look-ups in {time.perf_counter() - began:.2f} s")
+    assert len(listings) < 20
+
+
+def test_the_key_is_stored_as_parts(tmp_path: Path) -> None:
+    PickStore(tmp_path).put(key(), result("m"))
+    (path,) = (tmp_path / "picks").glob("*.npz")
+    with np.load(path, allow_pickle=False) as archive:
+        about = json.loads(archive["about"].tobytes())
+    assert about["key"] == key().parts() and about["id"] == "m"
