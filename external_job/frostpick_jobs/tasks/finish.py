@@ -104,6 +104,7 @@ def finish_picking(
     record.add(
         device=str(job.plan.device), threads=job.plan.threads, diameter_A=job.plan.diameter_A
     )
+    record.add(min_distance_A=job.plan.min_distance_A)
     summary = deliver_picks(host, store, done, failed, threshold, settings.write, totals, record)
     store.write_state(
         DELIVERED,
