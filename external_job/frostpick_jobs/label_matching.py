@@ -75,10 +75,13 @@ def labels_for(
                 by_id[matches[name]].append((table, rows[usable[rows]]))
     labels: dict[str, Labels] = {}
     outside = double = 0
+    doubt: str | None = None
     for micrograph in micrographs:
         if micrograph.id not in by_id:
             continue
         known = micrograph if complete is None else complete(micrograph)
+        if picks_pixel_size_A is None:
+            doubt = doubt or _other_pixel_size(by_id[known.id], known)
         parts = [_positions(t, rows, known, picks_pixel_size_A) for t, rows in by_id[known.id]]
         xy = np.concatenate([np.column_stack(part) for part in parts])
         rows = np.concatenate([rows for _, rows in by_id[known.id]])
@@ -93,6 +96,8 @@ def labels_for(
         if len(xy):
             source = by_id[known.id][0][0].format
             labels[known.id] = Labels.from_xy(known.id, xy[:, 0], xy[:, 1], row=rows, source=source)
+    if doubt:
+        log.warning("%s", doubt)
     log.info(
         "%d labels on %d micrographs; left out: %d off the image, %d double",
         sum(map(len, labels.values())),
@@ -128,7 +133,6 @@ def _positions(
     if picks_pixel_size_A is None:
         if table.shift_A is not None and table.shift_A[rows].any():
             own = _pixel_size(micrograph, f"re-centring the particles of {table.path}")
-        _warn_of_other_pixel_size(table, rows, micrograph)
         return table.centres(rows, own)
     x, y = table.centres(rows, picks_pixel_size_A)
     ratio = picks_pixel_size_A / _pixel_size(micrograph, "picks_pixel_size")
@@ -144,21 +148,21 @@ def _pixel_size(micrograph: Micrograph, purpose: str) -> float:
     return micrograph.pixel_size_A
 
 
-def _warn_of_other_pixel_size(
-    table: PickTable, rows: NDArray[np.int64], micrograph: Micrograph
-) -> None:
-    if table.pixel_size_A is None or micrograph.pixel_size_A is None or not len(rows):
-        return
-    told = table.pixel_size_A[rows[0]]
-    if abs(told / micrograph.pixel_size_A - 1) > 0.01:
-        log.warning(
-            "%s was made at %.4g A per pixel and %s has %.4g; if the images differ in size, "
-            "give picks_pixel_size",
-            table.path,
-            told,
-            micrograph.id,
-            micrograph.pixel_size_A,
-        )
+def _other_pixel_size(
+    parts: Sequence[tuple[PickTable, NDArray[np.int64]]], micrograph: Micrograph
+) -> str | None:
+    """Say it where a file tells another pixel size than the micrograph has."""
+    for table, rows in parts:
+        if table.pixel_size_A is None or micrograph.pixel_size_A is None or not len(rows):
+            continue
+        told = table.pixel_size_A[rows[0]]
+        if abs(told / micrograph.pixel_size_A - 1) > 0.01:
+            return (
+                f"{table.path} was made at {told:.4g} A per pixel and {micrograph.id} has "
+                f"{micrograph.pixel_size_A:.4g}; if the images differ in size, give "
+                "picks_pixel_size"
+            )
+    return None
 
 
 def _inside(xy: Float, shape: tuple[int, int] | None) -> NDArray[np.bool_]:

@@ -313,3 +313,9 @@ def test_a_job_folder_is_read_once(tmp_path):
     put(out / "picks.csv", "micrograph,x_px,y_px\na,1,2\n")
     put(out / "picks.star", RELION_ONE)
     assert [t.path.name for t in read_pick_files([out])] == ["picks.csv"]
+
+
+def test_a_list_that_lists_itself(tmp_path):
+    text = "data_x\nloop_\n_rlnMicrographName #1\n_rlnMicrographCoordinates #2\nA a.star\n"
+    with pytest.raises(InputError, match="expected rlnCoordinateX"):
+        read_picks(put(tmp_path / "a.star", text), tmp_path)

@@ -46,7 +46,7 @@ def read_delimited(path: Path, unnamed: str) -> PickTable:
     if header is None:
         return PickTable.empty(path, "csv")
     delimiter = next((d for d in "\t,;" if d in header), " ")
-    names = [n.strip() for n in next(_rows(iter([header]), delimiter))]
+    names = [n.strip() for n in next(_rows(path, iter([header]), delimiter))]
     at = {
         key: names.index(next(a for a in aliases if a in names))
         for key, aliases in ALIASES.items()
@@ -55,14 +55,14 @@ def read_delimited(path: Path, unnamed: str) -> PickTable:
     kind = "topaz" if "image_name" in names and delimiter == "\t" else "csv"
     if "x_px" not in at or "y_px" not in at:
         raise InputError(
-            f"{path}: found the columns {', '.join(names)[:200]}; expected a header line with "
+            f"{path}: found the columns {_shown(names)}; expected a header line with "
             "micrograph,x_px,y_px (or image_name, x_coord, y_coord)"
         )
     columns: dict[str, list[str]] = {key: [] for key in at}
     seen: dict[str, str] = {}
     taken = [(columns[key].append, index) for key, index in at.items() if key != "micrograph"]
     name_at = at.get("micrograph")
-    for number, row in enumerate(_rows(lines, delimiter), 1):
+    for number, row in enumerate(_rows(path, lines, delimiter), 1):
         if not row:
             continue
         if len(row) < len(names):
@@ -98,10 +98,19 @@ def _table(path: Path, kind: str, columns: dict[str, list[str]], unnamed: str) -
     )
 
 
-def _rows(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
+def _rows(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
     if delimiter == " ":
-        return (line.split() for line in lines)
-    return csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+        yield from (line.split() for line in lines)
+        return
+    try:
+        yield from csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    except csv.Error as error:
+        raise InputError(f"{path}: no table of values: {error}") from error
+
+
+def _shown(names: list[str]) -> str:
+    text = ", ".join(names)[:200]
+    return text if text.isprintable() else ascii(text)
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -61,24 +61,17 @@ def read_picks(path: Path | str, base: Path | None = None) -> PickTable:
         The file cannot be read or understood; the sentence names file, row and value.
     """
     path = Path(path)
-    unnamed = path.with_suffix("").as_posix()
-    if path.suffix.lower() == ".box":
-        return read_box(path, unnamed)
     first = _first_line(path)
-    if first is None:
-        return PickTable.empty(path, path.suffix.lower().lstrip(".") or "text")
-    if first.startswith("data_"):
+    if first is not None and first.startswith("data_"):
         blocks = star_pick_blocks(path)
         table = pick_block(blocks)
         if table is not None and LIST_LABEL in table.columns:
             return _read_list(path, table, base)
-        return picks_from_blocks(path, blocks, unnamed)
+        return picks_from_blocks(path, blocks, _own_name(path))
     suffix = _SUFFIX_FILE.search(path.name)
-    if suffix:
+    if suffix and first is not None:
         return _read_coords_suffix(path, suffix.group(1), first, base)
-    if path.suffix.lower() == ".star":
-        raise InputError(f"{path}: found {first[:40]!r}, expected a STAR file: 'data_' first")
-    return read_delimited(path, unnamed)
+    return _read_coordinates(path, first)
 
 
 def read_pick_files(paths: Sequence[Path | str], base: Path | None = None) -> list[PickTable]:
@@ -138,6 +131,23 @@ def _first_line(path: Path) -> str | None:
     return None
 
 
+def _read_coordinates(path: Path, first: str | None) -> PickTable:
+    """Read a file that holds coordinates itself; ``first`` is its first line."""
+    if first is None:
+        return PickTable.empty(path, path.suffix.lower().lstrip(".") or "text")
+    if first.startswith("data_"):
+        return picks_from_blocks(path, star_pick_blocks(path), _own_name(path))
+    if path.suffix.lower() == ".box":
+        return read_box(path, _own_name(path))
+    if path.suffix.lower() == ".star":
+        raise InputError(f"{path}: found {first[:40]!r}, expected a STAR file: 'data_' first")
+    return read_delimited(path, _own_name(path))
+
+
+def _own_name(path: Path) -> str:
+    return path.with_suffix("").as_posix()
+
+
 def _read_list(path: Path, table: StarTable, base: Path | None) -> PickTable:
     names = table.columns.get("rlnMicrographName")
     if names is None:
@@ -150,7 +160,7 @@ def _read_list(path: Path, table: StarTable, base: Path | None) -> PickTable:
             f"{path}: coordinate file {missing} is not there (looked in {folder.resolve()}); "
             "expected paths relative to the project folder"
         )
-    parts = [read_picks(folder / file, folder) for file in files]
+    parts = [_read_coordinates(folder / f, _first_line(folder / f)) for f in files]
     return _joined(path, names, parts)
 
 
@@ -167,7 +177,7 @@ def _read_coords_suffix(path: Path, name: str, text: str, base: Path | None) -> 
         file = Path(coordinate_file(path.parent.as_posix(), row.name, name))
         if file.is_file():
             names.append(row.name)
-            parts.append(read_picks(file, folder))
+            parts.append(_read_coordinates(file, _first_line(file)))
         else:
             absent += 1
     if absent:
