@@ -31,7 +31,8 @@ salad = st.lists(st.sampled_from(SCRAPS), max_size=60).map(
 @example(b'x,y\n"' + b"1" * 200_000, ".csv")
 @example(b"", ".star")
 def test_only_our_own_errors(tmp_path_factory, content, suffix):
-    folder = tmp_path_factory.mktemp("fuzz")
+    folder = tmp_path_factory.mktemp("fuzz") / "External" / "job004"
+    folder.mkdir(parents=True)
     path = folder / (suffix if suffix.startswith("coords") else f"file{suffix}")
     path.write_bytes(content)
     try:

@@ -52,8 +52,8 @@ def read_picks(path: Path | str, base: Path | None = None) -> PickTable:
         The file.
     base
         Project folder that the paths inside a list are relative to. When None it is the
-        first of the working folder and the folders above the list where the first path
-        of the list exists.
+        first of the working folder and the three folders above the list where the first
+        path of the list exists.
 
     Raises
     ------
@@ -190,7 +190,8 @@ def _read_coords_suffix(path: Path, name: str, text: str, base: Path | None) -> 
 def _project_folder(path: Path, entries: Sequence[str], base: Path | None) -> Path:
     if base is not None:
         return base
-    folders = [Path(), *path.absolute().parents]
+    # A list lies in PROJECT/External/job004/: look no farther up than that.
+    folders = [Path(), *list(path.absolute().parents)[:3]]
     if entries:
         return next((f for f in folders if (f / entries[0]).is_file()), folders[0])
     return folders[0]
