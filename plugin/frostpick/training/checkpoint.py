@@ -26,6 +26,11 @@ def training_key(parts: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def as_saved(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """Return copies on the CPU, in the order of their indices, under prefixed names."""
+    return {f"{prefix}{k}": v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+
+
 def save_checkpoint(
     folder: Path, key: str, tensors: Mapping[str, torch.Tensor], progress: Mapping[str, Any]
 ) -> None:

@@ -15,11 +15,11 @@ import torch
 from frostpick.errors import JobStopped
 from frostpick.models.dense import DenseNetwork
 from frostpick.runtime.reporter import Reporter
-from frostpick.training.checkpoint import load_checkpoint, save_checkpoint
+from frostpick.training.checkpoint import as_saved, load_checkpoint, save_checkpoint
 from frostpick.training.examples import Region, TrainingImage
 from frostpick.training.measure import Found, average_precision, find_in, joined
 from frostpick.training.prior import class_prior, count_particles, mean_area, packing_limit
-from frostpick.training.recipe import EPOCH, Recipe
+from frostpick.training.recipe import Recipe
 from frostpick.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class Course:
             self._losses.append(loss)
             rate = self.trainer.schedule.rate_at(self.trainer.done - 1)
             reporter.advance(1, loss=loss, learning_rate=rate)
-            if self.trainer.done % EPOCH == 0 or self.trainer.done == self.steps:
+            if self.trainer.done % self.recipe.epoch_steps == 0 or self.trainer.done == self.steps:
                 self._measure(rate)
             if time.monotonic() - saved > SAVE_EVERY_S or self.trainer.done == self.steps:
                 self._save()
@@ -158,14 +158,14 @@ class Course:
         done, p = self.trainer.done, self.progress
         row: dict[str, float] = {
             "step": done,
-            "epoch": done / EPOCH,
+            "epoch": done / self.recipe.epoch_steps,
             "loss": float(np.mean(self._losses)),
             "learning_rate": rate,
         }
         self._losses = []
         fraction = done / self.steps
         count_now = self.estimate and any(
-            (done - EPOCH) / self.steps < at <= fraction for at in COUNT_AT
+            (done - self.recipe.epoch_steps) / self.steps < at <= fraction for at in COUNT_AT
         )
         if self.measured or count_now:
             averaged = self._averaged()
@@ -190,8 +190,7 @@ class Course:
         self.trainer.prior = class_prior(self.progress.expected, mean_area(self.images), radius)
 
     def _save(self) -> None:
-        tensors = self.trainer.state()
-        tensors |= {f"best.{k}": v.detach().cpu().clone() for k, v in self.best.items()}
+        tensors = self.trainer.state() | as_saved(self.best, "best.")
         self.progress.done = self.trainer.done
         progress: dict[str, Any] = {**vars(self.progress), "losses": self._losses}
         save_checkpoint(self.spool, self.key, tensors, progress)

@@ -13,8 +13,8 @@ from frostpick.training.examples import TrainingImage
 USUAL_DENSITY = 0.15
 #: Particles a diameter squared that fit at all (hexagonal packing of discs).
 PACKED_DENSITY = 1.15
-#: Smallest fraction of the known particles found, of all found, at which they are counted.
-LEAST_RECALL = 0.5
+#: Fractions of the labels found, at whose thresholds all particles are counted.
+RECALLS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
 
 
 def first_guess(images: Sequence[TrainingImage], px_per_diameter: float) -> float:
@@ -49,11 +49,9 @@ def count_particles(picks: ArrayLike, labels: ArrayLike) -> float:
 
     Above a threshold t there are n(t) picks, and a fraction r(t) of the known
     particles; if all picks above t are particles and the labels are a random
-    draw, there are n(t) / r(t) particles. False picks make the ratio too large,
-    so the best threshold is where it is smallest, with its statistical error
-    added so that a lucky dip of few labels is not taken (the best-bin
-    estimator of Garg et al. 2021); thresholds that fewer than half of the known
-    particles pass are left out for the same reason.
+    draw, there are n(t) / r(t) particles. High thresholds leave few labels to
+    count with, low ones let false picks in, so the median is taken over those
+    that a middling fraction of the labels passes.
 
     Parameters
     ----------
@@ -69,14 +67,9 @@ def count_particles(picks: ArrayLike, labels: ArrayLike) -> float:
     """
     scores: NDArray[np.float64] = np.sort(np.asarray(picks, np.float64))
     known = np.asarray(labels, np.float64)
-    thresholds = np.unique(known[np.isfinite(known)])
-    if not len(thresholds):
+    if not np.isfinite(known).any():
         return 0.0
-    found = (known[None, :] >= thresholds[:, None]).sum(1)
+    thresholds = np.quantile(known[np.isfinite(known)], 1.0 - np.asarray(RECALLS))
+    found = (known[None, :] >= thresholds[:, None]).mean(1)
     above = len(scores) - np.searchsorted(scores, thresholds, side="left")
-    enough = found >= LEAST_RECALL * np.isfinite(known).sum()
-    found, above = found[enough], above[enough]
-    recall = found / len(known)
-    error = np.sqrt((1 - recall) / found + 1 / np.maximum(above, 1))
-    ratio = above / recall
-    return float(ratio[np.argmin(ratio * (1 + 2 * error))])
+    return float(np.median(above / found))

@@ -10,9 +10,6 @@ from dataclasses import asdict, dataclass, field
 
 from frostpick.training.augment import Augmentation
 
-#: Optimiser steps of one epoch, the unit of ``--epochs``.
-EPOCH = 50
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -22,6 +19,9 @@ class Recipe:
     ----------
     units
         Channels of the first layer of a new network.
+    epoch_steps
+        Optimiser steps of one epoch, the unit of ``--epochs``; the held-out part is
+        looked at after each.
     epochs, few_epochs, tuning_epochs
         Length from nothing, from nothing with fewer labels than can be held out,
         and from a model.
@@ -43,6 +43,7 @@ class Recipe:
 
     units: int = 16
     norm: str = "batch"
+    epoch_steps: int = 50
     epochs: int = 20
     few_epochs: int = 12
     tuning_epochs: int = 8

@@ -34,7 +34,7 @@ from frostpick.training.examples import TrainingImage
 from frostpick.training.gather import Gathered, Reading, choose_micrographs, gather
 from frostpick.training.held_out import FEWEST, Split, hold_out
 from frostpick.training.prior import class_prior, first_guess, labelled_density, mean_area
-from frostpick.training.recipe import EPOCH, Recipe
+from frostpick.training.recipe import Recipe
 from frostpick.training.tiles import TileGeometry, TileSampler
 from frostpick.training.trainer import Schedule, Trainer
 from frostpick.types import Labels, Micrograph
@@ -265,7 +265,7 @@ def _trainer(
     if start is not None:
         epochs = recipe.tuning_epochs
     schedule = Schedule(
-        steps=EPOCH * (settings.epochs or epochs),
+        steps=recipe.epoch_steps * (settings.epochs or epochs),
         rate=recipe.rate if start is None else recipe.tuning_rate,
         warm_up=recipe.warm_up,
         weight_decay=recipe.weight_decay,
