@@ -97,6 +97,26 @@ def test_version_and_help_need_no_torch(tmp_path, word):
     assert done.stdout.strip()
 
 
+@pytest.mark.parametrize(
+    ("task", "words", "sentence"),
+    [
+        ("pick", [], "Input micrographs"),
+        ("pick", ["--in_mics", "Import/job001/m.star"], "Import/job001/m.star"),
+        ("train", ["--in_mics", "here.star"], "Input coordinates"),
+        ("train", ["--in_mics", "here.star", "--in_coords", "c.star"], "c.star"),
+        ("train", ["--in_mics", "here.star", "--in_parts", "p.star"], "p.star"),
+    ],
+)
+def test_missing_inputs(capsys, tmp_path, task, words, sentence):
+    """RELION itself waits for an input that is not there; a queue or a hand does not."""
+    (tmp_path / "here.star").write_text("\ndata_\n\nloop_\n_rlnMicrographName #1\na.mrc\n\n")
+    job = tmp_path / "External/job002"
+    assert relion.guarded(task, ["--o", "External/job002/", *words]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert sentence in line
+    assert left_in(job) == [markers.FAILURE]
+
+
 def test_a_wrong_value_is_one_sentence(capsys, tmp_path):
     status = relion.guarded("pick", ["--o", "External/job002/", "--diameter", "wide"])
     assert status == 1

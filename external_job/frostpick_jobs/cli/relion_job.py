@@ -40,7 +40,12 @@ def run_relion_job(task: Literal["train", "pick"], argv: Sequence[str]) -> int:
 
     if isinstance(settings, TrainSettings):
         training = settings
-        host = RelionHost(arguments, labelled=True, picks_pixel_size_A=training.picks_pixel_size)
+        host = RelionHost(
+            arguments,
+            labelled=True,
+            pixel_size_A=training.pixel_size,
+            picks_pixel_size_A=training.picks_pixel_size,
+        )
         status = run_job(host, lambda: run_train(host, training), debug=arguments.debug)
     else:
         assert isinstance(settings, PickSettings)

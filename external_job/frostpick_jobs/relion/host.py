@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from frostpick.runtime.atomic import remove_leftovers, write_text
@@ -39,6 +38,8 @@ class RelionHost(Host):
         What RELION put on the command line.
     labelled
         Whether the task needs picks to learn from.
+    pixel_size_A
+        Pixel size of micrographs of which neither RELION nor the header knows it.
     picks_pixel_size_A
         Pixel size the picks were made at, where it is not the micrographs'.
     """
@@ -50,11 +51,13 @@ class RelionHost(Host):
         arguments: JobArguments,
         *,
         labelled: bool = False,
+        pixel_size_A: float | None = None,
         picks_pixel_size_A: float | None = None,
     ) -> None:
         self._arguments = arguments
         self._job = arguments.job
         self._labelled = labelled
+        self._pixel_size_A = pixel_size_A
         self._picks_pixel_size_A = picks_pixel_size_A
         self.spool = self._job / SPOOL
         self.ended = False
@@ -73,7 +76,12 @@ class RelionHost(Host):
 
     def labels(self) -> Mapping[str, Labels]:
         """Return the picks of ``--in_coords`` and ``--in_parts``, re-centred."""
-        return read_labels(self._arguments, self._found, self._picks_pixel_size_A)
+        return read_labels(
+            self._arguments,
+            self._found,
+            pixel_size_A=self._pixel_size_A,
+            picks_pixel_size_A=self._picks_pixel_size_A,
+        )
 
     def model(self) -> PickingModel | None:
         """Return None: the label ``model`` or ``from`` names it, below the project folder."""

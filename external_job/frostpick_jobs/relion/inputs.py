@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from frostpick.errors import InputError
 from frostpick.types import Labels, LocalFile, Micrograph
-from frostpick_jobs.formats import read_micrographs_star, read_pick_files
+from frostpick_jobs.formats import read_micrographs_star, read_picks
+from frostpick_jobs.headers import with_header
+from frostpick_jobs.label_matching import labels_for
 from frostpick_jobs.relion.arguments import JobArguments
 from frostpick_jobs.relion.paths import check_tails
-
-logger = logging.getLogger(__name__)
 
 
 def check_inputs(arguments: JobArguments, labelled: bool) -> None:
@@ -66,12 +65,24 @@ def read_micrographs(in_mics: str) -> list[Micrograph]:
 
 def read_labels(
     arguments: JobArguments,
-    micrographs: list[Micrograph],
+    micrographs: Sequence[Micrograph],
+    *,
+    pixel_size_A: float | None,
     picks_pixel_size_A: float | None,
 ) -> Mapping[str, Labels]:
-    """Return labels from the coordinates and the particles that the job was given."""
-    from frostpick_jobs.label_matching import labels_for
+    """Return labels from the coordinates and the particles that the job was given.
 
+    Parameters
+    ----------
+    pixel_size_A
+        Pixel size of micrographs of which neither RELION nor the header knows it.
+    picks_pixel_size_A
+        Pixel size the picks were made at, where it is not the micrographs'.
+    """
     files = [name for name in (arguments.in_coords, arguments.in_parts) if name is not None]
-    tables = read_pick_files(files)
-    return labels_for(tables, micrographs, picks_pixel_size_A=picks_pixel_size_A)
+    return labels_for(
+        [read_picks(Path(name), Path()) for name in files],
+        micrographs,
+        picks_pixel_size_A=picks_pixel_size_A,
+        complete=lambda micrograph: with_header(micrograph, pixel_size_A),
+    )

@@ -13,7 +13,7 @@ import mrcfile
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DIAMETER_A = 120.0
 STATUS = {"0": "running", "1": "scheduled", "2": "finished", "3": "failed", "4": "aborted"}
 
@@ -53,7 +53,10 @@ class Project:
         folder = self.folder / "programs" / "for_relion_jobs"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"frostpick-relion-{task}"
-        lines = ["#!/bin/sh", f"export PYTHONPATH={ROOT / 'plugin'}:{ROOT / 'external_job'}"]
+        lines = [
+            "#!/bin/sh",
+            f"export PYTHONPATH={ROOT / 'plugin'}:{ROOT / 'external_job'}",
+        ]
         lines.append(f'exec {sys.executable} -m frostpick_jobs.cli.relion {task} "$@"')
         path.write_text("\n".join(lines) + "\n")
         path.chmod(0o755)
@@ -144,6 +147,55 @@ class Project:
             if (self.folder / job / name).exists()
         )
 
+    def picks(self, job, name, suffix="autopick"):
+        """Return the rows ``(x, y, score)`` of a micrograph's coordinate file, read by hand."""
+        text = (self.folder / job / f"{name.rpartition('.')[0]}_{suffix}.star").read_text()
+        rows = [line.split() for line in text.splitlines() if line[:1] in " 0123456789"]
+        return np.array([row[:3] for row in rows if row], dtype=np.float64).reshape(-1, 3)
+
+    def recall_and_precision(self, job):
+        """Compare a job's picks with the truth: a hit lies within a quarter of the diameter."""
+        hits = true = found = 0
+        for name, truth in self.truth.items():
+            picks = self.picks(job, name)
+            distance = np.hypot(
+                picks[:, 0][:, None] - truth.x[None], picks[:, 1][:, None] - truth.y[None]
+            )
+            near = distance <= 0.25 * DIAMETER_A / truth.pixel_size_A
+            assert near.sum(0).max(initial=0) <= 1, f"two picks on one particle in {name}"
+            hits += int(near.any(0).sum())
+            true, found = true + len(truth.x), found + len(picks)
+        return hits / true, hits / max(found, 1)
+
+    def extract(self, job, node="coords_suffix_autopick.star", size=64):
+        """Extract boxes from a job's coordinates with RELION."""
+        extract = self.add(
+            "Extract",
+            star_mics="JoinStar/job003/join_mics.star",
+            coords_suffix=job + node,
+            extract_size=size,
+            do_norm="No",
+            do_invert="No",
+        )
+        assert self.run(extract) == "finished", self.output(extract)
+        return extract
+
+    def boxes(self, extract):
+        """Give ``(micrograph name, x, y, box)`` of every particle that RELION extracted."""
+        text = (self.folder / extract / "particles.star").read_text()
+        block = text.partition("data_particles\n")[2].splitlines()
+        labels = [line.split()[0] for line in block if line.startswith("_rln")]
+        for line in block:
+            values = dict(zip(labels, line.split(), strict=False))
+            if line.startswith("_rln") or len(values) != len(labels):
+                continue
+            index, stack = values["_rlnImageName"].split("@")
+            with mrcfile.open(self.folder / stack, permissive=True) as handle:
+                data = handle.data.reshape(-1, *handle.data.shape[-2:])
+                box = data[int(index) - 1].copy()
+            x, y = (float(values[f"_rlnCoordinate{axis}"]) for axis in "XY")
+            yield values["_rlnMicrographName"], x, y, box
+
     def wait_for(self, test, seconds=60):
         end = time.monotonic() + seconds
         while not test():
@@ -178,7 +230,7 @@ def _image(rng, shape, radius, x, y):
     image = rng.normal(scale=1.0, size=shape)
     for px, py in zip(x, y, strict=True):
         distance = np.hypot(columns - px, rows - py)
-        image -= 1.0 / (1.0 + np.exp((distance - 0.85 * radius) / 1.5))
+        image -= 0.5 - 0.5 * np.tanh((distance - 0.85 * radius) / 3.0)
     return image.astype(np.float32)
 
 

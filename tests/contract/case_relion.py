@@ -1,0 +1,71 @@
+"""The RELION host under the contract suite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostpick_jobs.formats import read_picks
+from frostpick_jobs.relion.arguments import JobArguments
+from frostpick_jobs.relion.host import RelionHost
+
+OPTICS = """
+data_optics
+
+loop_
+_rlnOpticsGroupName #1
+_rlnOpticsGroup #2
+_rlnMicrographPixelSize #3
+opticsGroup1 1 2.000000
+
+data_micrographs
+
+loop_
+_rlnMicrographName #1
+_rlnOpticsGroup #2
+"""
+JOB = "External/job002/"
+
+
+class Case:
+    """An External job of RELION 3.1."""
+
+    name = "relion"
+    settings: ClassVar = {}
+
+    def __init__(self, project: Path, files: Sequence[Path]) -> None:
+        self.project, self.files = project, list(files)
+        folder = project / JOB
+        folder.mkdir(parents=True)
+        (folder / "job_pipeline.star").write_text("data_x\n\nloop_\n_rlnPipeLineNodeType #2\n")
+
+    def id_of(self, file: Path) -> str:
+        return file.relative_to(self.project).as_posix()
+
+    def host(self, labels: Path | None = None) -> RelionHost:
+        rows = [f'"{self.id_of(file)}" 1' for file in self.files]
+        (self.project / "micrographs.star").write_text(OPTICS + "\n".join(rows) + "\n\n")
+        arguments = JobArguments(
+            Path(JOB), JOB, "micrographs.star", in_coords=str(labels) if labels else None
+        )
+        return RelionHost(arguments, labelled=labels is not None)
+
+    def delivered(self) -> dict[str, NDArray[np.float64]]:
+        found = {}
+        for path in (self.folder() / "Micrographs").rglob("*_autopick.star"):
+            table = read_picks(path)
+            name = path.relative_to(self.folder()).as_posix()
+            micrograph = name.removesuffix("_autopick.star") + ".mrc"
+            found[micrograph] = np.stack([table.x_px, table.y_px], axis=1)
+        return found
+
+    def native_files(self) -> dict[str, bytes]:
+        folder = self.folder()
+        return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.star")}
+
+    def folder(self) -> Path:
+        return self.project / JOB
