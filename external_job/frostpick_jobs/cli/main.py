@@ -12,6 +12,7 @@ from frostpick._version import __version__
 from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import FrostpickError
 from frostpick_jobs.cli import commands
+from frostpick_jobs.cli.cryosparc import app as cryosparc
 from frostpick_jobs.cli.typer_options import command_with_settings
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 models = typer.Typer(help="Models that come with frostpick, and model files.", no_args_is_help=True)
 app.add_typer(models, name="models")
+app.add_typer(cryosparc, name="cryosparc")
 
 
 def _version(wanted: bool) -> None:

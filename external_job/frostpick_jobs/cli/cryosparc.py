@@ -1,0 +1,232 @@
+"""``frostpick cryosparc``: train and pick as External jobs, from any machine that reaches it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from frostpick.config import PickSettings, Settings, TrainSettings, resolve
+from frostpick_jobs.cli.config_file import read_config
+from frostpick_jobs.cli.console import log_to_terminal
+from frostpick_jobs.cli.options import list_options
+from frostpick_jobs.cli.typer_options import command_with_settings
+from frostpick_jobs.cryosparc.references import check_uid, parse_output
+from frostpick_jobs.cryosparc.request import JobRequest, Task
+
+app = typer.Typer(
+    help="External jobs of CryoSPARC. Log in once with  python -m cryosparc.tools login --url URL",
+    no_args_is_help=True,
+)
+
+Url = Annotated[
+    str | None,
+    typer.Option("--url", help="CryoSPARC, such as http://host:39000; else CRYOSPARC_BASE_URL."),
+]
+Project = Annotated[str, typer.Option("--project", help="Project, such as P3.")]
+Workspace = Annotated[
+    str | None, typer.Option("--workspace", help="Workspace to make the job in, such as W1.")
+]
+Job = Annotated[
+    str | None,
+    typer.Option(
+        "--job", help="An External job made and connected in the web page, or one to resume."
+    ),
+]
+Micrographs = Annotated[
+    list[str] | None,
+    typer.Option("--micrographs", help="Output of a job, such as J10.exposures; may be repeated."),
+]
+Particles = Annotated[
+    list[str] | None,
+    typer.Option("--particles", help="Output with picks or particles, such as J12.particles."),
+]
+Blob = Annotated[
+    str,
+    typer.Option("--blob", help="Slot of the image to read, such as micrograph_blob_non_dw."),
+]
+FlipY = Annotated[
+    bool,
+    typer.Option(
+        "--flip-y",
+        help="Mirror picks top to bottom: for images that another program read from TIFF movies.",
+    ),
+]
+Title = Annotated[str, typer.Option("--title", help="Title of the job.")]
+Spool = Annotated[
+    Path | None,
+    typer.Option("--spool", help="Folder of this machine for results that are not saved yet."),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@app.command("login-check")
+def login_check(url: Url = None) -> None:
+    """Say whether the login works, and whether the versions fit."""
+    log_to_terminal()
+    from frostpick_jobs.cryosparc.connect import connect
+    from frostpick_jobs.cryosparc.shim import tools_version
+
+    server = connect(url)
+    server.close()
+    print(f"logged in at {server.url}: CryoSPARC {server.version}, tools {tools_version()}")
+
+
+def train(
+    *,
+    project: Project,
+    workspace: Workspace = None,
+    micrographs: Micrographs = None,
+    particles: Particles = None,
+    job: Job = None,
+    title: Title = "",
+    blob: Blob = "micrograph_blob",
+    flip_y: FlipY = False,
+    url: Url = None,
+    spool: Spool = None,
+    debug: Debug = False,
+    config: Path | None = None,
+    values: dict[str, Any],
+) -> None:
+    """Train a picking model on picks or particles of a project."""
+    log_to_terminal()
+    settings = _resolve(TrainSettings, config, values)
+    again = _command("train", TrainSettings, values, config, project, url, blob, flip_y, spool)
+    request = _request(
+        "train", project, workspace, job, micrographs, particles, title, blob, flip_y, again
+    )
+    from frostpick_jobs.cryosparc import run
+    from frostpick_jobs.cryosparc.connect import connect
+
+    server = connect(url)
+    try:
+        code = run.train(server, request, settings, spool=spool, debug=debug)
+    finally:
+        server.close()
+    raise typer.Exit(code)
+
+
+def pick(
+    *,
+    project: Project,
+    workspace: Workspace = None,
+    micrographs: Micrographs = None,
+    job: Job = None,
+    title: Title = "",
+    blob: Blob = "micrograph_blob",
+    flip_y: FlipY = False,
+    url: Url = None,
+    spool: Spool = None,
+    debug: Debug = False,
+    config: Path | None = None,
+    values: dict[str, Any],
+) -> None:
+    """Pick the micrographs of a project; --model also takes a training job, such as J20."""
+    log_to_terminal()
+    settings = _resolve(PickSettings, config, values)
+    again = _command("pick", PickSettings, values, config, project, url, blob, flip_y, spool)
+    request = _request("pick", project, workspace, job, micrographs, (), title, blob, flip_y, again)
+    from frostpick_jobs.cryosparc import run
+    from frostpick_jobs.cryosparc.connect import connect
+
+    server = connect(url)
+    try:
+        code = run.pick(server, request, settings, spool=spool, debug=debug)
+    finally:
+        server.close()
+    raise typer.Exit(code)
+
+
+@app.command("selftest")
+def selftest(
+    project: Project,
+    workspace: Workspace = None,
+    url: Url = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="File for the answers; else the screen.")
+    ] = None,
+) -> None:
+    """Ask a real instance what no public source tells; makes jobs titled 'frostpick selftest'."""
+    log_to_terminal()
+    from frostpick.runtime.atomic import write_text
+    from frostpick_jobs.cryosparc.connect import connect
+    from frostpick_jobs.cryosparc.selftest import run_selftest
+
+    check_uid(project, "P", "--project")
+    server = connect(url)
+    try:
+        answers = json.dumps(run_selftest(server, project, workspace), indent=2) + "\n"
+    finally:
+        server.close()
+    if out is None:
+        print(answers, end="")
+    else:
+        write_text(out, answers)
+
+
+app.command("train")(command_with_settings(TrainSettings, train))
+app.command("pick")(command_with_settings(PickSettings, pick))
+
+
+def _request(
+    task: Task,
+    project: str,
+    workspace: str | None,
+    job: str | None,
+    micrographs: list[str] | None,
+    particles: list[str] | tuple[()] | None,
+    title: str,
+    blob: str,
+    flip_y: bool,
+    again: str,
+) -> JobRequest:
+    if workspace is None and job is None:
+        raise typer.BadParameter("give --workspace to make a job, or --job to use one")
+    return JobRequest(
+        task=task,
+        project=check_uid(project, "P", "--project"),
+        workspace=None if workspace is None else check_uid(workspace, "W", "--workspace"),
+        job=None if job is None else check_uid(job, "J", "--job"),
+        micrographs=tuple(parse_output(m, "--micrographs") for m in micrographs or ()),
+        particles=tuple(parse_output(p, "--particles") for p in particles or ()),
+        image_slot=blob,
+        title=title,
+        flip_y=flip_y,
+        again=again,
+    )
+
+
+def _command(
+    task: Task,
+    kind: type[Settings],
+    values: dict[str, Any],
+    config: Path | None,
+    project: str,
+    url: str | None,
+    blob: str,
+    flip_y: bool,
+    spool: Path | None,
+) -> str:
+    """Return the command that resumes, but for ``--job``: micrographs are connected by then."""
+    words = ["frostpick", "cryosparc", task, "--project", project]
+    for option in list_options(kind):
+        value = values.get(option.field)
+        if value is None or option.field == "restart":
+            continue
+        if option.type is bool:
+            words.append(option.flag if value else f"--no-{option.flag[2:]}")
+        else:
+            words += [option.flag, str(value)]
+    given = {"--config": config, "--url": url, "--spool": spool}
+    given["--blob"] = None if blob == "micrograph_blob" else blob
+    for flag, one in given.items():
+        words += [] if one is None else [flag, str(one)]
+    return shlex.join([*words, *(["--flip-y"] if flip_y else [])])
+
+
+def _resolve(kind: type[Any], config: Path | None, values: dict[str, Any]) -> Any:
+    layers = [(str(config), read_config(config))] if config else []
+    return resolve(kind, *layers, ("command line", values))

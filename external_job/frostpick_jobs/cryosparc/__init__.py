@@ -1,0 +1,1 @@
+"""External jobs of CryoSPARC: connect, read, report, deliver."""

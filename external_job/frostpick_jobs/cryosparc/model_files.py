@@ -1,0 +1,108 @@
+"""A model in the folder of the job that trained it: ``J20/model/model.safetensors``."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from frostpick.errors import ModelError
+from frostpick_jobs.cryosparc import shim
+from frostpick_jobs.cryosparc.connect import Server
+from frostpick_jobs.cryosparc.errors import ServerError
+from frostpick_jobs.cryosparc.inputs import MODEL
+from frostpick_jobs.cryosparc.job import ExternalJob
+from frostpick_jobs.cryosparc.references import JobRef
+from frostpick_jobs.cryosparc.upload import Check, save_dataset, upload_file
+
+if TYPE_CHECKING:
+    from frostpick.models.picking_model import PickingModel
+
+log = logging.getLogger(__name__)
+
+FOLDER = "model"
+TYPE = "frostpick"
+
+
+def fetch_model(server: Server, project: str, job: JobRef, into: Path) -> PickingModel:
+    """Return the model of a training job, of this project or another.
+
+    Parameters
+    ----------
+    into
+        Local folder for the two files.
+
+    Raises
+    ------
+    ModelError
+        The job has no model, or a damaged one.
+    """
+    from frostpick.models.picking_model import CARD, WEIGHTS, PickingModel
+
+    client, place = server.client, job.project or project
+    into.mkdir(parents=True, exist_ok=True)
+    for name in (WEIGHTS, CARD):
+        path = f"{job.job}/{FOLDER}/{name}"
+        try:
+            server.call(
+                f"read {path}",
+                lambda path=path, name=name: client.download_file(place, path, str(into / name)),  # type: ignore[misc]
+            )
+        except ServerError as error:
+            if error.code not in (404, 422, None):
+                raise
+            raise ModelError(
+                f"{place}-{job.job} has no {FOLDER}/{name}; --model takes a job of "
+                "'frostpick cryosparc train' that has completed, a model file, its folder "
+                "or a shipped name"
+            ) from None
+    model = PickingModel.load(into)
+    log.info("model of %s-%s, digest %s", place, job.job, model.digest[:12])
+    return model
+
+
+def upload_model(
+    job: ExternalJob, model: PickingModel, folder: Path, check: Check | None = None
+) -> None:
+    """Write a model's two files into the job's folder, whole, and fill the output if there is one.
+
+    Parameters
+    ----------
+    folder
+        Local folder for the files.
+    """
+    from frostpick.models.picking_model import CARD, WEIGHTS
+
+    model.save(folder)
+    for name in (CARD, WEIGHTS):
+        upload_file(job, f"{FOLDER}/{name}", (folder / name).read_bytes(), check)
+    if MODEL in job.look().outputs:
+        _fill_output(job, f"{job.uid}/{FOLDER}/{WEIGHTS}", check)
+    log.info("the model is in %s/%s: give  --model %s", job.uid, FOLDER, job.uid)
+
+
+def _fill_output(job: ExternalJob, path: str, check: Check | None) -> None:
+    """Fill the ``ml_model`` output, whose fields no public source lists, as well as can be."""
+    try:
+        dataset = job.server.call(
+            "fields of the model", lambda: job.controller.alloc_output(MODEL, 1)
+        )
+        for field, value in (("path", path), ("type", TYPE)):
+            name = f"ml_model/{field}"
+            if name not in dataset.fields():
+                dataset.add_fields([name], ["O"])
+            dataset[name] = np.array([value], dtype=object)
+        save_dataset(job, MODEL, dataset, check)
+    except (ServerError, TypeError, ValueError) as error:
+        log.warning("the output 'model' is left empty (%s); the file is what counts", error)
+
+
+def has_model_output(server: Server, project: str, job: str) -> bool:
+    """Tell whether a job has a filled model output, to connect to."""
+    view = shim.look(
+        server.call(f"find {project}-{job}", lambda: server.client.find_job(project, job))
+    )
+    output = view.outputs.get(MODEL)
+    return output is not None and output.type == "ml_model" and bool(output.filled)

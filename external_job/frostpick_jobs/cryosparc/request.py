@@ -1,0 +1,53 @@
+"""What the user asked for: where, on which outputs, with which image and model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from frostpick_jobs.cryosparc.exposures import ORIGINAL
+from frostpick_jobs.cryosparc.references import JobRef, OutputRef
+
+Task = Literal["train", "pick"]
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """An External job to make, to take over or to resume.
+
+    Parameters
+    ----------
+    workspace
+        Where to make it; None with ``job``.
+    job
+        An External job that exists already.
+    micrographs, particles
+        Outputs to connect; may be empty with ``job``.
+    image_slot
+        Slot of the image to read.
+    model_job
+        The training job the model comes from, for the graph.
+    title, description
+        Of a new job; the description is markdown.
+    flip_y
+        Images and picks are mirrored top to bottom.
+    again
+        The command that resumes the job, without ``--job``.
+    """
+
+    task: Task
+    project: str
+    workspace: str | None = None
+    job: str | None = None
+    micrographs: tuple[OutputRef, ...] = ()
+    particles: tuple[OutputRef, ...] = ()
+    image_slot: str = ORIGINAL
+    model_job: JobRef | None = None
+    title: str = ""
+    description: str = ""
+    flip_y: bool = False
+    again: str = ""
+
+    def resume_command(self, job: str) -> str:
+        """Return the command that resumes the job once it exists."""
+        return f"{self.again} --job {job}".strip()

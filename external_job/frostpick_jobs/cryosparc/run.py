@@ -1,0 +1,155 @@
+"""From a request to the end of its External job: what the commands and scripts call."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from frostpick._version import __version__
+from frostpick.config import PickSettings, TrainSettings
+from frostpick.errors import ConfigError
+from frostpick_jobs.cryosparc.checks import check_request
+from frostpick_jobs.cryosparc.connect import Server
+from frostpick_jobs.cryosparc.host import CryoSPARCHost
+from frostpick_jobs.cryosparc.model_files import fetch_model
+from frostpick_jobs.cryosparc.references import parse_job
+from frostpick_jobs.cryosparc.request import JobRequest
+from frostpick_jobs.cryosparc.spool import spool_folder
+from frostpick_jobs.cryosparc.wiring import prepare_job
+from frostpick_jobs.lifecycle import run_job
+from frostpick_jobs.stop_signals import StopSignals
+
+if TYPE_CHECKING:
+    from frostpick.models.picking_model import PickingModel
+
+log = logging.getLogger(__name__)
+
+CITATION = (
+    "frostpick; T. Bepler et al., *Positive-unlabeled convolutional neural networks for particle "
+    "picking in cryo-electron micrographs*, Nat. Methods 16, 1153 (2019)"
+)
+
+
+@dataclass(frozen=True)
+class Tempo:
+    """How often a running job talks to the server, in seconds."""
+
+    poll: float = 5.0
+    events: float = 2.0
+
+
+def train(
+    server: Server,
+    request: JobRequest,
+    settings: TrainSettings,
+    *,
+    spool: Path | None = None,
+    debug: bool = False,
+    tempo: Tempo = Tempo(),
+) -> int:
+    """Train in an External job; return the exit code.
+
+    Raises
+    ------
+    FrostpickError
+        Before the job was there: nothing was created, unless the sentence names a job.
+    """
+    from frostpick.runtime.device import resolve_device
+    from frostpick_jobs.tasks import run_train
+
+    check_request(server, request)
+    resolve_device(settings.device)
+    request, start = _with_model(server, request, settings.start_from, "none")
+    if settings.diameter is None and (start is None or start.card.diameter_A is None):
+        raise ConfigError("training needs the particle's longest dimension: give --diameter")
+    diameter = settings.diameter or (start.card.diameter_A if start else None)
+    host = _host(server, request, settings, start, diameter, spool, tempo)
+    return run_job(host, lambda: run_train(host, settings), debug=debug)
+
+
+def pick(
+    server: Server,
+    request: JobRequest,
+    settings: PickSettings,
+    *,
+    spool: Path | None = None,
+    debug: bool = False,
+    tempo: Tempo = Tempo(),
+) -> int:
+    """Pick in an External job; return the exit code.
+
+    Raises
+    ------
+    FrostpickError
+        Before the job was there: nothing was created, unless the sentence names a job.
+    """
+    from frostpick.inference.plan import plan_picking
+    from frostpick.models.shipped import load_model
+    from frostpick_jobs.tasks import run_pick
+
+    check_request(server, request)
+    request, model = _with_model(server, request, settings.model, None)
+    model = model or load_model(settings.model)
+    plan_picking(model, settings)
+    host = _host(server, request, settings, model, settings.diameter, spool, tempo)
+    return run_job(host, lambda: run_pick(host, settings), debug=debug)
+
+
+def _with_model(
+    server: Server, request: JobRequest, text: str, nothing: str | None
+) -> tuple[JobRequest, PickingModel | None]:
+    """Return the model of a training job that ``text`` names, and the request that says so."""
+    source = None if text == nothing else parse_job(text)
+    if source is None:
+        return request, None
+    with tempfile.TemporaryDirectory(prefix="frostpick-model-") as folder:
+        model = fetch_model(server, request.project, source, Path(folder))
+    return replace(request, model_job=source), model
+
+
+def _host(
+    server: Server,
+    request: JobRequest,
+    settings: TrainSettings | PickSettings,
+    model: PickingModel | None,
+    diameter_A: float | None,
+    spool: Path | None,
+    tempo: Tempo,
+) -> CryoSPARCHost:
+    described = replace(
+        request,
+        title=request.title or f"frostpick {request.task}",
+        description=describe(request, settings.model_dump(mode="json"), model),
+    )
+    with StopSignals() as signals:
+        check: Callable[[], None] = signals.raise_if_received
+        job = prepare_job(server, described, check)
+    return CryoSPARCHost(
+        job,
+        described,
+        spool_folder(server.url, job.project, job.uid, spool),
+        model=model,
+        diameter_A=diameter_A,
+        poll_seconds=tempo.poll,
+        event_seconds=tempo.events,
+    )
+
+
+def describe(request: JobRequest, settings: Mapping[str, Any], model: PickingModel | None) -> str:
+    """Return the markdown of a job's description: parameters and citation."""
+    rows = [("image", request.image_slot), ("flip y", str(request.flip_y))]
+    rows += [(name, str(value)) for name, value in settings.items() if value is not None]
+    if model is not None:
+        rows.append(("model digest", model.digest[:16]))
+    lines = [
+        f"**frostpick {__version__} {request.task}**",
+        "",
+        "| parameter | value |",
+        "|---|---|",
+    ]
+    lines += [f"| {name} | {value} |" for name, value in rows]
+    return "\n".join([*lines, "", CITATION])

@@ -1,0 +1,167 @@
+"""A CryoSPARC project with micrographs whose particles are known, and the server that holds it."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from csemu.seed import seed_project
+from csemu.serve import running
+from csemu.store import Options, Store
+
+from frostpick_jobs.cryosparc.connect import Credentials, Patience, Server, connect
+
+DIAMETER_A = 48.0
+PIXEL_A = 2.0
+MAIN = "frostpick_jobs.cli.main"
+ROOT = Path(__file__).parents[2]
+LOGIN = {"CRYOSPARC_EMAIL": "picker@example.com", "CRYOSPARC_PASSWORD": "secret"}
+
+
+def disc_image(shape, truth, seed=0, radius=8.0, depth=4.0):
+    """Dark soft discs on noise at exact places, x column and y row as stored."""
+    rng = np.random.default_rng(seed)
+    image = rng.normal(size=shape)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    for px, py in truth:
+        image -= depth * np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * radius**2))
+    return image.astype(np.float32)
+
+
+def asymmetric_truth(shape, number, seed):
+    """Places in the lower-index half and left two thirds: neither flip maps them on themselves."""
+    rng = np.random.default_rng(seed)
+    found = []
+    while len(found) < number:
+        x, y = rng.integers(24, shape[1] * 2 // 3), rng.integers(24, shape[0] // 2 - 10)
+        if all((x - a) ** 2 + (y - b) ** 2 > 34**2 for a, b in found):
+            found.append((int(x), int(y)))
+    return found
+
+
+def write_project(folder, shapes=((200, 320), (320, 200), (200, 320)), per=7, pixel=PIXEL_A):
+    """Write MRC files; return [(path, [(x, y), ...]), ...]."""
+    import mrcfile
+
+    folder.mkdir(parents=True, exist_ok=True)
+    out = []
+    for k, shape in enumerate(shapes):
+        truth = asymmetric_truth(shape, per, seed=k)
+        path = folder / f"mic_{k:03d}.mrc"
+        with mrcfile.new(path, disc_image(shape, truth, seed=50 + k), overwrite=True) as mrc:
+            mrc.voxel_size = pixel
+        out.append((str(path), truth))
+    return out
+
+
+@dataclass
+class Project:
+    """A seeded project on a running server."""
+
+    store: Store
+    made: dict
+    truth: list
+    url: str
+    root: Path
+    servers: list = field(default_factory=list)
+
+    @property
+    def uid(self) -> str:
+        return self.made["project_uid"]
+
+    def connect(self, seconds: float = 20.0) -> Server:
+        server = connect(self.url, environ=LOGIN, patience=Patience(seconds, 0.05))
+        self.servers.append(server)
+        return server
+
+    def job(self, uid):
+        return self.store.jobs[self.uid, uid]
+
+    def texts(self, uid):
+        events = self.store.events.get((self.uid, uid), [])
+        return [e.text for e in events if getattr(e, "text", None)]
+
+    def latest(self):
+        """The External job that was made last."""
+        jobs = [j for (p, _), j in self.store.jobs.items() if j.spec.type == "snowflake"]
+        return max(jobs, key=lambda j: j.uid_num).uid
+
+    def image(self, number):
+        import mrcfile
+
+        with mrcfile.open(self.truth[number][0]) as mrc:
+            return mrc.data.copy()
+
+    def native(self, type, connections, params=None, interact=None):
+        """Run a native job over the server and return its controller."""
+        client = self.connect().client
+        job = client.find_project(self.uid).create_job(
+            self.made["workspace_uid"], type, connections=connections, params=params or {}
+        )
+        job.queue()
+        for action, body in interact or ():
+            job.interact(action, body)
+        return job.refresh()
+
+    def close(self):
+        for server in self.servers:
+            server.close()
+
+
+@contextlib.contextmanager
+def project(folder: Path, options=None, link=True, **layout) -> Iterator[Project]:
+    """Seed and serve a project for the length of a ``with`` block."""
+    truth = write_project(folder / "raw", **layout)
+    store = Store(folder / "state", options or Options())
+    made = seed_project(store, truth, link=link)
+    with running(store) as url:
+        one = Project(store, made, truth, url, folder)
+        try:
+            yield one
+        finally:
+            one.close()
+
+
+def command(project, *words, spool=None, **environ):
+    """Start ``frostpick cryosparc ...`` as a user does; return the process."""
+    clean = {n: v for n, v in os.environ.items() if not n.startswith("CRYOSPARC_")}
+    path = os.pathsep.join(str(ROOT / name) for name in ("plugin", "external_job"))
+    environment = {
+        **clean,
+        **LOGIN,
+        "PYTHONPATH": path,
+        "OMP_NUM_THREADS": "1",
+        "FROSTPICK_SPOOL": str(spool or project.root / "spool"),
+        **environ,
+    }
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "frostpick_jobs.cli.main",
+            "cryosparc",
+            *words,
+            "--url",
+            project.url,
+        ],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_until(condition, seconds=60.0):
+    """Wait for a condition; fail after a while."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+__all__ = ["Credentials", "Options", "Project", "Store", "command", "project", "running"]
