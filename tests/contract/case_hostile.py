@@ -108,7 +108,7 @@ class HostileHost(Host):
 
     def deliver(self, delivery: Delivery) -> None:
         if delivery.model is not None:
-            delivery.model.save(self._case.out)
+            delivery.model.save(self._case.out / "model")
             return
         rows = [
             [one.micrograph.id, one.micrograph.group, len(one.picks), one.shape, one.pixel_size_A]

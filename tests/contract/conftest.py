@@ -6,7 +6,8 @@ give; the pixel size is 2 A), ``files`` (the job's micrographs, in
 order; may be changed between runs), ``id_of(file)``, ``host(labels=None)`` (a new
 host on the same job, as a new process makes), ``delivered()`` (id to ``(n, 2)`` x
 and y that the native per-micrograph outputs select), ``native_files()`` (relative
-name to bytes, of all that must not depend on time) and ``folder()``.
+name to bytes, of all that must not depend on time), ``folder()``, and ``close()``
+where there is something to give back.
 """
 
 from __future__ import annotations
@@ -88,18 +89,22 @@ def write_micrographs(project: Path, names: Sequence[str] = NAMES) -> list[Path]
 @pytest.fixture(params=sorted(CASES))
 def new_case(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Any]:
+) -> Iterator[Callable[..., Any]]:
     """Return a maker of jobs: ``new_case(name)`` in a project folder of that name."""
     module = _load(CASES[request.param])
+    made: list[Any] = []
 
     def make(name: str = "project") -> Any:
         project = tmp_path / name
         project.mkdir()
         files = write_micrographs(project)
         monkeypatch.chdir(project)
-        return module.Case(project, files)
+        made.append(module.Case(project, files))
+        return made[-1]
 
-    return make
+    yield make
+    for one in made:
+        getattr(one, "close", lambda: None)()
 
 
 @pytest.fixture

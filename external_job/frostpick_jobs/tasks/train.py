@@ -104,4 +104,7 @@ def _deliver(
             "labelled_micrographs": sum(len(one) > 0 for one in labels.values()),
         },
     )
-    host.deliver(Delivery(model=result.model, record=record.finished(), figures=figures))
+    failed = dict(result.summary.get("failed", {}))
+    host.deliver(
+        Delivery(model=result.model, failed=failed, record=record.finished(), figures=figures)
+    )

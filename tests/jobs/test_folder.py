@@ -1,0 +1,285 @@
+"""The folder host: which micrographs are found, under which ids, and what is written where."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+
+from frostpick.errors import ConfigError, InputError
+from frostpick.models.shipped import load_model
+from frostpick.types import LocalFile, Micrograph, Picks
+from frostpick_jobs import api
+from frostpick_jobs.folder import FolderHost
+from frostpick_jobs.folder.find import find_micrographs
+from frostpick_jobs.folder.names import check_id, star_path
+from frostpick_jobs.folder.written import WrittenIds
+from frostpick_jobs.formats import read_picks
+from frostpick_jobs.host import Delivery, MicrographOutput
+from frostpick_jobs.tasks import finish
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def ids(*arguments: object, skip: Path = Path("nowhere")) -> list[str]:
+    return [m.id for m in find_micrographs([str(a) for a in arguments], skip)]
+
+
+def test_a_folder_is_searched_with_all_below_it(tmp_path: Path) -> None:
+    touch(tmp_path, "b.mrc", "a/x.12.5.MRC", "a/y.tif", "a/notes.txt", ".hidden/z.mrc", "a/._y.tif")
+    assert ids(tmp_path) == ["a/x.12.5.MRC", "a/y.tif", "b.mrc"]
+
+
+def test_links_are_followed_but_never_in_a_circle(tmp_path: Path) -> None:
+    touch(tmp_path / "data", "far/m.mrc")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "link").symlink_to(tmp_path / "data")
+    (tmp_path / "data" / "far" / "up").symlink_to(tmp_path / "data")
+    assert ids(tmp_path / "project") == ["link/far/m.mrc"]
+
+
+def test_the_output_folder_is_not_searched(tmp_path: Path) -> None:
+    touch(tmp_path, "m.mrc", "out/copy.mrc")
+    assert ids(tmp_path, skip=tmp_path / "out") == ["m.mrc"]
+
+
+def test_patterns_and_files(tmp_path: Path) -> None:
+    touch(tmp_path, "g1/m_1.mrc", "g1/m_2.mrc", "g2/m_1.mrc", "g2/other.mrc", "g2/m_3.txt")
+    assert ids(tmp_path / "*" / "m_*") == ["g1/m_1.mrc", "g1/m_2.mrc", "g2/m_1.mrc"]
+    assert ids(tmp_path / "g1" / "m_2.mrc", tmp_path / "g2" / "other.mrc") == [
+        "m_2.mrc",
+        "other.mrc",
+    ]
+
+
+def test_a_text_list_keeps_names_and_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "data/b.mrc", "data/a.mrc")
+    listed = tmp_path / "lists" / "some.txt"
+    listed.parent.mkdir()
+    listed.write_text("# mine\ndata/b.mrc\n\n data/a.mrc \n")
+    assert ids(listed) == ["data/b.mrc", "data/a.mrc"]
+    monkeypatch.chdir(tmp_path)
+    (first, _) = find_micrographs(["lists/some.txt"], Path("out"))
+    assert isinstance(first.source, LocalFile) and first.source.path.is_file()
+
+
+def test_absolute_names_in_a_list_lose_the_common_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "data/x/b.mrc", "data/y/a.mrc")
+    listed = tmp_path / "some.lst"
+    listed.write_text(f"{tmp_path}/data/x/b.mrc\n{tmp_path}/data/y/../y/a.mrc\n")
+    assert ids(listed) == ["x/b.mrc", "y/a.mrc"]
+
+
+def test_a_star_list_brings_pixel_size_and_group(tmp_path: Path) -> None:
+    touch(tmp_path, "Micrographs/a.mrc")
+    listed = tmp_path / "micrographs.star"
+    listed.write_text(
+        "\ndata_optics\n\nloop_\n_rlnOpticsGroupName #1\n_rlnOpticsGroup #2\n"
+        "_rlnMicrographPixelSize #3\nog1 1 1.25\n\n"
+        "data_micrographs\n\nloop_\n_rlnMicrographName #1\n_rlnOpticsGroup #2\n"
+        "Micrographs/a.mrc 1\n"
+    )
+    (found,) = find_micrographs([str(listed)], tmp_path / "out")
+    assert (found.id, found.pixel_size_A, found.group) == ("Micrographs/a.mrc", 1.25, "og1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["g1", "g2"], "both have the id 'm.mrc'; give the folder that holds both"),
+        (["g1", "g1/m.mrc"], "given twice"),
+        (["g1", "."], "given twice"),
+        (["nowhere"], "no such file or folder"),
+        (["no*thing"], "no micrograph matches"),
+        (["empty"], "no micrographs below this folder"),
+        (["notes.csv"], "neither a micrograph"),
+        (["none.txt"], "names no micrographs"),
+        (["lost.txt"], "names lost.mrc, which is neither"),
+    ],
+)
+def test_wrong_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], sentence: str
+) -> None:
+    touch(tmp_path, "g1/m.mrc", "g2/m.mrc", "notes.csv", "none.txt")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "lost.txt").write_text("lost.mrc\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="(?s).*") as caught:
+        find_micrographs(arguments, tmp_path / "out")
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "bad", ["../a.mrc", "/etc/a.mrc", "a/../../b.mrc", "", "a\nb.mrc", "b\udcff"]
+)
+def test_ids_that_would_leave_the_output_folder_are_refused(tmp_path: Path, bad: str) -> None:
+    with pytest.raises(InputError, match="micrograph"):
+        check_id(bad)
+    host = FolderHost(tmp_path / "out")
+    host.begin()
+    picks = Picks.empty("m")
+    output = MicrographOutput(Micrograph(bad, LocalFile(Path("x"))), picks, (9, 9), 1.0)
+    with pytest.raises(InputError):
+        host.deliver_one(output)
+    left = [p.name for p in tmp_path.rglob("*") if p.is_file()]
+    assert left == []
+
+
+def test_odd_but_possible_ids(tmp_path: Path) -> None:
+    for fine in (
+        "a/b c.mrc",
+        "FoilHole_12.5_x.mrc",
+        "ä%s/µ.mrc",
+        "..a/b..mrc",
+        "18446744073709551615",
+    ):
+        assert star_path(tmp_path, fine).is_relative_to(tmp_path)
+
+
+def output(micrograph_id: str, n: int = 2) -> MicrographOutput:
+    x = np.arange(n) + 0.6
+    picks = Picks.from_xy(micrograph_id, x, x + 1, score=-x, selected=np.arange(n) < 1)
+    return MicrographOutput(Micrograph(micrograph_id, LocalFile(Path("x"))), picks, (50, 60), 1.0)
+
+
+def deliver(out: Path, *names: str) -> None:
+    host = FolderHost(out)
+    host.begin()
+    outputs = [output(name) for name in names]
+    for one in outputs:
+        host.deliver_one(one)
+    host.deliver(Delivery(outputs=outputs, threshold=-0.7, record={"task": "pick"}))
+
+
+def stars(out: Path) -> list[str]:
+    return sorted(p.relative_to(out / "star").as_posix() for p in (out / "star").rglob("*.star"))
+
+
+def test_outputs_hold_what_they_should(tmp_path: Path) -> None:
+    deliver(tmp_path, "g/a.mrc", "b.mrc")
+    everything = read_picks(tmp_path / "picks.csv")
+    assert everything.micrograph == ("g/a.mrc",) * 2 + ("b.mrc",) * 2
+    np.testing.assert_allclose(everything.x_px, [0.6, 1.6, 0.6, 1.6])
+    assert everything.selected is not None and everything.selected.tolist() == [True, False] * 2
+    listed = read_picks(tmp_path / "picks.star")
+    assert listed.micrograph == ("g/a.mrc", "b.mrc")
+    np.testing.assert_allclose(listed.x_px, [1, 1])
+    assert stars(tmp_path) == ["b.mrc.star", "g/a.mrc.star"]
+    assert len(read_picks(tmp_path / "star" / "g" / "a.mrc.star")) == 1
+    assert json.loads((tmp_path / "run.json").read_text()) == {"task": "pick"}
+    assert "<html" in (tmp_path / "report.html").read_text()
+
+
+def test_stale_files_of_ours_are_taken_back_and_no_others(tmp_path: Path) -> None:
+    deliver(tmp_path, "g/h/a.mrc", "b.mrc", "c.mrc")
+    touch(tmp_path, "star/mine.star", "star/k/mine.star")
+    deliver(tmp_path, "b.mrc")
+    assert stars(tmp_path) == ["b.mrc.star", "k/mine.star", "mine.star"]
+    assert not (tmp_path / "star" / "g").exists()
+    deliver(tmp_path, "b.mrc", "c.mrc")
+    assert "c.mrc.star" in stars(tmp_path)
+
+
+def test_a_kill_between_note_and_file_is_harmless(tmp_path: Path) -> None:
+    note = tmp_path / "written.txt"
+    WrittenIds(note).note("ä/a.mrc")
+    note.write_text(note.read_text() + '\n"half')
+    again = WrittenIds(note)
+    again.note("b.mrc")
+    assert WrittenIds(note).stale(["b.mrc"]) == ["ä/a.mrc"]
+    again.keep_only(["b.mrc"])
+    assert WrittenIds(note).stale([]) == ["b.mrc"]
+
+
+def test_begin_clears_what_a_killed_run_left(tmp_path: Path) -> None:
+    touch(tmp_path, "out/star/.a.mrc.star.77.tmp", "out/.picks.csv.7.tmp", "out/keep.tmp")
+    FolderHost(tmp_path / "out").begin()
+    left = sorted(p.name for p in (tmp_path / "out").rglob("*") if p.is_file())
+    assert left == ["keep.tmp"]
+    touch(tmp_path, "file")
+    with pytest.raises(InputError, match="a file; expected a folder"):
+        FolderHost(tmp_path / "file").begin()
+
+
+# --- the calls of scripts ---
+
+
+@pytest.fixture
+def micrographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(finish, "pick_figures", lambda *arguments: [])
+    folder = tmp_path / "micrographs"
+    folder.mkdir()
+    y, x = np.mgrid[:192, :192]
+    for number in range(3):
+        image = np.random.default_rng(number).normal(size=(192, 192))
+        for cx, cy in ((50, 60), (120, 60), (80, 130 + number)):
+            image -= 4 * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 128)
+        with mrcfile.new(folder / f"m{number}.mrc", image.astype(np.float32)) as file:
+            file.voxel_size = 2.0
+    return folder
+
+
+def test_pick_then_select(
+    tmp_path: Path, micrographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    first = api.pick(micrographs, out, diameter=64, threads=1, threshold="p=0.9")
+    assert first.out == out and first.summary.micrographs == 3
+    every = (out / "picks.csv").read_text()
+
+    def no_inference(*arguments: object) -> None:
+        raise AssertionError("inference")
+
+    monkeypatch.setattr("frostpick_jobs.tasks.missing.pick_micrographs", no_inference)
+    for file in micrographs.iterdir():
+        file.unlink()
+    second = api.select(out, "p=0.02")
+    assert second.summary.selected > first.summary.selected
+    assert second.summary.picks == first.summary.picks
+    rows = sum(len(read_picks(path)) for path in (out / "star").rglob("*.star"))
+    assert rows == second.summary.selected
+    assert len((out / "picks.csv").read_text().splitlines()) == len(every.splitlines())
+    record = json.loads((out / "run.json").read_text())
+    assert record["settings"]["threshold"] == "p=0.02"
+    assert record["model"]["name"] == "blob" and record["counts"]["selected"] == rows
+    third = api.select(out, 1.5)
+    assert third.summary.threshold == 1.5
+    assert len(stars(out)) == 3
+
+
+def test_select_needs_a_finished_pick(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no picking job here"):
+        api.select(tmp_path / "nothing", "auto")
+    assert not (tmp_path / "nothing" / "run.json").exists()
+
+
+def test_a_model_in_memory_and_wrong_calls(tmp_path: Path, micrographs: Path) -> None:
+    result = api.pick([micrographs], tmp_path / "o", model=load_model("blob"), diameter=64)
+    assert result.summary.micrographs == 3
+    with pytest.raises(ConfigError, match="needs its size"):
+        api.pick(micrographs, tmp_path / "p")
+    with pytest.raises(ConfigError, match="unknown setting 'diametre'"):
+        api.pick(micrographs, tmp_path / "p", diametre=64)
+    with pytest.raises(ConfigError, match="no output folder"):
+        api.pick(micrographs, diameter=64)
+    with pytest.raises(ConfigError, match="leave out away"):
+        api.pick(FolderHost(tmp_path / "q"), tmp_path / "r", diameter=64)
+    with pytest.raises(ConfigError, match="threshold 'often'"):
+        api.pick(micrographs, tmp_path / "p", diameter=64, threshold="often")
+
+
+def test_relative_paths_from_another_folder(
+    tmp_path: Path, micrographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    api.pick("micrographs/m*.mrc", "out", diameter=64, limit=1)
+    assert stars(Path("out")) == ["m1.mrc.star"]
+    assert os.listdir("out/star") == ["m1.mrc.star"]
