@@ -112,7 +112,7 @@ def test_wrong_arguments(
     (tmp_path / "empty").mkdir()
     (tmp_path / "lost.txt").write_text("lost.mrc\n")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="(?s).*") as caught:
+    with pytest.raises(InputError, match=r"(?s).*") as caught:
         find_micrographs(arguments, tmp_path / "out")
     assert sentence in str(caught.value)
 
