@@ -1,5 +1,6 @@
 """A CryoSPARC project with micrographs whose particles are known, and the server that holds it."""
 
+import atexit
 import contextlib
 import os
 import subprocess
@@ -14,7 +15,7 @@ from csemu.seed import seed_project
 from csemu.serve import running
 from csemu.store import Options, Store
 
-from frostpick_jobs.cryosparc.connect import Credentials, Patience, Server, connect
+from frostpick_jobs.cryosparc.connect import Patience, Server, connect
 
 DIAMETER_A = 48.0
 PIXEL_A = 2.0
@@ -117,9 +118,8 @@ class Project:
 def project(folder: Path, options=None, link=True, **layout) -> Iterator[Project]:
     """Seed and serve a project for the length of a ``with`` block."""
     truth = write_project(folder / "raw", **layout)
-    store = Store(folder / "state", options or Options())
-    made = seed_project(store, truth, link=link)
-    with running(store) as url:
+    with POOL.lease(folder / "state", options) as (store, url):
+        made = seed_project(store, truth, link=link)
         one = Project(store, made, truth, url, folder)
         try:
             yield one
@@ -156,12 +156,36 @@ def command(project, *words, spool=None, **environ):
     )
 
 
+class ServerPool:
+    """Servers that stay up for the session: building one takes longer than most tests."""
+
+    def __init__(self) -> None:
+        self._free: list[tuple[Store, str]] = []
+        self._stack = contextlib.ExitStack()
+        atexit.register(self._stack.close)
+
+    @contextlib.contextmanager
+    def lease(self, state: Path, options=None) -> Iterator[tuple[Store, str]]:
+        """Give a server with an empty store for the length of a ``with`` block."""
+        if self._free:
+            store, url = self._free.pop()
+            store.__init__(state, options or Options())
+            store.requests.clear()
+        else:
+            store = Store(state, options or Options())
+            url = self._stack.enter_context(running(store))
+        try:
+            yield store, url
+        finally:
+            self._free.append((store, url))
+
+
+POOL = ServerPool()
+
+
 def wait_until(condition, seconds=60.0):
     """Wait for a condition; fail after a while."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
-
-
-__all__ = ["Credentials", "Options", "Project", "Store", "command", "project", "running"]

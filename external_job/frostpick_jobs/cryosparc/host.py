@@ -70,6 +70,8 @@ class CryoSPARCHost(Host):
         The model to pick with, or to start from; None to take the one the settings name.
     diameter_A
         For labels: the test for mirrored picks, and what counts as one particle.
+    keep_spool
+        Keep the spool of a finished job, so that a cleared job needs no inference.
     poll_seconds, event_seconds
         How often to ask for the job's status, and to write to its event log.
     """
@@ -84,11 +86,13 @@ class CryoSPARCHost(Host):
         *,
         model: PickingModel | None = None,
         diameter_A: float | None = None,
+        keep_spool: bool = False,
         poll_seconds: float = 5.0,
         event_seconds: float = 2.0,
     ) -> None:
         self.job, self.request, self.spool = job, request, spool
         self._model, self._diameter_A = model, diameter_A
+        self._keep_spool = keep_spool
         self._watch = StatusWatch(job.server, job.project, job.uid, poll_seconds)
         self._event_seconds = event_seconds
         self._reporter = CryoSPARCReporter(
@@ -162,11 +166,18 @@ class CryoSPARCHost(Host):
         finally:
             self._reporter.close()
 
+    def close(self) -> None:
+        """Stop watching and writing events; the job's status stays as it is."""
+        self._watch.close()
+        self._close_events()
+        self._reporter.close()
+
     def _end(self, outcome: Outcome, message: str) -> None:
         self._watch.close()
         if outcome is Outcome.FINISHED and self._delivered:
             self._close_events()
-            shutil.rmtree(self.spool, ignore_errors=True)
+            if not self._keep_spool:
+                shutil.rmtree(self.spool, ignore_errors=True)
             log.info("%s is completed: %s", self.job, self.job.server.url)
             return
         again = f"what is done is kept in {self.spool}; resume with: {self._again}"
