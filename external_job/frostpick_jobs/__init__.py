@@ -1,1 +1,39 @@
-"""Every host and every command of frostpick."""
+"""Every host and every command of frostpick: paths or a host in, native results out.
+
+>>> import frostpick_jobs
+>>> trained = frostpick_jobs.train("Micrographs", "picks.star", "train", diameter=160)
+>>> frostpick_jobs.pick("Micrographs", "pick", model=trained.model_path)
+>>> frostpick_jobs.select("pick", "precision=0.95")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from frostpick_jobs.api import PickResult, TrainResult, pick, select, train
+    from frostpick_jobs.host import Host
+    from frostpick_jobs.scoring import score_files
+
+_WHERE = {
+    "Host": "host",
+    "PickResult": "api",
+    "TrainResult": "api",
+    "pick": "api",
+    "score_files": "scoring",
+    "select": "api",
+    "train": "api",
+}
+
+__all__ = ["Host", "PickResult", "TrainResult", "pick", "score_files", "select", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'frostpick_jobs' has no attribute {name!r}")
+    return getattr(import_module(f"frostpick_jobs.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,5 +1,83 @@
-"""frostpick: deep particle picking for cryo-EM. The engine; it knows no host."""
+"""frostpick: deep particle picking for cryo-EM. The engine: types and arrays in and out.
+
+It knows no host and no file of picks; those are in ``frostpick_jobs``. The names
+below are loaded when they are first used, so that ``import frostpick`` is quick.
+
+>>> model = frostpick.load_model("blob")
+>>> plan = frostpick.plan_picking(model, frostpick.PickSettings(diameter=160))
+>>> found = frostpick.pick_image(model, image, pixel_size_A=1.1, plan=plan, micrograph_id="m1")
+>>> found.picks.x_px, found.picks.y_px, found.picks.probability
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from frostpick._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from frostpick.config import PickSettings, TrainSettings
+    from frostpick.errors import FrostpickError
+    from frostpick.evaluation import Truth, evaluate
+    from frostpick.images import read_image
+    from frostpick.inference.pick import pick_image, pick_micrographs
+    from frostpick.inference.plan import plan_picking
+    from frostpick.models.picking_model import PickingModel
+    from frostpick.models.shipped import load_model
+    from frostpick.simulate import SimulationSettings, simulate_dataset
+    from frostpick.training.train import train_picker
+    from frostpick.types import Labels, LocalFile, Micrograph, Picks
+
+_WHERE = {
+    "FrostpickError": "errors",
+    "Labels": "types",
+    "LocalFile": "types",
+    "Micrograph": "types",
+    "PickSettings": "config",
+    "PickingModel": "models.picking_model",
+    "Picks": "types",
+    "SimulationSettings": "simulate",
+    "TrainSettings": "config",
+    "Truth": "evaluation",
+    "evaluate": "evaluation",
+    "load_model": "models.shipped",
+    "pick_image": "inference.pick",
+    "pick_micrographs": "inference.pick",
+    "plan_picking": "inference.plan",
+    "read_image": "images",
+    "simulate_dataset": "simulate",
+    "train_picker": "training.train",
+}
+
+__all__ = [
+    "FrostpickError",
+    "Labels",
+    "LocalFile",
+    "Micrograph",
+    "PickSettings",
+    "PickingModel",
+    "Picks",
+    "SimulationSettings",
+    "TrainSettings",
+    "Truth",
+    "__version__",
+    "evaluate",
+    "load_model",
+    "pick_image",
+    "pick_micrographs",
+    "plan_picking",
+    "read_image",
+    "simulate_dataset",
+    "train_picker",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'frostpick' has no attribute {name!r}")
+    return getattr(import_module(f"frostpick.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
