@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,8 +97,14 @@ def greedy_discs(
 
 
 def open_disc(sampling: Sampling, radius_px: float) -> NDArray[np.bool_]:
-    """Return which cells around a cell lie nearer than ``radius_px``, itself included."""
-    reach = [int(np.ceil(radius_px / step)) for step in sampling.step_yx]
+    """Return which cells around a cell lie nearer than ``radius_px``, itself included.
+
+    A disc larger than the map is cut to what can lie in it.
+    """
+    reach = [
+        min(math.ceil(radius_px / step), side - 1)
+        for step, side in zip(sampling.step_yx, sampling.shape, strict=True)
+    ]
     dy, dx = np.ogrid[-reach[0] : reach[0] + 1, -reach[1] : reach[1] + 1]
     near = (dy * sampling.step_yx[0]) ** 2 + (dx * sampling.step_yx[1]) ** 2 < radius_px**2
     near[reach[0], reach[1]] = True

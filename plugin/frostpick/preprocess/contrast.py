@@ -18,6 +18,9 @@ from torch.nn.functional import avg_pool2d
 
 log = logging.getLogger(__name__)
 
+#: Sides in diameters of the running means whose difference is the band: fine enough to
+#: see the wall of a hollow particle, whose lumen is lighter than the mean of a crowd.
+BAND = (0.25, 4.0)
 #: Deviations at which a band-passed value is cut, so that one crystal is one vote.
 CUT = 5.0
 #: Largest vote of one image.
@@ -39,8 +42,8 @@ def contrast_vote(image: torch.Tensor, px_per_diameter: float) -> float:
     float
         Skewness of the band-passed image, between ``-LIMIT`` and ``LIMIT``.
     """
-    small = max(1, min(round(px_per_diameter / 2), min(image.shape) // 4))
-    large = max(2, min(round(2 * px_per_diameter), min(image.shape) // 2))
+    small = max(1, round(BAND[0] * px_per_diameter))
+    large = max(small + 2, min(round(BAND[1] * px_per_diameter), min(image.shape) // 2))
     band = _box(image, small) - _box(image, large)
     centre = band.median()
     deviation = 1.4826 * (band - centre).abs().median()
@@ -64,8 +67,9 @@ def decide_contrast(votes: Sequence[float]) -> Literal["dark", "light"]:
 
 
 def _box(image: torch.Tensor, side: int) -> torch.Tensor:
-    """Return running means over ``side`` pixels; at the edges over the pixels there are."""
-    averaged = avg_pool2d(
-        image[None, None], side + 1 - side % 2, 1, side // 2, count_include_pad=False
-    )
-    return averaged[0, 0]
+    """Return running means over about ``side`` pixels; at the edges over those there are."""
+    side += 1 - side % 2
+    for kernel in ((side, 1), (1, side)):
+        half = (kernel[0] // 2, kernel[1] // 2)
+        image = avg_pool2d(image[None, None], kernel, 1, half, count_include_pad=False)[0, 0]
+    return image

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +22,7 @@ def hot_pixel_bounds(image: NDArray[np.float32]) -> tuple[float, float]:
     ``1 - TAIL``: unmoved by any fraction of hot pixels below ``TAIL``, wide where
     strong features (gold, crystals) are part of the image. Clipping to the bounds
     does not change them. Where a tail is empty (an image of few values) the range
-    of the data is returned.
+    of the data is returned; it is not finite where more than the tails are not.
 
     Parameters
     ----------
@@ -29,9 +31,12 @@ def hot_pixel_bounds(image: NDArray[np.float32]) -> tuple[float, float]:
     """
     stride = max(1, int(np.sqrt(image.size / SAMPLE)))
     sample = image[::stride, ::stride].ravel()
-    low, middle, high = np.quantile(sample, (TAIL, 0.5, 1 - TAIL)).astype(np.float64)
+    ranks = [int(TAIL * (len(sample) - 1)), len(sample) // 2, -1 - int(TAIL * (len(sample) - 1))]
+    low, middle, high = np.partition(sample, ranks)[ranks].tolist()
+    if not math.isfinite(high - low):
+        return float(low), float(high)
     lo = middle - REACH * (middle - low)
     hi = middle + REACH * (high - middle)
     if not lo < middle < hi:
         return float(np.min(image)), float(np.max(image))
-    return float(lo), float(hi)
+    return lo, hi
