@@ -63,7 +63,11 @@ def has_token(url: str, email: str | None) -> bool:
 
 
 def login_again(client: Any, url: str, email: str | None, password: str | None) -> None:
-    """Get a new session for a client whose session the server no longer knows."""
+    """Get a new session for a client whose session the server no longer knows.
+
+    ``client.api(auth=...)`` would first forget every endpoint, and be left without
+    any when the server is not there yet.
+    """
     if not is_five():
         return
     from hashlib import sha256
@@ -71,11 +75,11 @@ def login_again(client: Any, url: str, email: str | None, password: str | None) 
     from cryosparc.auth import InstanceAuthSessions
 
     if email and password:
-        client.api(auth=(email, sha256(password.encode()).hexdigest()))
+        client.api._authorize((email, sha256(password.encode()).hexdigest()))
         return
     session = InstanceAuthSessions.load().find(url, email)
     if session is not None:
-        client.api(auth=session.token.access_token)
+        client.api._authorize(session.token.access_token)
 
 
 def close(client: Any) -> None:

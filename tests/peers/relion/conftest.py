@@ -1,6 +1,8 @@
 """A RELION project with micrographs whose particles are known, and the real RELION to run it."""
 
+import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 DIAMETER_A = 120.0
+LONG = 400
 STATUS = {"0": "running", "1": "scheduled", "2": "finished", "3": "failed", "4": "aborted"}
 
 
@@ -90,6 +93,15 @@ class Project:
             fields[f"param{number}_value"] = value
         return self.add("External", **fields, other_args=other)
 
+    def edit(self, job, option, value):
+        """Change a field of a job, as the user does in the GUI before Continue."""
+        path = self.folder / job / "job.star"
+        text, count = re.subn(
+            rf"^( *{option} +)\S.*$", rf"\g<1>{value} ", path.read_text(), flags=re.MULTILINE
+        )
+        assert count == 1
+        path.write_text(text)
+
     def start(self, job):
         """Run a job without waiting for it; RELION's pipeliner goes on in the background."""
         process = subprocess.Popen(
@@ -101,18 +113,20 @@ class Project:
         )
         return process
 
-    def run(self, job, timeout=150):
+    def run(self, job, timeout=LONG):
         """Run a job to its end and return its status as RELION has it."""
         process = self.start(job)
         self.finish(job, process, timeout)
         return self.status(job)
 
-    def finish(self, job, process, timeout=150):
+    def finish(self, job, process, timeout=LONG):
         try:
             process.wait(timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+            with contextlib.suppress(OSError, ValueError):
+                self.stop(job, signal.SIGKILL)
             pytest.fail(f"{job} did not end in {timeout} s\n{self.output(job)}")
 
     def stop(self, job, number=signal.SIGTERM):

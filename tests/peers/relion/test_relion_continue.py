@@ -1,7 +1,6 @@
 """Continue, abort and kill of a picking job in the real RELION 3.1."""
 
 import os
-import re
 import signal
 
 import pytest
@@ -41,16 +40,6 @@ def listed(project, job):
     return (project.folder / job / "autopick.star").read_text().count("_autopick.star\n")
 
 
-def edit(project, job, option, value):
-    """Change a field of a job, as the user does in the GUI before Continue."""
-    path = project.folder / job / "job.star"
-    text, count = re.subn(
-        rf"^( *{option} +)\S.*$", rf"\g<1>{value} ", path.read_text(), flags=re.MULTILINE
-    )
-    assert count == 1
-    path.write_text(text)
-
-
 def last_run(project, job):
     """Return what the last start of a job printed."""
     return project.output(job).rpartition("frostpick 0")[2]
@@ -79,14 +68,14 @@ def test_continue(project):
     assert project.nodes(job) == nodes
 
     # Another threshold: no inference.
-    edit(project, job, "param2_value", "-4.0")
+    project.edit(job, "param2_value", "-4.0")
     assert project.run(job) == "finished", project.output(job)
     assert results(project, job) == second
     assert ": 0 to pick" in last_run(project, job)
     assert len(project.picks(job, name)) > len(picks)
 
     # Another scale: all is picked again. A micrograph is gone: so are its coordinates.
-    edit(project, job, "param3_value", "100")
+    project.edit(job, "param3_value", "100")
     kept = [line for line in star.read_text().splitlines() if "mic.003" not in line]
     star.write_text("\n".join(kept) + "\n")
     assert project.run(job) == "finished", project.output(job)
@@ -108,7 +97,7 @@ def test_abort_then_continue(many):
     assert project.markers(job) == ["ABORTED"]
     kept = results(project, job)
     assert 2 <= len(kept) < len(names)
-    edit(project, job, "other_args", f'"--limit {len(kept) + 3}"')
+    project.edit(job, "other_args", f'"--limit {len(kept) + 3}"')
     assert project.run(job) == "finished", project.output(job)
     assert kept.items() <= results(project, job).items()
 

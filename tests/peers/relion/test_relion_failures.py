@@ -27,10 +27,6 @@ def test_wrong_model_path(project):
     assert "no/such/model" in fails(project, model="no/such/model")
 
 
-def test_no_micrographs_field(project):
-    assert "Input micrographs" in fails(project, inputs={}, diameter=120)
-
-
 def test_corrupt_micrographs_file(project):
     (project.folder / "corrupt.star").write_bytes(b"\x00\xff garbage\nnot a star file\n")
     assert "corrupt.star" in fails(project, inputs={"in_mic": "corrupt.star"}, diameter=120)
@@ -40,10 +36,6 @@ def test_unknown_label(project):
     text = fails(project, diameter=120, treshold=0.5)
     assert "'treshold'" in text
     assert "threshold" in text
-
-
-def test_bad_value(project):
-    assert "diameter" in fails(project, diameter="wide")
 
 
 def test_no_diameter_for_a_model_without_one(project):

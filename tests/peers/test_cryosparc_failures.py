@@ -1,0 +1,324 @@
+"""Whatever ends a job: the right status, nothing lost, and a command that resumes."""
+
+import os
+import re
+import shlex
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cryosparc")
+pytest.importorskip("fastapi")
+
+from contextlib import ExitStack
+
+from cryosparc_project import DIAMETER_A, Project, command, project, wait_until, write_project
+from csemu.seed import seed_project
+from csemu.serve import free_port, running
+from csemu.store import Options, Refused, Store
+
+from frostpick.config import PickSettings
+from frostpick.errors import FrostpickError
+from frostpick_jobs.cryosparc import run, upload, wiring
+from frostpick_jobs.cryosparc.job import ExternalJob
+from frostpick_jobs.cryosparc.references import OutputRef
+from frostpick_jobs.cryosparc.request import JobRequest
+from frostpick_jobs.cryosparc.run import Tempo
+from frostpick_jobs.tasks import finish, missing
+
+pytestmark = [
+    pytest.mark.cryosparc,
+    pytest.mark.filterwarnings("ignore:.*API client.*:UserWarning"),
+]
+
+FAST = Tempo(poll=0.05, events=0.02)
+AGAIN = "frostpick cryosparc pick --project P1 --diameter 48"
+SHAPES = ((200, 320), (320, 200), (200, 320), (200, 320))
+
+
+@pytest.fixture(autouse=True)
+def _without_pictures(monkeypatch):
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
+
+
+@pytest.fixture
+def stored(monkeypatch):
+    """After each stored micrograph call the actions that a test puts into this list."""
+    real, actions, done = missing.keep, [], []
+
+    def keep(store, keys, found, failed):
+        real(store, keys, found, failed)
+        done.append(found.micrograph_id)
+        if actions:
+            actions.pop(0)()
+
+    monkeypatch.setattr(missing, "keep", keep)
+    return actions, done
+
+
+def pick(project, server=None, **request):
+    where = {} if "job" in request else {"workspace": "W1"}
+    asked = JobRequest(
+        "pick",
+        project.uid,
+        micrographs=(OutputRef("J2", "exposures"),),
+        again=AGAIN,
+        **{**where, **request},
+    )
+    settings = PickSettings(diameter=DIAMETER_A, threads=1, device="cpu", threshold="p=0.9")
+    return run.pick(
+        server or project.connect(), asked, settings, spool=project.root / "spool", tempo=FAST
+    )
+
+
+def spool(project, job):
+    (found,) = (project.root / "spool").rglob(f"{project.uid}-{job}")
+    return found
+
+
+def results(project, job):
+    return len(list((spool(project, job) / "picks").glob("*.npz")))
+
+
+def rows(project, job):
+    found = project.store.load_output(project.uid, job, "particles", "all")
+    order = np.argsort(np.array(found["uid"]))
+    return {f: np.array(found[f])[order].tolist() for f in sorted(found.fields())}
+
+
+def check_resumed(project, job, done, before):
+    """Resume a stopped job; what was done is not done again, and nothing differs."""
+    done.clear()
+    assert pick(project, job=job) == 0
+    assert len(done) == len(SHAPES) - before
+    assert project.job(job).status == "completed"
+    assert not list((project.root / "spool").rglob(f"{project.uid}-{job}"))
+    assert pick(project) == 0
+    whole, resumed = rows(project, project.latest()), rows(project, job)
+    for one in (whole, resumed):
+        one.pop("uid")
+        order = np.lexsort([one[f"location/center_{a}_frac"] for a in "xy"])
+        for name in one:
+            one[name] = [one[name][n] for n in order]
+    assert whole == resumed
+
+
+def wait_for_status_poll():
+    time.sleep(0.5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_fails_the_job_and_it_resumes(tmp_path, stored, number):
+    actions, done = stored
+    with project(tmp_path, shapes=SHAPES) as p:
+        actions += [lambda: None, lambda: os.kill(os.getpid(), number)]
+        assert pick(p) == 128 + number
+        job = p.latest()
+        assert p.job(job).status == "failed"
+        last = p.texts(job)[-1]
+        assert f"stopped by {number.name}" in last and f"{AGAIN} --job {job}" in last
+        assert results(p, job) == 2
+        check_resumed(p, job, done, before=2)
+
+
+def test_an_exception_fails_the_job_and_it_resumes(tmp_path, stored, caplog):
+    actions, done = stored
+
+    def bug():
+        raise ZeroDivisionError("x" * 100_000)
+
+    with project(tmp_path, shapes=SHAPES) as p:
+        actions += [lambda: None, bug]
+        assert pick(p) == 1
+        job = p.latest()
+        assert p.job(job).status == "failed"
+        # The text travels in a URL.
+        errors = p.job(job).errors_run
+        assert "bug in frostpick: ZeroDivisionError" in errors[0].message
+        assert len(errors[0].message) < 2000
+        assert (spool(p, job) / "traceback.txt").exists() and results(p, job) == 2
+        assert "secret" not in (spool(p, job) / "traceback.txt").read_text()
+        check_resumed(p, job, done, before=2)
+
+
+@pytest.mark.parametrize("switch", ["allow", "refuse"])
+def test_a_kill_in_the_web_page_stops_the_job_and_leaves_it_killed(tmp_path, stored, switch):
+    actions, done = stored
+    options = Options(mark_failed_after_kill=switch)
+    with project(tmp_path, options, shapes=SHAPES) as p:
+
+        def kill():
+            p.connect().client.find_job(p.uid, p.latest()).kill()
+            wait_for_status_poll()
+
+        actions += [kill]
+        assert pick(p) == 130
+        job = p.latest()
+        assert p.job(job).status == "killed" and results(p, job) == 1
+        check_resumed(p, job, done, before=1)
+
+
+def test_a_job_killed_and_cleared_under_way_loses_nothing(tmp_path, stored, caplog):
+    actions, done = stored
+    with project(tmp_path, shapes=SHAPES) as p:
+
+        def clear():
+            job = p.connect().client.find_job(p.uid, p.latest())
+            job.kill()
+            job.clear()
+            wait_for_status_poll()
+
+        actions += [lambda: None, clear]
+        assert pick(p) == 130
+        job = p.latest()
+        assert p.job(job).status == "building" and results(p, job) == 2
+        assert "cleared in the web page" in caplog.text and f"--job {job}" in caplog.text
+        check_resumed(p, job, done, before=2)
+
+
+def test_a_refused_save_fails_the_job_and_keeps_the_picks(tmp_path, stored, monkeypatch):
+    _, done = stored
+    with project(tmp_path, shapes=SHAPES) as p:
+        real = p.store.save_output
+
+        def refuse(*arguments):
+            raise Refused(422, "Invalid dataset; the server does not like it")
+
+        monkeypatch.setattr(p.store, "save_output", refuse)
+        assert pick(p) == 1
+        job = p.latest()
+        assert p.job(job).status == "failed" and results(p, job) == len(SHAPES)
+        assert "the server does not like it" in p.texts(job)[-1]
+        monkeypatch.setattr(p.store, "save_output", real)
+        check_resumed(p, job, done, before=len(SHAPES))
+
+
+def test_a_save_that_lost_rows_is_made_again(tmp_path, monkeypatch, caplog):
+    with project(tmp_path, shapes=SHAPES) as p:
+        real, lost = p.store.save_output, []
+
+        def lose(project_uid, job, name, dataset, version=0):
+            if not lost:
+                lost.append(name)
+                dataset = dataset.slice(0, len(dataset) // 2)
+            return real(project_uid, job, name, dataset, version)
+
+        monkeypatch.setattr(p.store, "save_output", lose)
+        assert pick(p) == 0
+        assert lost == ["particles_all"] and "; again" in caplog.text
+        job = p.job(p.latest())
+        assert len(rows(p, job.uid)["uid"]) == job.spec.outputs.root["particles"].num_items
+
+
+def test_an_upload_that_arrives_empty_is_made_again(tmp_path, monkeypatch):
+    with project(tmp_path, shapes=SHAPES[:1]) as p:
+        real, emptied = p.store.upload_file, []
+
+        def empty(project_uid, path, data, overwrite):
+            if not emptied:
+                emptied.append(path)
+                data = b""
+            return real(project_uid, path, data, overwrite)
+
+        monkeypatch.setattr(p.store, "upload_file", empty)
+        assert pick(p) == 0
+        record = p.store.jdir(p.job(p.latest())) / "frostpick.json"
+        assert emptied and record.stat().st_size > 100
+        # The same where the folder is not mounted: the file is read back.
+        p.store.opt.remote_paths = True
+        emptied.clear()
+        job = ExternalJob(
+            server := p.connect(), p.uid, server.client.create_external_job(p.uid, "W1")
+        )
+        upload.upload_file(job, "model/x.bin", b"12345")
+        assert emptied and (p.store.jdir(p.job(job.uid)) / "model/x.bin").read_bytes() == b"12345"
+
+
+def test_a_server_restart_in_mid_job_is_waited_out(tmp_path, stored):
+    """The server goes away, forgets every login, and comes back."""
+    actions, _ = stored
+    truth = write_project(tmp_path / "raw", shapes=SHAPES)
+    store = Store(tmp_path / "state", Options())
+    made = seed_project(store, truth)
+    port = free_port()
+    with ExitStack() as stack:
+        up = ExitStack()
+        url = up.enter_context(running(store, port))
+        stack.callback(lambda: up.close())
+        p = Project(store, made, truth, url, tmp_path)
+        stack.callback(p.close)
+        server = p.connect()
+
+        def back():
+            time.sleep(1.0)
+            p.store = Store(tmp_path / "state", Options())
+            up.enter_context(running(p.store, port))
+
+        returning = threading.Thread(target=back)
+
+        def restart():
+            up.close()
+            returning.start()
+
+        actions += [lambda: None, restart]
+        assert pick(p, server) == 0
+        returning.join()
+        job = p.latest()
+        assert p.job(job).status == "completed"
+        assert p.job(job).spec.outputs.root["micrographs"].num_items == len(SHAPES)
+
+
+def test_half_made_jobs_are_failed_and_named(tmp_path, monkeypatch):
+    with project(tmp_path, shapes=SHAPES[:1]) as p:
+        real = p.store.add_output
+
+        def refuse(project_uid, job, name, spec):
+            if name == "particles_all":
+                raise Refused(422, "no more outputs")
+            return real(project_uid, job, name, spec)
+
+        monkeypatch.setattr(p.store, "add_output", refuse)
+        with pytest.raises(FrostpickError, match=r"no more outputs; P1-J4 was made and is marked"):
+            pick(p)
+        assert p.job("J4").status == "failed"
+        assert any("no more outputs" in text for text in p.texts("J4"))
+
+
+def test_a_stop_while_the_job_is_made_fails_it(tmp_path, monkeypatch):
+    with project(tmp_path, shapes=SHAPES[:1]) as p:
+        real = wiring._model_input
+
+        def interrupted(*arguments):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return real(*arguments)
+
+        monkeypatch.setattr(wiring, "_model_input", interrupted)
+        with pytest.raises(BaseException, match="SIGTERM"):
+            pick(p)
+        assert p.job("J4").status == "failed"
+
+
+def test_the_printed_command_resumes_a_job_whose_process_was_killed(tmp_path):
+    """``kill -9``: the job stays running, and the command that was logged takes it over."""
+    with project(tmp_path, shapes=SHAPES * 4, per=3) as p:
+        words = ["pick", "--project", p.uid, "--workspace", "W1", "--micrographs", "J2.exposures"]
+        options = ["--diameter", "48", "--threads", "1", "--threshold", "p=0.9"]
+        first = command(p, *words, *options)
+        wait_until(lambda: len(list(p.root.rglob("picks/*.npz"))) >= 2)
+        first.kill()
+        output = first.communicate()[0]
+        job = p.latest()
+        assert p.job(job).status == "running"
+        (resume,) = re.findall(r"to resume: (.*)", output)
+        again = shlex.split(resume)
+        assert again[:2] == ["frostpick", "cryosparc"] and again[-2:] == ["--job", job]
+        assert "secret" not in output
+        second = command(p, *again[2 : again.index("--url")], "--job", job)
+        said = second.communicate()[0]
+        assert second.returncode == 0, said
+        assert p.job(job).status == "completed"
+        assert p.job(job).spec.outputs.root["micrographs"].num_items == 16
+        assert "secret" not in said and "16 to pick" not in said
