@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
 
 BINS = 256
 STEPS = 100
@@ -34,16 +38,16 @@ def fit_two_modes(values: torch.Tensor) -> TwoModes:
     Deterministic: nothing is drawn at random, and the first of equally likely
     starts wins. Every start is scored by the same likelihood.
     """
-    flat = values.detach().to("cpu", torch.float64).ravel()
+    flat = values.detach().cpu().numpy().ravel().astype(np.float64)
     low, high = float(flat.min()), float(flat.max())
     if not high > low:
         return TwoModes(low, high, 1.0, 0.0, low)
     # Histogram units: the values run from 0 to 1.
-    counts = torch.histc((flat - low) / (high - low), BINS, 0.0, 1.0)
+    counts, _ = np.histogram((flat - low) / (high - low), BINS, (0.0, 1.0))
     share = counts / counts.sum()
-    x = (torch.arange(BINS, dtype=torch.float64) + 0.5) / BINS
+    x = (np.arange(BINS) + 0.5) / BINS
     mean, variance, weight, likelihood = _expectation_maximisation(x, share)
-    best = int(torch.argmax(likelihood))
+    best = int(np.argmax(likelihood))
     (m0, m1), (v0, v1), (w0, w1) = (t[best].tolist() for t in (mean, variance, weight))
     boundary = _boundary(x, m0, m1, v0, v1, w0, w1)
     scale = high - low
@@ -56,38 +60,32 @@ def fit_two_modes(values: torch.Tensor) -> TwoModes:
     )
 
 
-def _expectation_maximisation(
-    x: torch.Tensor, share: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+def _expectation_maximisation(x: Floats, share: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Return means, variances and weights ``(starts, 2)``, dark first, and log-likelihoods."""
     total_mean = (share * x).sum()
     total_variance = (share * (x - total_mean) ** 2).sum()
     # A mode narrower than a bin, or than a twentieth of the whole spread, is one outlier.
-    floor = torch.clamp(0.0025 * total_variance, min=BINS**-2)
-    cumulative = share.cumsum(0)
-    dark = (cumulative[None, :] - share[None, :] < torch.tensor(STARTS)[:, None]).to(torch.float64)
-    belongs = torch.stack([dark, 1 - dark], dim=1)  # (starts, 2, bins)
-    likelihood = torch.zeros(len(STARTS), dtype=torch.float64)
+    floor = max(0.0025 * total_variance, BINS**-2)
+    before = share.cumsum() - share
+    dark = (before[None, :] < np.array(STARTS)[:, None]).astype(np.float64)
+    belongs = np.stack([dark, 1 - dark], axis=1)  # (starts, 2, bins)
     for _ in range(STEPS):
-        mass = (belongs * share).clamp_min(1e-12)
+        mass = np.maximum(belongs * share, 1e-12)
         weight = mass.sum(2)
         mean = (mass * x).sum(2) / weight
-        variance = ((mass * (x - mean[..., None]) ** 2).sum(2) / weight).clamp_min(floor)
+        variance = np.maximum((mass * (x - mean[..., None]) ** 2).sum(2) / weight, floor)
         log_density = (
-            weight.log()[..., None]
-            - 0.5 * variance.log()[..., None]
+            np.log(weight / np.sqrt(variance))[..., None]
             - 0.5 * (x - mean[..., None]) ** 2 / variance[..., None]
         )
-        log_total = torch.logsumexp(log_density, dim=1)
-        belongs = (log_density - log_total[:, None]).exp()
-        likelihood = (share * log_total).sum(1)
-    order = torch.argsort(mean, dim=1, stable=True)
-    return mean.gather(1, order), variance.gather(1, order), weight.gather(1, order), likelihood
+        log_total = np.logaddexp(log_density[:, 0], log_density[:, 1])
+        belongs = np.exp(log_density - log_total[:, None])
+    order = np.argsort(mean, axis=1, kind="stable")
+    mean, variance, weight = (np.take_along_axis(t, order, 1) for t in (mean, variance, weight))
+    return mean, variance, weight, (share * log_total).sum(1)
 
 
-def _boundary(
-    x: torch.Tensor, m0: float, m1: float, v0: float, v1: float, w0: float, w1: float
-) -> float:
+def _boundary(x: Floats, m0: float, m1: float, v0: float, v1: float, w0: float, w1: float) -> float:
     """Return where the brighter mode takes over between the two means."""
     log0 = math.log(w0) - 0.5 * math.log(v0) - 0.5 * (x - m0) ** 2 / v0
     log1 = math.log(w1) - 0.5 * math.log(v1) - 0.5 * (x - m1) ** 2 / v1
