@@ -124,7 +124,7 @@ def test_summary_card_and_curve(trained: TrainingResult) -> None:
     assert summary["labels"] == 45 and summary["split"] == "micrographs"
     assert summary["expected_per_micrograph"] == pytest.approx(18, rel=0.3)
     assert card.diameter_A == 64 and card.network.name == "resnet8" and card.parent is None
-    assert card.calibration.fitted_on == "held-out labels"
+    assert card.calibration.fitted_on == "training labels"
     assert [row["step"] for row in trained.curve] == [20, 40, 60, 80, 100]
     assert sum(row["chosen"] for row in trained.curve) == 1
     assert "/" not in card.canonical().replace("BSD-3", "")

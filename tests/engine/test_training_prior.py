@@ -19,8 +19,8 @@ def test_count_by_hand() -> None:
     labels = np.arange(11.0)
     assert count_particles(labels, labels) == pytest.approx(11)
     found = count_particles(np.concatenate([labels, [20.0, 21.0, 22.0]]), labels)
-    # the middle fraction 0.65: threshold 3.5, 7 of 11 labels, 10 picks
-    assert found == pytest.approx(10 / (7 / 11))
+    # the middle fraction 0.8: threshold 2, 9 of 11 labels, 12 picks
+    assert found == pytest.approx(12 / (9 / 11))
 
 
 def test_count_without_labels_found() -> None:
@@ -38,7 +38,7 @@ def test_count_on_two_overlapping_classes(known: int, false: int) -> None:
         labels = rng.choice(particles, known, replace=False)
         found = count_particles(np.concatenate([particles, others]), labels)
         errors.append(found / 400 - 1)
-    assert abs(np.mean(errors)) < 0.12
+    assert abs(np.mean(errors)) < 0.15
     assert np.max(np.abs(errors)) < 0.3
 
 

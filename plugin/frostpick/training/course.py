@@ -30,6 +30,8 @@ SAVE_EVERY_S = 5.0
 COUNT_AT = (0.3, 0.5, 0.7)
 #: Fraction of the course after which an epoch may be the one that is kept.
 KEEP_FROM = 0.6
+#: Most labelled images that are picked to count particles and to calibrate.
+COUNTED = 32
 #: Lowest logit of a pick while measuring.
 FLOOR = -8.0
 #: Centres nearer to an edge than this many diameters are cut particles: not counted.
@@ -117,6 +119,17 @@ class Course:
                 self._save()
                 saved = time.monotonic()
 
+    @property
+    def chosen_step(self) -> int:
+        """The step whose network is kept."""
+        return self.progress.chosen_step or self.steps
+
+    def curve(self) -> list[dict[str, float]]:
+        """Return one row a measurement, the kept step marked."""
+        return [
+            {**row, "chosen": float(row["step"] == self.chosen_step)} for row in self.progress.curve
+        ]
+
     def network(self) -> DenseNetwork:
         """Return the kept network, in evaluation mode, on the training device."""
         self.trainer.network.load_state_dict(self.best or self.trainer.average)
@@ -139,20 +152,24 @@ class Course:
         return joined(found)
 
     def held_out_parts(self) -> list[tuple[TrainingImage, Region]]:
-        """Return what is held out, or all labelled images where nothing is."""
-        border = BORDER * self.recipe.px_per_diameter
-        if self.measured:
-            return [(i, i.held_out.inset(i.whole, border)) for i in self.images if i.held_out]
-        return [(i, i.whole.inset(i.whole, border)) for i in self.images if len(i.particles_yx)]
+        """Return what is held out, without the images' borders."""
+        return [(i, self._inside(i, i.held_out)) for i in self.images if i.held_out is not None]
+
+    def labelled_parts(self) -> list[tuple[TrainingImage, Region]]:
+        """Return labelled images, at most ``COUNTED`` of them, without their borders."""
+        labelled = [image for image in self.images if len(image.particles_yx)]
+        step = max(1.0, len(labelled) / COUNTED)
+        chosen = [labelled[int(k * step)] for k in range(min(COUNTED, len(labelled)))]
+        return [(image, self._inside(image, image.whole)) for image in chosen]
 
     def count(self, found: Found) -> float:
-        """Return particles a micrograph, from what was found in `held_out_parts`."""
-        per_part = count_particles(found.logit, found.label_logit)
-        area = sum(region.area for _, region in self.held_out_parts())
-        border = BORDER * self.recipe.px_per_diameter
-        whole = float(np.mean([i.whole.inset(i.whole, border).area for i in self.images]))
-        limit = packing_limit(self.images, self.recipe.px_per_diameter)
-        return float(np.clip(per_part * whole / max(area, 1.0), 1.0, limit))
+        """Return particles an image without its border, from what is in `labelled_parts`."""
+        most = packing_limit(self.images, self.recipe.px_per_diameter)
+        images = max(1, len(self.labelled_parts()))
+        return float(np.clip(count_particles(found.logit, found.label_logit) / images, 1.0, most))
+
+    def _inside(self, image: TrainingImage, region: Region) -> Region:
+        return region.inset(image.whole, BORDER * self.recipe.px_per_diameter)
 
     def _measure(self, rate: float) -> None:
         done, p = self.trainer.done, self.progress
@@ -167,16 +184,15 @@ class Course:
         count_now = self.estimate and any(
             (done - self.recipe.epoch_steps) / self.steps < at <= fraction for at in COUNT_AT
         )
-        if self.measured or count_now:
-            averaged = self._averaged()
-            found = self.find(averaged, self.held_out_parts())
-            row["held_out_ap"] = average_precision(found)
-            if self.measured and fraction >= KEEP_FROM and row["held_out_ap"] >= p.chosen_metric:
+        averaged = self._averaged()
+        if self.measured:
+            row["held_out_ap"] = average_precision(self.find(averaged, self.held_out_parts()))
+            if fraction >= KEEP_FROM and row["held_out_ap"] >= p.chosen_metric:
                 p.chosen_step, p.chosen_metric = done, row["held_out_ap"]
                 self.best = {k: v.detach().clone() for k, v in self.trainer.average.items()}
-            if count_now:
-                p.expected = self.count(found) or p.expected
-                self._set_prior()
+        if count_now:
+            p.expected = self.count(self.find(averaged, self.labelled_parts()))
+            self._set_prior()
         row["expected_per_micrograph"] = p.expected
         p.curve.append(row)
 

@@ -1,4 +1,4 @@
-"""Which part of the labels is kept from training, to choose the epoch and to calibrate."""
+"""Which part of the labels is kept from training, to choose the epoch."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def hold_out(images: Sequence[TrainingImage], seed: int, guard: float) -> Split:
         held = int(counts[sorted(chosen)].sum())
         text = (
             f"{held} of {counts.sum()} labels on {len(chosen)} of {len(labelled)} labelled "
-            "micrographs are held out to choose the epoch and to calibrate"
+            "micrographs are held out to choose the epoch"
         )
         split = Split(parts, "micrographs", text)
     else:
@@ -64,7 +64,7 @@ def hold_out(images: Sequence[TrainingImage], seed: int, guard: float) -> Split:
         held = sum(len(image.held_out_particles()) for image in parts)
         text = (
             f"{held} of {counts.sum()} labels in strips of {len(labelled)} micrographs are held "
-            "out to choose the epoch and to calibrate"
+            "out to choose the epoch"
         )
         split = Split(parts, "blocks", text)
     if sum(len(i.training_particles(guard)) for i in split.images if i.trains) < counts.sum() / 2:

@@ -14,7 +14,7 @@ USUAL_DENSITY = 0.15
 #: Particles a diameter squared that fit at all (hexagonal packing of discs).
 PACKED_DENSITY = 1.15
 #: Fractions of the labels found, at whose thresholds all particles are counted.
-RECALLS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
+RECALLS = (0.7, 0.75, 0.8, 0.85, 0.9)
 
 
 def first_guess(images: Sequence[TrainingImage], px_per_diameter: float) -> float:
@@ -50,15 +50,16 @@ def count_particles(picks: ArrayLike, labels: ArrayLike) -> float:
     Above a threshold t there are n(t) picks, and a fraction r(t) of the known
     particles; if all picks above t are particles and the labels are a random
     draw, there are n(t) / r(t) particles. High thresholds leave few labels to
-    count with, low ones let false picks in, so the median is taken over those
-    that a middling fraction of the labels passes.
+    count with, and labels that trained score a little higher than other
+    particles; low ones let false picks in. The median is taken over those that
+    most, not nearly all, of the labels pass.
 
     Parameters
     ----------
     picks
         Scores of all picks above a low floor.
     labels
-        Scores of known particles that did not train; ``-inf`` for one not found.
+        Scores of known particles; ``-inf`` for one not found.
 
     Returns
     -------

@@ -1,0 +1,91 @@
+"""From a finished course to a model with a card, calibrated, and a summary."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from frostpick.config import TrainSettings
+from frostpick.inference.calibration import calibrated
+from frostpick.inference.calibration_fit import fit_calibration
+from frostpick.inference.threshold import choose_threshold
+from frostpick.models.card import ModelCard, NetworkSpec
+from frostpick.models.picking_model import PickingModel
+from frostpick.training.course import Course
+from frostpick.training.gather import Gathered, Reading
+from frostpick.training.held_out import Split
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a course was given, for the card and the summary."""
+
+    settings: TrainSettings
+    start: PickingModel | None
+    spec: NetworkSpec
+    reading: Reading
+    gathered: Gathered
+    split: Split
+    expected_given: bool
+
+
+def finish(course: Course, setting: Setting) -> tuple[PickingModel, dict[str, Any]]:
+    """Calibrate the kept network and describe it."""
+    network = course.network()
+    found = course.find(network, course.labelled_parts())
+    estimate = course.count(found)
+    expected = course.progress.expected if setting.expected_given else estimate
+    calibration = fit_calibration(
+        found.logit,
+        found.matched,
+        len(found.label_logit) / max(1.0, estimate * len(course.labelled_parts())),
+        fitted_on="training labels",
+    )
+    threshold = choose_threshold(calibrated(found.logit, calibration), "auto")
+    images = setting.split.images
+    labelled = sum(len(image.particles_yx) > 0 for image in images)
+    counts = {
+        "objective": setting.settings.objective,
+        "labels": sum(len(image.particles_yx) for image in images),
+        "labelled_micrographs": labelled,
+        "background_micrographs": len(images) - labelled,
+        "expected_per_micrograph": round(expected, 2),
+        "expected_was_given": setting.expected_given,
+        "steps": course.steps,
+    }
+    card = ModelCard(
+        network=setting.spec,
+        preprocess=setting.reading.preprocess,
+        px_per_diameter=setting.reading.px_per_diameter,
+        diameter_A=setting.reading.diameter_A,
+        contrast=setting.gathered.contrast,
+        calibration=calibration,
+        threshold=threshold,
+        min_distance=course.recipe.min_distance,
+        trained_on={"task": "train", "seed": setting.settings.seed, **counts},
+        parent=setting.start.digest if setting.start else None,
+    )
+    summary: dict[str, Any] = {
+        **counts,
+        "failed": setting.gathered.failed,
+        "contrast": setting.gathered.contrast,
+        "split": setting.split.kind,
+        "split_text": setting.split.text,
+        "estimated_per_micrograph": round(estimate, 2),
+        "class_prior": course.trainer.prior,
+        "chosen_step": course.chosen_step,
+        "calibration": calibration.model_dump(mode="json"),
+        "threshold": threshold,
+        "parameters": sum(p.numel() for p in network.parameters()),
+    }
+    log.info(
+        "trained %d steps, kept step %d; about %.0f particles a micrograph (%s)",
+        course.steps,
+        course.chosen_step,
+        expected,
+        f"given; the network finds {estimate:.0f}" if setting.expected_given else "estimated",
+    )
+    return PickingModel(card, network.cpu()), summary

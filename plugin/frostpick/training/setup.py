@@ -1,0 +1,204 @@
+"""Turn settings, labels and a start model into what a training needs."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from frostpick.config import TrainSettings
+from frostpick.errors import ConfigError
+from frostpick.models.card import NetworkSpec, PreprocessSpec
+from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks import build_network
+from frostpick.models.picking_model import PickingModel
+from frostpick.training.checkpoint import training_key
+from frostpick.training.examples import TrainingImage
+from frostpick.training.gather import Gathered, Reading
+from frostpick.training.held_out import FEWEST
+from frostpick.training.prior import class_prior, first_guess, labelled_density, mean_area
+from frostpick.training.recipe import Recipe
+from frostpick.training.tiles import TileGeometry, TileSampler
+from frostpick.training.trainer import Schedule, Trainer
+from frostpick.types import Labels, Micrograph
+
+log = logging.getLogger(__name__)
+
+
+def check_start(start: PickingModel | None) -> None:
+    """Raise `ConfigError` when the model to start from has nothing to train."""
+    if start is not None and not any(True for _ in start.network.parameters()):
+        raise ConfigError(
+            f"model {start.card.network.name!r} has nothing to train; start from none or from a "
+            "trained model"
+        )
+
+
+def choose_reading(
+    settings: TrainSettings,
+    labels: Mapping[str, Labels],
+    start: PickingModel | None,
+    recipe: Recipe,
+    spool: Path,
+) -> Reading:
+    """Return how micrographs are read; `ConfigError` when nothing tells the diameter."""
+    own = start.card.diameter_A if start else None
+    told = sorted({one.diameter_A for one in labels.values() if one.diameter_A})
+    diameter = settings.diameter or own or (told[0] if len(told) == 1 else None)
+    if diameter is None:
+        raise ConfigError(
+            "training needs the size of the particle: give --diameter, its longest dimension in "
+            "Angstrom"
+        )
+    return Reading(
+        diameter_A=diameter,
+        pixel_size_A=settings.pixel_size,
+        px_per_diameter=recipe.px_per_diameter,
+        preprocess=start.card.preprocess if start else PreprocessSpec(),
+        contrast=settings.contrast,
+        folder=spool / "working",
+    )
+
+
+def expected_at_first(
+    settings: TrainSettings, images: Sequence[TrainingImage], recipe: Recipe, micrographs: int
+) -> tuple[float, bool]:
+    """Return the particles a micrograph to begin with, and whether they are known.
+
+    Raises
+    ------
+    ConfigError
+        Fewer particles are expected than labels given.
+    """
+    given = settings.expected_per_micrograph
+    density = labelled_density(images)
+    if given is None:
+        labelled = [image for image in images if len(image.particles_yx)]
+        if all(image.complete for image in labelled):
+            return density, True
+        return first_guess(images, recipe.px_per_diameter), False
+    labels = sum(len(image.particles_yx) for image in images)
+    if given * micrographs < labels:
+        raise ConfigError(
+            f"expected_per_micrograph = {given:g} on {micrographs} micrographs is less than "
+            f"the {labels} labels; give the mean number of all particles, labelled or not"
+        )
+    if given < density:
+        log.warning(
+            "expected_per_micrograph = %g is below the %g labels of a labelled micrograph; "
+            "particles will be missed unless other micrographs hold far fewer",
+            given,
+            round(density, 1),
+        )
+    return given, True
+
+
+def choose_network(
+    settings: TrainSettings, start: PickingModel | None, recipe: Recipe
+) -> NetworkSpec:
+    """Return the start model's network, or the one of the settings."""
+    if start is not None:
+        return start.card.network
+    arguments: dict[str, int | float | str | bool] = {"units": recipe.units, "norm": recipe.norm}
+    return NetworkSpec(name=settings.network, arguments=arguments)
+
+
+def initial_network(
+    spec: NetworkSpec, start: PickingModel | None, seed: int, prior: float
+) -> DenseNetwork:
+    """Return the start model's network, or a new one that scores the prior's log-odds at first."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build_network(spec.name, spec.arguments)
+    if start is not None:
+        network.load_state_dict(start.tensors())
+        return network
+    head = getattr(network, "head", None)
+    if isinstance(head, torch.nn.Conv2d) and head.bias is not None:
+        torch.nn.init.constant_(head.bias, float(np.log(prior / (1 - prior))))
+    return network
+
+
+def make_trainer(
+    images: Sequence[TrainingImage],
+    spec: NetworkSpec,
+    start: PickingModel | None,
+    settings: TrainSettings,
+    recipe: Recipe,
+    expected: float,
+    device: torch.device,
+) -> Trainer:
+    """Return a trainer ready for its first step."""
+    px = recipe.px_per_diameter
+    prior = class_prior(expected, mean_area(images), recipe.label_radius * px)
+    network = initial_network(spec, start, settings.seed, prior)
+    geometry = TileGeometry.of(network, recipe.outputs, recipe.label_radius * px, recipe.guard * px)
+    sampler = TileSampler(
+        images,
+        geometry,
+        tiles=recipe.tiles,
+        label_share=recipe.label_share,
+        any_angle=recipe.any_angle,
+        seed=settings.seed,
+    )
+    labels = sum(len(image.particles_yx) for image in images)
+    return Trainer(
+        network,
+        sampler,
+        objective=settings.objective,
+        prior=prior,
+        schedule=_schedule(settings, recipe, tuning=start is not None, few=labels < FEWEST),
+        augmentation=recipe.augmentation,
+        device=device,
+    )
+
+
+def _schedule(settings: TrainSettings, recipe: Recipe, *, tuning: bool, few: bool) -> Schedule:
+    epochs = recipe.few_epochs if few else recipe.epochs
+    if tuning:
+        epochs = recipe.tuning_epochs
+    return Schedule(
+        steps=recipe.epoch_steps * (settings.epochs or epochs),
+        rate=recipe.tuning_rate if tuning else recipe.rate,
+        warm_up=recipe.warm_up,
+        weight_decay=recipe.weight_decay,
+        average=recipe.average,
+    )
+
+
+def resume_key(
+    settings: TrainSettings,
+    recipe: Recipe,
+    start: PickingModel | None,
+    labels: Mapping[str, Labels],
+    micrographs: Sequence[Micrograph],
+    gathered: Gathered,
+) -> str:
+    """Return the digest of all that the course of this training depends on."""
+    aside = {"device", "threads", "restart", "start_from"}
+    usable = [m for m in micrographs if m.id not in gathered.failed]
+    return training_key(
+        {
+            "format": 1,
+            "settings": settings.model_dump(mode="json", exclude=aside),
+            "recipe": recipe.key(),
+            "start": start.digest if start else None,
+            "labels": labels_digest(labels),
+            "micrographs": [(m.id, m.source.fingerprint()) for m in usable],
+        }
+    )
+
+
+def labels_digest(labels: Mapping[str, Labels]) -> str:
+    """Return a digest over the positions and signs of all labels."""
+    total = hashlib.sha256()
+    for name in sorted(labels):
+        one = labels[name]
+        total.update(f"{name}|{len(one)}|{one.complete}|".encode())
+        for column in (one.x_px, one.y_px, one.sign):
+            total.update(np.ascontiguousarray(column).tobytes())
+    return total.hexdigest()
