@@ -23,7 +23,7 @@ def test_everything_relion_passes_is_accepted():
     assert arguments.prefix == "External/job002/"
     assert arguments.in_mics == "Import/job001/micrographs.star"
     assert (arguments.in_coords, arguments.in_parts) == ("c.star", "p.star")
-    assert arguments.unused == ("in_movies", "in_3dref", "in_mask")
+    assert arguments.unused(["in_coords"]) == ("in_parts", "in_movies", "in_3dref", "in_mask")
     assert arguments.threads == "4"
     assert values == {}
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,27 @@ def test_missing_torch(tmp_path):
     assert done.returncode == 1
     assert left_in(tmp_path / "External/job002") == [markers.FAILURE]
     assert "libtorch.so is not there" in done.stderr
+
+
+def test_a_signal_while_torch_is_imported(tmp_path):
+    (tmp_path / "torch.py").write_text(
+        "import pathlib, time\npathlib.Path('importing').touch()\ntime.sleep(60)\n"
+    )
+    paths = [str(tmp_path), str(ROOT / "plugin"), str(ROOT / "external_job")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "frostpick_jobs.cli.relion", "pick", "--o", "External/job002/"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 60
+    while not (tmp_path / "importing").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    process.terminate()
+    _, printed = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "SIGTERM" in printed
+    assert left_in(tmp_path / "External/job002") == [markers.FAILURE]
 
 
 def test_unknown_label(tmp_path):

@@ -32,7 +32,8 @@ def run_relion_job(task: Literal["train", "pick"], argv: Sequence[str]) -> int:
     log_to_run_files()
     arguments, settings = read_command_line(task, argv)
     logger.info("frostpick %s: %s in %s", __version__, task, arguments.prefix)
-    for name in arguments.unused:
+    needed = ("in_coords", "in_parts") if task == "train" else ()
+    for name in arguments.unused(needed):
         logger.warning("input --%s is not used by this job", name)
     from frostpick_jobs.lifecycle import run_job
     from frostpick_jobs.relion.host import RelionHost

@@ -21,7 +21,6 @@ _INPUTS = {
     "in_3dref": "Not used.",
     "in_mask": "Not used.",
 }
-_UNUSED = ("in_movies", "in_3dref", "in_mask")
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class JobArguments:
         The job folder as RELION wrote it, with a slash at its end: what its tables use.
     in_mics, in_coords, in_parts
         Input files as RELION wrote them; None when the field was empty.
-    unused
-        Inputs that were given and are not used, for a warning.
+    given
+        Names of all the input fields that were filled in.
     device, threads
         From ``--gpu`` and ``--j``; None when not given.
     config
@@ -51,11 +50,15 @@ class JobArguments:
     in_mics: str | None = None
     in_coords: str | None = None
     in_parts: str | None = None
-    unused: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
     device: str | None = None
     threads: str | None = None
     config: str | None = None
     debug: bool = False
+
+    def unused(self, needed: Sequence[str]) -> tuple[str, ...]:
+        """Return the inputs that were given to a task that reads ``needed`` and micrographs."""
+        return tuple(name for name in self.given if name not in ("in_mics", *needed))
 
 
 class JobParser(argparse.ArgumentParser):
@@ -129,7 +132,7 @@ def job_arguments(namespace: argparse.Namespace) -> JobArguments:
         in_mics=given["in_mics"],
         in_coords=given["in_coords"],
         in_parts=given["in_parts"],
-        unused=tuple(name for name in _UNUSED if given[name] is not None),
+        given=tuple(name for name in _INPUTS if given[name] is not None),
         device=None if given["gpu"] is None else device_of(given["gpu"]),
         threads=given["j"],
         config=given["config"],

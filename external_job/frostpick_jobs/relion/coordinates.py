@@ -19,14 +19,14 @@ LIST_FILE = f"{SUFFIX}.star"
 SUFFIX_FILE = f"coords_suffix_{SUFFIX}.star"
 
 
-def write_coordinates(job: Path, output: MicrographOutput) -> None:
-    """Write the selected picks of one micrograph; a header alone when there are none.
+def write_coordinates(job: Path, output: MicrographOutput) -> int:
+    """Write the selected picks of one micrograph; return how many lay off the image.
 
-    Rounded to pixels inside the image: Extract truncates, and one coordinate
-    outside ends the whole Extract job with an error.
+    A header alone when there are none. Rounded to pixels, and those off the image left
+    out: Extract truncates, and one coordinate outside ends it with an error.
     """
     path = job / coordinate_file(output.micrograph.id)
-    write_micrograph_star(path, output.picks.keep(output.picks.selected), output.shape)
+    return write_micrograph_star(path, output.picks.keep(output.picks.selected), output.shape)
 
 
 def write_lists(

@@ -61,6 +61,7 @@ class RelionHost(Host):
         self._picks_pixel_size_A = picks_pixel_size_A
         self.spool = self._job / SPOOL
         self.ended = False
+        self._dropped = 0
         self.reporter = LineReporter(FileAppears(self._job / markers.ABORT_NOW, seconds=1.0))
 
     def begin(self) -> None:
@@ -89,7 +90,7 @@ class RelionHost(Host):
 
     def deliver_one(self, output: MicrographOutput) -> None:
         """Write ``<tail>_autopick.star``."""
-        write_coordinates(self._job, output)
+        self._dropped += write_coordinates(self._job, output)
 
     def deliver(self, delivery: Delivery) -> None:
         """Write the lists or the model, record, report and pictures, then the nodes."""
@@ -127,6 +128,8 @@ class RelionHost(Host):
         return read_micrographs(self._arguments.in_mics)
 
     def _write_lists(self, delivery: Delivery) -> tuple[str, NodeKind]:
+        if self._dropped:
+            logger.warning("%d picks lay off their micrographs and are left out", self._dropped)
         names = [output.micrograph.id for output in delivery.outputs]
         remove_stale(self._job, names)
         assert self._arguments.in_mics is not None

@@ -1,0 +1,224 @@
+"""The RELION host without a RELION: what it reads and what it leaves, by generation."""
+
+import shutil
+import threading
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+
+from frostpick.errors import InputError
+from frostpick.types import Picks
+from frostpick_jobs.cli import relion_job
+from frostpick_jobs.host import Delivery, MicrographOutput, Outcome
+from frostpick_jobs.job_lock import job_lock
+from frostpick_jobs.relion import markers
+from frostpick_jobs.relion.arguments import JobArguments
+from frostpick_jobs.relion.host import RelionHost
+
+GOLDEN = Path(__file__).parent / "relion_golden"
+JOB = "External/job002/"
+NAMES = ("MotionCorr/job002/Movies/gridA/x.12.mrc", "MotionCorr/job002/Movies/gridB/x.12.mrc")
+MICROGRAPHS = """
+# version 30001
+
+data_optics
+
+loop_
+_rlnOpticsGroupName #1
+_rlnOpticsGroup #2
+_rlnMicrographPixelSize #3
+fine 1 1.5
+coarse 2 3.0
+
+data_micrographs
+
+loop_
+_rlnMicrographName #1
+_rlnOpticsGroup #2
+{} 1
+{} 2
+
+"""
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mics.star").write_text(MICROGRAPHS.format(*NAMES))
+    for number, name in enumerate(NAMES):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        with mrcfile.new(path, np.full((60, 80), number, np.float32)):
+            pass
+    (tmp_path / JOB).mkdir(parents=True)
+    return tmp_path / JOB
+
+
+def host(**others):
+    labelled = bool(others.keys() & {"in_coords", "in_parts"})
+    fields = {"in_mics": "mics.star"} | others
+    return RelionHost(JobArguments(Path(JOB), JOB, **fields), labelled=labelled)
+
+
+def output(micrograph, x, y, selected):
+    score = np.linspace(2, -2, len(x))
+    picks = Picks.from_xy(micrograph.id, x, y, score=score, selected=selected)
+    return MicrographOutput(micrograph, picks, (60, 80), 1.5)
+
+
+def deliver(one, outputs):
+    for item in outputs:
+        one.deliver_one(item)
+    one.deliver(Delivery(outputs=outputs, threshold=0.0, record={"task": "pick"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "node"),
+    [
+        ("relion3", "coords_suffix_autopick.star"),
+        ("relion4", "autopick.star"),
+        ("relion5", "autopick.star"),
+    ],
+)
+def test_outputs_of_a_generation(job, name, node):
+    for file in ("job.star", "job_pipeline.star"):
+        shutil.copy(GOLDEN / f"{name}_{file}", job / file)
+    one = host()
+    one.begin()
+    first, second = one.micrographs()
+    outputs = [
+        output(first, [10.5, 79.4, 3.0, 99.0], [20.4, 0.2, 3.0, 3.0], [True, True, False, True]),
+        output(second, [], [], []),
+    ]
+    deliver(one, outputs)
+    assert not markers.present(job)
+    one.end(Outcome.FINISHED)
+    assert (job / markers.SUCCESS).exists()
+    written = (job / "RELION_OUTPUT_NODES.star").read_bytes()
+    assert written == (GOLDEN / f"{name}_nodes.star").read_bytes()
+    assert (job / "autopick.star").read_bytes() == (GOLDEN / f"{name}_autopick.star").read_bytes()
+    assert (job / node).is_file()
+    assert (job / "coords_suffix_autopick.star").exists() == (name == "relion3")
+    header, *rows = (job / "Movies/gridA/x.12_autopick.star").read_text().split("AnglePsi #5\n")
+    assert "data_\n" in header
+    # Rounded half up, (99, 3) is off the image, the third is not selected.
+    values = [line.split() for line in rows[0].splitlines() if line]
+    assert [[float(v) for v in row[:3]] for row in values] == [[11, 20, 2], [79, 0, 0.666667]]
+    assert (job / "Movies/gridB/x.12_autopick.star").read_text().count("\n") >= 8
+
+
+def test_stale_coordinates_go(job):
+    one = host()
+    one.begin()
+    first, second = one.micrographs()
+    deliver(one, [output(first, [5], [5], [True]), output(second, [6], [6], [True])])
+    (job / "Movies/gridB/notes.star").write_text("the user's own")
+    deliver(one, [output(first, [5], [5], [True])])
+    assert (job / "Movies/gridA/x.12_autopick.star").exists()
+    assert sorted(p.name for p in (job / "Movies/gridB").iterdir()) == ["notes.star"]
+
+
+def test_micrographs_are_read_byte_for_byte(job):
+    one = host()
+    first, second = one.micrographs()
+    assert (first.id, second.id) == NAMES
+    assert (first.pixel_size_A, second.pixel_size_A) == (1.5, 3.0)
+    assert (first.group, second.group) == ("fine", "coarse")
+    with first.source.fetch() as path:
+        assert path == Path.cwd() / NAMES[0]
+
+
+def test_links_are_not_resolved_and_missing_files_are_nobodys_concern_yet(job, tmp_path):
+    outside = tmp_path.parent / f"{tmp_path.name}_outside"
+    outside.mkdir()
+    (tmp_path / "linked").symlink_to(outside)
+    (tmp_path / "mics.star").write_text(MICROGRAPHS.format("linked/a.mrc", "linked/b.mrc"))
+    assert [m.id for m in host().micrographs()] == ["linked/a.mrc", "linked/b.mrc"]
+
+
+def test_a_micrograph_named_twice(job, tmp_path):
+    (tmp_path / "mics.star").write_text(MICROGRAPHS.format(NAMES[0], NAMES[0]))
+    with pytest.raises(InputError, match="more than once"):
+        host().begin()
+
+
+@pytest.mark.parametrize("kind", ["list", "suffix"])
+def test_labels_from_either_kind_of_coordinates(job, tmp_path, kind):
+    folder = tmp_path / "ManualPick/job007/Movies/gridA"
+    folder.mkdir(parents=True)
+    (folder / "x.12_manualpick.star").write_text(
+        "\ndata_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n10 20\n30.5 40\n\n"
+    )
+    if kind == "list":
+        node = "ManualPick/job007/manualpick.star"
+        text = "\ndata_coordinate_files\n\nloop_\n_rlnMicrographName #1\n"
+        text += "_rlnMicrographCoordinates #2\n"
+        text += f"{NAMES[0]} ManualPick/job007/Movies/gridA/x.12_manualpick.star\n\n"
+    else:
+        node, text = "ManualPick/job007/coords_suffix_manualpick.star", "mics.star\n"
+    (tmp_path / node).write_text(text)
+    one = host(in_coords=node)
+    one.begin()
+    labels = one.labels()
+    assert list(labels) == [NAMES[0]]
+    np.testing.assert_array_equal(labels[NAMES[0]].x_px, [10, 30.5])
+    np.testing.assert_array_equal(labels[NAMES[0]].y_px, [20, 40])
+
+
+def test_labels_from_particles_are_recentred(job, tmp_path):
+    columns = ["CoordinateX", "CoordinateY", "MicrographName", "OpticsGroup", "OriginXAngst"]
+    columns.append("OriginYAngst")
+    loop = "".join(f"_rln{name} #{n}\n" for n, name in enumerate(columns, 1))
+    (tmp_path / "particles.star").write_text(
+        "\ndata_optics\n\nloop_\n_rlnOpticsGroup #1\n_rlnImagePixelSize #2\n1 6.0\n2 6.0\n\n"
+        f"\ndata_particles\n\nloop_\n{loop}"
+        f"20 30 {NAMES[0]} 1 3.0 -1.5\n20 30 {NAMES[1]} 2 3.0 -1.5\n\n"
+    )
+    labels = host(in_parts="particles.star").labels()
+    # The centre is the coordinate less the origin, in pixels of each micrograph.
+    assert [(v.x_px[0], v.y_px[0]) for v in labels.values()] == [(18, 31), (19, 30.5)]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "asked", "marker"),
+    [
+        (Outcome.FINISHED, False, markers.SUCCESS),
+        (Outcome.FAILED, False, markers.FAILURE),
+        (Outcome.FAILED, True, markers.FAILURE),
+        (Outcome.ABORTED, True, markers.ABORTED),
+        (Outcome.ABORTED, False, markers.FAILURE),
+    ],
+)
+def test_exit_files(job, outcome, asked, marker):
+    if asked:
+        (job / markers.ABORT_NOW).touch()
+    host().end(outcome)
+    assert [p.name for p in job.glob("RELION_JOB_EXIT_*")] == [marker]
+
+
+def test_the_end_never_raises(job):
+    shutil.rmtree(job)
+    host().end(Outcome.FAILED)
+
+
+def test_a_second_start_leaves_the_running_job_alone(job, monkeypatch):
+    monkeypatch.setattr(relion_job, "log_to_run_files", lambda: None)
+    release, held = threading.Event(), threading.Event()
+
+    def hold():
+        with job_lock(job / ".frostpick"):
+            held.set()
+            release.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(10)
+    try:
+        argv = ["--o", JOB, "--in_mics", "mics.star"]
+        assert relion_job.run_relion_job("pick", argv) == relion_job.BUSY
+    finally:
+        release.set()
+        thread.join()
+    assert not markers.present(job)
