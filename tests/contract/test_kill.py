@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-KILLS = 10
+PICKING_KILLS, TRAINING_KILLS = 10, 3
+#: Files that hold times, or a process id.
+TIMED = {"run.json", "report.html", "lock", "delivered.json"}
 NAMES = [f"grid{i % 3}/mic_{i:02d}.mrc" for i in range(12)]
 
 # Everything is imported once; each attempt is a fork that is killed, or at last left to end.
@@ -20,7 +22,7 @@ import json, os, random, signal, sys, time
 from frostpick_jobs import api
 import frostpick_jobs.tasks.finish as finish
 
-project, kills, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+task, project, kills, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 # Pictures take most of the time, and no result depends on them.
 finish.pick_figures = lambda *a: []
 
@@ -29,7 +31,12 @@ def attempt(out):
     if child == 0:
         code = 1
         try:
-            api.pick(f"{project}/Micrographs", out, diameter=64, pixel_size=2.0, threads=1)
+            given = dict(out=out, diameter=64, pixel_size=2.0, threads=1)
+            if task == "pick":
+                api.pick(f"{project}/Micrographs", **given)
+            else:
+                given.update(network="conv31", epochs=2)
+                api.train(f"{project}/Micrographs", f"{project}/labels.csv", **given)
             code = 0
         finally:
             os._exit(code)
@@ -46,12 +53,13 @@ def finished():
     return sum(n.endswith(".npz") for n in os.listdir(stored)) if os.path.isdir(stored) else 0
 
 while len(killed) < kills:
-    before, gain = finished(), dice.choice([0, 1, 1, 2, 3])
+    before, gain = finished(), dice.choice([0, 1, 1, 2, 3]) if task == "pick" else 0
     child, until = attempt(f"{project}/killed"), time.monotonic() + whole
     while finished() < before + gain and time.monotonic() < until:
         time.sleep(0.002)
     # In the rest of a micrograph, or, once all are picked, anywhere in the delivery.
-    time.sleep(dice.uniform(0, 0.05 if finished() < 12 else whole / 2))
+    within_one = task == "pick" and finished() < 12
+    time.sleep(dice.uniform(0, 0.05 if within_one else whole / 6 if task == "pick" else whole / 2))
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     killed.append([os.WIFSIGNALED(status), finished()])
@@ -68,16 +76,15 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.slow
-def test_killed_at_random_times(tmp_path: Path, data: Any) -> None:
-    data.write_micrographs(tmp_path, NAMES)
+def kill_and_continue(task: str, project: Path, kills: int) -> tuple[Path, Path]:
+    """Run a job once whole and once killed so many times; return both output folders."""
     seed = random.SystemRandom().randrange(10**6)
     root = Path(__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", ATTEMPTS, str(tmp_path), str(KILLS), str(seed)],
+        [sys.executable, "-c", ATTEMPTS, task, str(project), str(kills), str(seed)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         env={"PYTHONPATH": f"{root / 'plugin'}:{root / 'external_job'}", "OMP_NUM_THREADS": "1"},
         check=False,
     )
@@ -85,13 +92,38 @@ def test_killed_at_random_times(tmp_path: Path, data: Any) -> None:
     said = json.loads(done.stdout.splitlines()[-1])
     print(f"seed {seed}: {said}")
     assert said["status"] == 0 and any(killed for killed, _ in said["killed"])
-    whole, killed = contents(tmp_path / "whole"), contents(tmp_path / "killed")
-    assert sorted(whole) == sorted(killed)
-    timed = {"run.json", "report.html", "lock", "delivered.json", "threshold.json"}
-    for name in whole:
-        if Path(name).name not in timed and not name.endswith(".npz"):
-            assert whole[name] == killed[name], name
-    assert not [name for name in killed if name.endswith(".tmp")]
-    first, second = (json.loads(c["run.json"]) for c in (whole, killed))
-    assert first["counts"] == second["counts"] and first["model"] == second["model"]
-    assert first["threshold"]["score"] == second["threshold"]["score"]
+    return project / "whole", project / "killed"
+
+
+def compare(whole: Path, killed: Path) -> None:
+    """Check that both folders hold the same files, with the same content but for times."""
+    first, second = contents(whole), contents(killed)
+    assert sorted(first) == sorted(second)
+    assert not [name for name in second if name.endswith(".tmp")]
+    for name in first:
+        if Path(name).name not in TIMED and not name.endswith(".npz"):
+            assert first[name] == second[name], name
+    records = [json.loads(content["run.json"]) for content in (first, second)]
+    assert records[0]["counts"] == records[1]["counts"]
+    assert records[0]["model"] == records[1]["model"]
+
+
+@pytest.mark.slow
+def test_picking_killed_at_random_times(tmp_path: Path, data: Any) -> None:
+    data.write_micrographs(tmp_path, NAMES)
+    whole, killed = kill_and_continue("pick", tmp_path, PICKING_KILLS)
+    compare(whole, killed)
+    thresholds = [
+        json.loads((out / "run.json").read_text())["threshold"] for out in (whole, killed)
+    ]
+    assert thresholds[0]["score"] == thresholds[1]["score"]
+
+
+@pytest.mark.slow
+def test_training_killed_at_random_times(tmp_path: Path, data: Any) -> None:
+    data.write_micrographs(tmp_path, NAMES[:6])
+    lines = [
+        f"{name},{x},{y}" for number, name in enumerate(NAMES[:6]) for x, y in data.truth(number)
+    ]
+    (tmp_path / "labels.csv").write_text("micrograph,x_px,y_px\n" + "\n".join(lines) + "\n")
+    compare(*kill_and_continue("train", tmp_path, TRAINING_KILLS))

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -123,11 +123,7 @@ class FolderHost(Host):
             delivery.model.save(self.out / "model")
             self._write_curve(delivery)
         else:
-            write_csv(self.out / "picks.csv", (one.picks for one in delivery.outputs))
-            shapes = {one.micrograph.id: one.shape for one in delivery.outputs}
-            selected = (_selected(one) for one in delivery.outputs)
-            write_star_list(self.out / "picks.star", selected, shapes)
-            self._remove_stale(delivery)
+            self._write_picks(delivery)
         write_text(self.out / "run.json", json.dumps(delivery.record, indent=2) + "\n")
         title = f"frostpick {delivery.record.get('task', 'job')}: {self.out.absolute().name}"
         write_text(self.out / "report.html", job_report(title, delivery))
@@ -147,9 +143,21 @@ class FolderHost(Host):
         writer.writerows(rows)
         write_text(self.out / "training.csv", text.getvalue())
 
-    def _remove_stale(self, delivery: Delivery) -> None:
+    def _write_picks(self, delivery: Delivery) -> None:
+        shapes: dict[str, tuple[int, int]] = {}
+
+        def all_picks() -> Iterator[Picks]:
+            for one in delivery.outputs:
+                shapes[one.micrograph.id] = one.shape
+                yield one.picks
+
+        write_csv(self.out / "picks.csv", all_picks())
+        selected = (_selected(one) for one in delivery.outputs)
+        write_star_list(self.out / "picks.star", selected, shapes)
+        self._remove_stale(shapes)
+
+    def _remove_stale(self, current: Iterable[str]) -> None:
         """Remove the files of micrographs that are no longer in the job."""
-        current = [one.micrograph.id for one in delivery.outputs]
         for micrograph_id in self._written.stale(current):
             path = star_path(self.out / "star", micrograph_id)
             path.unlink(missing_ok=True)
