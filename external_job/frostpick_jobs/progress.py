@@ -109,7 +109,7 @@ class LineReporter:
 
 
 class BarReporter:
-    """Progress as a bar on a terminal.
+    """Progress as a bar on a terminal, one a stage, left there when the stage is done.
 
     Parameters
     ----------
@@ -118,34 +118,18 @@ class BarReporter:
     """
 
     def __init__(self, stop: StopHook | None = None) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
         self._stop = stop
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[metrics]}"),
-            console=Console(stderr=True),
-        )
-        self._bar = self._progress.add_task("", total=None, visible=False, metrics="")
+        self._bar: _Bar | None = None
 
     def stage(self, name: str, total: int) -> None:
-        """Start a bar."""
-        self._progress.start()
-        self._progress.reset(self._bar, description=name, total=total, visible=True, metrics="")
+        """Start a bar; none for a stage without steps."""
+        self.close()
+        self._bar = _Bar(name, total) if total else None
 
     def advance(self, n: int = 1, **metrics: float) -> None:
         """Move the bar."""
-        self._progress.update(self._bar, advance=n, metrics=shown(metrics).strip(", "))
+        if self._bar is not None and self._bar.move(n, shown(metrics).strip(", ")):
+            self.close()
 
     def figure(self, name: str, png: bytes, caption: str) -> None:
         """Ignore: pictures are in the report."""
@@ -156,6 +140,35 @@ class BarReporter:
 
     def close(self) -> None:
         """Give the terminal back."""
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
+
+
+class _Bar:
+    """One bar of rich, alive from its making to `close`."""
+
+    def __init__(self, name: str, total: int) -> None:
+        from rich import progress
+        from rich.console import Console
+
+        self._progress = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeRemainingColumn(),
+            progress.TextColumn("{task.fields[metrics]}"),
+            console=Console(stderr=True),
+        )
+        self._task = self._progress.add_task(name, total=total, metrics="")
+        self._progress.start()
+
+    def move(self, n: int, metrics: str) -> bool:
+        """Move on, and tell whether the end is reached."""
+        self._progress.update(self._task, advance=n, metrics=metrics)
+        return self._progress.finished
+
+    def close(self) -> None:
         self._progress.stop()
 
 
