@@ -25,7 +25,7 @@ import torch
 
 from frostpick.config import PickSettings
 from frostpick_jobs.lifecycle import run_job
-from frostpick_jobs.tasks import finish, missing, run_pick
+from frostpick_jobs.tasks import finish, missing, run_pick, train
 
 SHAPE, DIAMETER_A, PIXEL_A = (192, 224), 64.0, 2.0
 NAMES = [
@@ -144,6 +144,8 @@ class Spy:
         self.draw = False
         draw = finish.pick_figures
         monkeypatch.setattr(finish, "pick_figures", lambda *a: draw(*a) if self.draw else [])
+        look = train.picked_figures
+        monkeypatch.setattr(train, "picked_figures", lambda *a: look(*a) if self.draw else [])
 
     def watch(self, host: Any) -> Any:
         """Note every call of the host's methods, in order."""

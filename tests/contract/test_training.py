@@ -93,14 +93,17 @@ def test_train_stop_continue(case: Any, spy: Any, data: Any, new_case: Any) -> N
 
     assert train(case, spy, labels, during) == 130
     assert spy.ends() == ["aborted"] and "deliver" not in spy.names()
+    spy.draw = True
     assert train(case, spy, labels) == 0
+    spy.draw = False
     names = spy.names()
     assert names[0] == "begin" and names[-2:] == ["deliver", "end"]
     assert names.count("begin") == names.count("deliver") == names.count("end") == 1
     (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
     assert delivery.record["counts"]["labels"] == sum(len(data.truth(n)) for n in range(6))
     assert len(delivery.record["curve"]) >= 1
-    assert [name for name, png, caption in delivery.figures if png.startswith(b"\x89PNG")]
+    names = [name for name, png, caption in delivery.figures if png.startswith(b"\x89PNG")]
+    assert len(names) == 1 + 4 and sum(n.startswith("picks_on_") for n in names) == 4
     uninterrupted = new_case("another")
     assert train(uninterrupted, spy, write_labels(uninterrupted, data)) == 0
     (other,) = [call[1] for call in spy.calls if call[0] == "deliver"]

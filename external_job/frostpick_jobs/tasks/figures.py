@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.inference.pick import MicrographPicks
 from frostpick.report.figure import Figure
 from frostpick.report.micrographs import picks_on_micrograph
 from frostpick.report.scores import expected_precision_recall, score_histogram
@@ -22,11 +23,12 @@ def pick_figures(
     """Draw the scores, and the picks on at most 12 of the micrographs that have a preview."""
     plots = [score_histogram(scores, threshold), expected_precision_recall(scores, threshold)]
     for micrograph_id in spread(previewed, MOST_SHOWN):
-        plots += _on_micrograph(store.get(micrograph_id), threshold)
+        plots += on_micrograph(store.get(micrograph_id), threshold)
     return plots
 
 
-def _on_micrograph(result: StoredPicks, threshold: float) -> list[Figure]:
+def on_micrograph(result: StoredPicks | MicrographPicks, threshold: float) -> list[Figure]:
+    """Draw the picks on a micrograph, if it has a preview."""
     if result.preview is None:
         return []
     picks = result.picks.select(threshold)

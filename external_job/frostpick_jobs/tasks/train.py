@@ -12,12 +12,14 @@ from frostpick.config import TrainSettings
 from frostpick.errors import InputError, LabelError
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import load_model
+from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves
 from frostpick.runtime.run_record import RunRecord
 from frostpick.training.train import TrainingResult, train_picker
 from frostpick.types import Labels
 from frostpick_jobs.host import Delivery, Host
 from frostpick_jobs.tasks.claim import claim
+from frostpick_jobs.tasks.trained import picked_figures
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +67,13 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
         result = train_picker(
             micrographs, labels, settings, start=start, spool=spool, reporter=host.reporter
         )
-    _deliver(host, settings, result, labels, record)
+    plots = [training_curves(result.curve)]
+    with record.stage("pictures"):
+        contrast = result.summary.get("contrast", settings.contrast)
+        plots += picked_figures(
+            result.model, micrographs, labels, settings, contrast, host.reporter
+        )
+    _deliver(host, settings, result, labels, plots, record)
     return TrainSummary(result.model, result.curve, result.summary)
 
 
@@ -88,10 +96,10 @@ def _deliver(
     settings: TrainSettings,
     result: TrainingResult,
     labels: Mapping[str, Labels],
+    plots: Sequence[Figure],
     record: RunRecord,
 ) -> None:
-    plot = training_curves(result.curve)
-    figures = [(plot.name, plot.png, plot.caption)]
+    figures = [(plot.name, plot.png, plot.caption) for plot in plots]
     for figure in figures:
         host.reporter.figure(*figure)
     record.add(
