@@ -37,11 +37,20 @@ def test_nnpu_where_the_negative_risk_is_positive() -> None:
 def test_nnpu_clamps_and_then_ignores_the_unlabelled() -> None:
     # L_U(0) = ln 4/3 = .288 < 0.5 ln 4 = .693: only 0.5 ln 4/3 is left
     positive, unlabelled = logits(LN3), logits(-LN3)
-    risk = nnpu(positive, unlabelled, 0.5)
+    risk = nnpu(positive, unlabelled, 0.5, tolerance=0.0)
     assert risk.item() == pytest.approx(0.5 * THREE_QUARTERS, rel=1e-6)
     risk.backward()
     assert unlabelled.grad is not None and unlabelled.grad.item() == 0.0
     assert positive.grad is not None and positive.grad.item() == pytest.approx(-0.5 * 0.25)
+
+
+def test_nnpu_tolerance_is_in_units_of_the_prior() -> None:
+    # the negative risk, .288 - .693 = -.405, is above -1 * 0.5 and below -0.5 * 0.5
+    positive, unlabelled = logits(LN3), logits(-LN3)
+    whole = 0.5 * THREE_QUARTERS + THREE_QUARTERS - 0.5 * QUARTER
+    assert nnpu(positive, unlabelled, 0.5, tolerance=1.0).item() == pytest.approx(whole, rel=1e-5)
+    cut = 0.5 * THREE_QUARTERS - 0.25
+    assert nnpu(positive, unlabelled, 0.5, tolerance=0.5).item() == pytest.approx(cut, rel=1e-5)
 
 
 def test_ge_kl() -> None:

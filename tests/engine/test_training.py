@@ -18,6 +18,7 @@ from frostpick.inference.pick import pick_image
 from frostpick.inference.plan import plan_picking
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.reporter import SilentReporter
+from frostpick.training import course, gather
 from frostpick.training.recipe import Recipe
 from frostpick.training.train import TrainingResult, train_picker
 from frostpick.types import Labels, LocalFile, Micrograph
@@ -84,12 +85,16 @@ def train(
     )
 
 
+class Killed(BaseException):
+    """Stands for kill -9: nothing catches it."""
+
+
 class StopAt(SilentReporter):
     """Asks to stop at the n-th check of the training stage."""
 
-    def __init__(self, step: int) -> None:
+    def __init__(self, step: int, kind: type[BaseException] = JobStopped) -> None:
         super().__init__()
-        self.step, self.training, self.steps = step, False, 0
+        self.step, self.kind, self.training, self.steps = step, kind, False, 0
 
     def stage(self, name: str, total: int) -> None:
         self.training = name == "training"
@@ -98,7 +103,7 @@ class StopAt(SilentReporter):
         if self.training:
             self.steps += 1
             if self.steps > self.step:
-                raise JobStopped("stopped")
+                raise self.kind("stopped")
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +148,35 @@ def test_a_stopped_training_gives_the_same_model(
     again = train(data, tmp_path)
     assert again.model.digest == trained.model.digest
     assert again.curve == trained.curve
+
+
+@pytest.mark.parametrize("every", [0.0, 1e9])
+def test_a_killed_training_gives_the_same_model(
+    data: tuple[list[Micrograph], dict[str, Labels]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    every: float,
+) -> None:
+    whole = train(data, tmp_path / "whole", recipe=SHORT)
+    monkeypatch.setattr(course, "SAVE_EVERY_S", every)
+    for step in (3, 4):  # a kill saves nothing: only what was saved before is there
+        with pytest.raises(Killed):
+            train(data, tmp_path / "killed", StopAt(step, Killed), recipe=SHORT)
+    assert (tmp_path / "killed" / "training.safetensors").exists() == (every == 0.0)
+    again = train(data, tmp_path / "killed", recipe=SHORT)
+    assert again.model.digest == whole.model.digest
+
+
+def test_images_in_files_train_like_images_in_memory(
+    data: tuple[list[Micrograph], dict[str, Labels]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    in_memory = train(data, tmp_path / "a", recipe=SHORT)
+    monkeypatch.setattr(gather, "IN_MEMORY", 0)
+    in_files = train(data, tmp_path / "b", recipe=SHORT)
+    assert in_files.model.digest == in_memory.model.digest
+    assert not (tmp_path / "b" / "working").exists()
 
 
 def test_another_training_in_the_spool_is_refused(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from frostpick.errors import JobStopped
+from frostpick.errors import DeviceError, JobStopped
 from frostpick.models.dense import DenseNetwork
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.checkpoint import as_saved, load_checkpoint, save_checkpoint
@@ -109,7 +109,7 @@ class Course:
             except JobStopped:
                 self._save()
                 raise
-            loss = self.trainer.step()
+            loss = self._step()
             self._losses.append(loss)
             rate = self.trainer.schedule.rate_at(self.trainer.done - 1)
             reporter.advance(1, loss=loss, learning_rate=rate)
@@ -129,6 +129,15 @@ class Course:
         return [
             {**row, "chosen": float(row["step"] == self.chosen_step)} for row in self.progress.curve
         ]
+
+    def _step(self) -> float:
+        try:
+            return self.trainer.step()
+        except torch.cuda.OutOfMemoryError as error:
+            raise DeviceError(
+                f"{self.trainer.device} is out of memory at a training step; choose another GPU or "
+                "--device cpu and continue the job"
+            ) from error
 
     def network(self) -> DenseNetwork:
         """Return the kept network, in evaluation mode, on the training device."""

@@ -20,6 +20,8 @@ ObjectiveFunction = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
 #: Smallest variance of the number of particles in `ge_binomial`; below it the
 #: discretised Gaussian is one spike and gives no gradient.
 VARIANCE_FLOOR = 0.25
+#: Default tolerance of `nnpu`, in units of the prior.
+TOLERANCE = 1.0
 #: Clamp of the mean probability in `ge_kl`: its logarithms stay finite.
 MEAN_CLAMP = 1e-6
 
@@ -33,16 +35,21 @@ def pn(positive: torch.Tensor, unlabelled: torch.Tensor, prior: float) -> torch.
     return prior * softplus(-p).mean() + (1.0 - prior) * softplus(u).mean()
 
 
-def nnpu(positive: torch.Tensor, unlabelled: torch.Tensor, prior: float) -> torch.Tensor:
+def nnpu(
+    positive: torch.Tensor, unlabelled: torch.Tensor, prior: float, tolerance: float = TOLERANCE
+) -> torch.Tensor:
     """Non-negative risk of positive and unlabelled data, the clamped form.
 
-    ``prior * L_P(1) + max(0, L_U(0) - prior * L_P(0))`` of Kiryo et al. (2017),
-    eq. 6: the second term estimates the risk on negatives, which cannot be
-    below zero; where the estimate is, it teaches nothing.
+    ``prior * L_P(1) + max(-tolerance * prior, L_U(0) - prior * L_P(0))``, eq. 6 of
+    Kiryo et al. (2017) with their tolerance beta in units of the prior. The second
+    term estimates the risk on negatives, which cannot be below zero; where the
+    estimate is clearly below, it teaches nothing. A few tiles hold now more, now
+    fewer particles than the prior says: without tolerance half of the steps would
+    teach nothing about the background.
     """
     p, u = positive.float(), unlabelled.float()
     negative_risk = softplus(u).mean() - prior * softplus(p).mean()
-    return prior * softplus(-p).mean() + negative_risk.clamp(min=0.0)
+    return prior * softplus(-p).mean() + negative_risk.clamp(min=-tolerance * prior)
 
 
 def ge_kl(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -126,6 +127,7 @@ def train_picker(
     course.run(reporter)
     setting = Setting(settings, start, spec, reading, gathered, split, given)
     model, summary = finish(course, setting)
+    shutil.rmtree(reading.folder, ignore_errors=True)
     summary["wall_s"] = time.monotonic() - wall
     summary["cpu_s"] = time.process_time() - cpu
     return TrainingResult(model, course.curve(), summary)
