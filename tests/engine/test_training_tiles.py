@@ -134,6 +134,16 @@ def test_label_tiles_do_not_count_as_unlabelled() -> None:
     assert targets.positive[:3].any((1, 2)).all()
 
 
+def test_known_empty_places() -> None:
+    image = an_image([(60.0, 70.0)])
+    empty = np.array([[float(y), 20.0] for y in range(10, 110, 4)])
+    sampler = a_sampler([TrainingImage(**{**vars(image), "empty_yx": empty})])
+    for step in range(8):
+        targets = sampler.targets(sampler.plan(step))
+        assert targets.positive[0].any() and targets.empty[1:3].any()
+        assert not (targets.positive & targets.empty).any()
+
+
 def test_mirrored_and_discs() -> None:
     assert mirrored(np.arange(-3, 7), 4).tolist() == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
     places = np.stack(np.meshgrid([0.0, 3.0], [0.0, 4.0], indexing="ij"), axis=-1)

@@ -123,15 +123,11 @@ class TileSampler:
         g = geometry
         self.particles = [im.training_particles(g.guard) for im in images]
         self.empty = [_outside(im, im.empty_yx, g.guard) for im in images]
-        self.labels = [
-            (i, y, x)
-            for i, im in enumerate(images)
-            for y, x in [*self.particles[i].tolist(), *self.empty[i].tolist()]
-            if im.trains
-        ]
+        self.positives = _places(images, self.particles)
+        self.labels = self.positives + _places(images, self.empty)
         self.cells = [cell for i, im in enumerate(images) for cell in _cells(i, im, g)]
-        if not self.labels or not self.cells:
-            raise ValueError("a sampler needs at least one label and one cell to train on")
+        if not self.positives or not self.cells:
+            raise ValueError("a sampler needs at least one particle and one cell to train on")
 
     def plan(self, step: int) -> list[TilePlan]:
         """Return the tiles of a step."""
@@ -139,9 +135,9 @@ class TileSampler:
         reach = self.geometry.stride * (self.geometry.outputs // 2)
         plans = []
         for k in range(self.by_label):
-            image, y, x = self.labels[
-                self._cycle(LABEL_CYCLE, len(self.labels), self.by_label * step + k)
-            ]
+            # the first tile always holds a particle: no objective is defined without one
+            pool = self.labels if k else self.positives
+            image, y, x = pool[self._cycle(LABEL_CYCLE, len(pool), self.by_label * step + k)]
             shift = rng.uniform(-0.7, 0.7, 2) * reach
             plans.append(self._tile(rng, image, y + shift[0], x + shift[1], by_label=True))
         for k in range(self.by_cell):
@@ -263,6 +259,15 @@ def _outside(image: TrainingImage, points: Points, guard: float) -> Points:
     if image.held_out is None:
         return points
     return points[~image.held_out.contains(points, guard)]
+
+
+def _places(
+    images: Sequence[TrainingImage], points: Sequence[Points]
+) -> list[tuple[int, float, float]]:
+    """Return (image, y, x) of the points on images that train."""
+    return [
+        (i, y, x) for i, image in enumerate(images) for y, x in points[i].tolist() if image.trains
+    ]
 
 
 def _cells(
