@@ -36,12 +36,13 @@ def test_the_answer_is_largest_at_its_own_diameter_and_for_dark():
     assert float(scores(disc((300, 300), (150, 150), 32, +2.0)).logits[37, 37]) < 0
 
 
-def test_flat_images_answer_nothing_and_white_noise_one():
-    level = float(scores(torch.full((200, 200), -3.0)).logits.abs().max())
+def test_ice_answers_nothing_white_noise_one_and_carbon_less():
+    assert float(scores(torch.full((200, 200), -0.4)).logits.abs().max()) < 1e-3
     torch.manual_seed(0)
-    assert level < 1e-3
-    deviation = float(scores(torch.randn(900, 900)).logits.std())
-    assert deviation == pytest.approx(1.0, abs=0.1)
+    assert float(scores(torch.randn(900, 900)).logits.std()) == pytest.approx(1.0, abs=0.1)
+    particle = disc((300, 300), (150, 150), 32)
+    on_ice, on_carbon = (float(scores(particle - level).logits[37, 37]) for level in (0.0, 4.0))
+    assert on_carbon < 0 < on_ice
 
 
 def test_tiles_do_not_matter():

@@ -245,10 +245,14 @@ def test_the_plan_needs_a_diameter_and_the_given_one_wins(caplog):
         plan_picking(MODEL, PickSettings(device="cpu"))
     own = replace(MODEL, card=MODEL.card.model_copy(update={"diameter_A": 100.0}))
     plan = plan_picking(own, PickSettings(device="cpu"))
-    assert (plan.diameter_A, plan.scale_diameter_A, plan.min_distance_A) == (100.0, 100.0, 50.0)
+    assert (plan.diameter_A, plan.scale_diameter_A, plan.min_distance_A) == (100.0, 100.0, 70.0)
     with caplog.at_level("INFO"):
         plan = plan_picking(own, PickSettings(device="cpu", diameter=140.0))
-    assert (plan.diameter_A, plan.scale_diameter_A, plan.min_distance_A) == (140.0, 100.0, 70.0)
+    assert (plan.diameter_A, plan.scale_diameter_A, plan.min_distance_A) == (
+        140.0,
+        100.0,
+        pytest.approx(98.0),
+    )
     assert "trained for" in caplog.text
     plan = plan_picking(own, PickSettings(device="cpu", min_distance=33.0))
     assert plan.min_distance_A == 33.0

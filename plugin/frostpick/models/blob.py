@@ -11,8 +11,12 @@ from frostpick.models.dense import DenseNetwork
 
 #: Width of the wide Gaussian over that of the narrow one.
 RATIO = 1.6
-#: Half width of the kernels in deviations of the wide Gaussian.
+#: Half width of the kernels in deviations of the widest Gaussian.
 REACH = 3.0
+#: Deviations of the ice by which the surroundings may differ from it without a penalty.
+TOLERANCE = 0.5
+#: Penalty for each further deviation, in units of the band-passed image.
+PENALTY = 0.4
 
 
 class DifferenceOfGaussians(DenseNetwork):
@@ -20,8 +24,9 @@ class DifferenceOfGaussians(DenseNetwork):
 
     The two Gaussians are those whose difference is nearest to a Laplacian of
     deviation ``radius / sqrt(2)``, the one with the largest answer at the centre of a
-    disc (Lindeberg, Int. J. Comput. Vision 30, 1998). Of white noise of
-    deviation 1 the output has deviation 1.
+    disc (Lindeberg, Int. J. Comput. Vision 30, 1998). Where the surroundings, a
+    Gaussian of deviation ``radius``, are no ice but carbon or a crystal, the answer
+    is lowered. Of white noise of deviation 1 the output has deviation 1.
 
     Parameters
     ----------
@@ -36,24 +41,26 @@ class DifferenceOfGaussians(DenseNetwork):
         if diameter_px < 4 or stride < 1:
             raise ValueError(f"diameter_px {diameter_px} >= 4 and stride {stride} >= 1 are needed")
         laplacian = diameter_px / 2 / math.sqrt(2)
-        # sigma^2 of the Laplacian is the geometric mean of those of the two Gaussians.
-        narrow, wide = laplacian / math.sqrt(RATIO), laplacian * math.sqrt(RATIO)
-        half = math.ceil(REACH * wide)
+        # The variance of the Laplacian is the geometric mean of those of the two Gaussians.
+        widths = (laplacian / math.sqrt(RATIO), laplacian * math.sqrt(RATIO), diameter_px / 2)
+        half = math.ceil(REACH * max(widths))
         self.stride = stride
         self.receptive_field = 2 * half + 1
-        profiles = torch.stack([_gaussian(narrow, half), _gaussian(wide, half)])
-        kernel = torch.einsum("s,sy,sx->yx", torch.tensor([-1.0, 1.0]), profiles, profiles)
-        signs = torch.tensor([-1.0, 1.0]) / kernel.norm()
+        profiles = torch.stack([_gaussian(width, half) for width in widths])
+        narrow, wide, _ = (profile[:, None] * profile[None, :] for profile in profiles)
+        self.noise = float((wide - narrow).norm())
         self.register_buffer("columns", profiles[:, None, :, None].float(), persistent=False)
         self.register_buffer("rows", profiles[:, None, None, :].float(), persistent=False)
-        self.register_buffer("signs", signs[None, :, None, None].float(), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Filter ``(b, 1, h, w)``; return ``(b, 1, oh, ow)``, positive on dark discs."""
-        columns, rows, signs = (self.get_buffer(name) for name in ("columns", "rows", "signs"))
+        columns, rows = self.get_buffer("columns"), self.get_buffer("rows")
         smooth = conv2d(x, columns, stride=(self.stride, 1))
-        smooth = conv2d(smooth, rows, stride=(1, self.stride), groups=2)
-        return (signs * smooth).sum(1, keepdim=True)
+        smooth = conv2d(smooth, rows, stride=(1, self.stride), groups=3)
+        narrow, wide, around = smooth.split(1, dim=1)
+        off_ice = (around.abs() - TOLERANCE).clamp_min(0)
+        answer: torch.Tensor = (wide - narrow - PENALTY * off_ice) / self.noise
+        return answer
 
 
 def _gaussian(sigma: float, half: int) -> torch.Tensor:

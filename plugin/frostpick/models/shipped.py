@@ -48,8 +48,8 @@ BLOB = ModelCard(
     network=NetworkSpec(name="dog", arguments={"diameter_px": 32.0, "stride": 4}),
     px_per_diameter=32.0,
     diameter_A=None,
-    calibration=CalibrationSpec(slope=0.5, offset=-5.0, fitted_on="simulated micrographs"),
-    min_distance=0.5,
+    calibration=CalibrationSpec(slope=0.9, offset=-6.0, fitted_on="simulated micrographs"),
+    min_distance=0.7,
     trained_on={"kind": "nothing: a fixed filter"},
     citation="Voss et al., J. Struct. Biol. 166, 205 (2009): difference-of-Gaussian picking",
 )
