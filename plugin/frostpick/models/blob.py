@@ -57,7 +57,7 @@ class DifferenceOfGaussians(DenseNetwork):
         columns, rows = self.get_buffer("columns"), self.get_buffer("rows")
         smooth = conv2d(x, columns, stride=(self.stride, 1))
         smooth = conv2d(smooth, rows, stride=(1, self.stride), groups=3)
-        narrow, wide, around = smooth.split(1, dim=1)
+        narrow, wide, around = (smooth[:, k : k + 1] for k in range(3))
         off_ice = (around.abs() - TOLERANCE).clamp_min(0)
         answer: torch.Tensor = (wide - narrow - PENALTY * off_ice) / self.noise
         return answer
