@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 import torch
@@ -114,7 +115,7 @@ def pick_image(
             micrograph_id=micrograph_id,
         )
     with _timed(seconds, "network"):
-        scores = score_map(model.network, working)
+        scores = score_map(on_device(model, plan.device).network, working)
     with _timed(seconds, "peaks"):
         peaks = find_peaks(
             scores,
@@ -160,9 +161,15 @@ def pick_micrographs(
 
 
 def on_device(model: PickingModel, device: torch.device) -> PickingModel:
-    """Return a copy of the model on a device, its weights laid out for speed there."""
+    """Return the model with its network on a device, laid out for speed: itself when it is."""
+    layout = torch.channels_last
+    if all(
+        tensor.device == device and (tensor.ndim != 4 or tensor.is_contiguous(memory_format=layout))
+        for tensor in chain(model.network.parameters(), model.network.buffers())
+    ):
+        return model
     network = copy.deepcopy(model.network).to(device)
-    return replace(model, network=network.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    return replace(model, network=network.to(memory_format=layout))  # type: ignore[call-overload]
 
 
 def packing_limit(shape: tuple[int, int], diameter_px: float) -> float:

@@ -106,7 +106,9 @@ def rescale(
     kept = min(columns.long, columns.short) // 2
     spectrum = torch.empty((rows.long, kept + 1), dtype=torch.complex64, device=device)
     for start in range(0, ny, CHUNK):
-        part = torch.from_numpy(image[start : start + CHUNK]).to(device)
+        part = torch.from_numpy(
+            np.require(image[start : start + CHUNK], np.float32, ["C", "W"])
+        ).to(device)
         period = torch.empty((len(part), columns.long), device=device)
         torch.clamp(part, lo, hi, out=period[:, :nx]).sub_(level)
         _close_period(period.T, nx)
