@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""From a few hundred picks to extracted particles, in CryoSPARC, without a click.
+
+Trains on the picks of a job, picks all micrographs, and hands the picks to Inspect
+Picks and Extract From Micrographs, as the page beside this file says.
+
+    python train_pick_extract.py P3 W1 --micrographs J10.exposures --particles J12.particles \
+        --diameter 180 --box 256 --lane default
+"""
+
+import argparse
+import logging
+import sys
+
+from frostpick.config import PickSettings, TrainSettings
+from frostpick.errors import FrostpickError
+from frostpick_jobs.cryosparc import run
+from frostpick_jobs.cryosparc.connect import connect
+from frostpick_jobs.cryosparc.references import parse_output
+from frostpick_jobs.cryosparc.request import JobRequest
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("project", help="such as P3")
+    parser.add_argument("workspace", help="such as W1")
+    parser.add_argument("--micrographs", required=True, help="such as J10.exposures")
+    parser.add_argument("--particles", required=True, help="such as J12.particles")
+    parser.add_argument("--diameter", type=float, required=True, help="longest dimension in A")
+    parser.add_argument("--box", type=int, required=True, help="extraction box in pixels")
+    parser.add_argument("--lane", help="lane for Extract; none runs it on the master")
+    parser.add_argument("--url", help="CryoSPARC; else CRYOSPARC_BASE_URL")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--epochs", type=int, help="length of the training; fitted when left out")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    for name in ("frostpick", "frostpick_jobs"):
+        logging.getLogger(name).setLevel(logging.INFO)
+
+    server = connect(options.url)
+    try:
+        picked = train_and_pick(server, options)
+        extracted = extract(server.client, options, picked)
+    except FrostpickError as error:
+        sys.exit(f"frostpick: {error}")
+    finally:
+        server.close()
+    print(f"picks {picked}.particles, boxes {extracted}.particles")
+
+
+def train_and_pick(server, options) -> str:
+    """Return the number of the picking job."""
+    micrographs = (parse_output(options.micrographs, "--micrographs"),)
+    particles = (parse_output(options.particles, "--particles"),)
+    place = {"project": options.project, "workspace": options.workspace}
+    training = JobRequest("train", micrographs=micrographs, particles=particles, **place)
+    picking = JobRequest("pick", micrographs=micrographs, **place)
+
+    learn = TrainSettings(diameter=options.diameter, device=options.device, epochs=options.epochs)
+    if run.train(server, training, learn) != 0:
+        sys.exit("the training did not finish; its card in CryoSPARC says why")
+    trained = newest(server.client, options.project, "frostpick train")
+    if run.pick(server, picking, PickSettings(model=trained, device=options.device)) != 0:
+        sys.exit("the picking did not finish; its card in CryoSPARC says why")
+    return newest(server.client, options.project, "frostpick pick")
+
+
+def newest(client, project: str, title: str) -> str:
+    """Return the last job of a title that has completed."""
+    jobs = [
+        job
+        for job in client.find_project(project).find_jobs(type="snowflake", status="completed")
+        if job.title == title
+    ]
+    return max((job.uid for job in jobs), key=lambda uid: int(uid[1:]))
+
+
+def extract(client, options, picked: str) -> str:
+    """Pass all picks through Inspect Picks at frostpick's threshold, and extract the rest."""
+    project = client.find_project(options.project)
+    selected = project.find_job(picked).load_output("particles", slots=["pick_stats"])
+    inspect = project.create_job(
+        options.workspace,
+        "inspect_picks_v2",
+        connections={
+            "micrographs": (picked, "micrographs"),
+            "particles": (picked, "particles_all"),
+        },
+    )
+    inspect.queue()
+    inspect.wait_for_status("waiting")
+    threshold = float(min(selected["pick_stats/power"], default=0.0))
+    inspect.interact("set_thresholds", {"ncc_score_thresh": 0.0, "lpower_thresh_min": threshold})
+    inspect.interact("shutdown_interactive")
+    inspect.wait_for_done(error_on_incomplete=True)
+    boxes = project.create_job(
+        options.workspace,
+        "extract_micrographs_cpu_parallel",
+        params={"box_size_pix": options.box},
+        connections={
+            "micrographs": (inspect.uid, "micrographs"),
+            "particles": (inspect.uid, "particles"),
+        },
+    )
+    boxes.queue(options.lane)
+    boxes.wait_for_done(error_on_incomplete=True)
+    return boxes.uid
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The examples of CryoSPARC run as they stand."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("cryosparc")
+pytest.importorskip("fastapi")
+
+from cryosparc_project import LOGIN, ROOT, project
+
+pytestmark = pytest.mark.cryosparc
+
+EXAMPLES = ROOT / "examples" / "cryosparc"
+
+
+def run(p, words, **environ):
+    """Run a program with ``frostpick`` on the path, as after an installation."""
+    folder = p.root / "bin"
+    folder.mkdir(exist_ok=True)
+    program = folder / "frostpick"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m frostpick_jobs.cli.main "$@"\n')
+    program.chmod(0o755)
+    clean = {n: v for n, v in os.environ.items() if not n.startswith("CRYOSPARC_")}
+    environment = {
+        **clean,
+        **LOGIN,
+        "CRYOSPARC_BASE_URL": p.url,
+        "PYTHONPATH": os.pathsep.join(str(ROOT / n) for n in ("plugin", "external_job")),
+        "PATH": f"{folder}:{os.environ['PATH']}",
+        "FROSTPICK_SPOOL": str(p.root / "spool"),
+        "OMP_NUM_THREADS": "1",
+        **environ,
+    }
+    return subprocess.run(
+        words, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.mark.slow
+def test_from_picks_to_boxes(tmp_path):
+    with project(tmp_path) as p:
+        done = run(
+            p,
+            [
+                sys.executable,
+                str(EXAMPLES / "train_pick_extract.py"),
+                *(p.uid, "W1", "--micrographs", "J2.exposures", "--particles", "J3.particles"),
+                *("--diameter", "48", "--box", "20", "--device", "cpu", "--epochs", "1"),
+            ],
+        )
+        assert done.returncode == 0, done.stderr
+        picks, boxes = (word.split(".")[0] for word in done.stdout.split() if word[0] == "J")
+        assert p.job(boxes).spec.type == "extract_micrographs_cpu_parallel"
+        assert p.job(boxes).status == "completed"
+        selected = p.job(picks).spec.outputs.root["particles"].num_items
+        assert 0 < p.job(boxes).spec.outputs.root["particles"].num_items <= selected
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+def test_the_batch_script(tmp_path):
+    with project(tmp_path, shapes=((200, 320),)) as p:
+        script = ["bash", str(EXAMPLES / "pick.sbatch")]
+        missing = run(p, script, MODEL="blob")
+        assert missing.returncode != 0 and "PROJECT" in missing.stderr
+        asked = {"PROJECT": p.uid, "MODEL": "blob", "EXTRA": "--diameter 48 --device cpu"}
+        done = run(p, script, **asked, WORKSPACE="W1", MICROGRAPHS="J2.exposures")
+        assert done.returncode == 0, done.stderr
+        assert p.job("J4").status == "completed"
+        p.connect().client.find_job(p.uid, "J4").clear()
+        again = run(p, script, **asked, JOB="J4")
+        assert again.returncode == 0 and p.job("J4").status == "completed", again.stderr
+
+
+def test_the_page_names_outputs_that_exist():
+    from frostpick_jobs.cryosparc import inputs, wiring
+
+    page = Path(EXAMPLES / "README.md").read_text()
+    for name in (wiring.PICKS, wiring.ALL_PICKS, inputs.MICROGRAPHS, inputs.MODEL):
+        assert f": `{name}`" in page
