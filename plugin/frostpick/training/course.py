@@ -30,6 +30,9 @@ SAVE_EVERY_S = 5.0
 COUNT_AT = (0.3, 0.5, 0.7)
 #: Fraction of the course after which an epoch may be the one that is kept.
 KEEP_FROM = 0.6
+#: A later epoch is kept unless it is this much worse, relatively, than the best before:
+#: a few dozen held-out labels tell overfitting, not one good epoch from the next.
+LATER = 0.05
 #: Most labelled images that are picked to count particles and to calibrate.
 COUNTED = 32
 #: Lowest logit of a pick while measuring.
@@ -46,7 +49,7 @@ class Progress:
     expected: float
     curve: list[dict[str, float]]
     chosen_step: int = 0
-    chosen_metric: float = -1.0
+    chosen_metric: float = 0.0
 
 
 class Course:
@@ -196,8 +199,9 @@ class Course:
         averaged = self._averaged()
         if self.measured:
             row["held_out_ap"] = average_precision(self.find(averaged, self.held_out_parts()))
-            if fraction >= KEEP_FROM and row["held_out_ap"] >= p.chosen_metric:
-                p.chosen_step, p.chosen_metric = done, row["held_out_ap"]
+            if fraction >= KEEP_FROM and row["held_out_ap"] >= (1 - LATER) * p.chosen_metric:
+                p.chosen_step = done
+                p.chosen_metric = max(p.chosen_metric, row["held_out_ap"])
                 self.best = {k: v.detach().clone() for k, v in self.trainer.average.items()}
         if count_now:
             p.expected = self.count(self.find(averaged, self.labelled_parts()))
