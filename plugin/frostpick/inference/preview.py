@@ -11,8 +11,8 @@ from frostpick.preprocess.rescale import rescale
 
 #: Longest side of a preview in pixels.
 LONGEST = 800
-#: Fractions of the pixels left black and white.
-BLACK, WHITE = 0.005, 0.995
+#: Grey levels shown around the median, in robust deviations: carbon may go black, ice not white.
+REACH = 4.0
 
 
 def make_preview(
@@ -43,9 +43,9 @@ def make_preview(
         for side, full, step in zip(small.shape, image.shape, sampling.step_yx, strict=True)
     )
     smooth = _box(small[:height, :width], round(diameter_px / sampling.step_yx[0] / 12))
-    sample = smooth.flatten().sort().values
-    low, high = (float(sample[int(q * (len(sample) - 1))]) for q in (BLACK, WHITE))
-    grey = (smooth - low) / max(high - low, 1e-30) * 255
+    middle = smooth.median()
+    spread = REACH * 1.4826 * (smooth - middle).abs().median()
+    grey = 127.5 + 127.5 * (smooth - middle) / spread.clamp_min(1e-30)
     return grey.round().clamp(0, 255).to(torch.uint8).cpu().numpy()
 
 
