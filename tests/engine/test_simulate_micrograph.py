@@ -37,7 +37,7 @@ def test_shape_type_and_level(dataset):
         assert m.image.dtype == np.float32 and m.mask.dtype == np.uint8
         assert np.isfinite(m.image).all()
         assert m.image[m.mask == 0].std() == pytest.approx(1, abs=0.5)
-        assert 0.1 <= m.snr <= 0.3 and 8000 <= m.ctf.defocus_A <= 26000
+        assert 0.12 <= m.snr <= 0.35 and 8000 <= m.ctf.defocus_A <= 26000
         assert m.pixel_size_A == 5.0 and m.diameter_A == pytest.approx(160)
 
 

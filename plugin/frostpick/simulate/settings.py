@@ -30,9 +30,9 @@ class SimulationSettings(Settings):
         100.0, ge=0, description="Mean number of particles on a micrograph."
     )
     family: Literal[Family, "any"] = Field(
-        "lobed", description="Build of the particle: compact, hollow, elongated, lobed or any."
+        "elongated", description="Build of the particle: compact, hollow, elongated, lobed or any."
     )
-    symmetry: str = Field("C2", description="Point group: C1, C2, ..., D2, ..., T, O, I or any.")
+    symmetry: str = Field("D2", description="Point group: C1, C2, ..., D2, ..., T, O, I or any.")
     views: Literal["random", "preferred"] = Field(
         "random", description="Orientations: random, or mostly near two preferred views."
     )
@@ -42,7 +42,7 @@ class SimulationSettings(Settings):
     snr: Range | None = Field(
         None,
         description="Variance of the particle over that of the noise, lowest and highest; "
-        "0.1 to 0.3 where noise is realistic, 1 to 2 where it is low.",
+        "0.12 to 0.35 where noise is realistic, 1 to 2 where it is low.",
     )
     defocus_um: Range = Field((0.8, 2.6), description="Lowest and highest underfocus in um.")
     voltage_kV: float = Field(300.0, ge=60, le=400, description="Acceleration voltage in kV.")
@@ -96,4 +96,4 @@ class SimulationSettings(Settings):
         """The signal-to-noise ratios that apply: given ones, else those of ``noise``."""
         if self.snr is not None:
             return self.snr
-        return (0.1, 0.3) if self.noise == "realistic" else (1.0, 2.0)
+        return (0.12, 0.35) if self.noise == "realistic" else (1.0, 2.0)
