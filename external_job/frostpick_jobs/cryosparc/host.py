@@ -184,7 +184,7 @@ class CryoSPARCHost(Host):
         self._close_events()
         lost = self._status_that_is_lost()
         if lost is None:
-            failed = self.job.fail_unstarted(f"{message}\n{again}")
+            failed = self.job.fail(f"{message}\n{again}")
             if not failed:
                 log.error("%s could not be marked as failed", self.job)
         log.warning("%s: %s", self.job, again)

@@ -69,7 +69,34 @@ class ExternalJob:
         self.server.call(f"complete {self}", lambda: shim.stop(self.controller, ""))
 
     def fail(self, text: str) -> bool:
-        """Mark the job failed with a text; never raises. Return whether it is failed now."""
+        """Mark the job failed with a text; never raises. Return whether it is failed now.
+
+        Only a job that was started can be failed, so one that was not is started first.
+        """
+        refused = self._mark_failed(text)
+        if refused is None:
+            return True
+        if refused.code is None:
+            log.debug("%s", refused)
+            return False
+        try:
+            view = self.look()
+            if view.status not in ACTIVE:
+                self._make_startable(view)
+                self.server.once(f"start {self}", lambda: self.controller.start("running"))
+            refused = self._mark_failed(text)
+            if refused is None:
+                return True
+        except ServerError as error:
+            refused = error
+        log.debug("%s", refused)
+        try:
+            shim.log_text(self.controller, cut(text, LONGEST_ERROR), "error", None)
+        except Exception as error:
+            log.debug("event log: %s", error)
+        return False
+
+    def _mark_failed(self, text: str) -> ServerError | None:
         try:
             self.server.call(
                 f"fail {self}",
@@ -77,28 +104,8 @@ class ExternalJob:
                 patience=Patience(min(SHORT.seconds, self.server.patience.seconds)),
             )
         except ServerError as error:
-            log.debug("%s", error)
-            return False
-        return True
-
-    def fail_unstarted(self, text: str) -> bool:
-        """Fail a job that may not have been started: only a started one can be failed."""
-        if self.fail(text):
-            return True
-        try:
-            view = self.look()
-            if view.status not in ACTIVE:
-                self._make_startable(view)
-                self.server.once(f"start {self}", lambda: self.controller.start("running"))
-            if self.fail(text):
-                return True
-        except ServerError as error:
-            log.debug("%s", error)
-        try:
-            shim.log_text(self.controller, cut(text, LONGEST_ERROR), "error", None)
-        except Exception as error:
-            log.debug("event log: %s", error)
-        return False
+            return error
+        return None
 
     def _make_startable(self, view: JobView) -> None:
         """Take away what keeps a half-made job from starting: unmet inputs."""

@@ -81,7 +81,7 @@ def _existing(server: Server, request: JobRequest) -> ExternalJob:
 
 
 def _given_up(job: ExternalJob, text: str) -> str:
-    if job.fail_unstarted(text):
+    if job.fail(text):
         return f"{job} was made and is marked as failed"
     return f"{job} was made and could not be marked as failed; delete it in the web page"
 

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.relion
 MICROGRAPHS = {"in_mic": "JoinStar/job003/join_mics.star"}
 MANUAL = "ManualPick/job090/"
 # A short training: the point is the way from picks to picks, not the accuracy.
-SHORT = {"diameter": 120, "epochs": 1, "seed": 1}
+SHORT = {"diameter": 120, "epochs": 1, "seed": 1, "network": "conv31"}
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,8 @@ def test_particles_are_recentred(project):
     extract = project.extract("ManualPick/job091/", "coords_suffix_manualpick.star")
     particles = f"{extract}particles.star"
     _align(project, particles, shift)
-    job = project.external("train", inputs=MICROGRAPHS | {"in_part": particles}, **SHORT)
+    options = SHORT | {"network": "resnet8"}
+    job = project.external("train", inputs=MICROGRAPHS | {"in_part": particles}, **options)
     assert project.run(job) == "finished", project.output(job)
     pick = project.external("pick", inputs=MICROGRAPHS, model=f"{job}model/model.safetensors")
     assert project.run(pick) == "finished", project.output(pick)
