@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from frostpick.config import PickSettings, TrainSettings, resolve
-from frostpick.errors import ConfigError
+from frostpick.errors import ConfigError, InputError
 from frostpick.models.picking_model import WEIGHTS, PickingModel
 from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.host import Host
 from frostpick_jobs.lifecycle import execute
 from frostpick_jobs.tasks import PickSummary, TrainSummary, run_pick, run_train
+from frostpick_jobs.tasks.select import run_select
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -121,9 +122,9 @@ def select(out: str | os.PathLike[str], threshold: str | float) -> PickResult:
     InputError
         The folder holds no picking job that came to its end.
     """
-    from frostpick_jobs.tasks.select import run_select
-
     host = FolderHost(Path(out))
+    if not host.spool.is_dir():
+        raise InputError(f"{host.out}: no picking job here; give the output folder of pick")
     summary = execute(host, lambda: run_select(host, str(threshold)))
     return PickResult(host.out, summary)
 

@@ -56,21 +56,27 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def truth(number: int) -> np.ndarray:
-    """Return ``(n, 2)`` true x and y, on a jittered lattice that differs from file to file."""
+def places(number: int) -> np.ndarray:
+    """Return ``(12, 2)`` x and y on a jittered lattice that differs from file to file."""
     rng = np.random.default_rng(100 + number)
     grid = np.stack(np.meshgrid(np.arange(32, 200, 52), np.arange(30, 170, 48)), -1)
     points = grid.reshape(-1, 2) + rng.integers(-6, 7, (grid.size // 2, 2))
-    return points[rng.permutation(len(points))[: 6 + number]].astype(float)
+    return points[rng.permutation(len(points))].astype(float)
+
+
+def truth(number: int) -> np.ndarray:
+    """Return ``(n, 2)`` true x and y; more in later files."""
+    return places(number)[: 5 + number // 2]
 
 
 def pixels(number: int) -> np.ndarray:
-    """Return dark discs on noise."""
+    """Return dark discs on noise: strong ones for the truth, and a few too faint to be sure of."""
     rng = np.random.default_rng(number)
     image = rng.normal(size=SHAPE)
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    for px, py in truth(number):
-        image -= 4 * np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * 8.0**2))
+    strength = [4.0] * len(truth(number)) + [0.6, 0.9, 1.2, 1.5]
+    for (px, py), peak in zip(places(number), strength, strict=False):
+        image -= peak * np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * 8.0**2))
     return image.astype(np.float32)
 
 

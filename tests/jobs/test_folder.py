@@ -231,7 +231,7 @@ def test_pick_then_select(
     tmp_path: Path, micrographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    first = api.pick(micrographs, out, diameter=64, threads=1, threshold="p=0.9")
+    first = api.pick(micrographs, out, diameter=64, threads=1, threshold="1000")
     assert first.out == out and first.summary.micrographs == 3
     every = (out / "picks.csv").read_text()
 
@@ -258,7 +258,11 @@ def test_pick_then_select(
 def test_select_needs_a_finished_pick(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no picking job here"):
         api.select(tmp_path / "nothing", "auto")
-    assert not (tmp_path / "nothing" / "run.json").exists()
+    assert not (tmp_path / "nothing").exists()
+    (tmp_path / "half" / ".frostpick").mkdir(parents=True)
+    (tmp_path / "half" / ".frostpick" / "job.json").write_text('{"task": "pick"}')
+    with pytest.raises(InputError, match="did not come to its end"):
+        api.select(tmp_path / "half", "auto")
 
 
 def test_a_model_in_memory_and_wrong_calls(tmp_path: Path, micrographs: Path) -> None:

@@ -102,7 +102,8 @@ def report_failures(failed: Mapping[str, str]) -> None:
     if len(failed) > MOST_LISTED:
         log.warning("not picked: %d more micrographs", len(failed) - MOST_LISTED)
     if failed:
-        log.warning("%d micrographs failed; continue the job to try them again", len(failed))
+        count = "1 micrograph" if len(failed) == 1 else f"{len(failed)} micrographs"
+        log.warning("%s failed; continue the job to try again", count)
 
 
 def first_failure(failed: Mapping[str, str]) -> str:
