@@ -183,8 +183,10 @@ class Plan:
     pixel_size_A: float | None = None
     contrast: str = "dark"
     min_distance_A: float = 40.0
+    border: float = 0.4
     device: str = "cpu"
     threads: int = 1
+    border: float = 0.0
 
 
 def test_the_key_follows_the_file_and_the_plan(tmp_path: Path) -> None:
@@ -194,6 +196,7 @@ def test_the_key_follows_the_file_and_the_plan(tmp_path: Path) -> None:
     first = pick_key("d", Plan(), micrograph)  # type: ignore[arg-type]
     assert first == pick_key("d", Plan(device="cuda:0", threads=8), micrograph)  # type: ignore[arg-type]
     assert first != pick_key("d", Plan(min_distance_A=41.0), micrograph)  # type: ignore[arg-type]
+    assert first != pick_key("d", Plan(border=0.5), micrograph)  # type: ignore[arg-type]
     file.write_bytes(b"1234")
     assert first != pick_key("d", Plan(), micrograph)  # type: ignore[arg-type]
     file.unlink()
