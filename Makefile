@@ -6,6 +6,8 @@ VENV_FLAGS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_DATA ?=
+# Threads that spin while they wait starve each other on shared cores.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: demo test lint bench clean
 .DEFAULT_GOAL := test

@@ -91,6 +91,13 @@ class PickSettings(ScaleSettings):
         gt=0,
         description="Smallest distance between picks in Angstrom; the model's own when empty.",
     )
+    border: float = Field(
+        0.0,
+        ge=0,
+        le=5,
+        description="Leave out centres nearer to an edge than this many diameters; "
+        "0.5 leaves out every particle that is cut.",
+    )
     limit: int = Field(
         0, ge=0, description="Pick only this many micrographs, spread over the set; 0 means all."
     )

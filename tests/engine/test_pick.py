@@ -86,8 +86,11 @@ def test_discs_are_picked_where_they_are(contrast, sign):
 def test_no_pick_nearer_to_an_edge_than_the_border_allows():
     noise = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
     model = replace(MODEL, card=MODEL.card.model_copy(update={"calibration": generous()}))
-    picks = pick_image(model, noise, PIXEL, plan_for(), "m").picks
+    everywhere = pick_image(model, noise, PIXEL, plan_for(), "m").picks
+    picks = pick_image(model, noise, PIXEL, replace(plan_for(), border=0.4), "m").picks
     assert len(picks) > 10
+    near = np.minimum(everywhere.x_px, everywhere.y_px).min()
+    assert 0.0 <= near < 0.1 * DIAMETER / PIXEL
     edge = np.minimum.reduce(
         [picks.x_px, picks.y_px, SHAPE[1] - 1 - picks.x_px, SHAPE[0] - 1 - picks.y_px]
     )
@@ -104,7 +107,7 @@ def test_a_particle_cut_by_the_edge_takes_its_flank_with_it():
     image[:] = np.random.default_rng(1).normal(20.0, 0.5, SHAPE)
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
     image[np.hypot(y - 200, x - 5) < 30] -= 4.0
-    plan = replace(plan_for(), min_distance_A=1.0 * DIAMETER)
+    plan = replace(plan_for(), min_distance_A=1.0 * DIAMETER, border=0.4)
     picks = pick_image(MODEL, image, PIXEL, plan, "m").picks
     assert not (np.hypot(picks.y_px - 200, picks.x_px - 5) < 55).any()
 

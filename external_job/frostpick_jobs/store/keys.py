@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from frostpick.inference.calibration import FLOOR_PROBABILITY
-from frostpick.inference.pick import BORDER, MOST_PACKED
+from frostpick.inference.pick import MOST_PACKED
 from frostpick.inference.plan import PickPlan
 from frostpick.types import Micrograph
 
@@ -94,7 +94,7 @@ def plan_settings(plan: PickPlan) -> dict[str, float | str | None]:
         "contrast": plan.contrast,
         "min_distance": plan.min_distance_A,
         "floor_probability": FLOOR_PROBABILITY,
-        "border": BORDER,
+        "border": plan.border,
         "most_packed": MOST_PACKED,
     }
 

@@ -30,11 +30,12 @@ class Peaks:
     def inside(self, shape: tuple[int, int], margin_px: float) -> Peaks:
         """Return the peaks at least ``margin_px`` from the edges of an image of ``shape``.
 
-        The edges are half a pixel outside the centres of the outermost pixels.
+        The edges are half a pixel outside the centres of the outermost pixels; none is
+        ever farther out than those centres.
         """
         keep = np.ones(len(self), np.bool_)
         for position, side in ((self.y_px, shape[0]), (self.x_px, shape[1])):
-            keep &= np.minimum(position + 0.5, side - 0.5 - position) >= margin_px
+            keep &= np.minimum(position + 0.5, side - 0.5 - position) >= max(margin_px, 0.5)
         return Peaks(self.y_px[keep], self.x_px[keep], self.logit[keep])
 
 

@@ -33,8 +33,6 @@ from frostpick.preprocess import preprocess
 from frostpick.runtime.reporter import Reporter
 from frostpick.types import Micrograph, Picks
 
-#: Centres nearer to an edge than this many diameters are not picked: the particle is cut.
-BORDER = 0.4
 #: Most picks kept, in units of the densest packing of discs of one diameter.
 MOST_PACKED = 5.0
 
@@ -91,9 +89,9 @@ def pick_image(
     -------
     MicrographPicks
         Picks with a probability of at least 0.01, at most 5 times as many as discs of
-        one diameter fit in, in micrograph pixels, by descending score. None is nearer
-        to an edge than 0.4 diameters; such peaks are found first, suppress their
-        neighbours, and are then dropped.
+        one diameter fit in, in micrograph pixels, by descending score. All lie on the
+        image; those in the plan's border are found first, suppress their neighbours,
+        and are then dropped.
 
     Raises
     ------
@@ -122,7 +120,7 @@ def pick_image(
             min_distance_px=plan.min_distance_A / pixel_size_A,
             floor_logit=floor_logit(card.calibration),
             max_peaks=math.ceil(MOST_PACKED * packing_limit(shape, diameter_px)),
-        ).inside(shape, BORDER * diameter_px)
+        ).inside(shape, plan.border * diameter_px)
         score = calibrated(peaks.logit, card.calibration)
         picks = Picks.from_xy(
             micrograph_id, peaks.x_px, peaks.y_px, score=score, diameter_A=plan.diameter_A

@@ -39,6 +39,8 @@ class PickPlan:
         for, where it has one.
     min_distance_A
         Smallest distance between two picks.
+    border
+        Distance from the edges, in diameters, within which nothing is picked.
     pixel_size_A
         Pixel size for micrographs of which neither host nor header knows it.
     contrast
@@ -56,6 +58,7 @@ class PickPlan:
     diameter_A: float
     scale_diameter_A: float
     min_distance_A: float
+    border: float = 0.0
     pixel_size_A: float | None = None
     contrast: Contrast = "dark"
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -101,6 +104,7 @@ def plan_picking(
         diameter_A=diameter,
         scale_diameter_A=own or diameter,
         min_distance_A=settings.min_distance or model.card.min_distance * diameter,
+        border=settings.border,
         pixel_size_A=settings.pixel_size,
         contrast=settings.contrast,
         device=device,

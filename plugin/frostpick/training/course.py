@@ -37,8 +37,8 @@ LATER = 0.05
 COUNTED = 32
 #: Lowest logit of a pick while measuring.
 FLOOR = -8.0
-#: Centres nearer to an edge than this many diameters are cut particles: not counted.
-BORDER = 0.4
+#: Centres nearer to an edge than this many diameters are not counted.
+BORDER = 0.0
 
 
 @dataclass
