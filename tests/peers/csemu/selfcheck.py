@@ -1,24 +1,21 @@
-"""
-
+"""Drive the real cryosparc-tools client against the double: python -m csemu.selfcheck."""
 
 import ast
 import io
 import os
-import sys
 import tempfile
 import warnings
 from pathlib import Path
 
 import cryosparc
 import numpy as np
-from cryosparc.dataset import CSDAT_FORMAT, Dataset
-from cryosparc.errors import APIError, ExternalJobError
-from cryosparc.tools import CryoSPARC
+from cryosparc.dataset import Dataset
 
 from .seed import seed_project, synthetic_micrographs
-from .serve import running
-from .store import Options, Storefrom .selfcheck_tools import PASSED, PNG, check, connect, fill, new_job, refused, wired
 from .selfcheck_jobs import failing, killing, lifecycle, saving, wiring
+from .selfcheck_tools import PASSED, PNG, check, connect, fill, new_job, refused, wired
+from .serve import running
+from .store import Options, Store
 
 
 @check("conformance: every emulated endpoint has the client stub's own arguments")

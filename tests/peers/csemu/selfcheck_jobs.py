@@ -1,23 +1,15 @@
 """Selfcheck of life cycle, wiring and saving."""
 
-
-import ast
 import io
-import os
 import sys
 import tempfile
-import warnings
 from pathlib import Path
 
-import cryosparc
 import numpy as np
 from cryosparc.dataset import CSDAT_FORMAT, Dataset
-from cryosparc.errors import APIError, ExternalJobError
-from cryosparc.tools import CryoSPARC
+from cryosparc.errors import ExternalJobError
 
-from .seed import seed_project, synthetic_micrographs
-from .serve import running
-from .store import Options, Storefrom .selfcheck_tools import PASSED, PNG, check, connect, fill, new_job, refused, wired
+from .selfcheck_tools import PNG, check, fill, new_job, refused, wired
 
 
 @check("life cycle: create, wire, load_input, run, log, plot, upload, save, complete, load back")
