@@ -6,7 +6,6 @@ import io
 import logging
 import queue
 import threading
-import time
 from dataclasses import dataclass
 
 from frostpick_jobs.cryosparc import shim
@@ -47,6 +46,7 @@ class EventLog:
         self._job, self._seconds = job, seconds
         self._queue: queue.Queue[_Entry | None] = queue.Queue(maxsize=10_000)
         self._lost = 0
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="event-log", daemon=True)
         self._thread.start()
 
@@ -62,6 +62,7 @@ class EventLog:
         """Send what is left, and wait for it."""
         if not self._thread.is_alive():
             return
+        self._closing.set()
         try:
             self._queue.put(None, timeout=timeout)
         except queue.Full:
@@ -83,7 +84,7 @@ class EventLog:
             for entry in merge(entries):
                 self._send(entry)
             if not last:
-                time.sleep(self._seconds)
+                self._closing.wait(self._seconds)
 
     def _gather(self) -> tuple[list[_Entry], bool]:
         entries: list[_Entry] = []

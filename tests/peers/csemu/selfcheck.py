@@ -324,7 +324,7 @@ def quirks(cs, made, store):
         os.chdir(t)
         try:
             job.download_file("q.txt")  # documented default target "" does not work in 5.0.3
-            raise AssertionError("download_file default target now works; update CRYOSPARC.md")
+            raise AssertionError("download_file default target now works")
         except FileNotFoundError:
             pass
         finally:
