@@ -98,11 +98,13 @@ def test_boxes_of_extract_show_the_picked_pixels(tmp_path, switches):
         assert p.store.notes == []
         rows = output(p, job, "particles")
         check_picks_on_truth(p, rows)
+        power = np.sort(rows["pick_stats/power"])
+        threshold = float(power[2] + power[3]) / 2
         inspect = p.native(
             "inspect_picks_v2",
             {"micrographs": (job, "micrographs"), "particles": (job, "particles")},
             interact=[
-                ("set_thresholds", {"ncc_score_thresh": 0.0, "lpower_thresh_min": 2.5}),
+                ("set_thresholds", {"ncc_score_thresh": 0.0, "lpower_thresh_min": threshold}),
                 ("shutdown_interactive", {}),
             ],
         )
@@ -114,7 +116,8 @@ def test_boxes_of_extract_show_the_picked_pixels(tmp_path, switches):
         )
         assert extract.status == "completed", p.texts(extract.uid)
         boxes = extract.load_output("particles")
-        assert 15 <= len(boxes) < len(rows)
+        assert 15 <= len(boxes) <= len(rows) - 3
+        assert min(boxes["pick_stats/power"]) >= threshold
         check_boxes(p, boxes)
         assert not (tmp_path / "spool" / "cryosparc").exists() or not list(
             (tmp_path / "spool").rglob("P1-*")
