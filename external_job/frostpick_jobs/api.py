@@ -122,11 +122,17 @@ def select(out: str | os.PathLike[str], threshold: str | float) -> PickResult:
     InputError
         The folder holds no picking job that came to its end.
     """
-    host = FolderHost(Path(out))
-    if not host.spool.is_dir():
-        raise InputError(f"{host.out}: no picking job here; give the output folder of pick")
+    host = picking_job(Path(out))
     summary = execute(host, lambda: run_select(host, str(threshold)))
     return PickResult(host.out, summary)
+
+
+def picking_job(out: Path) -> FolderHost:
+    """Return the host of a folder that holds a job; `InputError` where it holds none."""
+    host = FolderHost(out)
+    if not host.spool.is_dir():
+        raise InputError(f"{out}: no picking job here; give the output folder of pick")
+    return host
 
 
 def _host(micrographs: Paths | Host, out: str | os.PathLike[str] | None, **others: Any) -> Host:

@@ -36,7 +36,7 @@ from frostpick_jobs.store import PickStore
 
 log = logging.getLogger(__name__)
 
-SETTINGS = SimulationSettings(micrographs=14, size=1024, seed=7)
+SETTINGS = SimulationSettings(micrographs=14, size=1024, seed=11)
 TRAINING = range(9)
 HELD_OUT = range(9, 14)
 LABELS = 200
@@ -137,7 +137,8 @@ def _report(
         f"Carbon, ice crystals, aggregates, fragments and specks are on them too.",
         (_figures_table(scored),),
     )
-    training = Section("Training", (training_curves(trained.summary.curve),))
+    step = trained.summary.summary.get("chosen_step")
+    training = Section("Training", (training_curves(trained.summary.curve, chosen_step=step),))
     pictures = Section("Picks on micrographs", tuple(_pictures(ours, truth)))
     estimated = trained.summary.summary.get("expected_per_micrograph")
     return render_report(

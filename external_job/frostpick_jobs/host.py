@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from frostpick.runtime.reporter import Reporter
 from frostpick.types import Labels, Micrograph, Picks
 
@@ -49,6 +52,8 @@ class Delivery:
         The trained model, for a training task.
     threshold
         The score threshold in force, for a picking task.
+    scores
+        ``(n,)`` float64, scores of all picks above the floor, for a picking task.
     record
         The run record (`frostpick.runtime.run_record`): settings, versions, counts.
     figures
@@ -59,6 +64,7 @@ class Delivery:
     failed: Mapping[str, str] = field(default_factory=dict)
     model: PickingModel | None = None
     threshold: float | None = None
+    scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     record: Mapping[str, Any] = field(default_factory=dict)
     figures: Sequence[tuple[str, bytes, str]] = ()
 

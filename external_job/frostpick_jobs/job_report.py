@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from frostpick.report.figure import Figure
-from frostpick.report.page import render_report
+from frostpick.report.page import Table, render_report
+from frostpick.report.scores import expected_table
 from frostpick_jobs.host import Delivery
 
 _NOT_A_ROW = {"settings", "versions", "failed", "curve", "seconds_by_stage"}
@@ -15,10 +16,14 @@ _NOT_A_ROW = {"settings", "versions", "failed", "curve", "seconds_by_stage"}
 def job_report(title: str, delivery: Delivery) -> str:
     """Return the HTML page of a finished job."""
     record = delivery.record
+    parts: list[Figure | Table] = [Figure(*one) for one in delivery.figures]
+    if delivery.threshold is not None:
+        # Behind the plots of the scores, whose section it joins.
+        parts.insert(min(2, len(parts)), expected_table(delivery.scores, delivery.threshold))
     return render_report(
         title,
         summary_rows(record),
-        [Figure(name, png, caption) for name, png, caption in delivery.figures],
+        parts,
         failures=list(delivery.failed.items()),
         settings=record.get("settings", {}),
         software=record.get("versions", {}),

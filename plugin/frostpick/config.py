@@ -152,6 +152,7 @@ def resolve(kind: type[S], *layers: tuple[str, Mapping[str, Any]]) -> S:
     except ValidationError as error:
         first = error.errors()[0]
         key = option_key(str(first["loc"][0])) if first["loc"] else "?"
+        message = first["msg"][:1].lower() + first["msg"][1:]
         raise ConfigError(
-            f"{origin.get(key, 'settings')}: {key} = {values.get(key)!r}: {first['msg'].lower()}"
+            f"{origin.get(key, 'settings')}: {key} = {values.get(key)!r}: {message}"
         ) from error

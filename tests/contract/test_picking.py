@@ -76,7 +76,7 @@ def test_the_delivery_is_complete_and_iterates_anew(case: Any, spy: Any) -> None
     assert record["counts"]["selected"] == sum(int(o.picks.selected.sum()) for o in first)
     assert record["settings"]["diameter"] == 64.0 and len(record["model"]["digest"]) == 64
     pictures = [name for name, png, caption in delivery.figures if png.startswith(b"\x89PNG")]
-    assert len(pictures) == len(delivery.figures) == 2 + len(case.files)
+    assert len(pictures) == len(delivery.figures) == 3 + len(case.files)
 
 
 def test_a_second_run_infers_nothing_and_gives_the_same_files(case: Any, spy: Any) -> None:

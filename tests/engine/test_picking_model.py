@@ -31,6 +31,13 @@ def test_round_trip_keeps_card_tensors_and_logits(model, tmp_path) -> None:
     assert PickingModel.load(tmp_path / "model.safetensors").digest == model.digest
 
 
+def test_the_file_is_the_same_each_time(model, tmp_path) -> None:
+    for name in "abcdef":
+        model.save(tmp_path / name)
+    files = {(tmp_path / name / "model.safetensors").read_bytes() for name in "abcdef"}
+    assert len(files) == 1
+
+
 def test_every_network_outputs_what_it_says() -> None:
     for name in NETWORKS:
         network = build_network(name, {}).eval()
@@ -54,7 +61,9 @@ def _rewrite(folder, change) -> None:
 
 def _edit_card(**changes):
     def change(metadata) -> None:
-        metadata["frostpick"] = json.dumps({**json.loads(metadata["frostpick"]), **changes})
+        about = json.loads(metadata["frostpick"])
+        about["card"].update(changes)
+        metadata["frostpick"] = json.dumps(about)
 
     return change
 

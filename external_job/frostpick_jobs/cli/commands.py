@@ -84,11 +84,11 @@ def select(
 ) -> None:
     """Choose another threshold for a finished pick, without inference."""
     log_to_terminal()
-    from frostpick_jobs.folder import FolderHost
+    from frostpick_jobs.api import picking_job
     from frostpick_jobs.lifecycle import run_job
     from frostpick_jobs.tasks.select import run_select
 
-    host = FolderHost(out)
+    host = picking_job(out)
     raise typer.Exit(run_job(host, lambda: run_select(host, threshold), debug=debug))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.inference.pick import MicrographPicks
+from frostpick.report.counts import picks_per_micrograph
 from frostpick.report.figure import Figure
 from frostpick.report.micrographs import picks_on_micrograph
 from frostpick.report.scores import expected_precision_recall, score_histogram
@@ -18,10 +19,31 @@ MOST_SHOWN = 12
 
 
 def pick_figures(
-    store: PickStore, previewed: Sequence[str], scores: NDArray[np.float64], threshold: float
+    store: PickStore,
+    previewed: Sequence[str],
+    scores: NDArray[np.float64],
+    threshold: float,
+    counts: Sequence[int],
+    failed: int,
 ) -> list[Figure]:
-    """Draw the scores, and the picks on at most 12 of the micrographs that have a preview."""
-    plots = [score_histogram(scores, threshold), expected_precision_recall(scores, threshold)]
+    """Draw the scores, the counts, and the picks on at most 12 previewed micrographs.
+
+    Parameters
+    ----------
+    previewed
+        Micrographs that have a preview.
+    scores
+        ``(n,)`` scores of all picks above the floor.
+    counts
+        Selected picks of each micrograph, in the job's order.
+    failed
+        Number of micrographs that could not be used.
+    """
+    plots = [
+        score_histogram(scores, threshold),
+        expected_precision_recall(scores, threshold),
+        picks_per_micrograph(counts, failed),
+    ]
     for micrograph_id in spread(previewed, MOST_SHOWN):
         plots += on_micrograph(store.get(micrograph_id), threshold)
     return plots

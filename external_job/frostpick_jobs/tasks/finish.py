@@ -132,11 +132,15 @@ def deliver_picks(
     log_threshold(threshold, totals.scores)
     outputs = StoredOutputs(store, done, threshold.score, write)
     host.reporter.stage("writing", len(outputs))
+    counts = []
     for output in outputs:
         host.reporter.check()
         host.deliver_one(output)
+        counts.append(int(np.count_nonzero(output.picks.score >= threshold.score)))
         host.reporter.advance(1)
-    plots = pick_figures(store, totals.previewed, totals.scores, threshold.score)
+    plots = pick_figures(
+        store, totals.previewed, totals.scores, threshold.score, counts, len(failed)
+    )
     figures = [(plot.name, plot.png, plot.caption) for plot in plots]
     for figure in figures:
         host.reporter.figure(*figure)
@@ -164,6 +168,7 @@ def deliver_picks(
             outputs=outputs,
             failed=dict(failed),
             threshold=threshold.score,
+            scores=totals.scores,
             record=record.finished(),
             figures=figures,
         )

@@ -67,7 +67,7 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
         result = train_picker(
             micrographs, labels, settings, start=start, spool=spool, reporter=host.reporter
         )
-    plots = [training_curves(result.curve)]
+    plots = [training_curves(result.curve, chosen_step=result.summary.get("chosen_step"))]
     with record.stage("pictures"):
         contrast = result.summary.get("contrast", settings.contrast)
         plots += picked_figures(

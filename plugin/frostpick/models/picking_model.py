@@ -8,6 +8,7 @@ import struct
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from frostpick.runtime.atomic import atomic_write, write_text
 
 WEIGHTS = "model.safetensors"
 CARD = "model.json"
+KEY = "frostpick"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ class PickingModel:
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` and its readable copy ``model.json``, atomically."""
-        metadata = {"frostpick": self.card.canonical(), "digest": self.digest}
+        # One key: safetensors writes several in an order of its own, never twice the same.
+        about = {"card": json.loads(self.card.canonical()), "digest": self.digest}
+        metadata = {KEY: json.dumps(about, sort_keys=True, separators=(",", ":"))}
         with atomic_write(folder / WEIGHTS) as handle:
             handle.write(save_tensors(self.tensors(), metadata=metadata))
         write_text(folder / CARD, json.dumps(json.loads(self.card.canonical()), indent=2) + "\n")
@@ -85,8 +89,8 @@ class PickingModel:
                 f"{file}: no such model file; give a {WEIGHTS}, its folder or a shipped name"
             )
         data = file.read_bytes()
-        metadata = _metadata(file, data)
-        card = _read_card(file, metadata)
+        about = _about(file, data)
+        card = _read_card(file, about.get("card"))
         beside = file.with_name(CARD)
         if file.name == WEIGHTS and beside.is_file():
             _compare_cards(beside, card)
@@ -94,7 +98,7 @@ class PickingModel:
             tensors = load_tensors(data)
         except SafetensorError as error:
             raise ModelError(f"{file}: damaged model file ({error}); copy it again") from error
-        if _digest(card, tensors) != metadata.get("digest"):
+        if _digest(card, tensors) != about.get("digest"):
             raise ModelError(
                 f"{file}: digest differs from its content; the file was changed or damaged"
             )
@@ -110,25 +114,25 @@ def _digest(card: ModelCard, tensors: dict[str, torch.Tensor]) -> str:
     return total.hexdigest()
 
 
-def _metadata(file: Path, data: bytes) -> dict[str, str]:
+def _about(file: Path, data: bytes) -> dict[str, Any]:
     try:
         (length,) = struct.unpack("<Q", data[:8])
         header = json.loads(data[8 : 8 + length])
-        found = header.get("__metadata__", {})
+        text = header.get("__metadata__", {}).get(KEY)
     except (struct.error, ValueError, AttributeError) as error:
         raise ModelError(f"{file}: not a safetensors file ({error})") from error
-    if not isinstance(found, dict) or "frostpick" not in found:
+    if not isinstance(text, str):
         raise ModelError(
             f"{file}: a safetensors file without a frostpick card; expected a frostpick model"
         )
-    return {str(k): str(v) for k, v in found.items()}
-
-
-def _read_card(file: Path, metadata: dict[str, str]) -> ModelCard:
     try:
-        raw = json.loads(metadata["frostpick"])
+        about = json.loads(text)
     except ValueError as error:
         raise ModelError(f"{file}: the card is not JSON ({error})") from error
+    return about if isinstance(about, dict) else {}
+
+
+def _read_card(file: Path, raw: object) -> ModelCard:
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         found = raw.get("format") if isinstance(raw, dict) else raw
         raise ModelError(
