@@ -73,10 +73,13 @@ def test_the_model_and_the_nodes(trained):
     assert counts == {"labels": expected, "labelled_micrographs": 4}
 
 
-def test_pick_with_the_trained_model_and_extract(trained, record_property):
+def test_continue_a_pick_with_the_trained_model_and_extract(trained, record_property):
     project, job = trained
-    pick = project.external("pick", inputs=MICROGRAPHS, model=f"{job}model")
+    pick = project.external("pick", inputs=MICROGRAPHS, model="blob", diameter=120)
     assert project.run(pick) == "finished", project.output(pick)
+    project.edit(pick, "param1_value", f"{job}model")
+    assert project.run(pick) == "finished", project.output(pick)
+    assert "model changed: 5 micrographs picked again" in project.output(pick)
     recall, precision = project.recall_and_precision(pick)
     print(f"trained through RELION: recall {recall:.3f}, precision {precision:.3f}")
     record_property("recall", recall)
