@@ -175,10 +175,16 @@ class Course:
         return [(image, self._inside(image, image.whole)) for image in chosen]
 
     def count(self, found: Found) -> float:
-        """Return particles an image without its border, from what is in `labelled_parts`."""
-        most = packing_limit(self.images, self.recipe.px_per_diameter)
+        """Return particles an image without its border, from what is in `labelled_parts`.
+
+        Never fewer than there are labels, nor more than fit; the present figure
+        when not one label was found.
+        """
         images = max(1, len(self.labelled_parts()))
-        return float(np.clip(count_particles(found.logit, found.label_logit) / images, 1.0, most))
+        total = count_particles(found.logit, found.label_logit) or self.progress.expected * images
+        most = packing_limit(self.images, self.recipe.px_per_diameter)
+        least = max(1.0, len(found.label_logit) / images)
+        return float(np.clip(total / images, least, max(least, most)))
 
     def _inside(self, image: TrainingImage, region: Region) -> Region:
         return region.inset(image.whole, BORDER * self.recipe.px_per_diameter)
