@@ -31,7 +31,7 @@ from frostpick.simulate import SimulationSettings
 from frostpick.types import Picks
 from frostpick_jobs.api import PickResult, TrainResult, pick, train
 from frostpick_jobs.formats import PickTable, read_picks
-from frostpick_jobs.simulation import SimulatedFiles, write_dataset
+from frostpick_jobs.simulation import write_dataset
 from frostpick_jobs.store import PickStore
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def run_demo(out: Path, *, device: str = "auto", threads: int = 0) -> Path:
     log.info("4 of 4: report")
     path = out / "report.html"
     seconds = time.monotonic() - began
-    write_text(path, _report(scored, trained, truth, unseen, seconds))
+    write_text(path, _report(scored, trained, truth, seconds))
     for one in scored:
         log.info("%-9s  AP %.3f  best F1 %.3f", one.name, one.evaluation.ap, one.evaluation.best_f1)
     log.info("%s (%.0f s in all)", path, seconds)
@@ -118,7 +118,6 @@ def _report(
     scored: list[Scored],
     trained: TrainResult,
     truth: PickTable,
-    files: SimulatedFiles,
     seconds: float,
 ) -> str:
     ours = scored[0]
@@ -152,7 +151,6 @@ def _report(
             ("diameter", f"{SETTINGS.diameter_A:g} A, {SETTINGS.diameter_px:g} px"),
             ("average precision", f"{ours.evaluation.ap:.3f} (blob {scored[1].evaluation.ap:.3f})"),
             ("time", f"{seconds:.0f} s"),
-            ("micrographs", files.micrographs),
         ],
         [compared, training, pictures],
         settings=SETTINGS.model_dump(mode="json"),

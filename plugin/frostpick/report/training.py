@@ -13,6 +13,10 @@ from matplotlib.ticker import FuncFormatter
 from frostpick.report.figure import INK, SERIES, WIDTH_IN, Figure, drawing, finished, say_empty
 
 _X_KEYS = ("step", "epoch")
+_INCOMPLETE = (
+    " Held-out figures are against the held-out labels alone: particles that nobody labelled"
+    " count as false, so their change matters, not their height."
+)
 _RATE_KEYS = ("learning_rate", "lr")
 
 
@@ -67,7 +71,9 @@ def training_curves(
         return finished(
             canvas,
             "training_curves",
-            "Training: " + ", ".join(_words(n) for _, names in drawn for n in names) + f".{chosen}"
+            "Training: "
+            + ", ".join(_words(n) for _, names in drawn for n in names)
+            + f".{chosen}{_INCOMPLETE if dict(panels)['held-out'] else ''}"
             if rows
             else "Training: nothing was recorded.",
         )
