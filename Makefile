@@ -34,6 +34,7 @@ test: lint
 # The accuracy table needs the development data: make bench BENCH_DATA=/path/to/bench
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/bench_speed.py
+	$(BIN)/python tests/benchmarks/bench_cryosparc.py
 	$(if $(BENCH_DATA),$(BIN)/python tests/benchmarks/bench_accuracy.py --bench $(BENCH_DATA),@echo "accuracy: give BENCH_DATA=<folder of the development data>")
 
 clean:

@@ -104,6 +104,8 @@ def test_what_may_succeed_later():
 def test_resume_command():
     request = JobRequest("pick", "P1", again="frostpick cryosparc pick --project P1")
     assert request.resume_command("J7") == "frostpick cryosparc pick --project P1 --job J7"
+    plain = JobRequest("train", "P2")
+    assert plain.resume_command("J8") == "frostpick cryosparc train --project P2 --job J8"
 
 
 def test_spool_folder_keeps_servers_and_jobs_apart():

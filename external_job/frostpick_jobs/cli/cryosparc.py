@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from frostpick.config import PickSettings, Settings, TrainSettings, resolve
+from frostpick.errors import JobStopped
 from frostpick_jobs.cli.config_file import read_config
 from frostpick_jobs.cli.console import log_to_terminal
 from frostpick_jobs.cli.options import list_options
 from frostpick_jobs.cli.typer_options import command_with_settings
 from frostpick_jobs.cryosparc.references import check_uid, parse_output
 from frostpick_jobs.cryosparc.request import JobRequest, Task
+
+if TYPE_CHECKING:
+    from frostpick_jobs.cryosparc.connect import Server
 
 app = typer.Typer(
     help="External jobs of CryoSPARC. Log in once with  python -m cryosparc.tools login --url URL",
@@ -99,14 +105,8 @@ def train(
         "train", project, workspace, job, micrographs, particles, title, blob, flip_y, again
     )
     from frostpick_jobs.cryosparc import run
-    from frostpick_jobs.cryosparc.connect import connect
 
-    server = connect(url)
-    try:
-        code = run.train(server, request, settings, spool=spool, debug=debug)
-    finally:
-        server.close()
-    raise typer.Exit(code)
+    _on_server(url, lambda s: run.train(s, request, settings, spool=spool, debug=debug))
 
 
 def pick(
@@ -130,14 +130,8 @@ def pick(
     again = _command("pick", PickSettings, values, config, project, url, blob, flip_y, spool)
     request = _request("pick", project, workspace, job, micrographs, (), title, blob, flip_y, again)
     from frostpick_jobs.cryosparc import run
-    from frostpick_jobs.cryosparc.connect import connect
 
-    server = connect(url)
-    try:
-        code = run.pick(server, request, settings, spool=spool, debug=debug)
-    finally:
-        server.close()
-    raise typer.Exit(code)
+    _on_server(url, lambda s: run.pick(s, request, settings, spool=spool, debug=debug))
 
 
 @app.command("selftest")
@@ -169,6 +163,21 @@ def selftest(
 
 app.command("train")(command_with_settings(TrainSettings, train))
 app.command("pick")(command_with_settings(PickSettings, pick))
+
+
+def _on_server(url: str | None, action: Callable[[Server], int]) -> NoReturn:
+    """Connect, act, and leave with the exit code; 130 when stopped before the job was ready."""
+    from frostpick_jobs.cryosparc.connect import connect
+
+    server = connect(url)
+    try:
+        code = action(server)
+    except JobStopped as stop:
+        print(f"frostpick: {stop}", file=sys.stderr)
+        code = 130
+    finally:
+        server.close()
+    raise typer.Exit(code)
 
 
 def _request(

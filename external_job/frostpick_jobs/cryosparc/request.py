@@ -50,4 +50,5 @@ class JobRequest:
 
     def resume_command(self, job: str) -> str:
         """Return the command that resumes the job once it exists."""
-        return f"{self.again} --job {job}".strip()
+        again = self.again or f"frostpick cryosparc {self.task} --project {self.project}"
+        return f"{again} --job {job}"
