@@ -63,6 +63,8 @@ def train(
 
     check_request(server, request)
     resolve_device(settings.device)
+    if settings.picks_pixel_size is not None:
+        log.info("picks_pixel_size is not needed: CryoSPARC keeps positions as fractions")
     request, start = _with_model(server, request, settings.start_from, "none")
     if settings.diameter is None and (start is None or start.card.diameter_A is None):
         raise ConfigError("training needs the particle's longest dimension: give --diameter")
