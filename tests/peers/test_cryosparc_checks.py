@@ -308,7 +308,14 @@ def test_selftest_answers_every_question_and_hides_the_site(tmp_path):
         assert answers["save with float64 fractions"]["code"] == 422
         assert answers["save of picks"]["items"] == 2
         assert answers["save, mark failed, mark completed after a kill"]["status"] == "killed"
-        assert "inspect_picks_v2" in answers["native jobs"]["specs"]
+        native = answers["native jobs"]
+        assert native["specs"]["inspect_picks_v2"]["inputs"]["particles"]["slots"] == [
+            "location (location, required)",
+            "pick_stats (pick_stats, required)",
+        ]
+        assert "topaz_train" in native["missing"]
+        assert answers["status after Ctrl-C inside the client's run()"] == "completed"
+        assert answers["download of an imported micrograph, which is a link"]["bytes"] > 256_000
         for secret in ("127.0.0.1", "picker@", str(tmp_path), "secret"):
             assert secret not in text
         made = [j for j in p.store.jobs.values() if j.title == "frostpick selftest"]

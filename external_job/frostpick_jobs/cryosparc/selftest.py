@@ -126,15 +126,14 @@ class _Asker:
             "save, mark failed, mark completed after a kill": self.after_kill,
             "fail a job that was never started": self.fail_unstarted,
             "events on a completed job": self.log_completed,
+            "status after Ctrl-C inside the client's run()": self.interrupted_run,
+            "download of an imported micrograph, which is a link": self.linked_file,
         }
 
     def native_jobs(self) -> Answers:
         specs = {spec.type: spec for spec in self._client.job_register.specs}
-        known = {}
-        for name in JOBS:
-            spec = specs.get(name)
-            known[name] = None if spec is None else _spec(spec)
-        return {"types": sorted(specs), "specs": known}
+        known = {name: _spec(spec, name in JOBS) for name, spec in sorted(specs.items())}
+        return {"missing": [name for name in JOBS if name not in specs], "specs": known}
 
     def image_slots(self) -> list[str]:
         found = set()
@@ -177,7 +176,7 @@ class _Asker:
         self._client.find_job(self._project, job.uid).kill()
         return {
             "status": _asked(lambda: job.refresh().status),
-            "log": _asked(lambda: job.log("after the kill")),
+            "log": _asked(lambda: bool(job.log("after the kill"))),
             "save": _asked(lambda: job.save_output("picks", dataset)),
             "mark failed": _asked(lambda: job.stop(error="after the kill")),
             "status then": _asked(lambda: job.refresh().status),
@@ -195,6 +194,25 @@ class _Asker:
         job.start("running")
         job.stop()
         return {"log": _asked(lambda: bool(job.log("after the end")))}
+
+    def interrupted_run(self) -> Any:
+        job = self._job()
+        try:
+            with job.run():
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            return job.refresh().status
+
+    def linked_file(self) -> Any:
+        jobs = self._client.find_project(self._project).find_jobs(type="import_micrographs")
+        for job in jobs:
+            for output in shim.look(job).outputs.values():
+                if "micrograph_blob" in output.filled:
+                    rows = job.load_output(output.name, slots=["micrograph_blob"])
+                    path = str(rows["micrograph_blob/path"][0])
+                    with self._client.download(self._project, path) as handle:
+                        return {"bytes": len(handle.read())}
+        return "no imported micrographs in this project"
 
     def _job(self) -> Any:
         return self._client.create_external_job(self._project, self._workspace, title=TITLE)
@@ -218,7 +236,7 @@ class _Asker:
         return job, dataset
 
 
-def _spec(spec: Any) -> Answers:
+def _spec(spec: Any, with_parameters: bool) -> Answers:
     def slots(group: Any) -> Answers:
         return {
             name: {
@@ -232,11 +250,10 @@ def _spec(spec: Any) -> Answers:
             for name, one in group.root.items()
         }
 
-    return {
-        "inputs": slots(spec.inputs),
-        "outputs": slots(spec.outputs),
-        "params": {name: str(one.default) for name, one in spec.params.items()},
-    }
+    found: Answers = {"inputs": slots(spec.inputs), "outputs": slots(spec.outputs)}
+    if with_parameters:
+        found["params"] = {name: str(one.default) for name, one in spec.params.items()}
+    return found
 
 
 def _without_optional(dataset: Any) -> Any:
