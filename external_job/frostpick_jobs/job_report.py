@@ -1,4 +1,4 @@
-"""The report of any job, from what it delivers."""
+"""The report of any job, from what it delivers. All of the record is in ``run.json``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 from frostpick.report.figure import Figure
 from frostpick.report.page import Table, render_report
 from frostpick.report.scores import expected_table
+from frostpick.types import sigmoid
 from frostpick_jobs.host import Delivery
 
-_NOT_A_ROW = {"settings", "versions", "failed", "curve", "seconds_by_stage"}
+Row = tuple[str, object]
 
 
 def job_report(title: str, delivery: Delivery) -> str:
@@ -30,24 +31,72 @@ def job_report(title: str, delivery: Delivery) -> str:
     )
 
 
-def summary_rows(record: Mapping[str, Any]) -> list[tuple[str, object]]:
-    """Return the record as ``(name, value)`` rows, one level deep."""
-    rows: list[tuple[str, object]] = []
-    for name, value in record.items():
-        if name in _NOT_A_ROW:
-            continue
-        if isinstance(value, Mapping):
-            rows += [
-                (f"{_words(name)}: {_words(key)}", _shown(item)) for key, item in value.items()
-            ]
-        else:
-            rows.append((_words(name), _shown(value)))
-    return rows
+def summary_rows(record: Mapping[str, Any]) -> list[Row]:
+    """Return the rows at the top of the report; what the record lacks is left out."""
+    rows = _training(record) if record.get("task") == "train" else _picking(record)
+    rows += [
+        ("device", _device(record)),
+        ("time", _time(record.get("seconds", {}).get("total"))),
+        ("ended", record.get("ended")),
+    ]
+    return [(name, value) for name, value in rows if value is not None]
 
 
-def _words(name: object) -> str:
-    return str(name).replace("_", " ")
+def _picking(record: Mapping[str, Any]) -> list[Row]:
+    counts, threshold = record.get("counts", {}), record.get("threshold", {})
+    model, score = record.get("model", {}), threshold.get("score")
+    return [
+        ("micrographs picked", counts.get("micrographs")),
+        ("micrographs failed", counts.get("failed")),
+        ("picks selected", counts.get("selected")),
+        ("picks above the floor", counts.get("picks")),
+        ("threshold", None if score is None else _threshold(score, threshold)),
+        ("model", f"{model.get('name', '')} ({_short(model.get('digest'))})" if model else None),
+        ("diameter", _angstrom(record.get("diameter_A"))),
+        ("smallest distance", _angstrom(record.get("min_distance_A"))),
+    ]
 
 
-def _shown(value: object) -> object:
-    return f"{value:.4g}" if isinstance(value, float) else value
+def _training(record: Mapping[str, Any]) -> list[Row]:
+    training, model = record.get("training", {}), record.get("model", {})
+    counts, settings = record.get("counts", {}), record.get("settings", {})
+    origin = "given" if training.get("expected_was_given") else "estimated"
+    expected = training.get("expected_per_micrograph")
+    return [
+        ("labels", counts.get("labels")),
+        ("labelled micrographs", counts.get("labelled_micrographs")),
+        ("held out", training.get("split_text")),
+        (f"particles a micrograph, {origin}", None if expected is None else f"{expected:.0f}"),
+        ("objective", training.get("objective")),
+        ("kept step", f"{training.get('chosen_step')} of {training.get('steps')}"),
+        ("started from", model.get("started_from")),
+        ("model", _short(model.get("digest"))),
+        ("diameter", _angstrom(settings.get("diameter"))),
+    ]
+
+
+def _threshold(score: float, threshold: Mapping[str, Any]) -> str:
+    frozen = ", frozen by an earlier run" if threshold.get("frozen") else ""
+    return f"{score:.2f} (p = {float(sigmoid(score)):.2f}, {threshold.get('rule')}{frozen})"
+
+
+def _device(record: Mapping[str, Any]) -> str | None:
+    device, threads = record.get("device"), record.get("threads")
+    if device is None:
+        return None
+    return f"{device}, {threads} threads" if threads else str(device)
+
+
+def _short(digest: object) -> str | None:
+    return None if digest is None else str(digest)[:12]
+
+
+def _angstrom(length: object) -> str | None:
+    return f"{length:g} A" if isinstance(length, (int, float)) else None
+
+
+def _time(seconds: object) -> str | None:
+    if not isinstance(seconds, (int, float)):
+        return None
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

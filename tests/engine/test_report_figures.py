@@ -224,7 +224,9 @@ def test_training_caption_names_what_is_drawn_and_the_kept_step() -> None:
         for i in range(4)
     ]
     caption = training_curves(rows).caption
-    assert caption == "Training: loss, held-out AP. The dotted line is the kept step, 20."
+    assert caption.startswith(
+        "Training: loss, held-out AP. The dotted line is the kept step, 20. Held-out figures"
+    )
     assert "kept step, 30" in training_curves(rows, chosen_step=30).caption
 
 

@@ -1,0 +1,55 @@
+"""The rows at the top of a job's report say what a user looks for, in a user's words."""
+
+import numpy as np
+
+from frostpick_jobs.host import Delivery
+from frostpick_jobs.job_report import job_report, summary_rows
+
+PICK = {
+    "task": "pick",
+    "model": {"name": "blob", "digest": "0123456789abcdef"},
+    "device": "cpu",
+    "threads": 2,
+    "diameter_A": 160.0,
+    "min_distance_A": 80.0,
+    "threshold": {"score": 0.0, "rule": "auto", "frozen": True},
+    "counts": {"micrographs": 5, "failed": 1, "picks": 600, "selected": 480},
+    "seconds": {"total": 125.2},
+    "ended": "2026-01-02T03:04:05+00:00",
+}
+
+
+def test_rows_of_a_picking_job() -> None:
+    assert summary_rows(PICK) == [
+        ("micrographs picked", 5),
+        ("micrographs failed", 1),
+        ("picks selected", 480),
+        ("picks above the floor", 600),
+        ("threshold", "0.00 (p = 0.50, auto, frozen by an earlier run)"),
+        ("model", "blob (0123456789ab)"),
+        ("diameter", "160 A"),
+        ("smallest distance", "80 A"),
+        ("device", "cpu, 2 threads"),
+        ("time", "2 min 5 s"),
+        ("ended", "2026-01-02T03:04:05+00:00"),
+    ]
+
+
+def test_a_training_says_whether_the_expected_count_was_given() -> None:
+    record = {
+        "task": "train",
+        "training": {"expected_per_micrograph": 114.7, "chosen_step": 3, "steps": 9},
+    }
+    assert ("particles a micrograph, estimated", "115") in summary_rows(record)
+    record["training"]["expected_was_given"] = True  # type: ignore[index]
+    assert ("particles a micrograph, given", "115") in summary_rows(record)
+
+
+def test_a_record_with_nothing_in_it_makes_a_page() -> None:
+    assert "<html" in job_report("empty", Delivery())
+
+
+def test_the_expected_table_marks_the_threshold() -> None:
+    scores = np.array([-2.0, 0.0, 2.0])
+    page = job_report("picks", Delivery(threshold=0.5, scores=scores, record=PICK))
+    assert "minimum FOM" in page and "0.50" in page
