@@ -213,6 +213,22 @@ def test_a_save_that_lost_rows_is_made_again(tmp_path, monkeypatch, caplog):
         assert len(rows(p, job.uid)["uid"]) == job.spec.outputs.root["particles"].num_items
 
 
+def test_a_save_whose_body_arrived_empty_is_made_again(tmp_path, monkeypatch):
+    """What the server says to a body that the client has lost in its own retry."""
+    with project(tmp_path, shapes=SHAPES[:1]) as p:
+        real, refused = p.store.save_output, []
+
+        def empty(*arguments):
+            if not refused:
+                refused.append(arguments)
+                raise Refused(422, "Cannot read dataset: no bytes")
+            return real(*arguments)
+
+        monkeypatch.setattr(p.store, "save_output", empty)
+        assert pick(p) == 0 and refused
+        assert p.job(p.latest()).status == "completed"
+
+
 def test_an_upload_that_arrives_empty_is_made_again(tmp_path, monkeypatch):
     with project(tmp_path, shapes=SHAPES[:1]) as p:
         real, emptied = p.store.upload_file, []
