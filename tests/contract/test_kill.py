@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pytest
 
 from frostpick.models.picking_model import PickingModel
 
-PICKING_KILLS, TRAINING_KILLS = 8, 3
+#: More of them: FROSTPICK_KILLS=20 pytest -s tests/contract/test_kill.py
+KILLS = os.environ.get("FROSTPICK_KILLS")
+PICKING_KILLS, TRAINING_KILLS = (int(KILLS), int(KILLS)) if KILLS else (8, 3)
 #: Files that hold times or a process id.
 MAY_DIFFER = {"run.json", "report.html", "lock", "delivered.json"}
 MAY_DIFFER_SUFFIXES = {".npz"}
@@ -88,7 +91,7 @@ def kill_and_continue(task: str, project: Path, kills: int) -> tuple[Path, Path]
         [sys.executable, "-c", ATTEMPTS, task, str(project), str(kills), str(seed)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
         env={"PYTHONPATH": f"{root / 'plugin'}:{root / 'external_job'}", "OMP_NUM_THREADS": "1"},
         check=False,
     )
