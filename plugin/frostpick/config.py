@@ -20,9 +20,14 @@ Contrast = Literal["dark", "light", "auto"]
 
 
 class Settings(BaseModel):
-    """Base of all settings: frozen, and an unknown key is an error."""
+    """Base of all settings: frozen, and an unknown key is an error.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    A number does for a text: YAML and scripts write ``threshold: 1.5`` and ``device: 0``.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, coerce_numbers_to_str=True
+    )
 
 
 class RunSettings(Settings):
@@ -34,7 +39,7 @@ class RunSettings(Settings):
 
 
 class ScaleSettings(RunSettings):
-    """What fixes the scale and the sign of a data set."""
+    """What fixes the scale of a data set."""
 
     diameter: float | None = Field(
         None, gt=0, description="Longest dimension of the particle in Angstrom."
@@ -42,14 +47,14 @@ class ScaleSettings(RunSettings):
     pixel_size: float | None = Field(
         None, gt=0, description="Pixel size in Angstrom, where host and header do not tell it."
     )
-    contrast: Contrast = Field(
-        "dark", description="Particles are dark or light on the ice; auto finds out."
-    )
 
 
 class TrainSettings(ScaleSettings):
     """Options of ``train``."""
 
+    contrast: Contrast = Field(
+        "dark", description="Particles are dark or light on the ice; auto finds out."
+    )
     expected_per_micrograph: float | None = Field(
         None, gt=0, description="Mean number of particles on a micrograph; estimated when empty."
     )
@@ -82,6 +87,11 @@ class PickSettings(ScaleSettings):
 
     model: str = Field(
         "blob", description="A model file, its folder, or a shipped name such as blob."
+    )
+    contrast: Contrast | None = Field(
+        None,
+        description="Particles are dark or light on the ice; auto finds out; as the model was "
+        "trained when empty.",
     )
     threshold: str = Field(
         "auto", description="auto, a score, p=PROBABILITY, or precision=EXPECTED."

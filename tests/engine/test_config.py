@@ -38,6 +38,13 @@ def test_wrong_value_names_layer_and_value() -> None:
         resolve(PickSettings, ("command line", {"diameter": -3}))
 
 
+def test_a_number_does_for_a_text_and_a_truth_value_does_not() -> None:
+    settings = resolve(PickSettings, ("job.yaml", {"threshold": 1.5, "device": 0}))
+    assert (settings.threshold, settings.device) == ("1.5", "0")
+    with pytest.raises(ConfigError, match=r"job\.yaml: device = True"):
+        resolve(PickSettings, ("job.yaml", {"device": True}))
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         PickSettings().diameter = 3.0  # type: ignore[misc]

@@ -69,6 +69,19 @@ def columns(found):
     return [(f.picks.x_px.tolist(), f.picks.y_px.tolist(), f.picks.score.tolist()) for f in found]
 
 
+def test_contrast_is_the_models_unless_it_is_given():
+    light = replace(MODEL, card=MODEL.card.model_copy(update={"contrast": "light"}))
+    assert plan_picking(light, PickSettings(diameter=DIAMETER)).contrast == "light"
+    assert plan_picking(light, PickSettings(diameter=DIAMETER, contrast="dark")).contrast == "dark"
+    assert plan_for().contrast == "dark"
+
+
+def test_a_header_that_disagrees_is_told_once(folder, caplog):
+    plan = replace(plan_for(), pixel_size_A=PIXEL * 1.1)
+    assert len(list(pick_micrographs(MODEL, micrographs(folder), plan, SilentReporter()))) == 5
+    assert [r.levelname for r in caplog.records if "the header says" in r.message] == ["WARNING"]
+
+
 @pytest.mark.parametrize("contrast,sign", [("dark", 1), ("light", -1)])
 def test_discs_are_picked_where_they_are(contrast, sign):
     image, centres = make_image(3)

@@ -151,9 +151,10 @@ def pick_micrographs(
         raise ConfigError("contrast 'auto' is not settled; call settle_contrast before picking")
     torch.set_num_threads(plan.threads)
     ready = on_device(model, plan.device)
+    warned: set[tuple[float, float]] = set()
     with closing(read_ahead(micrographs, _read, plan.readers, reporter.check)) as ahead:
         for micrograph, image in ahead:
-            yield _pick_or_failure(ready, micrograph, image, plan)
+            yield _pick_or_failure(ready, micrograph, image, plan, warned)
             # The readers' bound counts on this image being gone before the next is asked for.
             del image
 
@@ -180,11 +181,16 @@ def _pick_or_failure(
     micrograph: Micrograph,
     reading: Future[tuple[RawImage, float]],
     plan: PickPlan,
+    warned: set[tuple[float, float]],
 ) -> MicrographPicks | MicrographFailure:
     try:
         image, read_seconds = reading.result()
         pixel_size = resolve_pixel_size(
-            micrograph.id, micrograph.pixel_size_A, plan.pixel_size_A, image.pixel_size_A
+            micrograph.id,
+            micrograph.pixel_size_A,
+            plan.pixel_size_A,
+            image.pixel_size_A,
+            warned=warned,
         )
         found = pick_image(model, image.data, pixel_size, plan, micrograph.id)
     except MicrographError as error:

@@ -74,7 +74,8 @@ def plan_picking(
 
     A diameter in the settings is the one for border rule, packing limit and distance.
     A model with a diameter of its own still sees the micrographs at the scale it was
-    trained for; where the two differ the log says so.
+    trained for; where the two differ the log says so. Contrast and smallest distance are
+    the model's own where the settings have none.
 
     Raises
     ------
@@ -106,7 +107,7 @@ def plan_picking(
         min_distance_A=settings.min_distance or model.card.min_distance * diameter,
         border=settings.border,
         pixel_size_A=settings.pixel_size,
-        contrast=settings.contrast,
+        contrast=settings.contrast or model.card.contrast,
         device=device,
         threads=threads,
         readers=max(1, min(4, threads)) if device.type == "cuda" else 1,
@@ -127,13 +128,18 @@ def settle_contrast(
         return plan
     count = min(CONTRAST_SAMPLE, len(micrographs))
     votes = []
+    warned: set[tuple[float, float]] = set()
     for number in range(count):
         reporter.check()
         micrograph = micrographs[number * len(micrographs) // count]
         try:
             image = fetch_and_decode(micrograph)
             pixel = resolve_pixel_size(
-                micrograph.id, micrograph.pixel_size_A, plan.pixel_size_A, image.pixel_size_A
+                micrograph.id,
+                micrograph.pixel_size_A,
+                plan.pixel_size_A,
+                image.pixel_size_A,
+                warned=warned,
             )
             working = working_scale(
                 image.data,
