@@ -211,7 +211,13 @@ def test_the_event_log_tells_the_story(tmp_path):
         pictures = [e for e in p.store.events[p.uid, job] if e.type == "image"]
         assert sum("mic_00" in e.text for e in pictures) == 3 and len(pictures) >= 5
         model = p.job(job)
-        assert model.ui_tile_images and model.spec.outputs.root["particles"].image
+        first = next(e for e in pictures if "mic_000.mrc:" in e.text)
+        shown = [
+            first.imgfiles[0].fileid,
+            model.ui_tile_images[0].fileid,
+            model.spec.outputs.root["particles"].image,
+        ]
+        assert len({(p.store.db / "gridfs" / one).read_bytes() for one in shown}) == 1
         assert model.title == "My picks"
         assert "| threshold | p=0.999 |" in model.description and "Bepler" in model.description
         record = json.loads((p.store.jdir(model) / "frostpick.json").read_text())

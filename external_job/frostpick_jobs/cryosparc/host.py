@@ -236,10 +236,14 @@ class CryoSPARCHost(Host):
 
     def _show_pictures(self, delivery: Delivery) -> None:
         """Set tile and output image: the first picks on a micrograph, else the first picture."""
+        from frostpick.report.figure import MICROGRAPH_PREFIX
+
         pictures = [png for _, png, _ in delivery.figures]
         if not pictures:
             return
-        on_micrograph = [png for name, png, _ in delivery.figures if "micrograph" in name]
+        on_micrograph = [
+            png for name, png, _ in delivery.figures if name.startswith(MICROGRAPH_PREFIX)
+        ]
         chosen = (on_micrograph or pictures)[0]
         output = PICKS if delivery.model is None else None
         try:
