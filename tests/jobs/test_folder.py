@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import mrcfile
 import numpy as np
 import pytest
 
-from frostpick.errors import ConfigError, InputError
+from frostpick.errors import ConfigError, InputError, JobStopped
 from frostpick.models.shipped import load_model
 from frostpick.types import LocalFile, Micrograph, Picks
 from frostpick_jobs import api
@@ -20,7 +21,7 @@ from frostpick_jobs.folder.names import check_id, star_path
 from frostpick_jobs.folder.written import WrittenIds
 from frostpick_jobs.formats import read_picks
 from frostpick_jobs.host import Delivery, MicrographOutput
-from frostpick_jobs.tasks import finish
+from frostpick_jobs.tasks import finish, missing
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -263,6 +264,44 @@ def test_select_needs_a_finished_pick(tmp_path: Path) -> None:
     (tmp_path / "half" / ".frostpick" / "job.json").write_text('{"task": "pick"}')
     with pytest.raises(InputError, match="did not come to its end"):
         api.select(tmp_path / "half", "auto")
+
+
+def test_select_refuses_a_mixture_of_results(
+    tmp_path: Path, micrographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, real, stored = tmp_path / "out", missing.keep, []
+    api.pick(micrographs, out, diameter=64, threads=1)
+
+    def stop_after_one(*arguments: Any) -> None:
+        real(*arguments)
+        stored.append(arguments)
+        raise JobStopped("enough")
+
+    monkeypatch.setattr(missing, "keep", stop_after_one)
+    with pytest.raises(JobStopped):
+        api.pick(micrographs, out, diameter=80, threads=1)
+    assert len(stored) == 1
+    with pytest.raises(InputError, match="did not come to its end"):
+        api.select(out, "p=0.5")
+    monkeypatch.setattr(missing, "keep", real)
+    api.pick(micrographs, out, diameter=80, threads=1)
+    api.select(out, "p=0.5")
+    record = json.loads((out / "run.json").read_text())
+    assert record["min_distance_A"] == pytest.approx(0.7 * 80)
+    assert record["contrast"] == "dark"
+
+
+def test_all_are_written_and_the_table_still_says_which_are_selected(
+    tmp_path: Path, micrographs: Path
+) -> None:
+    out = tmp_path / "out"
+    result = api.pick(micrographs, out, diameter=64, threads=1, threshold="p=0.5", write="all")
+    assert 0 < result.summary.selected < result.summary.picks
+    assert len(read_picks(out / "picks.star")) == result.summary.picks
+    table = read_picks(out / "picks.csv")
+    assert table.selected is not None and table.probability is not None
+    assert table.selected.sum() == result.summary.selected
+    assert (table.selected == (table.probability >= 0.5)).all()
 
 
 def test_a_model_in_memory_and_wrong_calls(tmp_path: Path, micrographs: Path) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from frostpick.errors import InputError
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.atomic import remove_leftovers, write_text
@@ -145,11 +147,13 @@ class FolderHost(Host):
 
     def _write_picks(self, delivery: Delivery) -> None:
         shapes: dict[str, tuple[int, int]] = {}
+        threshold = np.inf if delivery.threshold is None else delivery.threshold
 
         def all_picks() -> Iterator[Picks]:
             for one in delivery.outputs:
                 shapes[one.micrograph.id] = one.shape
-                yield one.picks
+                # With --write all the native outputs hold all; this table tells them apart.
+                yield one.picks.select(threshold)
 
         write_csv(self.out / "picks.csv", all_picks())
         selected = (_selected(one) for one in delivery.outputs)

@@ -108,6 +108,10 @@ class PickStore:
         """Write a state as JSON, atomically."""
         write_text(self._folder / f"{name}.json", json.dumps(state, indent=1) + "\n")
 
+    def forget_state(self, name: str) -> None:
+        """Remove a state, if there is one."""
+        (self._folder / f"{name}.json").unlink(missing_ok=True)
+
     def _path(self, micrograph_id: str) -> Path:
         return self._results / f"{text_digest(micrograph_id)[:40]}.npz"
 

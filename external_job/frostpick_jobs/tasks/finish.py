@@ -88,6 +88,16 @@ class Totals:
     previewed: Sequence[str]
 
 
+def forget_other_results(store: PickStore, job: PickJob) -> None:
+    """Forget that the job came to its end, when it is to pick anew.
+
+    Else a stop in between would leave a mixture of results that `run_select` takes for one.
+    """
+    delivered = store.read_state(DELIVERED)
+    if delivered and delivered.get("basis") != _basis(job):
+        store.forget_state(DELIVERED)
+
+
 def finish_picking(
     host: Host, store: PickStore, job: PickJob, failed: Mapping[str, str], record: RunRecord
 ) -> PickSummary:
@@ -98,13 +108,13 @@ def finish_picking(
     done = [m for m in job.micrographs if m.id not in failed]
     totals = sum_up(store, done)
     settings = job.settings
-    basis = threshold_basis(job.model.digest, job.plan, settings.limit)
+    basis = _basis(job)
     threshold = decide_threshold(store, basis, settings.threshold, totals.scores)
     record.add(model={"digest": job.model.digest, "name": settings.model}, seed=settings.seed)
     record.add(
         device=str(job.plan.device), threads=job.plan.threads, diameter_A=job.plan.diameter_A
     )
-    record.add(min_distance_A=job.plan.min_distance_A)
+    record.add(min_distance_A=job.plan.min_distance_A, contrast=job.plan.contrast)
     summary = deliver_picks(host, store, done, failed, threshold, settings.write, totals, record)
     store.write_state(
         DELIVERED,
@@ -116,6 +126,10 @@ def finish_picking(
         },
     )
     return summary
+
+
+def _basis(job: PickJob) -> str:
+    return threshold_basis(job.model.digest, job.plan, job.settings.limit)
 
 
 def deliver_picks(

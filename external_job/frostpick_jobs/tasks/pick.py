@@ -18,7 +18,7 @@ from frostpick_jobs.host import Host
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.claim import claim
 from frostpick_jobs.tasks.contrast import settle
-from frostpick_jobs.tasks.finish import PickSummary, finish_picking
+from frostpick_jobs.tasks.finish import PickSummary, finish_picking, forget_other_results
 from frostpick_jobs.tasks.missing import pick_missing
 from frostpick_jobs.tasks.spread import spread
 
@@ -70,6 +70,7 @@ def run_pick(host: Host, settings: PickSettings) -> PickSummary:
     with record.stage("picking"):
         plan = settle(store, job.model, job.plan, job.micrographs, host.reporter)
         job = replace(job, plan=plan)
+        forget_other_results(store, job)
         failed = pick_missing(store, job.model, job.plan, job.micrographs, host.reporter)
     report_failures(failed)
     if len(failed) == len(job.micrographs):

@@ -39,7 +39,7 @@ def run_select(host: Host, rule: str) -> PickSummary:
         )
     before = state["record"]
     record = RunRecord("pick", host.name, {**before["settings"], "threshold": rule})
-    kept = ("model", "seed", "device", "threads", "diameter_A")
+    kept = ("model", "seed", "device", "threads", "diameter_A", "min_distance_A", "contrast")
     record.add(**{name: before[name] for name in kept if name in before})
     host.begin()
     done = [Micrograph(one, LocalFile(Path(one))) for one in state["micrographs"]]
