@@ -20,7 +20,7 @@ PICKING_KILLS, TRAINING_KILLS = (int(KILLS), int(KILLS)) if KILLS else (8, 3)
 #: Files that hold times or a process id.
 MAY_DIFFER = {"run.json", "report.html", "lock", "delivered.json"}
 MAY_DIFFER_SUFFIXES = {".npz"}
-NAMES = [f"grid{i % 3}/mic_{i:02d}.mrc" for i in range(12)]
+NAMES = [f"grid{i % 3}/mic_{i:02d}.mrc" for i in range(max(12, 2 * PICKING_KILLS))]
 
 # Everything is imported once; each attempt is a fork that is killed, or at last left to end.
 ATTEMPTS = """
@@ -55,6 +55,7 @@ whole = time.monotonic() - began
 assert status == 0, status
 dice, killed = random.Random(seed), []
 stored = f"{project}/killed/.frostpick/picks"
+total = sum(len(names) for _, _, names in os.walk(f"{project}/Micrographs"))
 
 def finished():
     return sum(n.endswith(".npz") for n in os.listdir(stored)) if os.path.isdir(stored) else 0
@@ -65,7 +66,7 @@ while len(killed) < kills:
     while finished() < before + gain and time.monotonic() < until:
         time.sleep(0.002)
     # In the rest of a micrograph, or, once all are picked, anywhere in the delivery.
-    within_one = task == "pick" and finished() < 12
+    within_one = task == "pick" and finished() < total
     time.sleep(dice.uniform(0, 0.05 if within_one else whole / 6 if task == "pick" else whole / 2))
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
