@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import logging
 import struct
@@ -224,3 +225,15 @@ def test_pixel_size_warnings(caplog):
     for name in "abc":
         resolve_pixel_size(name, 1.0, None, 1.02, warned=warned)
     assert len(caplog.records) == 1
+
+
+def test_a_failure_of_the_machine_is_not_the_micrographs(tmp_path, monkeypatch):
+    path = tmp_path / "m.mrc"
+    path.write_bytes(b"x")
+
+    def no_more_files(*arguments, **options):
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    monkeypatch.setattr("builtins.open", no_more_files)
+    with pytest.raises(OSError, match="Too many open files"):
+        read_image(path, "m")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import logging
 import os
@@ -31,6 +32,11 @@ IMAGE_SUFFIXES: tuple[str, ...] = (
 )
 """Endings, in lower case, of files that are taken for micrographs in a folder."""
 
+MACHINE_ERRORS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EROFS}
+)
+"""``errno`` of failures of the machine, not of one micrograph: they end a job."""
+
 
 def read_image(path: Path, micrograph_id: str) -> RawImage:
     """Decode one micrograph.
@@ -53,6 +59,8 @@ def read_image(path: Path, micrograph_id: str) -> RawImage:
     MicrographError
         Missing, empty or truncated file, no image, a stack, complex or non-finite
         pixels, a constant image.
+    OSError
+        One of `MACHINE_ERRORS`.
     """
     with _explained(path, micrograph_id):
         with open(path, "rb") as handle:
@@ -132,6 +140,8 @@ def _explained(path: Path, micrograph_id: str) -> Iterator[None]:
             "expected a whole file: copy or write it again",
         ) from error
     except OSError as error:
+        if error.errno in MACHINE_ERRORS:
+            raise
         raise MicrographError(
             micrograph_id,
             f"{path}: cannot be read ({error.strerror or error}); "

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import errno
-
 from frostpick.errors import MicrographError
-from frostpick.images import RawImage, read_image
+from frostpick.images import MACHINE_ERRORS, RawImage, read_image
 from frostpick.types import Micrograph
-
-#: Failures of the machine, not of one micrograph: they end the job.
-_MACHINE = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EROFS}
-)
 
 
 def fetch_and_decode(micrograph: Micrograph) -> RawImage:
@@ -28,7 +21,7 @@ def fetch_and_decode(micrograph: Micrograph) -> RawImage:
         with micrograph.source.fetch() as path:
             return read_image(path, micrograph.id)
     except OSError as error:
-        if error.errno in _MACHINE:
+        if error.errno in MACHINE_ERRORS:
             raise
         raise MicrographError(
             micrograph.id, f"{micrograph.source.name} cannot be read ({error.strerror or error})"
