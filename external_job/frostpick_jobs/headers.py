@@ -12,7 +12,11 @@ from frostpick.types import Micrograph
 log = logging.getLogger(__name__)
 
 
-def with_header(micrograph: Micrograph, pixel_size_A: float | None = None) -> Micrograph:
+def with_header(
+    micrograph: Micrograph,
+    pixel_size_A: float | None = None,
+    warned: set[tuple[float, float]] | None = None,
+) -> Micrograph:
     """Return a micrograph with shape and pixel size, where host or header knows them.
 
     A micrograph that cannot be read comes back as it is: it fails, with its
@@ -22,6 +26,8 @@ def with_header(micrograph: Micrograph, pixel_size_A: float | None = None) -> Mi
     ----------
     pixel_size_A
         The job's option, for headers without one.
+    warned
+        One set for all micrographs of a job, see `resolve_pixel_size`.
     """
     try:
         with micrograph.source.fetch() as path:
@@ -31,7 +37,11 @@ def with_header(micrograph: Micrograph, pixel_size_A: float | None = None) -> Mi
         return micrograph
     try:
         size: float | None = resolve_pixel_size(
-            micrograph.id, micrograph.pixel_size_A, pixel_size_A, header.pixel_size_A
+            micrograph.id,
+            micrograph.pixel_size_A,
+            pixel_size_A,
+            header.pixel_size_A,
+            warned=warned,
         )
     except MicrographError:
         size = None

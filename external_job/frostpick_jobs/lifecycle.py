@@ -93,6 +93,8 @@ def sentence(error: BaseException, spool: Path) -> str:
         return str(error)
     if is_stop(error):
         return f"{error}" if str(error) else "stopped"
+    if is_out_of_gpu_memory(error):
+        return f"the GPU ran out of memory ({_first_line(error)}); choose another or --device cpu"
     if is_out_of_memory(error):
         return f"out of memory ({_first_line(error)}); free memory, or use fewer --threads"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -119,10 +121,15 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "allocate memory" in str(error)
 
 
+def is_out_of_gpu_memory(error: BaseException) -> bool:
+    """Tell whether the memory of a GPU ran out, without asking torch, which may not be loaded."""
+    return isinstance(error, RuntimeError) and type(error).__name__ == "OutOfMemoryError"
+
+
 def is_bug(error: BaseException) -> bool:
     """Tell whether nobody meant this error to reach the user."""
     meant = isinstance(error, (FrostpickError, OSError)) or is_stop(error)
-    return not meant and not is_out_of_memory(error)
+    return not (meant or is_out_of_memory(error) or is_out_of_gpu_memory(error))
 
 
 def _exit_code(error: BaseException, signals: StopSignals) -> int:

@@ -59,6 +59,9 @@ def score_files(
     InputError
         A file cannot be read, no pixel size is known, or no name matches.
     """
+    for name, value in (("--diameter", diameter_A), ("--pixel-size", pixel_size_A)):
+        if value is not None and not value > 0:
+            raise InputError(f"{name} is {value:g}, expected a number of Angstrom above 0")
     true_tables, pick_tables = read_pick_files(truth), read_pick_files(picks)
     sizes: dict[str, float] = {}
     shapes: dict[str, tuple[int, int]] = {}
@@ -93,12 +96,13 @@ def _headers(
     sizes: dict[str, float],
     shapes: dict[str, tuple[int, int]],
 ) -> list[str]:
+    warned: set[tuple[float, float]] = set()
     for one in micrographs:
         with one.source.fetch() as path:
             header = read_header(path, one.id)
         shapes[one.id] = header.shape
         sizes[one.id] = resolve_pixel_size(
-            one.id, one.pixel_size_A, pixel_size_A, header.pixel_size_A
+            one.id, one.pixel_size_A, pixel_size_A, header.pixel_size_A, warned=warned
         )
     return [one.id for one in micrographs]
 

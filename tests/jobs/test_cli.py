@@ -12,6 +12,8 @@ import typer.main
 
 from frostpick._version import __version__
 from frostpick.config import PickSettings, TrainSettings
+from frostpick.errors import JobStopped
+from frostpick_jobs.cli import main
 from frostpick_jobs.cli.main import app
 from frostpick_jobs.cli.options import add_argparse_options, list_options
 
@@ -70,6 +72,40 @@ def test_an_error_is_one_sentence_and_status_1(tmp_path) -> None:
     )
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert str(tmp_path / "none") in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--diameter", 0, "--pixel-size", 1), "--diameter is 0, expected"),
+        (("--diameter", 90, "--pixel-size", 0), "--pixel-size is 0, expected"),
+        (("--diameter", 90), "no pixel size"),
+    ],
+)
+def test_evaluate_refuses_impossible_sizes(tmp_path, words, sentence) -> None:
+    table = tmp_path / "picks.csv"
+    table.write_text("micrograph,x_px,y_px\na.mrc,3,4\n")
+    done = run("evaluate", "--picks", table, "--truth", table, *words)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert sentence in done.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path) -> None:
+    (tmp_path / "file").touch()
+    done = run("simulate", "-o", tmp_path / "file" / "x", "--micrographs", 1, "--size", 64)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert f"frostpick: {tmp_path / 'file'}" in done.stderr
+
+
+def test_a_stop_outside_a_job_is_one_sentence(monkeypatch, capsys) -> None:
+    def stopped() -> None:
+        raise JobStopped("stopped by SIGINT")
+
+    monkeypatch.setattr(main, "app", stopped)
+    with pytest.raises(SystemExit) as leaving:
+        main.main()
+    assert leaving.value.code == 130
+    assert capsys.readouterr().err == "frostpick: stopped by SIGINT\n"
 
 
 def test_unknown_yaml_key_is_an_error(tmp_path) -> None:

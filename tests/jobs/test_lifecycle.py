@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from frostpick.errors import FrostpickError, JobStopped
 from frostpick.runtime.reporter import SilentReporter
@@ -65,6 +66,7 @@ def test_a_result_comes_back_and_the_reporter_is_restored(host: Any) -> None:
         (OSError(errno.ENOSPC, "No space", "out/x"), "out/x: no space left on the disk; free"),
         (OSError(errno.EACCES, "Permission denied", "out/x"), "out/x: Permission denied"),
         (MemoryError("8 GB"), "out of memory (8 GB)"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "the GPU ran out of memory (CUDA out of"),
         (ValueError("odd\nand long"), "this is a bug in frostpick: ValueError: odd; please"),
         (AssertionError(), "this is a bug in frostpick: AssertionError: AssertionError"),
     ],

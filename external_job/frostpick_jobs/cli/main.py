@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from frostpick._version import __version__
 from frostpick.config import PickSettings, TrainSettings
-from frostpick.errors import FrostpickError
+from frostpick.errors import FrostpickError, JobStopped
 from frostpick_jobs.cli import commands
 from frostpick_jobs.cli.cryosparc import app as cryosparc
 from frostpick_jobs.cli.typer_options import command_with_settings
@@ -58,12 +59,14 @@ models.command("show")(commands.show_model)
 
 
 def main() -> None:
-    """Run the command line; errors of the user's making are one sentence and exit status 1."""
+    """Run the command line; what is no bug is one sentence, and exit status 1 (stopped: 130)."""
     try:
         app()
-    except FrostpickError as error:
-        print(f"frostpick: {error}", file=sys.stderr)
-        sys.exit(1)
+    except (FrostpickError, OSError, MemoryError, JobStopped) as error:
+        from frostpick_jobs.lifecycle import STOPPED, is_stop, sentence
+
+        print(f"frostpick: {sentence(error, Path())}", file=sys.stderr)
+        sys.exit(STOPPED if is_stop(error) else 1)
 
 
 if __name__ == "__main__":

@@ -102,11 +102,12 @@ class FolderHost(Host):
         if not self._picks:
             raise InputError("no labels; give a few hundred picks with --picks")
         tables = read_pick_files(self._picks)
+        warned: set[tuple[float, float]] = set()
         return labels_for(
             tables,
             self._found,
             picks_pixel_size_A=self._picks_pixel_size,
-            complete=lambda micrograph: with_header(micrograph, self._pixel_size),
+            complete=lambda micrograph: with_header(micrograph, self._pixel_size, warned),
         )
 
     def model(self) -> PickingModel | None:

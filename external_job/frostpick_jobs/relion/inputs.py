@@ -79,10 +79,11 @@ def read_labels(
     picks_pixel_size_A
         Pixel size the picks were made at, where it is not the micrographs'.
     """
+    warned: set[tuple[float, float]] = set()
     files = [name for name in (arguments.in_coords, arguments.in_parts) if name is not None]
     return labels_for(
         [read_picks(Path(name), Path()) for name in files],
         micrographs,
         picks_pixel_size_A=picks_pixel_size_A,
-        complete=lambda micrograph: with_header(micrograph, pixel_size_A),
+        complete=lambda micrograph: with_header(micrograph, pixel_size_A, warned),
     )
