@@ -8,6 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from frostpick.errors import MicrographError
+from frostpick.images import read_image
 from frostpick.runtime.atomic import atomic_write
 from frostpick.simulate import (
     Protein,
@@ -57,6 +61,9 @@ def write_dataset(
 ) -> SimulatedFiles:
     """Simulate micrographs into a folder.
 
+    A file that holds the same micrograph already is left alone: a new one, even of the
+    same content, is another one to a training or picking that is to go on with it.
+
     Parameters
     ----------
     folder
@@ -76,7 +83,8 @@ def write_dataset(
     truth: dict[str, SimulatedTruth] = {}
     for number, one in enumerate(_simulate(random_protein(settings), settings, chosen), 1):
         name = f"{one.name}.mrc"
-        write_mrc(files.micrographs / name, one.image, one.pixel_size_A)
+        if not _holds(files.micrographs / name, one):
+            write_mrc(files.micrographs / name, one.image, one.pixel_size_A)
         truth[name] = one.truth
         log.info("simulated %d of %d: %s", number, len(chosen), name)
     _write_csv(files.particles_csv, {n: t.particles for n, t in truth.items()})
@@ -90,6 +98,18 @@ def _simulate(
 ) -> Iterator[SimulatedMicrograph]:
     for index in indices:
         yield simulate_micrograph(protein, settings, index)
+
+
+def _holds(path: Path, one: SimulatedMicrograph) -> bool:
+    """Tell whether a file is this micrograph, to the last bit of its pixels."""
+    if not path.is_file():
+        return False
+    try:
+        found = read_image(path, one.name)
+    except MicrographError:
+        return False
+    known = found.pixel_size_A is not None and np.isclose(found.pixel_size_A, one.pixel_size_A)
+    return bool(known and np.array_equal(found.data, one.image))
 
 
 def _write_csv(path: Path, truth: dict[str, SimulatedTruth]) -> None:
