@@ -45,7 +45,9 @@ class ScaleSettings(RunSettings):
         None, gt=0, description="Longest dimension of the particle in Angstrom."
     )
     pixel_size: float | None = Field(
-        None, gt=0, description="Pixel size in Angstrom, where host and header do not tell it."
+        None,
+        gt=0,
+        description="Pixel size in Angstrom, where the host does not tell it; wins over a header.",
     )
 
 

@@ -237,3 +237,11 @@ def test_a_failure_of_the_machine_is_not_the_micrographs(tmp_path, monkeypatch):
     monkeypatch.setattr("builtins.open", no_more_files)
     with pytest.raises(OSError, match="Too many open files"):
         read_image(path, "m")
+
+
+def test_an_option_that_the_host_overrules_is_told_once(caplog):
+    warned: set[tuple[float, float]] = set()
+    for name in ("a", "b"):
+        assert resolve_pixel_size(name, 1.2, 2.4, None, warned=warned) == 1.2
+    (record,) = caplog.records
+    assert record.message == "a: --pixel-size says 2.4 A a pixel; 1.2 A is used"

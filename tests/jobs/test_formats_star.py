@@ -83,6 +83,14 @@ def test_odd_syntax(tmp_path, text, expected):
     assert table.columns == expected
 
 
+def test_files_named_like_blocks(tmp_path):
+    names = ["data_2020/a.mrc", "b.mrc", "data_c.tif"]
+    text = "data_m\n\nloop_\n_rlnMicrographName #1\n" + "\n".join(names) + "\ndata_next.part\n"
+    found = blocks(tmp_path, text)
+    assert list(found) == ["m", "next.part"]
+    assert found["m"].columns["rlnMicrographName"] == names
+
+
 def test_bytes_that_are_no_utf8_survive(tmp_path):
     raw = b"data_\nloop_\n_rlnMicrographName #1\nmic_\xb5m.mrc\n"
     table = read_star_blocks(write(tmp_path / "a.star", raw))[""]

@@ -18,6 +18,7 @@ from frostpick.errors import InputError
 _TOKEN = re.compile(
     r"""[ \t\r\n\v\f]*(?:"(.*?)"(?=[ \t\r\n\v\f]|$)|'(.*?)'(?=[ \t\r\n\v\f]|$)|([^ \t\r\n\v\f]+))"""
 )
+_FILE_NAME = re.compile(r"/|\.(mrcs?|tiff?)(\.gz|\.bz2)?$", re.I)
 _FLUSH = 50_000
 
 
@@ -120,7 +121,7 @@ class _Parser:
         if not values:
             return
         first = values[0]
-        if len(values) == 1 and first.startswith("data_"):
+        if len(values) == 1 and first.startswith("data_") and not self._is_file_name(first):
             self._close()
             self._name = first[5:]
         elif self._name is None:
@@ -145,6 +146,10 @@ class _Parser:
                 f"{self._path}, line {number}: found {line.strip()[:40]!r}, "
                 "expected '_label value' or 'loop_'"
             )
+
+    def _is_file_name(self, value: str) -> bool:
+        """Tell a path such as ``data_2020/a.mrc`` in a table of one column from a new block."""
+        return self._loop and len(self._labels) == 1 and _FILE_NAME.search(value) is not None
 
     def finish(self) -> dict[str, StarTable]:
         self._close()

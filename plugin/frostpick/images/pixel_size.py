@@ -27,7 +27,7 @@ def resolve_pixel_size(
     host_A, option_A, header_A
         Pixel sizes in Angstrom; None, or a value that is not positive, means not known.
     warned
-        Pairs (believed, header) that a warning was given for. A caller with many
+        Pairs (believed, other) that a warning was given for. A caller with many
         micrographs hands in one set and gets each warning once.
 
     Raises
@@ -42,14 +42,13 @@ def resolve_pixel_size(
             "no pixel size in the header, from the host or as an option; "
             "expected one in Angstrom: give --pixel-size",
         )
-    if header_A is not None and _known(header_A) and abs(header_A / believed - 1) > 0.01:
-        pair = (round(believed, 4), round(header_A, 4))
+    for where, other in (("the header", header_A), ("--pixel-size", option_A)):
+        if other is None or not _known(other) or abs(other / believed - 1) <= 0.01:
+            continue
+        pair = (round(believed, 4), round(other, 4))
         if warned is None or pair not in warned:
             log.warning(
-                "%s: the header says %.4g A a pixel; %.4g A is used",
-                micrograph_id,
-                header_A,
-                believed,
+                "%s: %s says %.4g A a pixel; %.4g A is used", micrograph_id, where, other, believed
             )
         if warned is not None:
             warned.add(pair)
