@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 #: Slope before any data, and the deviation of its logarithm: a network scores a place
 #: for each location by itself, and a pick, the best of its neighbours, is surer than
 #: its logit says. Seen on simulated and real data: 1.1 to 2.2.
-SLOPE, SLOPE_SPREAD = 1.65, 0.2
+SLOPE, SLOPE_SPREAD = 1.9, 0.2
 #: Deviation of the offset about 0 before any data.
 OFFSET_SPREAD = 3.0
 #: Fraction of particles that look like nothing (on carbon, or labelled by mistake): without
