@@ -81,6 +81,14 @@ def match_names(names: Sequence[str], ids: Sequence[str]) -> dict[str, str]:
         len(set(found.values())),
         len(ids),
     )
+    if by_stem_only:
+        micrograph_id, guessed = next(iter(by_stem_only.items()))
+        log.info(
+            "%d of these by the file name alone, such as %r for %r",
+            sum(map(len, by_stem_only.values())),
+            guessed[0],
+            micrograph_id,
+        )
     return found
 
 

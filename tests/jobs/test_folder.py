@@ -52,6 +52,11 @@ def test_the_output_folder_is_not_searched(tmp_path: Path) -> None:
     assert ids(tmp_path, skip=tmp_path / "out") == ["m.mrc"]
 
 
+def test_results_may_lie_beside_the_micrographs(tmp_path: Path) -> None:
+    touch(tmp_path, "m.mrc", ".frostpick/x.mrc", "star/m.mrc.star")
+    assert ids(tmp_path, skip=tmp_path) == ["m.mrc"]
+
+
 def test_patterns_and_files(tmp_path: Path) -> None:
     touch(tmp_path, "g1/m_1.mrc", "g1/m_2.mrc", "g2/m_1.mrc", "g2/other.mrc", "g2/m_3.txt")
     assert ids(tmp_path / "*" / "m_*") == ["g1/m_1.mrc", "g1/m_2.mrc", "g2/m_1.mrc"]
@@ -202,9 +207,10 @@ def test_a_kill_between_note_and_file_is_harmless(tmp_path: Path) -> None:
 
 def test_begin_clears_what_a_killed_run_left(tmp_path: Path) -> None:
     touch(tmp_path, "out/star/.a.mrc.star.77.tmp", "out/.picks.csv.7.tmp", "out/keep.tmp")
+    touch(tmp_path, "out/.frostpick/picks/.a.npz.7.tmp", "out/another_job/star/.b.mrc.star.8.tmp")
     FolderHost(tmp_path / "out").begin()
     left = sorted(p.name for p in (tmp_path / "out").rglob("*") if p.is_file())
-    assert left == ["keep.tmp"]
+    assert left == [".b.mrc.star.8.tmp", "keep.tmp"]
     touch(tmp_path, "file")
     with pytest.raises(InputError, match="a file; expected a folder"):
         FolderHost(tmp_path / "file").begin()

@@ -197,3 +197,12 @@ def test_a_pixel_size_that_differs_is_said(caplog):
 def test_no_picks_at_all():
     assert labels_for([PickTable.empty(Path("e.star"), "star")], [micrograph()]) == {}
     assert labels_for([], [micrograph()]) == {}
+
+
+def test_matches_by_file_name_alone_are_told(caplog):
+    caplog.set_level("INFO", "frostpick_jobs")
+    assert match_names(["b/m1.mrc"], ["a/m1.mrc", "a/m2.mrc"]) == {"b/m1.mrc": "a/m1.mrc"}
+    assert "1 of these by the file name alone, such as 'b/m1.mrc' for 'a/m1.mrc'" in caplog.text
+    caplog.clear()
+    match_names(["x/a/m1.mrc", "m2.mrc"], ["a/m1.mrc", "a/m2.mrc"])
+    assert "alone" not in caplog.text

@@ -71,6 +71,8 @@ def is_image(path: Path) -> bool:
 def _images_below(folder: Path, skip: Path | None) -> Iterator[Path]:
     """Walk a folder, through links, but never twice into the same place."""
     own = None if skip is None else os.path.realpath(skip)
+    if own == os.path.realpath(folder):
+        own = None  # results beside the micrographs: nothing we write there is taken for one
     seen: set[str] = set()
     for root, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(root)

@@ -33,7 +33,7 @@ from frostpick_jobs.progress import ClosingReporter, StopHook, terminal_reporter
 
 log = logging.getLogger(__name__)
 
-SPOOL = ".frostpick"
+SPOOL, STARS, MODEL = ".frostpick", "star", "model"
 
 
 class FolderHost(Host):
@@ -83,7 +83,10 @@ class FolderHost(Host):
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"{self.out}: a file; expected a folder for the results")
         self.spool.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(self.out)
+        # Another job may have its folder inside this one: only our own places are cleared.
+        remove_leftovers(self.out, below=False)
+        for place in (self.spool, self.out / STARS, self.out / MODEL):
+            remove_leftovers(place)
 
     def micrographs(self) -> Sequence[Micrograph]:
         """Return the micrographs that were found, searched for once."""
@@ -116,14 +119,14 @@ class FolderHost(Host):
 
     def deliver_one(self, output: MicrographOutput) -> None:
         """Write ``star/<id>.star`` with the selected picks."""
-        path = star_path(self.out / "star", output.micrograph.id)
+        path = star_path(self.out / STARS, output.micrograph.id)
         self._written.note(output.micrograph.id)
         write_micrograph_star(path, _selected(output), output.shape)
 
     def deliver(self, delivery: Delivery) -> None:
         """Write the combined files, the model, the record and the report."""
         if delivery.model is not None:
-            delivery.model.save(self.out / "model")
+            delivery.model.save(self.out / MODEL)
             self._write_curve(delivery)
         else:
             self._write_picks(delivery)
@@ -164,9 +167,9 @@ class FolderHost(Host):
     def _remove_stale(self, current: Iterable[str]) -> None:
         """Remove the files of micrographs that are no longer in the job."""
         for micrograph_id in self._written.stale(current):
-            path = star_path(self.out / "star", micrograph_id)
+            path = star_path(self.out / STARS, micrograph_id)
             path.unlink(missing_ok=True)
-            for folder in _parents_below(path, self.out / "star"):
+            for folder in _parents_below(path, self.out / STARS):
                 if any(folder.iterdir()):
                     break
                 folder.rmdir()

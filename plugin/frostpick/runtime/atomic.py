@@ -38,11 +38,11 @@ def write_text(path: Path, text: str) -> None:
         handle.write(text)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that a killed run left below ``folder``.
+def remove_leftovers(folder: Path, *, below: bool = True) -> None:
+    """Remove the temporary files that a killed run left in ``folder`` and ``below`` it.
 
-    Only for a folder that no other process writes to.
+    Only for folders that no other process writes to.
     """
-    for path in folder.rglob(".*.tmp"):
+    for path in folder.rglob(".*.tmp") if below else folder.glob(".*.tmp"):
         if _TEMPORARY.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)
