@@ -109,7 +109,9 @@ def finish_picking(
     totals = sum_up(store, done)
     settings = job.settings
     basis = _basis(job)
-    threshold = decide_threshold(store, basis, settings.threshold, totals.scores)
+    threshold = decide_threshold(
+        store, basis, settings.threshold, totals.scores, job.model.card.threshold
+    )
     record.add(model={"digest": job.model.digest, "name": settings.model}, seed=settings.seed)
     record.add(
         device=str(job.plan.device), threads=job.plan.threads, diameter_A=job.plan.diameter_A

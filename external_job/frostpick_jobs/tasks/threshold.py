@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.inference.plan import PickPlan
-from frostpick.inference.threshold import choose_threshold, expected_table
+from frostpick.inference.threshold import choose_threshold, expected_table, parse_threshold
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.store.keys import plan_settings, text_digest
 
@@ -40,7 +40,7 @@ def threshold_basis(model_digest: str, plan: PickPlan, limit: int) -> str:
 
 
 def decide_threshold(
-    store: PickStore, basis: str, rule: str, scores: NDArray[np.float64]
+    store: PickStore, basis: str, rule: str, scores: NDArray[np.float64], own: float = 0.0
 ) -> Threshold:
     """Return the frozen threshold of this basis and rule, or choose and freeze one.
 
@@ -48,20 +48,32 @@ def decide_threshold(
     ----------
     scores
         ``(n,)`` scores of all picks above the floor on all micrographs.
+    own
+        The model's own threshold.
     """
     state = store.read_state(STATE)
     if state.get("basis") == basis and state.get("rule") == rule:
         score = state.get("threshold")
         if isinstance(score, float):
             return Threshold(score, rule, frozen=True)
-    return freeze_threshold(store, basis, rule, scores)
+    return freeze_threshold(store, basis, rule, scores, own)
 
 
 def freeze_threshold(
-    store: PickStore, basis: str, rule: str, scores: NDArray[np.float64]
+    store: PickStore, basis: str, rule: str, scores: NDArray[np.float64], own: float = 0.0
 ) -> Threshold:
-    """Choose a threshold and freeze it for every continue of the job."""
+    """Choose a threshold and freeze it for every continue of the job.
+
+    Without a single pick there is nothing to choose by: the model's ``own`` threshold
+    then serves, and micrographs that come later are free to choose.
+    """
+    if not len(scores) and parse_threshold(rule).kind == "auto":
+        return Threshold(own, rule, frozen=False)
     score = float(choose_threshold(scores, rule))
+    if parse_threshold(rule).kind == "auto":
+        # Three decimals, downwards: what the log prints can be typed elsewhere and keeps
+        # the same picks, the lowest of which has exactly the score that was chosen.
+        score = math.floor(score * 1000) / 1000
     store.write_state(
         STATE, {"basis": basis, "rule": rule, "threshold": score, "picks": len(scores)}
     )

@@ -131,7 +131,7 @@ def expected_table(scores: ArrayLike, threshold: float) -> Table:
         ("minimum FOM", "probability", "picks", "precision", "recall"),
         tuple(
             (
-                f"{row.threshold:.2f}",
+                f"{row.threshold:.3f}",
                 f"{float(sigmoid(row.threshold)):.3f}",
                 f"{row.count:,}",
                 f"{row.precision:.1%}" if row.count else "–",
