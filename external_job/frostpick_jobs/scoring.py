@@ -81,10 +81,14 @@ def score_files(
         raise LabelError("no micrograph of the truth is among those to score; check the names")
     found = _picks(pick_tables, ids, sizes)
     scored = ids if micrographs else None
+    told = all(one.probability is not None for one in pick_tables)
     figures: dict[str, Any] = {"micrographs": len(scored or truths), "diameter_A": diameter_A}
     for rule in RULES:
         result = evaluate(found, truths, diameters, shapes, rule, micrographs=scored)
         figures[rule] = result.as_dict()
+        if not told:
+            # Scores of other programs are no log-odds: there is nothing to calibrate.
+            figures[rule]["calibration_error"] = None
         if threshold is not None:
             figures[rule]["at_threshold"] = asdict(result.at(threshold))
     return figures
@@ -150,7 +154,10 @@ def _picks(
     for name, table_, rows in _matched(tables, ids):
         x, y = table_.centres(rows, sizes[name])
         score = None if table_.score is None else table_.score[rows]
-        some = Picks.from_xy(name, x, y, score=score, row=rows, source=table_.format)
+        probability = None if table_.probability is None else table_.probability[rows]
+        some = Picks.from_xy(
+            name, x, y, score=score, probability=probability, row=rows, source=table_.format
+        )
         parts.setdefault(name, []).append(some)
     return {name: Picks.concat(found) for name, found in parts.items()}
 
@@ -168,4 +175,6 @@ def table(figures: Mapping[str, Any]) -> str:
 
 
 def _cell(value: object) -> str:
+    if value is None:
+        return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

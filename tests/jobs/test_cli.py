@@ -144,6 +144,7 @@ def test_truth_against_itself_is_perfect(dataset) -> None:
     )  # fmt: skip
     figures = json.loads(done.stdout)
     assert figures["quarter"]["ap"] == 1.0 and figures["iou50"]["best_f1"] == 1.0
+    assert figures["quarter"]["calibration_error"] is None  # the truth tells no probabilities
     whole = sum(r["edge"] == "0" for r in read_csv(dataset / "particles.csv"))
     assert figures["quarter"]["n_true"] == whole
 
@@ -181,6 +182,7 @@ def test_pick_select_and_score(dataset, tmp_path) -> None:
     )  # fmt: skip
     figures = json.loads(scored.stdout)["quarter"]
     assert figures["largest_recall"] > 0.9
+    assert 0.0 <= figures["calibration_error"] <= 1.0
     assert figures["at_threshold"]["n_picks"] <= sum(r["selected"] == "1" for r in rows)
 
 
