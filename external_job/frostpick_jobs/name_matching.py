@@ -20,7 +20,7 @@ _PICK_SUFFIX = re.compile(r"(?<=.)_(auto|manual|topaz|cryolo)?_?pick(s|ed)?$", r
 Parts = tuple[str, ...]
 
 
-def match_names(names: Sequence[str], ids: Sequence[str]) -> dict[str, str]:
+def match_names(names: Sequence[str], ids: Sequence[str], what: str = "picks") -> dict[str, str]:
     """Find the micrograph that each name means.
 
     In this order: the exact id; the file name without extension (``.mrc``, ``.tif``,
@@ -35,6 +35,8 @@ def match_names(names: Sequence[str], ids: Sequence[str]) -> dict[str, str]:
         As written in files of picks.
     ids
         `Micrograph.id` of the job.
+    what
+        What the names are of, for messages: ``picks`` or ``truth``.
 
     Returns
     -------
@@ -69,15 +71,16 @@ def match_names(names: Sequence[str], ids: Sequence[str]) -> dict[str, str]:
     _refuse_two_folders(found, by_stem_only)
     if wanted and not found:
         raise LabelError(
-            f"the picks name no micrograph of this job: the picks have, for example, "
-            f"{wanted[0]!r}, the micrographs {ids[0]!r}"
+            f"no micrograph name in the {what} is that of a micrograph here: the {what} have, "
+            f"for example, {wanted[0]!r}, the micrographs {ids[0]!r}"
             if ids
-            else "the job has no micrographs to match the picks to"
+            else f"the job has no micrographs to match the {what} to"
         )
     log.info(
-        "%d of %d micrograph names in the picks belong to %d of the %d micrographs",
+        "%d of %d micrograph names in the %s belong to %d of the %d micrographs",
         len(found),
         len(wanted),
+        what,
         len(set(found.values())),
         len(ids),
     )

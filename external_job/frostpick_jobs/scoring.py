@@ -74,7 +74,7 @@ def score_files(
         sizes = dict.fromkeys(ids, pixel_size_A)
     diameters = {name: diameter_A / size for name, size in sizes.items()}
     truths: dict[str, Truth] = {}
-    for name, table_, rows in _matched(true_tables, ids):
+    for name, table_, rows in _matched(true_tables, ids, "truth"):
         one = _truth(name, table_, rows, sizes[name], diameters[name], shapes.get(name))
         truths[name] = _joined(truths[name], one) if name in truths else one
     if not truths:
@@ -112,11 +112,11 @@ def _headers(
 
 
 def _matched(
-    tables: Sequence[PickTable], ids: Sequence[str]
+    tables: Sequence[PickTable], ids: Sequence[str], what: str
 ) -> Iterator[tuple[str, PickTable, NDArray[np.int64]]]:
     """Yield ``(id, table, rows)`` for every name that belongs to one of the micrographs."""
     names = list(dict.fromkeys(name for one in tables for name in one.micrograph))
-    matched = match_names(names, ids)
+    matched = match_names(names, ids, what)
     for one in tables:
         for name, rows in one.rows_by_micrograph().items():
             if name in matched:
@@ -151,7 +151,7 @@ def _picks(
     for one in tables:
         if one.score is None:
             log.warning("%s: no scores; average precision means nothing", one.path)
-    for name, table_, rows in _matched(tables, ids):
+    for name, table_, rows in _matched(tables, ids, "picks"):
         x, y = table_.centres(rows, sizes[name])
         score = None if table_.score is None else table_.score[rows]
         probability = None if table_.probability is None else table_.probability[rows]
@@ -171,6 +171,18 @@ def table(figures: Mapping[str, Any]) -> str:
     for name in names:
         cells = (figures[rule].get(name) for rule in RULES)
         lines.append(name.ljust(width) + "".join(_cell(cell).rjust(12) for cell in cells))
+    points = [figures[rule].get("at_threshold") for rule in RULES]
+    if points[0] is not None:
+        lines.append(f"picks with a score of at least {points[0]['threshold']:g}")
+        for name in ("n_picks", "precision", "recall", "f1"):
+            cells = (point[name] for point in points)
+            lines.append(name.ljust(width) + "".join(_cell(cell).rjust(12) for cell in cells))
+    lines.append(
+        "A pick is right within a quarter or a half of the diameter of a centre, or when the "
+        "boxes share half of their union (iou50)."
+    )
+    if any(figures[rule].get("n_ignored") for rule in RULES):
+        lines.append("Ignored, neither right nor wrong: picks at particles cut by the border.")
     return "\n".join(lines)
 
 

@@ -47,7 +47,8 @@ class ScaleSettings(RunSettings):
     pixel_size: float | None = Field(
         None,
         gt=0,
-        description="Pixel size in Angstrom, where the host does not tell it; wins over a header.",
+        description="Pixel size in Angstrom, where no STAR file or project tells it; "
+        "wins over a header.",
     )
 
 
@@ -70,7 +71,7 @@ class TrainSettings(ScaleSettings):
         alias="from",
         description="Model to start from: none, a shipped name, a file or folder.",
     )
-    objective: Objective = Field("nnpu", description="nnpu, ge-binomial, ge-kl or pn.")
+    objective: Objective = Field("nnpu", description="Loss: nnpu, ge-binomial, ge-kl or pn.")
     network: str = Field(
         "resnet8", description="Network trained from nothing: resnet8, conv31, conv63 or conv127."
     )
@@ -114,7 +115,8 @@ class PickSettings(ScaleSettings):
         0, ge=0, description="Pick only this many micrographs, spread over the set; 0 means all."
     )
     write: Literal["selected", "all"] = Field(
-        "selected", description="Native outputs hold the selected picks, or all above the floor."
+        "selected",
+        description="selected or all: what STAR files and outputs hold; all is above the floor.",
     )
 
 

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import typer.main
 from frostpick._version import __version__
 from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import JobStopped
-from frostpick_jobs.cli import main
+from frostpick_jobs.cli import commands, main
 from frostpick_jobs.cli.main import app
 from frostpick_jobs.cli.options import add_argparse_options, list_options
 
@@ -46,6 +47,14 @@ def test_people_and_relion_are_offered_the_same_options(name, kind) -> None:
 def test_every_option_has_a_help_text() -> None:
     for kind in (TrainSettings, PickSettings):
         assert all(option.help.endswith(".") for option in list_options(kind))
+
+
+@pytest.mark.parametrize("words", [("train",), ("pick",), ("cryosparc", "train")])
+def test_help_shows_every_option_in_full_with_its_default(words) -> None:
+    text = run(*words, "--help").stdout
+    for option in list_options(PickSettings if words[-1] == "pick" else TrainSettings):
+        assert f"{option.flag} " in text
+    assert "[default: auto]" in " ".join(text.split())
 
 
 def test_version_is_one_semver_line() -> None:
@@ -106,6 +115,13 @@ def test_a_stop_outside_a_job_is_one_sentence(monkeypatch, capsys) -> None:
         main.main()
     assert leaving.value.code == 130
     assert capsys.readouterr().err == "frostpick: stopped by SIGINT\n"
+
+
+@pytest.mark.parametrize(("code", "told"), [(0, False), (1, False), (130, True), (143, True)])
+def test_after_a_stop_it_is_told_how_to_go_on(caplog, code, told) -> None:
+    with caplog.at_level(logging.INFO):
+        assert commands._told(code) == code
+    assert ("give the same command again" in caplog.text) == told
 
 
 def test_unknown_yaml_key_is_an_error(tmp_path) -> None:
@@ -184,6 +200,9 @@ def test_pick_select_and_score(dataset, tmp_path) -> None:
     assert figures["largest_recall"] > 0.9
     assert 0.0 <= figures["calibration_error"] <= 1.0
     assert figures["at_threshold"]["n_picks"] <= sum(r["selected"] == "1" for r in rows)
+    table = run(*scored.args[3:-3], "--threshold", -2.5)
+    assert "picks with a score of at least -2.5\nn_picks" in table.stdout
+    assert "names in the truth belong to" in table.stderr
 
 
 def test_models_list_and_show() -> None:

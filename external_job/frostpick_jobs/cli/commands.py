@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,11 @@ import typer
 from frostpick.config import PickSettings, Settings, TrainSettings, resolve
 from frostpick_jobs.cli.config_file import read_config
 from frostpick_jobs.cli.console import log_to_terminal
+
+log = logging.getLogger(__name__)
+
+#: Exit codes from here on are stops: 128 and the number of a signal.
+STOPPED = 128
 
 Micrographs = Annotated[
     list[str],
@@ -53,7 +59,7 @@ def train(
         pixel_size=settings.pixel_size,
         picks_pixel_size=settings.picks_pixel_size,
     )
-    raise typer.Exit(run_job(host, lambda: run_train(host, settings), debug=debug))
+    raise typer.Exit(_told(run_job(host, lambda: run_train(host, settings), debug=debug)))
 
 
 def pick(
@@ -72,7 +78,7 @@ def pick(
     from frostpick_jobs.tasks import run_pick
 
     host = FolderHost(out, micrographs, pixel_size=settings.pixel_size)
-    raise typer.Exit(run_job(host, lambda: run_pick(host, settings), debug=debug))
+    raise typer.Exit(_told(run_job(host, lambda: run_pick(host, settings), debug=debug)))
 
 
 def select(
@@ -169,6 +175,13 @@ def show_model(
 
     found = load_model(model)
     print(json.dumps({**found.card.model_dump(mode="json"), "digest": found.digest}, indent=2))
+
+
+def _told(code: int) -> int:
+    """Say after a stop how the job goes on; return the exit code."""
+    if code >= STOPPED:
+        log.info("what is finished is kept: give the same command again to go on")
+    return code
 
 
 def _resolve(kind: type[Any], config: Path | None, values: dict[str, Any]) -> Any:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="External jobs of CryoSPARC. Log in once with  python -m cryosparc.tools login --url URL",
     no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 Url = Annotated[

@@ -22,8 +22,14 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # Plain text: the boxes cut long option names, and break an error over lines.
+    rich_markup_mode=None,
 )
-models = typer.Typer(help="Models that come with frostpick, and model files.", no_args_is_help=True)
+models = typer.Typer(
+    help="Models that come with frostpick, and model files.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 app.add_typer(models, name="models")
 app.add_typer(cryosparc, name="cryosparc")
 

@@ -48,7 +48,8 @@ def command_with_settings(
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
         annotation=Annotated[
-            Path | None, typer.Option("--config", help="YAML file with any of these options.")
+            Path | None,
+            typer.Option("--config", help="YAML file with any option above from --device on."),
         ],
     )
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
@@ -66,5 +67,11 @@ def _parameter(option: Option) -> inspect.Parameter:
         option.field,
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
-        annotation=Annotated[option.type | None, typer.Option(declaration, help=option.help)],
+        annotation=Annotated[option.type | None, typer.Option(declaration, help=_help(option))],
     )
+
+
+def _help(option: Option) -> str:
+    """Return the help text with the default, which typer does not know."""
+    silent = option.type is bool or option.default is None
+    return option.help if silent else f"{option.help}  [default: {option.default}]"
