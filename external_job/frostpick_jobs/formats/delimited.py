@@ -54,6 +54,10 @@ def read_delimited(path: Path, unnamed: str) -> PickTable:
     }
     kind = "topaz" if "image_name" in names and delimiter == "\t" else "csv"
     if "x_px" not in at or "y_px" not in at:
+        if "\0" in header:
+            raise InputError(
+                f"{path}: no text file; expected picks as STAR, CSV, .box or Topaz text"
+            )
         raise InputError(
             f"{path}: found the columns {_shown(names)}; expected a header line with "
             "micrograph,x_px,y_px (or image_name, x_coord, y_coord)"

@@ -89,8 +89,8 @@ def plan_picking(
     diameter = settings.diameter or own
     if diameter is None:
         raise ConfigError(
-            f"model {model.card.network.name!r} works for any particle and needs its size: "
-            "give --diameter, the longest dimension in Angstrom"
+            "a model such as blob works for any particle and needs its size: "
+            "give --diameter, the longest dimension in Angstrom, or --model for a trained one"
         )
     if own is not None and abs(diameter / own - 1) > 0.01:
         log.info(
