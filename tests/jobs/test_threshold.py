@@ -1,10 +1,12 @@
 """The threshold of a job: chosen once, frozen, and typed elsewhere without loss."""
 
+import logging
+
 import numpy as np
 import pytest
 
 from frostpick_jobs.store import PickStore
-from frostpick_jobs.tasks.threshold import decide_threshold, minimum_fom
+from frostpick_jobs.tasks.threshold import Threshold, decide_threshold, log_threshold, minimum_fom
 
 SCORES = np.array([3.14159, 2.71828, 0.57722, -4.5])
 
@@ -28,6 +30,12 @@ def test_frozen_for_later_micrographs_of_the_same_basis_and_rule(store) -> None:
     assert again.score == first.score and again.frozen
     assert not decide_threshold(store, "other", "auto", SCORES).frozen
     assert decide_threshold(store, "other", "-1.5", SCORES).score == -1.5
+
+
+def test_the_chosen_row_stands_once_in_the_table_of_the_log(caplog) -> None:
+    with caplog.at_level(logging.INFO):
+        log_threshold(Threshold(-0.8473, "p=0.3", frozen=False), SCORES)  # a level is -0.847298
+    assert [line[:11] for line in caplog.messages].count("      -0.85") == 1
 
 
 def test_without_a_pick_the_models_own_threshold_serves_and_nothing_is_frozen(store) -> None:

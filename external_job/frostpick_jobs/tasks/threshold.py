@@ -90,6 +90,7 @@ def log_threshold(threshold: Threshold, scores: NDArray[np.float64]) -> None:
     )
     log.info("  threshold      picks  expected precision  expected recall")
     levels = [row.threshold for row in expected_table(scores)]
+    levels = [level for level in levels if f"{level:.2f}" != f"{threshold.score:.2f}"]
     for row in expected_table(scores, [*levels, threshold.score]):
         values = (row.threshold, row.count, row.precision, row.recall)
         mark = "  <- chosen" if row.threshold == threshold.score else ""
