@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,7 +38,7 @@ def summary_rows(record: Mapping[str, Any]) -> list[Row]:
     rows += [
         ("device", _device(record)),
         ("time", _time(record.get("seconds", {}).get("total"))),
-        ("ended", record.get("ended")),
+        ("ended", _when(record.get("ended"))),
     ]
     return [(name, value) for name, value in rows if value is not None]
 
@@ -65,7 +66,7 @@ def _training(record: Mapping[str, Any]) -> list[Row]:
     return [
         ("labels", counts.get("labels")),
         ("labelled micrographs", counts.get("labelled_micrographs")),
-        ("held out", training.get("split_text")),
+        ("held out", _held_out(training.get("split_text"))),
         (f"particles a micrograph, {origin}", None if expected is None else f"{expected:.0f}"),
         ("objective", training.get("objective")),
         ("kept step", f"{training.get('chosen_step')} of {training.get('steps')}"),
@@ -93,6 +94,17 @@ def _short(digest: object) -> str | None:
 
 def _angstrom(length: object) -> str | None:
     return f"{length:g} A" if isinstance(length, (int, float)) else None
+
+
+def _held_out(text: object) -> str | None:
+    return None if text is None else str(text).removesuffix(" are held out to choose the epoch")
+
+
+def _when(moment: object) -> str | None:
+    """Return the minute of an ISO time in UTC as people write it."""
+    if moment is None:
+        return None
+    return re.sub(r"T(\d\d:\d\d):[\d.]+(\+00:00|Z)$", r" \1 UTC", str(moment))
 
 
 def _time(seconds: object) -> str | None:

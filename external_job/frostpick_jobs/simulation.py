@@ -90,6 +90,15 @@ def write_dataset(
     _write_csv(files.particles_csv, {n: t.particles for n, t in truth.items()})
     _write_csv(files.decoys_csv, {n: t.keep(t.kind != "particle") for n, t in truth.items()})
     _write_star(files.particles_star, {n: t.particles for n, t in truth.items()})
+    log.info(
+        "%d micrographs of %d px at %g A a pixel, particles of %g A (--diameter %g); in %s",
+        len(chosen),
+        settings.size,
+        settings.pixel_size_A,
+        settings.diameter_A,
+        settings.diameter_A,
+        folder,
+    )
     return files
 
 

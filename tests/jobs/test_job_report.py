@@ -31,7 +31,7 @@ def test_rows_of_a_picking_job() -> None:
         ("smallest distance", "80 A"),
         ("device", "cpu, 2 threads"),
         ("time", "2 min 5 s"),
-        ("ended", "2026-01-02T03:04:05+00:00"),
+        ("ended", "2026-01-02 03:04 UTC"),
     ]
 
 
@@ -43,6 +43,12 @@ def test_a_training_says_whether_the_expected_count_was_given() -> None:
     assert ("particles a micrograph, estimated", "115") in summary_rows(record)
     record["training"]["expected_was_given"] = True  # type: ignore[index]
     assert ("particles a micrograph, given", "115") in summary_rows(record)
+
+
+def test_a_training_says_shortly_what_was_held_out() -> None:
+    text = "12 of 60 labels on 2 of 8 labelled micrographs are held out to choose the epoch"
+    rows = summary_rows({"task": "train", "training": {"split_text": text}})
+    assert ("held out", "12 of 60 labels on 2 of 8 labelled micrographs") in rows
 
 
 def test_a_record_with_nothing_in_it_makes_a_page() -> None:
