@@ -19,6 +19,9 @@ __all__ = ["labels_for", "match_names"]
 
 log = logging.getLogger(__name__)
 
+#: So many labels all in this part of columns and rows from pixel 0 are no chance.
+CORNER_LABELS, CORNER = 20, 0.7
+
 Float = NDArray[np.float64]
 
 
@@ -76,6 +79,7 @@ def labels_for(
     labels: dict[str, Labels] = {}
     outside = double = 0
     doubt: str | None = None
+    reach = np.zeros(2)
     for micrograph in micrographs:
         if micrograph.id not in by_id:
             continue
@@ -94,10 +98,18 @@ def labels_for(
         double += int(np.count_nonzero(~single))
         xy, rows = xy[inside][single], rows[inside][single]
         if len(xy):
+            if known.shape is not None and picks_pixel_size_A is None:
+                reach = np.maximum(reach, xy.max(axis=0) / known.shape[::-1])
             source = by_id[known.id][0][0].format
             labels[known.id] = Labels.from_xy(known.id, xy[:, 0], xy[:, 1], row=rows, source=source)
     if doubt:
         log.warning("%s", doubt)
+    elif sum(map(len, labels.values())) >= CORNER_LABELS and 0 < reach.max() < CORNER:
+        log.warning(
+            "all labels lie in the first %.0f %% of the columns and rows; if they were picked on "
+            "binned images, give their pixel size as --picks-pixel-size",
+            100 * reach.max(),
+        )
     log.info(
         "%d labels on %d micrographs; left out: %d off the image, %d double",
         sum(map(len, labels.values())),
