@@ -66,6 +66,8 @@ def test_shipped_models_have_a_digest_and_go_through_a_file(tmp_path):
     assert model is not None and model.card.diameter_A is None and model.tensors() == {}
     model.save(tmp_path)
     assert load_model(str(tmp_path)).digest == model.digest
+    model.save(tmp_path / "train" / "model")
+    assert load_model(str(tmp_path / "train")).digest == model.digest
     assert load_model(str(tmp_path / "model.safetensors")).card == model.card
     assert load_model("blob").digest == model.digest
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from frostpick.errors import ModelError
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec
-from frostpick.models.picking_model import PickingModel
+from frostpick.models.picking_model import WEIGHTS, PickingModel
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -22,8 +22,9 @@ def shipped(name: str) -> PickingModel | None:
 
 
 def load_model(text: str) -> PickingModel:
-    """Return the model that a text names: a shipped name, a model file or its folder.
+    """Return the model that a text names: a shipped name, a model file, or its folder.
 
+    The folder may also be that of the training, which holds the model's as ``model``.
     A shipped name wins; a file or folder of the same name is given as ``./name``.
 
     Raises
@@ -40,6 +41,9 @@ def load_model(text: str) -> PickingModel:
             f"model {text!r} is neither a file, a folder nor a shipped model; "
             f"shipped are: {', '.join(shipped_names())}"
         )
+    inner = path / "model"
+    if inner.is_dir() and not (path / WEIGHTS).exists():
+        path = inner
     return PickingModel.load(path)
 
 

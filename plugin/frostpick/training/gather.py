@@ -124,11 +124,12 @@ def gather(
     reporter.stage("reading", len(micrographs))
     images: list[TrainingImage] = []
     failed: dict[str, str] = {}
+    warned: set[tuple[float, float]] = set()
     outside = held = 0
     for micrograph in micrographs:
         reporter.check()
         try:
-            working, shape = _working_image(micrograph, reading, device)
+            working, shape = _working_image(micrograph, reading, device, warned)
         except MicrographError as error:
             log.warning("skipped: %s", error)
             failed[micrograph.id] = error.reason
@@ -158,11 +159,18 @@ def _complain(images: Sequence[TrainingImage], failed: Mapping[str, str], outsid
 
 
 def _working_image(
-    micrograph: Micrograph, reading: Reading, device: torch.device
+    micrograph: Micrograph,
+    reading: Reading,
+    device: torch.device,
+    warned: set[tuple[float, float]],
 ) -> tuple[WorkingImage, tuple[int, int]]:
     raw = fetch_and_decode(micrograph)
     pixel_size = resolve_pixel_size(
-        micrograph.id, micrograph.pixel_size_A, reading.pixel_size_A, raw.pixel_size_A
+        micrograph.id,
+        micrograph.pixel_size_A,
+        reading.pixel_size_A,
+        raw.pixel_size_A,
+        warned=warned,
     )
     working = preprocess(
         raw.data,
@@ -216,7 +224,7 @@ def _contrast_by_labels(
         if own is None or not (own.sign > 0).any() or len(votes) >= 8:
             continue
         try:
-            working, shape = _working_image(micrograph, plain, torch.device("cpu"))
+            working, shape = _working_image(micrograph, plain, torch.device("cpu"), set())
         except MicrographError:
             continue  # reported when the micrograph is read for training
         image, _ = _with_labels(micrograph.id, working, shape, own)
