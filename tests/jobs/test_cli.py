@@ -57,6 +57,12 @@ def test_help_shows_every_option_in_full_with_its_default(words) -> None:
     assert "[default: auto]" in " ".join(text.split())
 
 
+def test_a_pattern_that_the_shell_expanded_is_told() -> None:
+    done = run("pick", "--micrographs", "a.mrc", "b.mrc", "c.mrc", "-o", "out")
+    assert done.returncode == 2 and "put a pattern in quotes" in done.stderr
+    assert "b.mrc" not in done.stderr  # there may be thousands
+
+
 def test_version_is_one_semver_line() -> None:
     done = run("--version")
     assert done.returncode == 0 and done.stdout == f"{__version__}\n"

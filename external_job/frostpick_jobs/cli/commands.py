@@ -22,7 +22,8 @@ Micrographs = Annotated[
     list[str],
     typer.Option(
         "--micrographs",
-        help="Folder, pattern, file or list (.star, .txt) of micrographs; may be repeated.",
+        help="Folder, pattern in quotes, file or list (.star, .txt) of micrographs; "
+        "may be repeated.",
     ),
 ]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]

@@ -14,7 +14,7 @@ from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import FrostpickError, JobStopped
 from frostpick_jobs.cli import commands
 from frostpick_jobs.cli.cryosparc import app as cryosparc
-from frostpick_jobs.cli.typer_options import command_with_settings
+from frostpick_jobs.cli.typer_options import PatternCommand, command_with_settings
 
 app = typer.Typer(
     name="frostpick",
@@ -51,7 +51,7 @@ def _root(
 
 
 def _add(name: str, function: Callable[..., Any]) -> None:
-    app.command(name)(function)
+    app.command(name, cls=PatternCommand)(function)
 
 
 _add("simulate", commands.simulate)

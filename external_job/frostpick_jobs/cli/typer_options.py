@@ -8,9 +8,28 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from frostpick.config import Settings
 from frostpick_jobs.cli.options import Option, list_options
+
+
+class PatternCommand(typer.core.TyperCommand):
+    """A command that tells what went wrong when the shell has expanded a pattern."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse, with a sentence of its own for words that no option takes."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter:
+            raise
+        except Exception as error:
+            if "unexpected extra argument" in str(getattr(error, "message", "")):
+                error.message = (  # type: ignore[attr-defined]
+                    "more words than options take; put a pattern in quotes "
+                    "(--micrographs 'Micrographs/*.mrc'), or repeat the option for each file"
+                )
+            raise
 
 
 def command_with_settings(
