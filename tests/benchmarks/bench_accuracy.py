@@ -9,7 +9,8 @@ Needs a folder with development data::
 Run ``python tests/benchmarks/bench_accuracy.py --bench BENCH [--sets apof_r,real]
 [--labels 200] [--seeds 3] [--threads 2] [--csv FILE]``. AP and F1: centre within a
 quarter of the diameter, pooled over the test micrographs. One run of 200 labels
-takes about two CPU minutes.
+takes about 90 CPU seconds. On a busy machine use ``--threads 1``: threads that wait for
+each other burn CPU time.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def test_count_by_hand() -> None:
     labels = np.arange(11.0)
     assert count_particles(labels, labels) == pytest.approx(11)
     found = count_particles(np.concatenate([labels, [20.0, 21.0, 22.0]]), labels)
-    # the middle of five: 9 of 11 labels above 1.5, 12 picks
+    # the middle of five: 9 of 11 labels above 2, 12 picks
     assert found == pytest.approx(12 / (9 / 11))
 
 

@@ -14,7 +14,7 @@ USUAL_DENSITY = 0.15
 #: Particles a diameter squared that fit at all (hexagonal packing of discs).
 PACKED_DENSITY = 1.15
 #: Fractions of the labels found, at whose thresholds all particles are counted.
-RECALLS = (0.75, 0.8, 0.85, 0.9, 0.95)
+RECALLS = (0.7, 0.75, 0.8, 0.85, 0.9)
 
 
 def first_guess(images: Sequence[TrainingImage], px_per_diameter: float) -> float:

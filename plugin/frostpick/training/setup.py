@@ -59,7 +59,7 @@ def choose_reading(
         pixel_size_A=settings.pixel_size,
         px_per_diameter=recipe.px_per_diameter,
         preprocess=start.card.preprocess if start else PreprocessSpec(),
-        contrast=settings.contrast,
+        contrast=settings.contrast or (start.card.contrast if start else "dark"),
         folder=spool / "working",
     )
 
@@ -188,7 +188,7 @@ def resume_key(
             "recipe": recipe.key(),
             "start": start.digest if start else None,
             "labels": labels_digest(labels),
-            "micrographs": [(m.id, m.source.fingerprint()) for m in usable],
+            "micrographs": [(m.id, m.source.fingerprint(), m.pixel_size_A) for m in usable],
         }
     )
 
