@@ -50,14 +50,16 @@ class ScaleSettings(RunSettings):
         description="Pixel size in Angstrom, where no STAR file or project tells it; "
         "wins over a header.",
     )
+    contrast: Contrast | None = Field(
+        None,
+        description="Particles are dark or light on the ice, or auto finds out; when empty as "
+        "the model was trained, dark without one.",
+    )
 
 
 class TrainSettings(ScaleSettings):
     """Options of ``train``."""
 
-    contrast: Contrast = Field(
-        "dark", description="Particles are dark or light on the ice; auto finds out."
-    )
     expected_per_micrograph: float | None = Field(
         None, gt=0, description="Mean number of particles on a micrograph; estimated when empty."
     )
@@ -90,11 +92,6 @@ class PickSettings(ScaleSettings):
 
     model: str = Field(
         "blob", description="A model file, its folder, or a shipped name such as blob."
-    )
-    contrast: Contrast | None = Field(
-        None,
-        description="Particles are dark or light on the ice; auto finds out; as the model was "
-        "trained when empty.",
     )
     threshold: str = Field(
         "auto", description="auto, a score, p=PROBABILITY, or precision=EXPECTED."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import mrcfile
@@ -280,3 +281,16 @@ def test_light_particles_are_found_out(
     labels = {m.id: data[1][m.id] for m in flipped}
     result = train((flipped, labels), tmp_path / "spool", contrast="auto", recipe=SHORT)
     assert result.model.card.contrast == "light"
+    # A training that starts from that model sees the same sign without being told again.
+    tuned = train((flipped, labels), tmp_path / "tuned", start=result.model, recipe=SHORT)
+    assert tuned.model.card.contrast == "light"
+
+
+def test_another_pixel_size_is_another_training(
+    data: tuple[list[Micrograph], dict[str, Labels]], tmp_path: Path
+) -> None:
+    with pytest.raises(JobStopped):
+        train(data, tmp_path, reporter=StopAt(3, JobStopped), recipe=SHORT)
+    doubled = [replace(m, pixel_size_A=1.01 * PIXEL_A) for m in data[0]]
+    with pytest.raises(ConfigError, match="restart"):
+        train((doubled, data[1]), tmp_path, recipe=SHORT)

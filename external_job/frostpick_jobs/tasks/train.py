@@ -69,7 +69,7 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
         )
     plots = [training_curves(result.curve, chosen_step=result.summary.get("chosen_step"))]
     with record.stage("pictures"):
-        contrast = result.summary.get("contrast", settings.contrast)
+        contrast = result.model.card.contrast
         plots += picked_figures(
             result.model, micrographs, labels, settings, contrast, host.reporter
         )
