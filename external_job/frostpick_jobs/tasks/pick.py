@@ -104,7 +104,7 @@ def report_failures(failed: Mapping[str, str]) -> None:
         log.warning("not picked: %d more micrographs", len(failed) - MOST_LISTED)
     if failed:
         count = "1 micrograph" if len(failed) == 1 else f"{len(failed)} micrographs"
-        log.warning("%s failed; continue the job to try again", count)
+        log.warning("%s failed; running the job again tries again", count)
 
 
 def first_failure(failed: Mapping[str, str]) -> str:

@@ -25,6 +25,9 @@ from frostpick.types import Labels, Micrograph
 
 log = logging.getLogger(__name__)
 
+#: Most unusable micrographs named in the log, one line each.
+MOST_LISTED = 20
+
 #: Micrographs without labels that are read beside the labelled ones.
 BACKGROUND = 50
 #: Working images beyond this many bytes together wait in files, not in memory.
@@ -131,8 +134,9 @@ def gather(
         try:
             working, shape = _working_image(micrograph, reading, device, warned)
         except MicrographError as error:
-            log.warning("skipped: %s", error)
             failed[micrograph.id] = error.reason
+            if len(failed) <= MOST_LISTED:
+                log.warning("skipped: %s", error)
         else:
             image, dropped = _with_labels(micrograph.id, working, shape, labels.get(micrograph.id))
             outside += dropped
@@ -149,6 +153,8 @@ def _complain(images: Sequence[TrainingImage], failed: Mapping[str, str], outsid
         raise InputError(
             f"none of the {len(failed)} micrographs can be used; the first, {name}: {reason}"
         )
+    if len(failed) > MOST_LISTED:
+        log.warning("skipped: %d micrographs in all", len(failed))
     if outside:
         log.warning("%d labels lie outside their micrographs and were dropped", outside)
     if not any(len(image.particles_yx) for image in images):
