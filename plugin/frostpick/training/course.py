@@ -37,8 +37,6 @@ LATER = 0.05
 COUNTED = 32
 #: Lowest logit of a pick while measuring.
 FLOOR = -8.0
-#: Centres nearer to an edge than this many diameters are not counted.
-BORDER = 0.0
 
 
 @dataclass
@@ -164,18 +162,18 @@ class Course:
         return joined(found)
 
     def held_out_parts(self) -> list[tuple[TrainingImage, Region]]:
-        """Return what is held out, without the images' borders."""
-        return [(i, self._inside(i, i.held_out)) for i in self.images if i.held_out is not None]
+        """Return what is held out."""
+        return [(i, i.held_out) for i in self.images if i.held_out is not None]
 
     def labelled_parts(self) -> list[tuple[TrainingImage, Region]]:
-        """Return labelled images, at most ``COUNTED`` of them, without their borders."""
+        """Return labelled images, at most ``COUNTED`` of them, whole."""
         labelled = [image for image in self.images if len(image.particles_yx)]
         step = max(1.0, len(labelled) / COUNTED)
         chosen = [labelled[int(k * step)] for k in range(min(COUNTED, len(labelled)))]
-        return [(image, self._inside(image, image.whole)) for image in chosen]
+        return [(image, image.whole) for image in chosen]
 
     def count(self, found: Found) -> float:
-        """Return particles an image without its border, from what is in `labelled_parts`.
+        """Return particles an image, from what is in `labelled_parts`.
 
         Never fewer than there are labels, nor more than fit; the present figure
         when not one label was found.
@@ -185,9 +183,6 @@ class Course:
         most = packing_limit(self.images, self.recipe.px_per_diameter)
         least = max(1.0, len(found.label_logit) / images)
         return float(np.clip(total / images, least, max(least, most)))
-
-    def _inside(self, image: TrainingImage, region: Region) -> Region:
-        return region.inset(image.whole, BORDER * self.recipe.px_per_diameter)
 
     def _measure(self, rate: float) -> None:
         done, p = self.trainer.done, self.progress

@@ -26,15 +26,6 @@ class Region:
         """Area in working pixels."""
         return max(0.0, self.bottom - self.top) * max(0.0, self.right - self.left)
 
-    def inset(self, whole: Region, border: float) -> Region:
-        """Return the part at least ``border`` inside the edges of the ``whole`` image."""
-        return Region(
-            max(self.top, whole.top + border),
-            max(self.left, whole.left + border),
-            min(self.bottom, whole.bottom - border),
-            min(self.right, whole.right - border),
-        )
-
     def contains(self, yx: Points, margin: float = 0.0) -> NDArray[np.bool_]:
         """Return which of ``(..., 2)`` points lie inside, or within ``margin`` of it."""
         y, x = yx[..., 0], yx[..., 1]
