@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    _Handler = logging.StreamHandler[TextIO]
+else:
+    # Python 3.10 cannot subscript it when it runs.
+    _Handler = logging.StreamHandler
 
 
-class _Stderr(logging.StreamHandler[TextIO]):
+class _Stderr(_Handler):
     """Write to what standard error is at that moment: a progress bar takes its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
