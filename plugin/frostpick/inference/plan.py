@@ -10,8 +10,7 @@ import torch
 
 from frostpick.config import Contrast, PickSettings
 from frostpick.errors import ConfigError, MicrographError
-from frostpick.images import resolve_pixel_size
-from frostpick.inference.read import fetch_and_decode
+from frostpick.inference.read import read_with_pixel_size
 from frostpick.inference.threshold import parse_threshold
 from frostpick.models.picking_model import PickingModel
 from frostpick.preprocess import contrast_vote, decide_contrast, working_scale
@@ -133,14 +132,7 @@ def settle_contrast(
         reporter.check()
         micrograph = micrographs[number * len(micrographs) // count]
         try:
-            image = fetch_and_decode(micrograph)
-            pixel = resolve_pixel_size(
-                micrograph.id,
-                micrograph.pixel_size_A,
-                plan.pixel_size_A,
-                image.pixel_size_A,
-                warned=warned,
-            )
+            image, pixel = read_with_pixel_size(micrograph, plan.pixel_size_A, warned)
             working = working_scale(
                 image.data,
                 pixel,

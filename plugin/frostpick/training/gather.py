@@ -14,8 +14,7 @@ import torch
 
 from frostpick.config import Contrast
 from frostpick.errors import InputError, LabelError, MicrographError
-from frostpick.images import resolve_pixel_size
-from frostpick.inference.read import fetch_and_decode
+from frostpick.inference.read import read_with_pixel_size
 from frostpick.models.card import PreprocessSpec
 from frostpick.preprocess import WorkingImage, preprocess
 from frostpick.runtime.atomic import atomic_write
@@ -170,14 +169,7 @@ def _working_image(
     device: torch.device,
     warned: set[tuple[float, float]],
 ) -> tuple[WorkingImage, tuple[int, int]]:
-    raw = fetch_and_decode(micrograph)
-    pixel_size = resolve_pixel_size(
-        micrograph.id,
-        micrograph.pixel_size_A,
-        reading.pixel_size_A,
-        raw.pixel_size_A,
-        warned=warned,
-    )
+    raw, pixel_size = read_with_pixel_size(micrograph, reading.pixel_size_A, warned)
     working = preprocess(
         raw.data,
         pixel_size,

@@ -1,10 +1,11 @@
 """The numbers of a training that are not the user's to choose, in one place.
 
-Judged over simulated and real data together (``tests/benchmarks/bench_accuracy.py``);
-lengths are in diameters where they say so. What was seen, with 200 labels: the number
-of steps matters most (300 to 800 steps: AP +.02), twice the channels at the same cost
-does not pay, added noise and blur give +.006, minimum distances of .45 to .6 diameters
-are equal. Differences below .01 are within one draw of the labels.
+The whole is judged by ``tests/benchmarks/bench_accuracy.py``; lengths are in diameters
+where they say so. What was seen on two or three simulated sets, 200 labels and one draw
+of them: the number of steps matters most (300 to 800 steps: AP +.02), twice the channels
+at the same cost does not pay, added noise and blur give +.006, minimum distances of .45
+to .6 diameters are equal. Differences below .01 are within one draw of the labels. The
+other numbers, those of tuning a model among them, were not compared.
 """
 
 from __future__ import annotations
