@@ -22,7 +22,7 @@ from csemu.store import Options, Refused, Store
 
 from frostpick.config import PickSettings
 from frostpick.errors import FrostpickError
-from frostpick_jobs.cryosparc import run, upload, wiring
+from frostpick_jobs.cryosparc import run, shim, upload, wiring
 from frostpick_jobs.cryosparc.job import ExternalJob
 from frostpick_jobs.cryosparc.references import OutputRef
 from frostpick_jobs.cryosparc.request import JobRequest
@@ -161,14 +161,22 @@ def test_a_kill_in_the_web_page_stops_the_job_and_leaves_it_killed(tmp_path, sto
         check_resumed(p, job, done, before=1)
 
 
-def test_a_job_killed_and_cleared_under_way_loses_nothing(tmp_path, stored, caplog):
+def test_a_job_killed_and_cleared_under_way_loses_nothing(tmp_path, stored, caplog, monkeypatch):
     actions, done = stored
     with project(tmp_path, shapes=SHAPES) as p:
+        ask = shim.status
+
+        def ask_between(*arguments):
+            with p.store.lock:
+                return ask(*arguments)
+
+        monkeypatch.setattr(shim, "status", ask_between)
 
         def clear():
-            job = p.connect().client.find_job(p.uid, p.latest())
-            job.kill()
-            job.clear()
+            # One moment for the status poll, which could otherwise see the kill alone.
+            with p.store.lock:
+                p.store.kill(p.uid, p.latest())
+                p.store.clear(p.uid, p.latest())
             wait_for_status_poll()
 
         actions += [lambda: None, clear]
