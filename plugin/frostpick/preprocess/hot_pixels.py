@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.preprocess.order import order_statistics
+
 #: Fraction of the pixels beyond which the tails are measured, and how far the bounds
 #: lie outside: for Gaussian noise twice 3.09 standard deviations.
 TAIL = 0.001
@@ -31,10 +33,11 @@ def hot_pixel_bounds(image: NDArray[np.float32]) -> tuple[float, float]:
     """
     stride = max(1, int(np.sqrt(image.size / SAMPLE)))
     sample = image[::stride, ::stride].ravel()
-    ranks = [int(TAIL * (len(sample) - 1)), len(sample) // 2, -1 - int(TAIL * (len(sample) - 1))]
-    low, middle, high = np.partition(sample, ranks)[ranks].tolist()
+    tail = int(TAIL * (len(sample) - 1))
+    ranks = [tail, len(sample) // 2, len(sample) - 1 - tail]
+    low, middle, high = order_statistics(sample, ranks)
     if not math.isfinite(high - low):
-        return float(low), float(high)
+        return low, high
     lo = middle - REACH * (middle - low)
     hi = middle + REACH * (high - middle)
     if not lo < middle < hi:

@@ -18,6 +18,7 @@ import torch
 from torch.nn.functional import avg_pool2d, interpolate, max_pool2d
 
 from frostpick.errors import ModelError
+from frostpick.preprocess.order import lower_median
 from frostpick.preprocess.two_modes import TwoModes, fit_two_modes
 
 NAME = "ice-mode"
@@ -99,15 +100,17 @@ def normalise(
     """
     if not bool(torch.isfinite(image).all()):
         raise ValueError("it holds values that are not finite numbers")
-    ice = image[ice_mask(image, px_per_diameter, constants)]
-    centre = ice.median()
-    deviation = MAD * (ice - centre).abs().median()
-    if not float(deviation) > 1e-6 * max(1e-30, float(image.abs().max())):
+    mask = ice_mask(image, px_per_diameter, constants)
+    ice = image if bool(mask.all()) else image[mask]
+    centre = lower_median(ice)
+    deviation = MAD * lower_median((ice - centre).abs_())
+    least = 1e-6 * max(1e-30, float(image.abs().max()))
+    if not float(deviation) > least:
         deviation = image.std()
-    if not float(deviation) > 1e-6 * max(1e-30, float(image.abs().max())):
+    if not float(deviation) > least:
         raise ValueError(f"it is constant (every pixel about {float(centre):.6g})")
     clip = constants["clip"]
-    return ((image - centre) / deviation).clamp_(-clip, clip)
+    return (image - centre).div_(deviation).clamp_(-clip, clip)
 
 
 def ice_mask(
@@ -120,7 +123,8 @@ def ice_mask(
     """
     side = max(1, min(round(constants["block"] * px_per_diameter), *image.shape))
     stride = max(1, side // 4)
-    means = avg_pool2d(image[None, None], side, stride)[0, 0]
+    columns = avg_pool2d(image[None, None], (side, 1), (stride, 1))
+    means = avg_pool2d(columns, (1, side), (1, stride))[0, 0]
     modes = fit_two_modes(means)
     if not are_two(modes, constants):
         return torch.ones_like(image, dtype=torch.bool)

@@ -72,14 +72,16 @@ def _expectation_maximisation(x: Floats, share: Floats) -> tuple[Floats, Floats,
     for _ in range(STEPS):
         mass = np.maximum(belongs * share, 1e-12)
         weight = mass.sum(2)
-        mean = (mass * x).sum(2) / weight
-        variance = np.maximum((mass * (x - mean[..., None]) ** 2).sum(2) / weight, floor)
-        log_density = (
-            np.log(weight / np.sqrt(variance))[..., None]
-            - 0.5 * (x - mean[..., None]) ** 2 / variance[..., None]
+        mean = mass @ x / weight
+        square = (x - mean[..., None]) ** 2
+        variance = np.maximum((mass * square).sum(2) / weight, floor)
+        log_density = np.log(weight / np.sqrt(variance))[..., None] - square / (
+            2 * variance[..., None]
         )
-        log_total = np.logaddexp(log_density[:, 0], log_density[:, 1])
-        belongs = np.exp(log_density - log_total[:, None])
+        np.exp(np.minimum(log_density[:, 0] - log_density[:, 1], 700.0), out=belongs[:, 0])
+        np.divide(1.0, 1 + belongs[:, 0], out=belongs[:, 1])
+        belongs[:, 0] *= belongs[:, 1]
+    log_total = np.logaddexp(log_density[:, 0], log_density[:, 1])
     order = np.argsort(mean, axis=1, kind="stable")
     mean, variance, weight = (np.take_along_axis(t, order, 1) for t in (mean, variance, weight))
     return mean, variance, weight, (share * log_total).sum(1)
