@@ -61,7 +61,7 @@ class ModelCard(CardPart):
 
     format: Literal[1] = FORMAT
     requires: tuple[str, ...] = ()
-    kind: Literal["dense"] = "dense"
+    kind: Literal["dense", "box-classifier"] = "dense"
     network: NetworkSpec
     preprocess: PreprocessSpec = PreprocessSpec()
     px_per_diameter: float = Field(32.0, gt=0)

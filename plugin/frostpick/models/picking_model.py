@@ -46,6 +46,11 @@ class PickingModel:
     @classmethod
     def build(cls, card: ModelCard, tensors: dict[str, torch.Tensor]) -> PickingModel:
         """Build the card's network and load its tensors; `ModelError` when they do not fit."""
+        if card.kind == "box-classifier":
+            raise ModelError(
+                "a model of kind 'box-classifier' prunes picks and cannot make them; give it as "
+                "frostpick prune --pruner"
+            )
         network = build_network(card.network.name, card.network.arguments)
         try:
             network.load_state_dict(tensors, strict=True)
@@ -62,16 +67,11 @@ class PickingModel:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the canonical card and every tensor's name, dtype, shape and bytes."""
-        return _digest(self.card, self.tensors())
+        return model_digest(self.card, self.tensors())
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` and its readable copy ``model.json``, atomically."""
-        # One key: safetensors writes several in an order of its own, never twice the same.
-        about = {"card": json.loads(self.card.canonical()), "digest": self.digest}
-        metadata = {KEY: json.dumps(about, sort_keys=True, separators=(",", ":"))}
-        with atomic_write(folder / WEIGHTS) as handle:
-            handle.write(save_tensors(self.tensors(), metadata=metadata))
-        write_text(folder / CARD, json.dumps(json.loads(self.card.canonical()), indent=2) + "\n")
+        write_model_file(folder, self.card, self.tensors())
 
     @classmethod
     def load(cls, path: Path) -> PickingModel:
@@ -83,29 +83,45 @@ class PickingModel:
             The file is missing, damaged, of an unknown format, kind or
             requirement, or differs from the ``model.json`` beside it.
         """
-        file = path / WEIGHTS if path.is_dir() else path
-        if not file.is_file():
-            raise ModelError(
-                f"{file}: no such model file; give a {WEIGHTS}, its folder or a shipped name"
-            )
-        data = file.read_bytes()
-        about = _about(file, data)
-        card = _read_card(file, about.get("card"))
-        beside = file.with_name(CARD)
-        if file.name == WEIGHTS and beside.is_file():
-            _compare_cards(beside, card)
-        try:
-            tensors = load_tensors(data)
-        except SafetensorError as error:
-            raise ModelError(f"{file}: damaged model file ({error}); copy it again") from error
-        if _digest(card, tensors) != about.get("digest"):
-            raise ModelError(
-                f"{file}: digest differs from its content; the file was changed or damaged"
-            )
-        return cls.build(card, tensors)
+        return cls.build(*read_model_file(path))
 
 
-def _digest(card: ModelCard, tensors: dict[str, torch.Tensor]) -> str:
+def write_model_file(folder: Path, card: ModelCard, tensors: dict[str, torch.Tensor]) -> None:
+    """Write a model of any kind: ``model.safetensors`` and its readable copy, atomically."""
+    # One key: safetensors writes several in an order of its own, never twice the same.
+    about = {"card": json.loads(card.canonical()), "digest": model_digest(card, tensors)}
+    metadata = {KEY: json.dumps(about, sort_keys=True, separators=(",", ":"))}
+    with atomic_write(folder / WEIGHTS) as handle:
+        handle.write(save_tensors(tensors, metadata=metadata))
+    write_text(folder / CARD, json.dumps(json.loads(card.canonical()), indent=2) + "\n")
+
+
+def read_model_file(path: Path) -> tuple[ModelCard, dict[str, torch.Tensor]]:
+    """Read card and tensors of a model of any kind; `ModelError` as `PickingModel.load`."""
+    file = path / WEIGHTS if path.is_dir() else path
+    if not file.is_file():
+        raise ModelError(
+            f"{file}: no such model file; give a {WEIGHTS}, its folder or a shipped name"
+        )
+    data = file.read_bytes()
+    about = _about(file, data)
+    card = _read_card(file, about.get("card"))
+    beside = file.with_name(CARD)
+    if file.name == WEIGHTS and beside.is_file():
+        _compare_cards(beside, card)
+    try:
+        tensors = load_tensors(data)
+    except SafetensorError as error:
+        raise ModelError(f"{file}: damaged model file ({error}); copy it again") from error
+    if model_digest(card, tensors) != about.get("digest"):
+        raise ModelError(
+            f"{file}: digest differs from its content; the file was changed or damaged"
+        )
+    return card, tensors
+
+
+def model_digest(card: ModelCard, tensors: dict[str, torch.Tensor]) -> str:
+    """Return SHA-256 over the canonical card and every tensor's name, dtype, shape and bytes."""
     total = hashlib.sha256(card.canonical().encode())
     for name in sorted(tensors):
         array: np.ndarray = tensors[name].numpy()

@@ -1,0 +1,1 @@
+"""Whether picks and extracted particles are particles, and why not."""
