@@ -49,6 +49,8 @@ class ModelCard(CardPart):
         Working pixels a particle diameter the network was trained at.
     diameter_A
         The particle's longest dimension; None for a model that asks for ``--diameter``.
+    selector, selector_constants
+        How the network's answer becomes picks (`frostpick.inference.selector`), and its numbers.
     threshold
         Default threshold in score units, used where no ``auto`` can be computed.
     min_distance
@@ -67,7 +69,8 @@ class ModelCard(CardPart):
     px_per_diameter: float = Field(32.0, gt=0)
     diameter_A: float | None = Field(None, gt=0)
     contrast: Literal["dark", "light", "auto"] = "dark"
-    selector: Literal["disc-nms"] = "disc-nms"
+    selector: Literal["disc-nms", "four-rotations"] = "disc-nms"
+    selector_constants: dict[str, float] = Field(default_factory=dict)
     calibration: CalibrationSpec = CalibrationSpec()
     threshold: float = 0.0
     min_distance: float = Field(0.5, gt=0)
@@ -78,4 +81,7 @@ class ModelCard(CardPart):
 
     def canonical(self) -> str:
         """Return the one JSON text of this card: sorted keys, no spaces, ASCII."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        values = self.model_dump(mode="json")
+        if not values["selector_constants"]:  # as in cards from before there were any
+            del values["selector_constants"]
+        return json.dumps(values, sort_keys=True, separators=(",", ":"))

@@ -8,6 +8,7 @@ from functools import partial
 from frostpick.errors import ModelError
 from frostpick.models.blob import DifferenceOfGaussians
 from frostpick.models.conv import ConvNet
+from frostpick.models.deepem import DeepEM
 from frostpick.models.dense import DenseNetwork
 from frostpick.models.resnet import ResNet8
 
@@ -17,6 +18,9 @@ NETWORKS: Mapping[str, Callable[..., DenseNetwork]] = {
     "conv63": partial(ConvNet, 63),
     "conv127": partial(ConvNet, 127),
     "dog": DifferenceOfGaussians,
+    "deepem": DeepEM,
+    "deepem-klh": partial(DeepEM, "klh"),
+    "deepem-19s": partial(DeepEM, "19s"),
 }
 
 

@@ -1,0 +1,80 @@
+"""How a model's answer becomes picks: the selectors a card may name.
+
+``disc-nms``: one pass of the network, greedy suppression by discs. ``four-rotations``:
+DeepEM's rule, the mean over four rotations, a gate on the local deviation and two passes
+of local maxima; four times the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from frostpick.inference.deepem_rule import FIRST_RANGE, GATE, gated, two_pass_maxima
+from frostpick.inference.dense import ScoreMap, score_map
+from frostpick.inference.peaks import Peaks, find_peaks
+from frostpick.inference.rotations import FourRotations
+from frostpick.models.card import ModelCard
+from frostpick.models.dense import DenseNetwork
+from frostpick.preprocess import WorkingImage
+
+
+@dataclass(frozen=True)
+class Selector:
+    """A selector with its constants.
+
+    Parameters
+    ----------
+    name
+        As in the card.
+    px_per_diameter
+        Working pixels a diameter.
+    constants
+        Of ``four-rotations``: ``gate_low`` and ``gate_high``, deviation over the
+        micrograph's median; ``first_range`` in diameters. Missing ones have defaults.
+    """
+
+    name: Literal["disc-nms", "four-rotations"] = "disc-nms"
+    px_per_diameter: float = 32.0
+    constants: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, card: ModelCard) -> Selector:
+        """Return the selector a card asks for."""
+        return cls(card.selector, card.px_per_diameter, card.selector_constants)
+
+    def map(self, network: DenseNetwork, working: WorkingImage) -> ScoreMap:
+        """Score a working image; places that the selector shuts out are ``-inf``."""
+        if self.name == "disc-nms":
+            return score_map(network, working)
+        low, high = GATE
+        gate = (self.constants.get("gate_low", low), self.constants.get("gate_high", high))
+        scores = score_map(FourRotations(network).eval(), working)
+        return gated(scores, working, self.px_per_diameter, gate)
+
+    def peaks(
+        self,
+        scores: ScoreMap,
+        *,
+        diameter_px: float,
+        min_distance_px: float,
+        floor_logit: float,
+        max_peaks: int,
+    ) -> Peaks:
+        """Return the picks of a score map.
+
+        Parameters
+        ----------
+        scores
+            From `map`.
+        diameter_px, min_distance_px
+            The particle's diameter, and the smallest distance between the cells of two
+            picks, in micrograph pixels.
+        floor_logit, max_peaks
+            As in `find_peaks`.
+        """
+        if self.name == "disc-nms":
+            return find_peaks(scores, min_distance_px, floor_logit, max_peaks)
+        first = self.constants.get("first_range", FIRST_RANGE) * diameter_px
+        return two_pass_maxima(scores, first, min_distance_px, floor_logit, max_peaks)
