@@ -1,0 +1,1 @@
+"""The accuracy benchmark: sets, label draws, runs, figures, tables and targets."""
