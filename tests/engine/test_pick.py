@@ -22,9 +22,6 @@ from frostpick.inference.pick import (
 )
 from frostpick.inference.plan import plan_picking, settle_contrast
 from frostpick.inference.stream import read_ahead
-from frostpick.models.card import NetworkSpec
-from frostpick.models.networks import build_network
-from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import shipped
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.types import LocalFile, Micrograph
@@ -292,17 +289,6 @@ def test_contrast_is_settled_before_picking(folder):
 def test_unusable_images_raise():
     with pytest.raises(MicrographError, match=r"m9: .*constant"):
         pick_image(MODEL, np.ones(SHAPE, np.float32), PIXEL, plan_for(), "m9")
-
-
-def test_the_network_is_laid_out_once_and_the_given_one_is_left_alone():
-    network = build_network("resnet8", {"units": 4}).eval()
-    card = MODEL.card.model_copy(update={"network": NetworkSpec(name="resnet8")})
-    model = PickingModel(card, network)
-    ready = pick_module.on_device(model, torch.device("cpu"))
-    assert ready is not model
-    assert pick_module.on_device(ready, torch.device("cpu")) is ready
-    assert all(weight.is_contiguous() for weight in network.parameters())
-    assert ready.digest == model.digest
 
 
 def test_read_only_arrays_are_picked_and_left_alone():

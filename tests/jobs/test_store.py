@@ -187,6 +187,7 @@ class Plan:
     device: str = "cpu"
     threads: int = 1
     border: float = 0.0
+    precision: str = "float32"
 
 
 def test_the_key_follows_the_file_and_the_plan(tmp_path: Path) -> None:
@@ -197,6 +198,7 @@ def test_the_key_follows_the_file_and_the_plan(tmp_path: Path) -> None:
     assert first == pick_key("d", Plan(device="cuda:0", threads=8), micrograph)  # type: ignore[arg-type]
     assert first != pick_key("d", Plan(min_distance_A=41.0), micrograph)  # type: ignore[arg-type]
     assert first != pick_key("d", Plan(border=0.5), micrograph)  # type: ignore[arg-type]
+    assert first != pick_key("d", Plan(precision="bfloat16"), micrograph)  # type: ignore[arg-type]
     file.write_bytes(b"1234")
     assert first != pick_key("d", Plan(), micrograph)  # type: ignore[arg-type]
     file.unlink()

@@ -85,7 +85,7 @@ def plan_settings(plan: PickPlan) -> dict[str, float | str | None]:
     """Return the resolved settings that change the floor picks.
 
     Device, threads and previews are not among them: they change the picks by
-    less than the stated tolerance, or not at all.
+    less than the stated tolerance, or not at all. The network's precision is.
     """
     return {
         "diameter": plan.diameter_A,
@@ -96,6 +96,7 @@ def plan_settings(plan: PickPlan) -> dict[str, float | str | None]:
         "floor_probability": FLOOR_PROBABILITY,
         "border": plan.border,
         "most_packed": MOST_PACKED,
+        "precision": plan.precision,
     }
 
 

@@ -6,14 +6,12 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 import numpy as np
 import torch
@@ -22,11 +20,11 @@ from numpy.typing import NDArray
 from frostpick.errors import ConfigError, MicrographError
 from frostpick.images import RawImage, resolve_pixel_size
 from frostpick.inference.calibration import calibrated, floor_logit
-from frostpick.inference.dense import score_map
-from frostpick.inference.peaks import find_peaks
 from frostpick.inference.plan import PickPlan
 from frostpick.inference.preview import make_preview
 from frostpick.inference.read import fetch_and_decode
+from frostpick.inference.ready import make_ready
+from frostpick.inference.selector import Selector
 from frostpick.inference.stream import read_ahead
 from frostpick.models.picking_model import PickingModel
 from frostpick.preprocess import preprocess
@@ -100,7 +98,7 @@ def pick_image(
     """
     card, shape = model.card, (image.shape[0], image.shape[1])
     diameter_px = plan.diameter_A / pixel_size_A
-    seconds: dict[str, float] = {}
+    selector, seconds = Selector.of(card), dict[str, float]()
     with _timed(seconds, "preprocess"):
         working = preprocess(
             image,
@@ -113,10 +111,11 @@ def pick_image(
             micrograph_id=micrograph_id,
         )
     with _timed(seconds, "network"):
-        scores = score_map(on_device(model, plan.device).network, working)
+        scores = selector.map(make_ready(model, plan.device, plan.precision).network, working)
     with _timed(seconds, "peaks"):
-        peaks = find_peaks(
+        peaks = selector.peaks(
             scores,
+            diameter_px=diameter_px,
             min_distance_px=plan.min_distance_A / pixel_size_A,
             floor_logit=floor_logit(card.calibration),
             max_peaks=math.ceil(MOST_PACKED * packing_limit(shape, diameter_px)),
@@ -150,25 +149,13 @@ def pick_micrographs(
     if plan.contrast == "auto":
         raise ConfigError("contrast 'auto' is not settled; call settle_contrast before picking")
     torch.set_num_threads(plan.threads)
-    ready = on_device(model, plan.device)
+    ready = make_ready(model, plan.device, plan.precision)
     warned: set[tuple[float, float]] = set()
     with closing(read_ahead(micrographs, _read, plan.readers, reporter.check)) as ahead:
         for micrograph, image in ahead:
             yield _pick_or_failure(ready, micrograph, image, plan, warned)
             # The readers' bound counts on this image being gone before the next is asked for.
             del image
-
-
-def on_device(model: PickingModel, device: torch.device) -> PickingModel:
-    """Return the model with its network on a device, laid out for speed: itself when it is."""
-    layout = torch.channels_last
-    if all(
-        tensor.device == device and (tensor.ndim != 4 or tensor.is_contiguous(memory_format=layout))
-        for tensor in chain(model.network.parameters(), model.network.buffers())
-    ):
-        return model
-    network = copy.deepcopy(model.network).to(device)
-    return replace(model, network=network.to(memory_format=layout))  # type: ignore[call-overload]
 
 
 def packing_limit(shape: tuple[int, int], diameter_px: float) -> float:

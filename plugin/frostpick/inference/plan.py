@@ -11,10 +11,12 @@ import torch
 from frostpick.config import Contrast, PickSettings
 from frostpick.errors import ConfigError, MicrographError
 from frostpick.inference.read import read_with_pixel_size
+from frostpick.inference.ready import choose_precision
 from frostpick.inference.threshold import parse_threshold
 from frostpick.models.picking_model import PickingModel
 from frostpick.preprocess import contrast_vote, decide_contrast, working_scale
 from frostpick.runtime.device import resolve_device
+from frostpick.runtime.precision import Precision
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
 from frostpick.types import Micrograph
@@ -46,6 +48,9 @@ class PickPlan:
         Sign of the particles; ``auto`` until `settle_contrast`.
     device
         Where to compute.
+    precision
+        Type that the network computes in; bfloat16 changes picks within the tolerance
+        between devices.
     threads
         CPU threads of the computation.
     readers
@@ -61,6 +66,7 @@ class PickPlan:
     pixel_size_A: float | None = None
     contrast: Contrast = "dark"
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    precision: Precision = "float32"
     threads: int = 1
     readers: int = 1
     preview_ids: frozenset[str] = frozenset()
@@ -108,6 +114,7 @@ def plan_picking(
         pixel_size_A=settings.pixel_size,
         contrast=settings.contrast or model.card.contrast,
         device=device,
+        precision=choose_precision(model.network, device),
         threads=threads,
         readers=max(1, min(4, threads)) if device.type == "cuda" else 1,
         preview_ids=preview_ids,

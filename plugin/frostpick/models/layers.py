@@ -100,4 +100,6 @@ class ResidualBlock(nn.Module):
         """Map ``(b, c, h, w)`` to ``(b, c', (h - 7) // stride + 1, (w - 7) // stride + 1)``."""
         c, s = self.crop, self.stride
         aside = self.skip(x[:, :, c : x.shape[2] - c : s, c : x.shape[3] - c : s])
-        return F.relu(self.norm(self.second(self.first(x)) + aside))
+        # in place: neither sum nor norm needs the value before it, for the gradient either
+        total = self.second(self.first(x)).add_(aside)
+        return F.relu_(self.norm(total))
