@@ -229,6 +229,109 @@ class Labels(Picks):
             raise ValueError(f"{self.micrograph_id}: a label's sign is +1 or -1")
 
 
+#: Why a row is rejected; an empty text is the reason of a row that is kept.
+REASONS = (
+    "",
+    "not particle",
+    "carbon",
+    "ice",
+    "aggregate",
+    "edge",
+    "duplicate",
+    "low score",
+    "not read",
+)
+
+
+@dataclass(frozen=True)
+class ParticleStack:
+    """Extracted particles of a job that lie in one stack file.
+
+    Parameters
+    ----------
+    source
+        The stack, an MRC file of many sections.
+    row
+        ``(n,)`` int64, row of each particle in the host's own table.
+    index
+        ``(n,)`` int64, its section in the file, from 0.
+    pixel_size_A
+        Pixel size of the images.
+    light
+        True when the particles are lighter than the ice, as RELION and CryoSPARC store
+        them; None when the host does not know.
+    micrograph_id
+        ``(n,)`` text, where each was cut; empty where unknown.
+    x_px, y_px
+        ``(n,)`` float64 position on the micrograph in pixels of ``position_pixel_A``; NaN
+        where unknown.
+    position_pixel_A
+        Pixel size of the positions; None where unknown.
+    """
+
+    source: MicrographSource
+    row: NDArray[np.int64]
+    index: NDArray[np.int64]
+    pixel_size_A: float
+    light: bool | None = None
+    micrograph_id: NDArray[np.str_] | None = None
+    x_px: NDArray[np.float64] | None = None
+    y_px: NDArray[np.float64] | None = None
+    position_pixel_A: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What becomes of every row of a host's table: exactly one line a row, by rising row.
+
+    Parameters
+    ----------
+    row
+        ``(n,)`` int64, 0 ... n - 1.
+    keep
+        ``(n,)`` bool.
+    score, probability
+        ``(n,)`` float64, log-odds of a particle and their sigmoid; NaN for a row whose
+        image could not be read.
+    spread
+        ``(n,)`` float64, standard deviation of the score over four rotations; NaN where
+        only one was looked at.
+    reason
+        ``(n,)`` int8, index into `REASONS`; 0 for a row that is kept.
+    """
+
+    row: NDArray[np.int64]
+    keep: NDArray[np.bool_]
+    score: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    reason: NDArray[np.int8]
+
+    def __post_init__(self) -> None:
+        n = len(self.row)
+        if not np.array_equal(self.row, np.arange(n)):
+            raise ValueError("decisions need every row exactly once, by rising row")
+        for name in ("keep", "score", "probability", "spread", "reason"):
+            if getattr(self, name).shape != (n,):
+                raise ValueError(f"decisions: column {name} does not have {n} rows")
+        if not np.array_equal(self.keep, self.reason == 0):
+            raise ValueError("decisions: a row is kept exactly when it has no reason")
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of rows kept, and rejected for each reason that occurs."""
+        found = {"kept": int(self.keep.sum())}
+        for number, reason in enumerate(REASONS):
+            if number and (count := int(np.count_nonzero(self.reason == number))):
+                found[reason] = count
+        return found
+
+
 def sigmoid(score: ArrayLike) -> NDArray[np.float64]:
     """Return ``1 / (1 + exp(-score))`` without overflow, float64."""
     s = np.asarray(score, dtype=np.float64)

@@ -51,6 +51,23 @@ def parse_header(raw: bytes) -> MrcHeader:
     ImageFileError
         Not an MRC file, more than one image, complex or unknown mode, impossible size.
     """
+    header, sections = parse_stack_header(raw)
+    if sections != 1:
+        what = "a stack or movie" if sections > 1 else "no image"
+        raise ImageFileError(
+            f"{sections} sections, {what}; expected 1: give motion-corrected micrographs"
+        )
+    return header
+
+
+def parse_stack_header(raw: bytes) -> tuple[MrcHeader, int]:
+    """Decode the header of a file of any number of sections; return that number as well.
+
+    Raises
+    ------
+    ImageFileError
+        As `parse_header`, but for the number of images.
+    """
     if len(raw) < HEADER_BYTES:
         raise ImageFileError(
             f"{len(raw)} bytes; expected at least the {HEADER_BYTES} of an MRC header: "
@@ -65,18 +82,16 @@ def parse_header(raw: bytes) -> MrcHeader:
             f"MRC mode {mode} ({what}); expected 0, 1, 2, 6 or 12: convert it to mode 2"
         )
     check_shape(nx, ny)
-    if nz != 1:
-        what = "a stack or movie" if nz > 1 else "no image"
-        raise ImageFileError(
-            f"{nz} sections, {what}; expected 1: give motion-corrected micrographs"
-        )
     extended = int(fields["nsymbt"])
     if extended < 0:
         raise ImageFileError(
             f"an extended header of {extended} bytes; expected 0 or more: write the file again"
         )
     code = "u1" if mode == 0 and _imod_unsigned(raw, order) else _DTYPES[mode]
-    return MrcHeader((ny, nx), np.dtype(order + code), HEADER_BYTES + extended, _pixel_size(fields))
+    header = MrcHeader(
+        (ny, nx), np.dtype(order + code), HEADER_BYTES + extended, _pixel_size(fields)
+    )
+    return header, nz
 
 
 def read_plain(handle: IO[bytes], header: MrcHeader, size: int) -> NDArray[np.float32]:

@@ -1,0 +1,1 @@
+"""Long trainings built from all of the engine: how the shipped weights were made."""

@@ -1,0 +1,138 @@
+"""Labelled boxes of simulated micrographs: what a pruner learns its classes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from frostpick.models.box_network import CLASSES
+from frostpick.pruning.boxes import Boxes, BoxGeometry, boxes_of_micrograph
+from frostpick.simulate import MASK_LABELS, SimulatedMicrograph
+
+#: Class of a box by the kind of the object in its middle.
+CLASS_OF_KIND = {
+    "particle": "particle",
+    "fragment": "fragment",
+    "aggregate": "aggregate",
+    "speck": "speck",
+    "ice_crystal": "ice",
+    "free_micelle": "micelle",
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How many boxes are taken of a micrograph, and how far from where they belong.
+
+    Parameters
+    ----------
+    particles, background, carbon
+        Most boxes of these; all other objects give one each.
+    off_centre
+        Share of the background boxes that lie beside a particle, between 0.45 and 0.9
+        diameters off: what a picker takes for a particle most often.
+    jitter
+        Deviation of a pick's centre in diameters, at most 0.2.
+    wrong_diameter
+        Largest factor by which the diameter of a box is wrong.
+    """
+
+    particles: int = 40
+    background: int = 30
+    carbon: int = 8
+    off_centre: float = 0.35
+    jitter: float = 0.06
+    wrong_diameter: float = 1.15
+
+
+def simulated_boxes(
+    micrograph: SimulatedMicrograph,
+    rng: np.random.Generator,
+    *,
+    drawing: Drawing | None = None,
+    side: int = 64,
+    px_per_diameter: float = 32.0,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return boxes ``(n, side, side)`` float32 and their classes ``(n,)`` int64.
+
+    A particle that is cut by the border, that lies on carbon or within 0.3 diameters of
+    an object that is none, is left out: what it should be called is a matter of taste.
+    """
+    drawing = drawing or Drawing()
+    places = _places(micrograph, rng, drawing)
+    factor = np.exp(rng.uniform(-1, 1) * np.log(drawing.wrong_diameter))
+    geometry = BoxGeometry(micrograph.diameter_A * factor, side, px_per_diameter)
+    parts = list(
+        boxes_of_micrograph(
+            micrograph.image, places[:, 0], places[:, 1], micrograph.pixel_size_A, geometry
+        )
+    )
+    boxes = Boxes.concat(parts, side)
+    classes = torch.from_numpy(places[:, 2].astype(np.int64))
+    return boxes.data[boxes.usable], classes[boxes.usable]
+
+
+def _places(
+    micrograph: SimulatedMicrograph, rng: np.random.Generator, drawing: Drawing
+) -> NDArray[np.float64]:
+    """Return x, y and class of boxes, ``(n, 3)``."""
+    truth = micrograph.truth
+    diameter = micrograph.diameter_A / micrograph.pixel_size_A
+    xy = np.column_stack([truth.x_px, truth.y_px])
+    is_particle = truth.kind == "particle"
+    particles, others = xy[is_particle], xy[~is_particle]
+    height, width = micrograph.mask.shape
+    mask = micrograph.mask
+
+    def under(at: NDArray[np.float64]) -> NDArray[np.uint8]:
+        column = np.clip(np.round(at[:, 0]).astype(int), 0, width - 1)
+        row = np.clip(np.round(at[:, 1]).astype(int), 0, height - 1)
+        return np.asarray(mask[row, column])
+
+    rows: list[NDArray[np.float64]] = []
+
+    def take(at: NDArray[np.float64], name: str, most: int | None = None) -> None:
+        chosen = at if most is None else at[rng.permutation(len(at))[:most]]
+        jitter = drawing.jitter * diameter * rng.standard_normal(chosen.shape)
+        jitter = np.clip(jitter, -0.2 * diameter, 0.2 * diameter)
+        column = np.full((len(chosen), 1), CLASSES.index(name))
+        rows.append(np.hstack([chosen + jitter, column]))
+
+    clean = ~truth.edge[is_particle] & (_nearest(particles, others) > 0.3 * diameter)
+    clean &= ~np.isin(under(particles), [MASK_LABELS["carbon"], MASK_LABELS["aggregate"]])
+    take(particles[clean], "particle", drawing.particles)
+    for kind, name in CLASS_OF_KIND.items():
+        if name == "particle":
+            continue
+        these = xy[truth.kind == kind]
+        # A decoy that a particle overlaps is neither.
+        take(these[_nearest(these, particles) > 0.5 * diameter], name)
+    free = rng.uniform((0, 0), (width, height), (8 * drawing.background + 100, 2))
+    carbon = free[under(free) == MASK_LABELS["carbon"]]
+    take(carbon, "carbon", drawing.carbon)
+    near = _beside(particles, diameter, round(drawing.off_centre * drawing.background), rng)
+    empty = (under(free) == 0) & (_nearest(free, xy) > 0.5 * diameter)
+    take(free[empty], "background", drawing.background - len(near))
+    near = near[(_nearest(near, particles) > 0.45 * diameter) & (under(near) == 0)]
+    take(near, "background")
+    return np.concatenate(rows)
+
+
+def _beside(
+    particles: NDArray[np.float64], diameter: float, count: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    if not len(particles):
+        return np.zeros((0, 2))
+    angle, reach = rng.uniform(0, 2 * np.pi, count), rng.uniform(0.5, 0.9, count) * diameter
+    beside = np.column_stack([np.cos(angle), np.sin(angle)]) * reach[:, None]
+    return np.asarray(particles[rng.integers(len(particles), size=count)] + beside)
+
+
+def _nearest(at: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distance of each to the nearest other, infinity where there is none."""
+    if not len(others) or not len(at):
+        return np.full(len(at), np.inf)
+    return np.asarray(np.hypot(*(at[:, None] - others[None]).transpose(2, 0, 1)).min(1))

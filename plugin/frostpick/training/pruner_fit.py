@@ -1,0 +1,161 @@
+"""The training loop of a box network: steps, averaged weights, resume."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from frostpick.models.box_network import BoxNetwork
+from frostpick.runtime.reporter import Reporter
+from frostpick.training.checkpoint import as_saved, load_checkpoint, save_checkpoint
+
+#: Returns boxes ``(b, side, side)`` and whatever the loss needs with them.
+Draw = Callable[[torch.Generator], tuple[torch.Tensor, ...]]
+#: Takes logits ``(b, heads, classes)`` and what `Draw` gave besides the boxes.
+Loss = Callable[..., torch.Tensor]
+
+
+@dataclass(frozen=True)
+class FitSchedule:
+    """Length and step size of a fit.
+
+    Parameters
+    ----------
+    steps
+        Number of batches.
+    rate
+        Largest learning rate of AdamW; it rises over the first ``warm_up`` share of the
+        steps and falls along half a cosine.
+    decay
+        Weight decay.
+    anchor
+        Pull towards the weights at the start, ``anchor * |w - w_0|^2`` (L2-SP, Li et al.
+        2018): what a few labels do not speak about stays as it was.
+    frozen_norms
+        Keep the statistics of the normalisations, which a few boxes cannot tell.
+    bf16
+        Compute in bfloat16 where it is safe; the weights stay float32.
+    save_every
+        Steps between two states on disk; 0 for none.
+    """
+
+    steps: int
+    rate: float = 2e-3
+    warm_up: float = 0.05
+    decay: float = 1e-3
+    anchor: float = 0.0
+    frozen_norms: bool = False
+    bf16: bool = False
+    save_every: int = 0
+
+
+@dataclass
+class Fit:
+    """A running fit of a network.
+
+    Parameters
+    ----------
+    network
+        Trained in place.
+    draw, loss
+        Where batches come from and what they cost.
+    folder, key
+        Where the state is kept, and the digest of all that the fit depends on.
+    """
+
+    network: BoxNetwork
+    draw: Draw
+    loss: Loss
+    schedule: FitSchedule
+    seed: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    folder: Path | None = None
+    key: str = ""
+    losses: list[float] = field(default_factory=list)
+
+    def run(self, reporter: Reporter) -> None:
+        """Run to the last step, from the state in ``folder`` where there is one."""
+        plan = self.schedule
+        self.network.to(self.device)
+        begin = {k: v.detach().clone() for k, v in self.network.named_parameters()}
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=plan.rate, weight_decay=plan.decay
+        )
+        first = self._resume(optimizer)
+        self.network.train()
+        if plan.frozen_norms:
+            for layer in self.network.modules():
+                if isinstance(layer, nn.BatchNorm2d):
+                    layer.eval()
+        reporter.advance(first)
+        for step in range(first, plan.steps):
+            reporter.check()
+            for group in optimizer.param_groups:
+                group["lr"] = plan.rate * _share(step, plan)
+            # Every step has its own generator: a resumed fit draws what it would have drawn.
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+            self.losses.append(self._step(optimizer, generator, begin))
+            reporter.advance(1, loss=self.losses[-1])
+            if plan.save_every and (step + 1) % plan.save_every == 0 and step + 1 < plan.steps:
+                self._save(optimizer, step + 1)
+        self.network.eval()
+
+    def _step(
+        self,
+        optimizer: torch.optim.Optimizer,
+        generator: torch.Generator,
+        begin: dict[str, torch.Tensor],
+    ) -> float:
+        boxes, *rest = (t.to(self.device) for t in self.draw(generator))
+        inputs = boxes[:, None].contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.schedule.bf16):
+            logits = self.network(inputs)
+        loss = self.loss(logits.float(), *rest)
+        if self.schedule.anchor:
+            far = sum(((p - begin[k]) ** 2).sum() for k, p in self.network.named_parameters())
+            loss = loss + self.schedule.anchor * far
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        optimizer.step()
+        return float(loss.detach())
+
+    def _save(self, optimizer: torch.optim.Optimizer, step: int) -> None:
+        if self.folder is None:
+            return
+        tensors = as_saved(self.network.state_dict(), "network.")
+        for number, state in optimizer.state_dict()["state"].items():
+            tensors |= as_saved(state, f"optimizer.{number}.")
+        save_checkpoint(self.folder, self.key, tensors, {"step": step, "losses": self.losses})
+
+    def _resume(self, optimizer: torch.optim.Optimizer) -> int:
+        found = load_checkpoint(self.folder, self.key) if self.folder is not None else None
+        if found is None:
+            return 0
+        tensors, progress = found
+        prefix = "network."
+        self.network.load_state_dict(
+            {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+        )
+        state = optimizer.state_dict()
+        state["state"] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, number, part = name.split(".", 2)
+                state["state"].setdefault(int(number), {})[part] = tensor
+        optimizer.load_state_dict(state)
+        self.losses = [float(v) for v in progress["losses"]]
+        return int(progress["step"])
+
+
+def _share(step: int, plan: FitSchedule) -> float:
+    """Return the learning rate of a step as a share of the largest."""
+    rise = max(1.0, plan.warm_up * plan.steps)
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 + 0.5 * math.cos(math.pi * (step - rise) / max(1.0, plan.steps - rise))
