@@ -75,7 +75,14 @@ class TrainSettings(ScaleSettings):
     )
     objective: Objective = Field("nnpu", description="Loss: nnpu, ge-binomial, ge-kl or pn.")
     network: str = Field(
-        "resnet8", description="Network trained from nothing: resnet8, conv31, conv63 or conv127."
+        "resnet8",
+        description="Network trained from nothing: resnet8, conv31, conv63, conv127, or DeepEM's: "
+        "deepem, and deepem-klh and deepem-19s at its paper's sizes.",
+    )
+    selector: Literal["disc-nms", "four-rotations"] | None = Field(
+        None,
+        description="How the model finds picks: disc-nms, or four-rotations, DeepEM's rule, at "
+        "four times the work; the start model's own, or disc-nms, when empty.",
     )
     epochs: int | None = Field(None, ge=1, description="Length of the training; fitted when empty.")
     all_micrographs: bool = Field(

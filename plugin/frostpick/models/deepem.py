@@ -92,8 +92,8 @@ class MeanPool(nn.Module):
         reach = self.dilation * (self.side - 1)
         rows, columns = x.shape[-2] - reach, x.shape[-1] - reach
         at = [k * self.dilation for k in range(self.side)]
-        x = sum((x[..., i : i + rows, :] for i in at), start=torch.zeros((), device=x.device))
-        x = sum((x[..., j : j + columns] for j in at), start=torch.zeros((), device=x.device))
+        x = sum((x[..., i : i + rows, :] for i in at), start=x.new_zeros(()))
+        x = sum((x[..., j : j + columns] for j in at), start=x.new_zeros(()))
         return x[..., :: self.stride, :: self.stride] / self.side**2
 
 
@@ -150,7 +150,8 @@ class DeepEM(DenseNetwork):
         rows, columns = (
             self.input_side(self.output_side(side)) - unread for side in (x.shape[-2], x.shape[-1])
         )
-        logits: torch.Tensor = self.head(self.features(self.standardise(x[..., :rows, :columns])))
+        boxes = self.standardise(x[..., :rows, :columns]).to(self.head.weight.dtype)
+        logits: torch.Tensor = self.head(self.features(boxes))
         return logits
 
 

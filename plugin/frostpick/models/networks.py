@@ -8,7 +8,7 @@ from functools import partial
 from frostpick.errors import ModelError
 from frostpick.models.blob import DifferenceOfGaussians
 from frostpick.models.conv import ConvNet
-from frostpick.models.deepem import DeepEM
+from frostpick.models.deepem import LAYOUTS, DeepEM
 from frostpick.models.dense import DenseNetwork
 from frostpick.models.resnet import ResNet8
 
@@ -21,6 +21,13 @@ NETWORKS: Mapping[str, Callable[..., DenseNetwork]] = {
     "deepem": DeepEM,
     "deepem-klh": partial(DeepEM, "klh"),
     "deepem-19s": partial(DeepEM, "19s"),
+}
+
+#: Networks of fixed widths, and the working pixels a diameter that their windows are made for.
+PAPER_PX: Mapping[str, float] = {
+    "deepem": LAYOUTS["working"].px_per_diameter,
+    "deepem-klh": LAYOUTS["klh"].px_per_diameter,
+    "deepem-19s": LAYOUTS["19s"].px_per_diameter,
 }
 
 

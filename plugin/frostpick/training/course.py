@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from frostpick.errors import DeviceError, JobStopped
+from frostpick.inference.selector import Selector
 from frostpick.models.dense import DenseNetwork
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.checkpoint import as_saved, load_checkpoint, save_checkpoint
@@ -145,7 +146,12 @@ class Course:
         self.trainer.network.load_state_dict(self.best or self.trainer.average)
         return self.trainer.network.eval().requires_grad_(False)
 
-    def find(self, network: DenseNetwork, parts: Sequence[tuple[TrainingImage, Region]]) -> Found:
+    def find(
+        self,
+        network: DenseNetwork,
+        parts: Sequence[tuple[TrainingImage, Region]],
+        selector: Selector | None = None,
+    ) -> Found:
         """Pick regions of images with ``network`` and pool the picks."""
         found = [
             find_in(
@@ -156,6 +162,7 @@ class Course:
                 min_distance=self.recipe.min_distance,
                 floor=FLOOR,
                 device=self.trainer.device,
+                selector=selector,
             )
             for image, region in parts
         ]

@@ -9,10 +9,12 @@ from typing import Any
 from frostpick.config import TrainSettings
 from frostpick.inference.calibration import calibrated
 from frostpick.inference.calibration_fit import fit_calibration
+from frostpick.inference.selector import Selector
 from frostpick.inference.threshold import choose_threshold
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.picking_model import PickingModel
 from frostpick.training.course import Course
+from frostpick.training.gate import label_gate
 from frostpick.training.gather import Gathered, Reading
 from frostpick.training.held_out import Split
 
@@ -35,7 +37,8 @@ class Setting:
 def finish(course: Course, setting: Setting) -> tuple[PickingModel, dict[str, Any]]:
     """Calibrate the kept network and describe it."""
     network = course.network()
-    found = course.find(network, course.labelled_parts())
+    selector = choose_selector(setting)
+    found = course.find(network, course.labelled_parts(), selector)
     estimate = course.count(found)
     expected = course.progress.expected if setting.expected_given else estimate
     calibration = fit_calibration(
@@ -62,6 +65,8 @@ def finish(course: Course, setting: Setting) -> tuple[PickingModel, dict[str, An
         px_per_diameter=setting.reading.px_per_diameter,
         diameter_A=setting.reading.diameter_A,
         contrast=setting.gathered.contrast,
+        selector=selector.name,
+        selector_constants=dict(selector.constants),
         calibration=calibration,
         threshold=threshold,
         min_distance=course.recipe.min_distance,
@@ -89,3 +94,12 @@ def finish(course: Course, setting: Setting) -> tuple[PickingModel, dict[str, An
         f"given; the network finds {estimate:.0f}" if setting.expected_given else "estimated",
     )
     return PickingModel(card, network.cpu()), summary
+
+
+def choose_selector(setting: Setting) -> Selector:
+    """Return the selector asked for, else the start model's, with a gate from the labels."""
+    start, px = setting.start, setting.reading.px_per_diameter
+    name = setting.settings.selector or (start.card.selector if start else "disc-nms")
+    if name == "disc-nms":
+        return Selector(name, px)
+    return Selector(name, px, label_gate(setting.split.images, px))

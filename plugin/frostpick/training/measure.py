@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.inference.dense import score_map
-from frostpick.inference.peaks import find_peaks
+from frostpick.inference.selector import Selector
 from frostpick.models.dense import DenseNetwork
 from frostpick.preprocess import WorkingImage
 from frostpick.sampling import Sampling
@@ -49,6 +48,7 @@ def find_in(
     min_distance: float,
     floor: float,
     device: torch.device,
+    selector: Selector | None = None,
 ) -> Found:
     """Pick a training image, keep what lies in ``region``, and match it with the labels there.
 
@@ -58,12 +58,21 @@ def find_in(
         Smallest distance between picks, in diameters.
     floor
         Lowest logit of a pick.
+    selector
+        How picks are found; greedy discs when None.
     """
+    selector = selector or Selector(px_per_diameter=px_per_diameter)
     pixels = torch.from_numpy(np.array(image.pixels)).to(device)
     grid = Sampling.identity(image.pixels.shape, 1.0)  # picks in working pixels
-    scores = score_map(network, WorkingImage(pixels, grid))
+    scores = selector.map(network, WorkingImage(pixels, grid))
     most = 16 + int(5 * 1.15 * image.pixels.size / px_per_diameter**2)
-    peaks = find_peaks(scores, min_distance * px_per_diameter, floor, most)
+    peaks = selector.peaks(
+        scores,
+        diameter_px=px_per_diameter,
+        min_distance_px=min_distance * px_per_diameter,
+        floor_logit=floor,
+        max_peaks=most,
+    )
     yx = np.stack([peaks.y_px, peaks.x_px], axis=1)
     inside = region.contains(yx)
     labels = image.particles_yx[region.contains(image.particles_yx)]

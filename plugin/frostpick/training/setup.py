@@ -14,7 +14,7 @@ from frostpick.config import TrainSettings
 from frostpick.errors import ConfigError
 from frostpick.models.card import NetworkSpec, PreprocessSpec
 from frostpick.models.dense import DenseNetwork
-from frostpick.models.networks import build_network
+from frostpick.models.networks import PAPER_PX, build_network
 from frostpick.models.picking_model import PickingModel
 from frostpick.training.checkpoint import training_key
 from frostpick.training.examples import TrainingImage
@@ -104,6 +104,8 @@ def choose_network(
     if start is not None:
         return start.card.network
     arguments: dict[str, int | float | str | bool] = {"units": recipe.units, "norm": recipe.norm}
+    if settings.network in PAPER_PX:  # as wide as in its paper, and without norms
+        arguments = {}
     return NetworkSpec(name=settings.network, arguments=arguments)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from frostpick.config import TrainSettings
+from frostpick.models.networks import PAPER_PX
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.reporter import Reporter
@@ -103,6 +104,8 @@ def train_picker(
     recipe = recipe or Recipe()
     if start is not None:
         recipe = replace(recipe, px_per_diameter=start.card.px_per_diameter)
+    elif settings.network in PAPER_PX:
+        recipe = replace(recipe, px_per_diameter=PAPER_PX[settings.network])
     torch.set_num_threads(resolve_threads(settings.threads))
     device = resolve_device(settings.device)
     if settings.restart:
