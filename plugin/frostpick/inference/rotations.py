@@ -11,12 +11,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch.nn.functional import logsigmoid
 
 from frostpick.inference.dense import mirror_pad
 from frostpick.models.dense import DenseNetwork
 
-#: Probabilities nearer than this to 0 or 1 have no finite log-odds in float32.
-EDGE = 1e-7
 #: Windows scored at once.
 BATCH = 64
 
@@ -40,7 +39,7 @@ class FourRotations(DenseNetwork):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the log-odds ``(b, 1, oh, ow)`` of the mean probability."""
-        return log_odds(torch.sigmoid(self.each(x)).mean(0))
+        return mean_log_odds(self.each(x))
 
     def each(self, x: torch.Tensor) -> torch.Tensor:
         """Return the four logits ``(4, b, 1, oh, ow)`` of ``(b, 1, h, w)``, float32."""
@@ -50,10 +49,12 @@ class FourRotations(DenseNetwork):
         return torch.stack([torch.rot90(t, -k, (-2, -1)).float() for k, t in enumerate(turned)])
 
 
-def log_odds(probability: torch.Tensor) -> torch.Tensor:
-    """Return ``log(p / (1 - p))``, finite for every p."""
-    p = probability.clamp(EDGE, 1.0 - EDGE)
-    return torch.log(p) - torch.log1p(-p)
+def mean_log_odds(logits: torch.Tensor) -> torch.Tensor:
+    """Return the log-odds of the mean probability over the first axis of ``(4, ...)`` logits.
+
+    ``log sum sigmoid(l) - log sum sigmoid(-l)``, which is finite however sure the four are.
+    """
+    return torch.logsumexp(logsigmoid(logits), 0) - torch.logsumexp(logsigmoid(-logits), 0)
 
 
 def logits_at(network: DenseNetwork, image: torch.Tensor, yx: ArrayLike) -> NDArray[np.float64]:
