@@ -21,6 +21,7 @@ MASK_LABELS = {
     "aggregate": 3,
     "fragment": 4,
     "speck": 5,
+    "free_micelle": 6,
 }
 """Values of the junk mask."""
 

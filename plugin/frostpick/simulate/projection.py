@@ -52,3 +52,35 @@ def _profiles(pixels: NDArray[np.int64], centres: Float, sigma: float) -> NDArra
     z = ((pixels[None, :] - centres[:, None]) / sigma).astype(np.float32)
     profile: NDArray[np.float32] = np.exp(-0.5 * z * z) / np.float32(sigma * np.sqrt(2 * np.pi))
     return profile
+
+
+def scatter_points(points: tuple[Float, Float], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Return an image of weighted points, each shared by the four pixels around it.
+
+    Sum and centre of mass are exact; a convolution with the Gaussian of a blob makes
+    the same projection as `add_projection` but for the width of the pixel, at a cost that
+    hardly depends on the number of particles.
+
+    Parameters
+    ----------
+    points
+        Columns and rows ``(n, 2)`` in pixels, and masses ``(n,)``.
+    shape
+        Rows and columns of the image; what lies outside is cut off.
+    """
+    xy, weights = points
+    ny, nx = shape
+    inside = ((xy >= 0) & (xy < (nx - 1, ny - 1))).all(axis=1)
+    xy, weights = xy[inside], weights[inside]
+    first = xy.astype(np.int64)
+    right, down = (xy - first).T
+    corner = first[:, 1] * nx + first[:, 0]
+    image = np.zeros(ny * nx)
+    for offset, share in (
+        (0, (1 - right) * (1 - down)),
+        (1, right * (1 - down)),
+        (nx, (1 - right) * down),
+        (nx + 1, right * down),
+    ):
+        image += np.bincount(corner + offset, share * weights, minlength=ny * nx)
+    return image.reshape(shape).astype(np.float32)

@@ -67,7 +67,7 @@ class Scene:
             angles[:, 1],
             angles[:, 2],
             edge=border < 0.5 * self.diameter_px,
-            kind=np.array([r[3] for r in rows], dtype="<U11"),
+            kind=np.array([r[3] for r in rows], dtype="<U12"),
         )
 
 

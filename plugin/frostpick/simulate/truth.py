@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PARTICLE = "particle"
-DECOYS = ("fragment", "aggregate", "speck", "ice_crystal")
+DECOYS = ("fragment", "aggregate", "speck", "ice_crystal", "free_micelle")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class SimulatedTruth:
         ``(n,)`` bool, the circle of one particle diameter around it crosses the border.
     kind
         ``(n,)`` text: ``particle``, or a decoy: ``fragment``, ``aggregate``, ``speck``,
-        ``ice_crystal``.
+        ``ice_crystal``, ``free_micelle``.
     """
 
     x_px: NDArray[np.float64]

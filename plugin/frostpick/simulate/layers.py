@@ -1,0 +1,203 @@
+"""What lies in and on the ice of a corpus micrograph besides protein: carbon, crystals, balls.
+
+Each function draws one kind of thing into `Layers`, mostly none: most micrographs
+are clean. Contrasts are in standard deviations of the noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostpick.simulate.conditions import Conditions, log_uniform
+from frostpick.simulate.junk import MASK_LABELS
+
+Float = NDArray[np.float64]
+Image = NDArray[np.float32]
+Generator = np.random.Generator
+Decoy = tuple[float, float, str]
+
+
+def smooth_field(rng: Generator, shape: tuple[int, int], scale_px: float) -> Image:
+    """Return a smooth random map of variance about 1; features are ``scale_px`` wide."""
+    knots = [np.arange(-2.0, n / scale_px + 3.0) * scale_px for n in shape]
+    bases = [
+        np.exp(-0.5 * ((np.arange(n)[:, None] - k) / (0.7 * scale_px)) ** 2)
+        for n, k in zip(shape, knots, strict=True)
+    ]
+    down, across = (basis.astype(np.float32) for basis in bases)
+    values = rng.standard_normal((len(knots[0]), len(knots[1])), dtype=np.float32)
+    # the sum of squared weights is about the same everywhere: (0.7 sqrt(pi))^2
+    return np.asarray(down @ values @ across.T / np.float32(0.7 * np.sqrt(np.pi)), np.float32)
+
+
+@dataclass
+class Layers:
+    """Canvases that the drawing functions fill; coordinates are those of the canvas.
+
+    Parameters
+    ----------
+    phase
+        Added before the CTF, in standard deviations of the noise.
+    absorbed
+        Added after it: darkness that has no fringes.
+    texture
+        Extra structural noise, as a share of its amplitude.
+    mask
+        `MASK_LABELS`.
+    decoys
+        Column, row and kind of each thing that has a place.
+    """
+
+    phase: Image
+    absorbed: Image
+    texture: Image
+    mask: NDArray[np.uint8]
+    decoys: list[Decoy] = field(default_factory=list)
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int]) -> Layers:
+        """Return canvases with nothing on them."""
+        return cls(
+            np.zeros(shape, np.float32),
+            np.zeros(shape, np.float32),
+            np.zeros(shape, np.float32),
+            np.zeros(shape, np.uint8),
+        )
+
+    def box(self, x: float, y: float, reach: float) -> tuple[slice, slice, Float, Float]:
+        """Return the window of a disc, and the offsets of its columns and rows from the middle."""
+        ny, nx = self.mask.shape
+        rows = slice(max(0, int(y - reach)), min(ny, int(y + reach) + 2))
+        columns = slice(max(0, int(x - reach)), min(nx, int(x + reach) + 2))
+        dy, dx = np.ogrid[rows, columns]
+        return rows, columns, dx - x, dy - y
+
+    def place(self, rng: Generator) -> tuple[float, float]:
+        """Return a random place: column and row."""
+        ny, nx = self.mask.shape
+        return float(rng.uniform(0, nx - 1)), float(rng.uniform(0, ny - 1))
+
+
+def draw_carbon(rng: Generator, layers: Layers, conditions: Conditions) -> bool:
+    """Draw carbon film or gold; return whether it covers everything."""
+    chance = rng.random()
+    if chance > 0.26:
+        return False
+    ny, nx = layers.mask.shape
+    everything = chance < 0.03
+    if everything:
+        depth = np.full((ny, nx), 1e3, np.float32)
+    else:
+        angle = rng.uniform(-np.pi, np.pi)
+        # the edge of a hole, a straight edge, or all of a small hole
+        radius = (nx + ny) * rng.choice([0.3, rng.uniform(0.4, 1.2), 50.0], p=[0.15, 0.65, 0.2])
+        half = 0.5 * (abs(np.cos(angle)) * nx + abs(np.sin(angle)) * ny)
+        nearest = half - 0.5 * (nx + ny) * rng.uniform(0.08, 0.45)
+        x = 0.5 * nx + np.cos(angle) * (nearest - radius)
+        y = 0.5 * ny + np.sin(angle) * (nearest - radius)
+        yy, xx = np.ogrid[:ny, :nx]
+        depth = (np.hypot(xx - x, yy - y) - radius).astype(np.float32)
+        rough = rng.uniform(0.0, 0.25) * conditions.diameter_px
+        depth += np.float32(rough) * smooth_field(rng, (ny, nx), conditions.diameter_px)
+    cover = np.clip(depth / 2 + 0.5, 0, 1)
+    gold = rng.random() < 0.2
+    darkness = rng.uniform(5, 14) if gold else rng.uniform(0.4, 3.2)
+    if not gold and rng.random() < 0.06:
+        darkness = -rng.uniform(0.3, 1.0)
+    relief = np.ones((ny, nx), np.float32)
+    for octave in range(int(rng.integers(0, 4))):  # clumps of the film at several scales
+        size = conditions.diameter_px * rng.uniform(0.15, 1.5)
+        strength = rng.uniform(0.02, 0.3) / (1 + octave)
+        relief += np.float32(strength) * smooth_field(rng, (ny, nx), size)
+    layers.absorbed -= np.float32(darkness) * cover * relief
+    layers.phase += np.float32(rng.uniform(0.5, 4.0) * (1 if darkness > 0 else -1)) * cover
+    layers.texture += np.float32(rng.uniform(0.3, 2.0)) * cover
+    layers.mask[depth > 0] = MASK_LABELS["carbon"]
+    return everything
+
+
+def draw_thick_ice(rng: Generator, layers: Layers, conditions: Conditions) -> None:
+    """Draw regions of ice too thick or too dirty for particles to be seen."""
+    if rng.random() > 0.08:
+        return
+    shape = layers.mask.shape
+    wide = smooth_field(rng, (shape[0], shape[1]), rng.uniform(3, 7) * conditions.diameter_px)
+    cover = np.clip((wide - np.float32(rng.uniform(0.6, 1.4))) * np.float32(3), 0, 1)
+    layers.absorbed -= np.float32(rng.uniform(1.0, 5.0)) * cover
+    layers.texture += np.float32(rng.uniform(0.2, 1.0)) * cover
+    layers.mask[cover > 0.5] = MASK_LABELS["ice_crystal"]
+
+
+def _crystal(
+    rng: Generator, layers: Layers, x: float, y: float, radius: float, contrast: float
+) -> None:
+    """Draw one crystal: a polygon or a lump, with relief and the bands of Bragg contrast."""
+    rows, columns, dx, dy = layers.box(x, y, 1.5 * radius + 2)
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return
+    sides = int(rng.integers(4, 8))
+    if rng.random() < 0.5:
+        normals = rng.uniform(0, 2 * np.pi) + np.arange(sides) * 2 * np.pi / sides
+        normals += rng.normal(0, 0.15, sides)
+        depth = np.full((dy.shape[0], dx.shape[1]), np.inf)
+        for normal, distance in zip(normals, radius * rng.uniform(0.65, 1.0, sides), strict=True):
+            np.minimum(depth, distance - np.cos(normal) * dx - np.sin(normal) * dy, out=depth)
+    else:
+        azimuth = np.arctan2(dy, dx)
+        edge = np.ones_like(azimuth)
+        for m in range(1, 6):
+            edge += rng.normal(0, 0.16 / m) * np.cos(m * azimuth + rng.uniform(0, 2 * np.pi))
+        depth = radius * 0.85 * edge - np.hypot(dx, dy)
+    soft = max(1.0, rng.uniform(0.0, 0.5) * radius) if rng.random() < 0.5 else 1.0
+    cover = np.clip(depth / soft + 0.5, 0, 1).astype(np.float32)
+    relief = 0.6 + 0.4 * np.clip(depth / radius, 0, 1)
+    if rng.random() < 0.5:
+        turn, width = rng.uniform(0, np.pi), radius * rng.uniform(0.3, 1.2)
+        wave = np.cos(2 * np.pi * (dx * np.cos(turn) + dy * np.sin(turn)) / width + turn)
+        relief = relief * (1 + rng.uniform(0.1, 0.6) * wave)
+    layers.absorbed[rows, columns] += np.float32(contrast) * cover * relief.astype(np.float32)
+    layers.phase[rows, columns] += np.float32(abs(contrast) * rng.uniform(0.2, 1.0)) * cover
+    layers.texture[rows, columns] += np.float32(rng.uniform(0.0, 1.2)) * cover
+    layers.mask[rows, columns][depth > 0] = MASK_LABELS["ice_crystal"]
+    layers.decoys.append((x, y, "ice_crystal"))
+
+
+def draw_crystals(rng: Generator, layers: Layers, conditions: Conditions) -> None:
+    """Draw crystals and drops of ethane; now and then a micrograph is spotted all over."""
+    d = conditions.diameter_px
+    for _ in range(rng.poisson(1.0) if rng.random() < 0.6 else 0):
+        dark = log_uniform(rng, 0.8, 10.0)
+        contrast = rng.uniform(0.8, 2.5) if rng.random() < 0.2 else -dark
+        _crystal(rng, layers, *layers.place(rng), log_uniform(rng, 0.35, 4.0) * d, contrast)
+    if rng.random() < 0.06:
+        size, contrast = log_uniform(rng, 0.12, 0.6) * d, -log_uniform(rng, 0.4, 3.0)
+        if rng.random() < 0.15:
+            contrast = -contrast
+        for _ in range(int(rng.integers(10, 60))):
+            radius = max(1.5, size * rng.uniform(0.5, 1.5))
+            _crystal(rng, layers, *layers.place(rng), radius, contrast * rng.uniform(0.6, 1.4))
+
+
+def draw_specks(rng: Generator, layers: Layers, conditions: Conditions) -> None:
+    """Draw small dark specks, and now and then gold beads or larger dark balls."""
+    pixel, d = conditions.pixel_size_A, conditions.diameter_px
+    radii = [
+        (max(0.8, rng.uniform(3.0, 25.0) / pixel), rng.uniform(3.0, 10.0))
+        for _ in range(rng.poisson(2.5) if rng.random() < 0.65 else 0)
+    ]
+    if rng.random() < 0.1:
+        bead = rng.uniform(0.08, 0.3) * d
+        depth = log_uniform(rng, 3.0, 20.0)
+        radii += [(bead * rng.uniform(0.9, 1.1), depth) for _ in range(int(rng.integers(2, 25)))]
+    for radius, depth in radii:
+        x, y = layers.place(rng)
+        rows, columns, dx, dy = layers.box(x, y, radius + 2)
+        disc = np.clip(radius - np.hypot(dx, dy) + 0.5, 0, 1).astype(np.float32)
+        layers.absorbed[rows, columns] -= np.float32(0.4 * depth) * disc
+        # through the CTF, a disc of this size is seen at about half its depth
+        layers.phase[rows, columns] += np.float32(1.2 * depth) * disc
+        layers.mask[rows, columns][disc > 0.5] = MASK_LABELS["speck"]
+        layers.decoys.append((x, y, "speck"))

@@ -1,0 +1,128 @@
+"""Membrane proteins in a belt of detergent or a nanodisc, and the empty micelles about them.
+
+A belt is a flat ring around the part of the protein that spans the membrane. Head
+groups are about as dense as protein, the alkyl chains between them hardly denser
+than ice, so a belt is seen as a pale double rim (Lipfert et al. 2007, J. Phys. Chem. B
+111, 12427, for the shells of micelles).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostpick.simulate.filling import filling, owners, spread_directions
+from frostpick.simulate.protein import SURFACE_SIGMAS, Protein, longest_distance
+from frostpick.simulate.views import random_directions
+
+Float = NDArray[np.float64]
+
+_HEADS, _CHAINS = 0.85, 0.2  # density, where that of protein is 1
+
+
+@dataclass(frozen=True)
+class Belt:
+    """A ring of detergent around z: outer radius and half the height, any unit."""
+
+    radius: float
+    half_height: float
+
+    def density(self, points: Float, rim: float) -> Float:
+        """Return the density at ``(n, 3)`` points, 0 outside; heads fill the outer ``rim``."""
+        depth = self.depth(points)
+        return np.where(depth < 0, 0.0, np.where(depth < rim, _HEADS, _CHAINS))
+
+    def depth(self, points: Float) -> Float:
+        """Return the depth in the belt, ``(n,)``: a disc whose rim is half a circle."""
+        across = np.hypot(points[:, 0], points[:, 1]) - (self.radius - self.half_height)
+        return self.half_height - np.hypot(np.maximum(across, 0.0), points[:, 2])
+
+
+def membrane_domains(rng: np.random.Generator, group: Float) -> tuple[Float, Float, Belt]:
+    """Return the domains of one unit of a Cn group, and the belt, where a radius is about 1."""
+    half = rng.uniform(0.2, 0.32)
+    n = max(2, round(8 / len(group)))
+    bundle = spread_directions(rng, n, group) * rng.uniform(0.1, 0.3)
+    bundle[:, 2] = rng.uniform(-half, half, n)
+    centres, radii = [bundle], [rng.uniform(0.14, 0.24, n)]
+    # soluble parts on one face, or a small one on the other too; sometimes next to none
+    for side, largest in ((1.0, 5), (-1.0, int(rng.integers(0, 3)))):
+        m = int(rng.integers(0 if side < 0 else 1, largest + 1)) if largest else 0
+        for storey in range(m):
+            height = half + 0.12 + 0.2 * storey + rng.uniform(0, 0.1)
+            place = spread_directions(rng, 1, group)[0] * rng.uniform(0.05, 0.45)
+            place[2] = side * height
+            centres.append(place[None])
+            radii.append(rng.uniform(0.18, 0.32, 1))
+    reach = float(np.hypot(bundle[:, 0], bundle[:, 1]).max()) + 0.2
+    return (
+        np.concatenate(centres),
+        np.concatenate(radii),
+        Belt(reach + rng.uniform(0.16, 0.4), half + rng.uniform(0.0, 0.06)),
+    )
+
+
+def membrane_protein(
+    rng: np.random.Generator, symmetry: str, group: Float, diameter_A: float
+) -> Protein:
+    """Return a membrane protein with its belt; ``diameter_A`` includes the belt.
+
+    Parameters
+    ----------
+    symmetry, group
+        C1, C2, ..., and its rotations: the axis stands upright in the membrane.
+
+    Raises
+    ------
+    ValueError
+        The group has an axis that would turn the membrane over.
+    """
+    if (group[:, 2, 2] < 0.999).any():
+        raise ValueError(f"symmetry {symmetry} of a membrane protein; expected C1, C2, ...")
+    centres, radii, belt = membrane_domains(rng, group)
+    unit, owner, spacing = filling(rng, centres, radii, group, probes=3000)
+    weights = rng.uniform(0.8, 1.25, len(radii))[owner] * rng.uniform(0.6, 1.4, len(unit))
+    protein = np.einsum("gij,nj->gni", group, unit).reshape(-1, 3)
+    axes = [np.arange(-r, r, spacing) for r in (belt.radius, belt.radius, belt.half_height)]
+    lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    lattice += rng.uniform(-0.3, 0.3, lattice.shape) * spacing
+    everything = np.einsum("gij,nj->gni", group, centres).reshape(-1, 3)
+    inside, _ = owners(lattice, everything, np.tile(radii, len(group)), np.eye(3)[None])
+    density = np.where(inside, 0.0, belt.density(lattice, 0.45 * belt.half_height))
+    ring = lattice[density > 0]
+    positions = np.concatenate([protein, ring])
+    sigma = 0.55 * spacing
+    scale = diameter_A / (longest_distance(positions) + 2 * SURFACE_SIGMAS * sigma)
+    return Protein(
+        positions * scale,
+        np.concatenate([np.tile(weights, len(group)), density[density > 0]]),
+        sigma * scale,
+        "membrane",
+        symmetry,
+        # on edge and from above
+        np.concatenate([random_directions(rng, 1) * [1, 1, 0.2], [[0.0, 0.0, 1.0]]]),
+    ).centred()
+
+
+def empty_micelle(rng: np.random.Generator, diameter_A: float, like: Protein) -> Protein:
+    """Return a micelle with nothing in it: a flattened shell of head groups.
+
+    Parameters
+    ----------
+    diameter_A
+        Its longest dimension.
+    like
+        Its blobs are as wide as those of this protein, and as close to one another.
+    """
+    spacing = like.sigma_A / 0.55
+    radius = max(0.5 * diameter_A - SURFACE_SIGMAS * like.sigma_A, spacing)
+    axes = radius * np.array([1.0, rng.uniform(0.8, 1.0), rng.uniform(0.55, 0.9)])
+    lattice = np.stack(
+        np.meshgrid(*[np.arange(-a, a + spacing, spacing) for a in axes], indexing="ij"), axis=-1
+    ).reshape(-1, 3)
+    lattice += rng.uniform(-0.3, 0.3, lattice.shape) * spacing
+    r = np.linalg.norm(lattice / axes, axis=1)
+    weights = np.where(r < 0.6, _CHAINS, _HEADS)[r <= 1.0]
+    return Protein(lattice[r <= 1.0], weights, like.sigma_A, "micelle").centred()
