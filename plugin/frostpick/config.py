@@ -124,6 +124,38 @@ class PickSettings(ScaleSettings):
     )
 
 
+class FewshotSettings(PickSettings):
+    """Options of ``fewshot``: those of ``pick``, for it picks with the model it makes."""
+
+    model: str = Field(
+        "", description="Encoder to start cryoMAE from: none, a file or folder; shipped when empty."
+    )
+    expected_per_micrograph: float | None = Field(
+        None, gt=0, description="Mean number of particles on a micrograph; estimated when empty."
+    )
+    picks_pixel_size: float | None = Field(
+        None,
+        gt=0,
+        description="Pixel size the exemplars were marked at, where it is not the micrographs'.",
+    )
+    method: Literal["auto", "cryomae", "pu"] = Field(
+        "auto",
+        description="cryomae compares with the exemplars, pu trains the shipped network on them; "
+        "auto takes what measured best.",
+    )
+    preset: Literal["tiny", "small", "base"] = Field(
+        "tiny", description="Size of cryoMAE's network: tiny, small or base."
+    )
+    selector: Literal["disc-nms", "density-cut"] | None = Field(
+        None,
+        description="How cryoMAE's scores become picks: disc-nms, or density-cut, its paper's "
+        "threshold by micrograph; disc-nms when empty.",
+    )
+    restart: bool = Field(
+        False, description="Throw away an unfinished training of this job and begin again."
+    )
+
+
 S = TypeVar("S", bound=Settings)
 
 

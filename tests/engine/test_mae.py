@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from frostpick.inference.dense import score_map
+from frostpick.inference.dense import TILE, score_map
 from frostpick.models.exemplar import SHY, ExemplarNetwork
 from frostpick.models.mae import (
     CROP,
@@ -167,9 +167,9 @@ def exemplar_network(matching: str = "max") -> ExemplarNetwork:
     torch.manual_seed(13)
     network = ExemplarNetwork("tiny", 3, matching).eval().requires_grad_(False)
     for name, value in (("exemplars", torch.randn(3, 768)), ("centre", torch.randn(768))):
-        network.get_buffer(name).copy_(value)
-    network.get_buffer("exemplars").copy_(
-        torch.nn.functional.normalize(network.get_buffer("exemplars"), dim=1)
+        network.head.get_buffer(name).copy_(value)
+    network.head.get_buffer("exemplars").copy_(
+        torch.nn.functional.normalize(network.head.get_buffer("exemplars"), dim=1)
     )
     return network
 
@@ -182,10 +182,10 @@ def test_logit_is_the_inverse_tangent_of_the_largest_cosine_by_hand() -> None:
     side = network.output_side(network.receptive_field)
     assert side == 1
     pooled = network.pooling.dense(network.encoder.dense(x))[0, 0, 0].double().numpy()
-    moved = pooled - network.get_buffer("centre").double().numpy()
+    moved = pooled - network.head.get_buffer("centre").double().numpy()
     cosines = [
         float(moved @ e / np.linalg.norm(moved) / np.linalg.norm(e))
-        for e in network.get_buffer("exemplars").double().numpy()
+        for e in network.head.get_buffer("exemplars").double().numpy()
     ]
     assert float(logit) == pytest.approx(np.arctanh(SHY * max(cosines)), abs=1e-5)
     mean = exemplar_network("mean")
@@ -229,7 +229,7 @@ def test_shared_encoding_is_twenty_times_less_work(name: str, window_px: float) 
     shape = (4096, 4096)
     sliding = sliding_flops(preset(name), shape, window_px, 28)
     assert sliding == (int((4096 - window_px) / 28) + 1) ** 2 * window_flops(preset(name))
-    assert sliding / dense_flops(preset(name), shape, window_px, 192) > 20
+    assert sliding / dense_flops(preset(name), shape, window_px, TILE) > 20
 
 
 def test_wrong_presets_and_arguments_are_named() -> None:

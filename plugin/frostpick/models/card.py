@@ -63,13 +63,13 @@ class ModelCard(CardPart):
 
     format: Literal[1] = FORMAT
     requires: tuple[str, ...] = ()
-    kind: Literal["dense", "box-classifier"] = "dense"
+    kind: Literal["dense", "box-classifier", "exemplar", "autoencoder"] = "dense"
     network: NetworkSpec
     preprocess: PreprocessSpec = PreprocessSpec()
     px_per_diameter: float = Field(32.0, gt=0)
     diameter_A: float | None = Field(None, gt=0)
     contrast: Literal["dark", "light", "auto"] = "dark"
-    selector: Literal["disc-nms", "four-rotations"] = "disc-nms"
+    selector: Literal["disc-nms", "four-rotations", "density-cut"] = "disc-nms"
     selector_constants: dict[str, float] = Field(default_factory=dict)
     calibration: CalibrationSpec = CalibrationSpec()
     threshold: float = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from frostpick.models.dense import DenseNetwork
@@ -38,36 +39,57 @@ class ExemplarNetwork(DenseNetwork):
 
     def __init__(self, preset: str = "tiny", exemplars: int = 1, matching: str = "max") -> None:
         super().__init__()
+        self.encoder = Encoder(find_preset(preset))
+        self.pooling = RingPooling()
+        self.receptive_field = PITCH * (2 * self.encoder.halo + SIDE) + 1
+        self.head = CosineHead(len(RADII) * self.encoder.preset.width, exemplars, matching)
+
+    def descriptors(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the unit descriptor of every place of ``(b, 1, h, w)``: ``(b, oh, ow, size)``."""
+        return self.head.standardised(self.pooling.dense(self.encoder.dense(images)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Score ``(b, 1, h, w)`` float32; return ``(b, 1, oh, ow)``."""
+        logits: torch.Tensor = self.head(self.pooling.dense(self.encoder.dense(x)))
+        return logits[:, None]
+
+
+class CosineHead(nn.Module):
+    """From pooled tokens to the logit of `ExemplarNetwork`; stays float32 when it picks.
+
+    Parameters
+    ----------
+    size
+        Length of a descriptor.
+    exemplars, matching
+        As in `ExemplarNetwork`.
+    """
+
+    def __init__(self, size: int, exemplars: int, matching: str) -> None:
+        super().__init__()
         if exemplars < 1:
             raise ValueError(f"exemplars {exemplars}, expected at least 1")
         if matching not in MATCHING:
             raise ValueError(f"matching {matching!r}, expected one of {', '.join(MATCHING)}")
         self.matching = matching
-        self.encoder = Encoder(find_preset(preset))
-        self.pooling = RingPooling()
-        size = len(RADII) * self.encoder.preset.width
-        self.receptive_field = PITCH * (2 * self.encoder.halo + SIDE) + 1
         self.register_buffer("centre", torch.zeros(size))
         self.register_buffer("spread", torch.ones(size))
         self.register_buffer("exemplars", torch.zeros(exemplars, size))
 
     def standardised(self, pooled: torch.Tensor) -> torch.Tensor:
-        """Return unit descriptors ``(..., rings * width)`` of pooled tokens."""
+        """Return unit descriptors ``(..., size)`` of pooled tokens ``(..., size)``."""
         moved = (pooled.float() - self.get_buffer("centre")) / self.get_buffer("spread")
         return F.normalize(moved, dim=-1)
 
-    def descriptors(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the unit descriptor of every place of ``(b, 1, h, w)``: ``(b, oh, ow, size)``."""
-        return self.standardised(self.pooling.dense(self.encoder.dense(images)))
+    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Return logits ``(...)`` of pooled tokens ``(..., size)``."""
+        exemplars = self.get_buffer("exemplars")
+        return cosine_logit(matched(self.standardised(pooled), exemplars, self.matching))
 
-    def similarity(self, descriptors: torch.Tensor) -> torch.Tensor:
-        """Return the cosine that counts, ``(...)``, of unit descriptors ``(..., size)``."""
-        return matched(descriptors, self.get_buffer("exemplars"), self.matching)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Score ``(b, 1, h, w)`` float32; return ``(b, 1, oh, ow)``."""
-        cosine = self.similarity(self.descriptors(x))
-        return (SHY * cosine.float()).atanh()[:, None]
+def cosine_logit(cosine: torch.Tensor) -> torch.Tensor:
+    """Return ``atanh`` of cosines, finite for -1 and 1 too."""
+    return (SHY * cosine).atanh()
 
 
 def matched(

@@ -10,6 +10,7 @@ from frostpick.models.blob import DifferenceOfGaussians
 from frostpick.models.conv import ConvNet
 from frostpick.models.deepem import LAYOUTS, DeepEM
 from frostpick.models.dense import DenseNetwork
+from frostpick.models.exemplar import ExemplarNetwork
 from frostpick.models.resnet import ResNet8
 
 NETWORKS: Mapping[str, Callable[..., DenseNetwork]] = {
@@ -18,6 +19,7 @@ NETWORKS: Mapping[str, Callable[..., DenseNetwork]] = {
     "conv63": partial(ConvNet, 63),
     "conv127": partial(ConvNet, 127),
     "dog": DifferenceOfGaussians,
+    "cryomae": ExemplarNetwork,
     "deepem": DeepEM,
     "deepem-klh": partial(DeepEM, "klh"),
     "deepem-19s": partial(DeepEM, "19s"),
