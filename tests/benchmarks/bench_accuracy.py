@@ -1,269 +1,154 @@
-"""Accuracy of training from nothing, beside recorded figures of Topaz.
+"""Accuracy beside Topaz, a fixed filter and the matched filter, in one table.
 
-Needs a folder with development data::
+    python tests/benchmarks/bench_accuracy.py [--bench BENCH] [--start-from general]
 
-    BENCH/simulated/<set>/{train,test}/{micrographs/*.mrc, coords.csv}
+With ``--bench`` the sets are those of the development data::
+
+    BENCH/simulated/<set>/{train,test}/{micrographs/*.mrc, coords.csv, masks/*.png, meta.json}
     BENCH/real/apoferritin/{train,test}/{micrographs/*.mrc, particles.csv}
-    BENCH/score.py        optional: the AP of every run is checked against it
+    BENCH/score.py        optional: every run is checked against it
 
-Run ``python tests/benchmarks/bench_accuracy.py --bench BENCH [--sets apof_r,real]
-[--labels 200] [--seeds 3] [--threads 2] [--csv FILE]``. AP and F1: centre within a
-quarter of the diameter, pooled over the test micrographs. One run of 200 labels
-takes about 90 CPU seconds. On a busy machine use ``--threads 1``: threads that wait for
-each other burn CPU time.
+Without it two small sets are simulated (some minutes). Each run is one file of
+``--out``/results, named by set, count of labels, draw, start model and version of the code:
+what is there is not run again, so an interrupted benchmark goes on, and processes with
+``--shard 0/2`` and ``--shard 1/2`` share the work. ``--table`` only prints. Picking and training
+go through `frostpick_jobs.api` with the diameter and the start model given and nothing else;
+draws of labels are those of ``accuracy/draws.json``. AP and F1: centres at most a quarter
+of the diameter apart, pooled over the test micrographs.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import logging
+import os
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
+# Threads that spin while they wait burn the CPU time that is measured; torch reads this on import.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from frostpick.config import PickSettings, TrainSettings
-from frostpick.evaluation.evaluate import evaluate
-from frostpick.evaluation.truth import Truth
-from frostpick.images import read_header
-from frostpick.inference.pick import MicrographPicks, pick_micrographs
-from frostpick.inference.plan import plan_picking
-from frostpick.inference.threshold import choose_threshold
-from frostpick.models.picking_model import PickingModel
-from frostpick.runtime.reporter import SilentReporter
-from frostpick.training.train import train_picker
-from frostpick.types import Labels, LocalFile, Micrograph, Picks
+from accuracy.draws import draws_of
+from accuracy.execute import Session, carry_out
+from accuracy.own_sets import OWN, own_set
+from accuracy.robust_table import empties_table, half_views_table, robustness_table
+from accuracy.runs import (
+    COUNTS,
+    MAIN,
+    ROBUSTNESS,
+    main_runs,
+    only,
+    robustness_runs,
+    shard,
+)
+from accuracy.sets import BENCH, BenchSet, open_bench
+from accuracy.summary import Result, load_results
+from accuracy.table import (
+    junk_table,
+    main_table,
+    overall_table,
+    sources,
+    views_table,
+)
+from accuracy.targets import targets_table
 
-
-@dataclass(frozen=True)
-class DataSet:
-    """Where a set lies, pixel size and diameter in Angstrom."""
-
-    folder: str
-    table: str
-    pixel_A: float
-    diameter_A: float
-
-
-SETS = {
-    "apof_r": DataSet("simulated/apof_r", "coords.csv", 5.0, 128.0),
-    "bgal_r": DataSet("simulated/bgal_r", "coords.csv", 5.0, 176.0),
-    "gpcrgs_r": DataSet("simulated/gpcrgs_r", "coords.csv", 4.0, 124.0),
-    "real": DataSet("real/apoferritin", "particles.csv", 1.55, 120.0),
-}
-#: AP, best F1 and training CPU seconds of Topaz 0.3.20 (resnet8, GE-binomial, 200 labels, the
-#: true count given), one run each, from the table of the development data of 2026-11-20.
-TOPAZ = {
-    "apof_r": (0.854, 0.851, 188),
-    "bgal_r": (0.918, 0.894, 205),
-    "gpcrgs_r": (0.858, 0.886, 188),
-    "real": (0.995, 0.989, 417),
-}
+from frostpick.errors import FrostpickError
 
 
-@dataclass(frozen=True)
-class Row:
-    """One run. ``P``, ``R`` and ``F1 auto`` at the threshold ``auto`` of the test picks."""
-
-    set: str
-    seed: int
-    ap: float
-    best_f1: float
-    localisation_px: float
-    auto_p: float
-    auto_r: float
-    auto_f1: float
-    ece: float
-    count: float
-    count_true: float
-    train_cpu_s: float
-    train_wall_s: float
-    pick_cpu_s: float
-
-
-def read_truth(bench: Path, name: str, split: str) -> pd.DataFrame:
-    """Return image, x, y, edge of the particles; cut ones are found where no column tells them."""
-    data = SETS[name]
-    table = pd.read_csv(bench / data.folder / split / data.table)
-    table = table.rename(columns={"micrograph": "image_name", "x_px": "x_coord", "y_px": "y_coord"})
-    table["image_name"] = table.image_name.astype(str).str.removesuffix(".mrc")
-    if "kind" in table:
-        table = table[table.kind == "particle"]
-    if "edge" in table:
-        return table
-    path = next((bench / data.folder / split / "micrographs").glob("*.mrc"))
-    height, width = read_header(path, path.stem).shape
-    x, y = table.x_coord, table.y_coord
-    distance = np.minimum(np.minimum(x, width - 1 - x), np.minimum(y, height - 1 - y))
-    return table.assign(edge=(distance < data.diameter_A / data.pixel_A / 2).astype(int))
-
-
-def micrographs_of(bench: Path, name: str, split: str) -> list[Micrograph]:
-    """Return the micrographs of a set, named by their stems."""
-    folder = bench / SETS[name].folder / split / "micrographs"
-    files = sorted(folder.glob("*.mrc"))
-    return [Micrograph(f.stem, LocalFile(f), SETS[name].pixel_A) for f in files]
-
-
-def draw_labels(truth: pd.DataFrame, count: int, seed: int) -> dict[str, Labels]:
-    """Return ``count`` random particles that no border cuts."""
-    whole = truth[truth.edge == 0]
-    drawn = whole.sample(n=min(count, len(whole)), random_state=seed)
-    return {
-        str(name): Labels.from_xy(str(name), part.x_coord, part.y_coord)
-        for name, part in drawn.groupby("image_name")
-    }
-
-
-def pick_all(
-    model: PickingModel, micrographs: list[Micrograph], threads: int
-) -> dict[str, MicrographPicks]:
-    """Pick every micrograph down to the floor."""
-    plan = plan_picking(model, PickSettings(device="cpu", threads=threads))
-    picked = pick_micrographs(model, micrographs, plan, SilentReporter())
-    return {one.micrograph_id: one for one in picked if isinstance(one, MicrographPicks)}
-
-
-def check_against(
-    scorer: Any, truth: pd.DataFrame, picks: dict[str, MicrographPicks], diameter: float, ap: float
-) -> None:
-    """Fail when the independent scorer finds another AP."""
-    rows = [
-        (name, x, y, s)
-        for name, one in picks.items()
-        for x, y, s in zip(one.picks.x_px, one.picks.y_px, one.picks.score, strict=True)
-    ]
-    table = pd.DataFrame(rows, columns=["image_name", "x_coord", "y_coord", "score"])
-    shape = next(iter(picks.values())).shape
-    other = scorer.evaluate(truth, table, diameter, modes=("dist",), shape=shape)["dist"]["AP"]
-    if abs(other - ap) > 1e-6:
-        raise SystemExit(f"AP {ap:.6f} here, {other:.6f} by the scorer")
-
-
-def run(
-    bench: Path, name: str, labels: int, seed: int, options: dict[str, Any], scorer: Any
-) -> Row:
-    """Train on one draw of labels and measure on the test micrographs."""
-    data = SETS[name]
-    truth = read_truth(bench, name, "train")
-    settings = TrainSettings.model_validate(
-        {"diameter": data.diameter_A, "device": "cpu", "seed": seed, **options}
-    )
-    with tempfile.TemporaryDirectory() as spool:
-        result = train_picker(
-            micrographs_of(bench, name, "train"),
-            draw_labels(truth, labels, seed),
-            settings,
-            start=None,
-            spool=Path(spool),
-            reporter=SilentReporter(),
-        )
-    began = time.process_time()
-    picks = pick_all(result.model, micrographs_of(bench, name, "test"), settings.threads)
-    pick_cpu = (time.process_time() - began) / len(picks)
-    test = read_truth(bench, name, "test")
-    found = measure(test, picks, data.diameter_A / data.pixel_A)
-    if scorer is not None:
-        check_against(scorer, test, picks, data.diameter_A / data.pixel_A, found.ap)
-    scores: list[Any] = [one.picks.score for one in picks.values()]
-    at = found.at(choose_threshold(scores, "auto"))
-    return Row(
-        set=name,
-        seed=seed,
-        ap=found.ap,
-        best_f1=found.best_f1,
-        localisation_px=found.localisation_mean_px or float("nan"),
-        auto_p=at.precision,
-        auto_r=at.recall,
-        auto_f1=at.f1,
-        ece=found.ece if found.ece is not None else float("nan"),
-        count=result.summary["estimated_per_micrograph"],
-        count_true=int((truth.edge == 0).sum()) / truth.image_name.nunique(),
-        train_cpu_s=result.summary["cpu_s"],
-        train_wall_s=result.summary["wall_s"],
-        pick_cpu_s=pick_cpu,
-    )
-
-
-def measure(test: pd.DataFrame, picks: dict[str, MicrographPicks], diameter_px: float) -> Any:
-    """Return the evaluation of picks against the truth of a set."""
-    truths = {
-        str(name): Truth.from_xy(str(name), part.x_coord, part.y_coord, edge=part.edge > 0)
-        for name, part in test.groupby("image_name")
-    }
-    found: dict[str, Picks] = {name: one.picks for name, one in picks.items()}
-    shapes = {name: one.shape for name, one in picks.items()}
-    return evaluate(found, truths, diameter_px, shapes)
-
-
-def load_scorer(bench: Path) -> Any:
-    """Return the module ``score.py`` of the development data, or None."""
-    path = bench / "score.py"
-    spec = importlib.util.spec_from_file_location("score", path) if path.exists() else None
-    if spec is None or spec.loader is None:
-        return None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def lines(rows: list[Row]) -> Iterator[str]:
-    """Yield the table: one line a run, and the means beside Topaz."""
-    names = [f.name for f in fields(Row)]
-    yield "  ".join(f"{n:>12}" for n in names)
-    for row in rows:
-        yield "  ".join(
-            f"{v:>12.3f}" if isinstance(v, float) else f"{v!s:>12}" for v in vars(row).values()
-        )
-    for name in dict.fromkeys(row.set for row in rows):
-        own = [row for row in rows if row.set == name]
-        ap, f1, cpu = TOPAZ[name]
-        yield (
-            f"{name}: AP {np.mean([r.ap for r in own]):.3f} (Topaz {ap:.3f}), best F1 "
-            f"{np.mean([r.best_f1 for r in own]):.3f} ({f1:.3f}), training CPU s "
-            f"{np.mean([r.train_cpu_s for r in own]):.0f} ({cpu})"
-        )
-    simulated = [row.ap for row in rows if row.set != "real"]
-    if simulated:
-        yield f"simulated sets: mean AP {np.mean(simulated):.4f} over {len(simulated)} runs"
-
-
-def main() -> None:
-    """Run what the command line asks for."""
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--bench", type=Path, required=True)
-    parser.add_argument("--sets", default=",".join(SETS))
-    parser.add_argument("--labels", type=int, default=200)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--objective", default="nnpu")
-    parser.add_argument("--network", default="resnet8")
-    parser.add_argument("--epochs", type=int, default=None)
-    parser.add_argument("--expected", type=float, default=None)
-    parser.add_argument("--csv", type=Path, default=None)
-    asked = parser.parse_args()
-    options = {
-        "objective": asked.objective,
-        "network": asked.network,
-        "epochs": asked.epochs,
-        "threads": asked.threads,
-        "expected_per_micrograph": asked.expected,
-    }
-    scorer = load_scorer(asked.bench)
-    rows: list[Row] = []
-    for name in asked.sets.split(","):
-        for seed in range(asked.seeds):
-            rows.append(run(asked.bench, name, asked.labels, seed, options, scorer))
-            sys.stderr.write(f"{rows[-1]}\n")
-    print("\n".join(lines(rows)))
-    if asked.csv is not None:
-        pd.DataFrame([vars(row) for row in rows]).to_csv(asked.csv, index=False)
+    parser.add_argument("--bench", type=Path, help="development data; without it: own sets")
+    parser.add_argument("--out", type=Path, default=Path(".bench/accuracy"))
+    parser.add_argument("--part", choices=["main", "robustness"], default="main")
+    parser.add_argument(
+        "--start-from", "--model", default="general", help="none, a shipped name, or a model's path"
+    )
+    parser.add_argument("--counts", default=",".join(COUNTS), help="none and counts of labels")
+    parser.add_argument("--draws", type=int, help="at most so many draws of each")
+    parser.add_argument("--only", help="sets/counts/draws, each a comma list or empty")
+    parser.add_argument("--shard", default="0/1", help="i/n: this process's part of the work")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--table", action="store_true", help="only print what is there")
+    parser.add_argument("--any-code", action="store_true", help="take results of other versions")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run what is missing and print the tables."""
+    options = parse(arguments)
+    logging.basicConfig(level=logging.WARNING)
+    if not options.table:
+        try:
+            run_missing(options)
+        except FrostpickError as error:
+            raise SystemExit(str(error)) from error
+    results = load_results(options.out, options.any_code)
+    print("\n\n".join(pages(results, options.part)))
+
+
+def open_sets(options: argparse.Namespace) -> list[BenchSet]:
+    """Open the sets of the command line."""
+    if options.bench is None:
+        return [own_set(name, options.out / "sets") for name in OWN]
+    return open_bench(options.bench, list(BENCH))
+
+
+def run_missing(options: argparse.Namespace) -> None:
+    """Carry out this process's part of the runs that have no result yet."""
+    sets = {data.name: data for data in open_sets(options)}
+    draws = {name: draws_of(data) for name, data in sets.items()}
+    scorer = (options.bench or Path("nowhere")) / "score.py"
+    session = Session(
+        options.out.absolute(), options.start_from, options.threads, options.device, scorer
+    )
+    plan = main_runs if options.part == "main" else robustness_runs
+    counts = options.counts.split(",")
+    runs = plan(list(sets.values()), draws, counts, options.draws, options.start_from)
+    mine = shard(only(runs, options.only), options.shard)
+    kept = {tuple(r[k] for k in KEY) for r in load_results(session.out, options.any_code)}
+    for number, run in enumerate(mine, 1):
+        start = "blob" if run.kind == "blob" else session.start_tag
+        if (run.set, run.labels, run.draw, run.kind, start) in kept:
+            continue
+        began = time.monotonic()
+        try:
+            result = carry_out(session, sets[run.set], run, draws[run.set])
+        except FrostpickError as error:
+            # The others still count; the table shows what is missing.
+            sys.stderr.write(f"{number}/{len(mine)} {run}: {error}\n")
+            continue
+        text = f"AP {result['ap']:.3f}" if "ap" in result else "done"
+        sys.stderr.write(f"{number}/{len(mine)} {run}: {text}, {time.monotonic() - began:.0f} s\n")
+
+
+#: What tells one result from another.
+KEY = ("set", "labels", "draw", "kind", "start")
+
+
+def pages(results: list[Result], part: str) -> list[str]:
+    """Return the tables of a part."""
+    kinds = MAIN if part == "main" else ("main", *ROBUSTNESS)
+    results = [r for r in results if r["kind"] in kinds]
+    if not results:
+        return ["no results; run without --table, or look at other versions with --any-code"]
+    if part == "robustness":
+        parts = [("Prior and pixel size", robustness_table), ("Empty micrographs", empties_table)]
+        parts += [("Labels from half of the views", half_views_table)]
+        return [f"{title}\n\n{make(results)}" for title, make in parts]
+    checked = sum(bool(r.get("checked_by_score_py")) for r in results)
+    first = f"{len(results)} runs, {checked} of them checked by score.py; CPU seconds\n\n"
+    starts = dict.fromkeys(r["start"] for r in results if r["kind"] == "main")
+    return [
+        first + main_table(results),
+        "Simulated sets together\n\n" + overall_table(results),
+        "False picks per micrograph at the recall of Topaz's best F1\n\n" + junk_table(results),
+        "Recall at the default threshold by view\n\n" + views_table(results),
+        *(targets_table(results, start) for start in starts),
+        sources(),
+    ]
 
 
 if __name__ == "__main__":

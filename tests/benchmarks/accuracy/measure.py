@@ -93,6 +93,7 @@ def measure(
         "picks": found.n_picks,
         "selected": at.n_picks,
         "particles": found.n_true,
+        "micrographs": len(split.names),
         "expected_per_test_micrograph": expected / len(split.names),
         "true_per_test_micrograph": split.mean_count,
         "resampled_ap": [round(v, 5) for v in resampled_ap(matched, data.name).tolist()],
