@@ -156,6 +156,50 @@ class FewshotSettings(PickSettings):
     )
 
 
+class VerifySettings(ScaleSettings):
+    """Options of ``verify``."""
+
+    pruner: str = Field(
+        "pruner", description="A pruner's file, its folder, or a shipped name such as pruner."
+    )
+    border: float = Field(
+        0.5,
+        ge=0,
+        le=5,
+        description="Centres nearer to an edge of the micrograph than this many diameters "
+        "are cut off.",
+    )
+    min_distance: float | None = Field(
+        None,
+        ge=0,
+        description="Of two kept rows nearer than this in Angstrom the worse is a duplicate; "
+        "0 keeps both, the pruner's own when empty.",
+    )
+
+
+class PruneSettings(VerifySettings):
+    """Options of ``prune``."""
+
+    keep_at: str = Field("auto", description="auto, a score, p=PROBABILITY, or precision=EXPECTED.")
+    mostly_good: bool = Field(
+        False,
+        description="Take the input for mostly particles and learn from it without labels "
+        "what is odd in it.",
+    )
+    expected_good: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Fraction of particles in the input; estimated when empty.",
+    )
+    four_rotations: bool = Field(
+        False, description="Score the mean of four rotations of a box; four times as slow."
+    )
+    restart: bool = Field(
+        False, description="Throw away what an earlier run of this job has scored and fitted."
+    )
+
+
 S = TypeVar("S", bound=Settings)
 
 

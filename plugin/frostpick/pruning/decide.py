@@ -1,0 +1,127 @@
+"""From scores to decisions: every row kept, or rejected for one reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostpick.models.box_network import CLASSES
+from frostpick.types import REASONS, Decisions, sigmoid
+
+#: Reason by the class that a rejected box looks like.
+REASON_OF_CLASS: Mapping[str, str] = {
+    "fragment": "not particle",
+    "aggregate": "aggregate",
+    "carbon": "carbon",
+    "ice": "ice",
+    "speck": "not particle",
+    "micelle": "not particle",
+    "background": "not particle",
+}
+
+
+@dataclass(frozen=True)
+class ScoredRows:
+    """Every row of a job with all that its decision depends on, one array a column.
+
+    Parameters
+    ----------
+    row
+        ``(n,)`` int64, row in the host's table; any order, each once.
+    score, spread
+        ``(n,)`` float64; a NaN score is a row whose image could not be read.
+    junk
+        ``(n,)`` int8, class of what it is if it is no particle.
+    group
+        ``(n,)`` int64, number of the micrograph; -1 where it is not known.
+    x_A, y_A
+        ``(n,)`` float64 position on the micrograph in Angstrom; NaN where not known.
+    edge
+        ``(n,)`` bool, too near to the edge of its micrograph.
+    """
+
+    row: NDArray[np.int64]
+    score: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    junk: NDArray[np.int8]
+    group: NDArray[np.int64]
+    x_A: NDArray[np.float64]
+    y_A: NDArray[np.float64]
+    edge: NDArray[np.bool_]
+
+
+def decide(rows: ScoredRows, threshold: float, min_distance_A: float) -> Decisions:
+    """Keep or reject every row.
+
+    In this order: a row that was not read; one at the edge; one below the threshold, for
+    the class it looks like, or as a low score where it rather looks like a particle; one
+    nearer than ``min_distance_A`` to a better one that is kept.
+    """
+    n = len(rows.row)
+    reason = np.zeros(n, np.int8)
+    unread = ~np.isfinite(rows.score)
+    low = ~unread & (rows.score < threshold)
+    of_class = np.array(
+        [REASONS.index(REASON_OF_CLASS.get(name, "not particle")) for name in CLASSES], np.int8
+    )
+    reason[low] = np.where(rows.score >= 0, REASONS.index("low score"), of_class[rows.junk])[low]
+    reason[rows.edge] = REASONS.index("edge")
+    reason[unread] = REASONS.index("not read")
+    again = duplicates(rows, reason == 0, min_distance_A)
+    reason[again] = REASONS.index("duplicate")
+    order = np.argsort(rows.row, kind="stable")
+    score = rows.score[order]
+    return Decisions(
+        row=rows.row[order],
+        keep=reason[order] == 0,
+        score=score,
+        probability=np.where(np.isfinite(score), sigmoid(np.nan_to_num(score)), np.nan),
+        spread=rows.spread[order],
+        reason=reason[order],
+    )
+
+
+def duplicates(
+    rows: ScoredRows, among: NDArray[np.bool_], min_distance_A: float
+) -> NDArray[np.bool_]:
+    """Return which rows lie nearer than a distance to a better one that stays.
+
+    Greedy by falling score within each micrograph; equal scores by row. Rows without a
+    micrograph or a position have no duplicates.
+    """
+    found = np.zeros(len(rows.row), np.bool_)
+    placed = among & (rows.group >= 0) & np.isfinite(rows.x_A) & np.isfinite(rows.y_A)
+    if min_distance_A <= 0:
+        return found
+    order = np.flatnonzero(placed)
+    order = order[np.lexsort((rows.row[order], -rows.score[order], rows.group[order]))]
+    begins = np.flatnonzero(np.diff(rows.group[order], prepend=-1))
+    for start, stop in zip(begins, [*begins[1:], len(order)], strict=True):
+        at = order[start:stop]
+        found[at[_too_near(rows.x_A[at], rows.y_A[at], min_distance_A)]] = True
+    return found
+
+
+def _too_near(x: NDArray[np.float64], y: NDArray[np.float64], distance: float) -> NDArray[np.bool_]:
+    """Return which of the points, best first, lie nearer than ``distance`` to one that stays.
+
+    Points are looked up by cells of that size, so that only neighbours are compared.
+    """
+    gone = np.zeros(len(x), np.bool_)
+    kept: dict[tuple[int, int], list[int]] = {}
+    cells = np.floor(np.column_stack([x, y]) / distance).astype(np.int64).tolist()
+    for number, (cx, cy) in enumerate(cells):
+        near = [
+            other
+            for dx in (-1, 0, 1)
+            for dy in (-1, 0, 1)
+            for other in kept.get((cx + dx, cy + dy), ())
+        ]
+        if any((x[o] - x[number]) ** 2 + (y[o] - y[number]) ** 2 < distance**2 for o in near):
+            gone[number] = True
+        else:
+            kept.setdefault((cx, cy), []).append(number)
+    return gone

@@ -1,0 +1,241 @@
+"""The file to read first: boxes of a micrograph or of a stack, scored.
+
+`score_group` is the science, in order; `score_groups` is the same for a job of many,
+with a reader ahead. Decisions need the scores of the whole job (`decide`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from frostpick.errors import MicrographError
+from frostpick.images import MACHINE_ERRORS
+from frostpick.images.content import ImageFileError
+from frostpick.images.stack import Stack
+from frostpick.inference.read import read_with_pixel_size
+from frostpick.inference.stream import read_ahead
+from frostpick.pruning.boxes import BATCH, Boxes, boxes_of_images, boxes_of_micrograph
+from frostpick.pruning.plan import PrunePlan
+from frostpick.pruning.score import BoxScorer, BoxScores
+from frostpick.runtime.reporter import Reporter
+from frostpick.types import Micrograph, ParticleStack, Picks
+
+
+@dataclass(frozen=True)
+class PickGroup:
+    """Picks of one micrograph; ``picks.row`` are their rows in the host's table."""
+
+    micrograph: Micrograph
+    picks: Picks
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.micrograph.id
+
+    @property
+    def row(self) -> NDArray[np.int64]:
+        """``(n,)`` rows in the host's table."""
+        return self.picks.row
+
+    def __len__(self) -> int:
+        return len(self.picks)
+
+
+@dataclass(frozen=True)
+class StackGroup:
+    """Particles of one stack file."""
+
+    stack: ParticleStack
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.stack.source.name
+
+    @property
+    def row(self) -> NDArray[np.int64]:
+        """``(n,)`` rows in the host's table."""
+        return self.stack.row
+
+    def __len__(self) -> int:
+        return len(self.stack)
+
+
+Group = PickGroup | StackGroup
+
+
+@dataclass(frozen=True)
+class PreparedGroup:
+    """Working boxes of a group, and what is known of its rows without a network.
+
+    ``x_A, y_A`` are NaN, ``edge`` False and ``micrograph_id`` empty where unknown.
+    """
+
+    boxes: Boxes
+    x_A: NDArray[np.float64]
+    y_A: NDArray[np.float64]
+    edge: NDArray[np.bool_]
+    micrograph_id: NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class GroupScores:
+    """A scored group; every column by the group's own order."""
+
+    row: NDArray[np.int64]
+    scores: BoxScores
+    x_A: NDArray[np.float64]
+    y_A: NDArray[np.float64]
+    edge: NDArray[np.bool_]
+    micrograph_id: NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class GroupFailure:
+    """A group whose images cannot be read, and why."""
+
+    name: str
+    row: NDArray[np.int64]
+    reason: str
+
+
+def score_group(scorer: BoxScorer, group: Group, plan: PrunePlan) -> GroupScores:
+    """Score one group.
+
+    Raises
+    ------
+    MicrographError
+        Its micrograph or stack cannot be read.
+    """
+    return _scored(scorer, group, prepare_group(group, plan))
+
+
+def score_groups(
+    scorer: BoxScorer, groups: Iterable[Group], plan: PrunePlan, reporter: Reporter
+) -> Iterator[GroupScores | GroupFailure]:
+    """Score groups one after the other while a reader prepares the next one's boxes.
+
+    Results come in the order of the input. The reporter is asked to `check` before every
+    group and while waiting; progress is the caller's to report.
+    """
+    torch.set_num_threads(plan.threads)
+    warned: set[tuple[float, float]] = set()
+
+    def prepare(group: Group) -> PreparedGroup:
+        return prepare_group(group, plan, warned)
+
+    with closing(read_ahead(groups, prepare, 1, reporter.check)) as ahead:
+        for group, prepared in ahead:
+            try:
+                yield _scored(scorer, group, prepared.result())
+            except MicrographError as error:
+                yield GroupFailure(group.name, group.row, error.reason)
+            # The bound on the reader counts on these boxes being gone.
+            del prepared
+
+
+def prepare_group(
+    group: Group, plan: PrunePlan, warned: set[tuple[float, float]] | None = None
+) -> PreparedGroup:
+    """Return the working boxes of a group; `MicrographError` when it cannot be read."""
+    if isinstance(group, PickGroup):
+        return _prepare_picks(group, plan, set() if warned is None else warned)
+    return _prepare_stack(group.stack, plan)
+
+
+def _scored(scorer: BoxScorer, group: Group, prepared: PreparedGroup) -> GroupScores:
+    return GroupScores(
+        row=group.row,
+        scores=scorer(prepared.boxes),
+        x_A=prepared.x_A,
+        y_A=prepared.y_A,
+        edge=prepared.edge,
+        micrograph_id=prepared.micrograph_id,
+    )
+
+
+def _prepare_picks(
+    group: PickGroup, plan: PrunePlan, warned: set[tuple[float, float]]
+) -> PreparedGroup:
+    micrograph, picks = group.micrograph, group.picks
+    image, pixel = read_with_pixel_size(micrograph, plan.pixel_size_A, warned)
+    parts = boxes_of_micrograph(
+        image.data,
+        picks.x_px,
+        picks.y_px,
+        pixel,
+        plan.geometry,
+        light=plan.contrast == "light",
+    )
+    ny, nx = image.data.shape
+    near = np.minimum.reduce([picks.x_px, picks.y_px, nx - 1 - picks.x_px, ny - 1 - picks.y_px])
+    limit = plan.border * plan.geometry.diameter_A / pixel
+    # A centre off the image is at its edge whatever the border.
+    edge = (near < limit) | (near < -0.5)
+    return PreparedGroup(
+        Boxes.concat(list(parts), plan.geometry.side),
+        picks.x_px * pixel,
+        picks.y_px * pixel,
+        edge,
+        np.full(len(picks), micrograph.id),
+    )
+
+
+def _prepare_stack(stack: ParticleStack, plan: PrunePlan) -> PreparedGroup:
+    n = len(stack)
+    light = stack.light
+    if plan.stack_contrast in ("dark", "light"):
+        light = plan.stack_contrast == "light"
+    parts = list(
+        map_sections(
+            stack,
+            lambda images: boxes_of_images(
+                images, stack.pixel_size_A, plan.geometry, light=light is not False
+            ),
+        )
+    )
+    unknown = np.full(n, np.nan)
+    scale = stack.position_pixel_A if stack.position_pixel_A is not None else np.nan
+    return PreparedGroup(
+        Boxes.concat(parts, plan.geometry.side),
+        unknown if stack.x_px is None else stack.x_px * scale,
+        unknown if stack.y_px is None else stack.y_px * scale,
+        np.zeros(n, np.bool_),
+        np.full(n, "") if stack.micrograph_id is None else stack.micrograph_id,
+    )
+
+
+def map_sections(
+    stack: ParticleStack, function: Callable[[torch.Tensor], Boxes]
+) -> Iterator[Boxes]:
+    """Apply a function to the images of a stack, ``BATCH`` at a time, in the order of the rows.
+
+    Raises
+    ------
+    MicrographError
+        The stack cannot be had or read, or lacks an image.
+    OSError
+        The machine is out of files or memory.
+    """
+    name = stack.source.name
+    try:
+        with stack.source.fetch() as path:
+            opened = Stack.open(path)
+            for start in range(0, len(stack), BATCH):
+                images = opened.read(stack.index[start : start + BATCH])
+                yield function(torch.from_numpy(images))
+    except ImageFileError as error:
+        raise MicrographError(name, str(error)) from error
+    except OSError as error:
+        if error.errno in MACHINE_ERRORS:
+            raise
+        raise MicrographError(
+            name, f"cannot be read ({error.strerror or error}); expected a stack of particles"
+        ) from error

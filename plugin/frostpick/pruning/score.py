@@ -1,0 +1,99 @@
+"""Score working boxes: one look, or the mean and spread over four rotations."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from frostpick.models.box_network import BoxNetwork
+from frostpick.models.pruner import Pruner
+from frostpick.pruning.boxes import BATCH, Boxes
+
+#: Score of a box that holds no information.
+UNUSABLE = -20.0
+
+
+@dataclass(frozen=True)
+class BoxScores:
+    """What a pruner says of boxes.
+
+    Parameters
+    ----------
+    score
+        ``(n,)`` float64 calibrated log-odds of a particle, the mean over the rotations.
+    spread
+        ``(n,)`` float64, standard deviation over the rotations; NaN for one look.
+    junk
+        ``(n,)`` int8, the likeliest class that is not a particle, index into
+        `frostpick.models.box_network.CLASSES`.
+    """
+
+    score: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    junk: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    @classmethod
+    def concat(cls, parts: list[BoxScores]) -> BoxScores:
+        """Join them; none give an empty one."""
+        if not parts:
+            return cls(np.zeros(0), np.zeros(0), np.zeros(0, np.int8))
+        return cls(
+            np.concatenate([p.score for p in parts]),
+            np.concatenate([p.spread for p in parts]),
+            np.concatenate([p.junk for p in parts]),
+        )
+
+
+class BoxScorer:
+    """Scores boxes with a pruner on a device.
+
+    Parameters
+    ----------
+    rotations
+        1, or 4: the box and its three quarter turns (DeepEM's rule, Zhu et al. 2017).
+    """
+
+    def __init__(
+        self, pruner: Pruner, device: torch.device | None = None, rotations: int = 1
+    ) -> None:
+        if rotations not in (1, 4):
+            raise ValueError(f"rotations {rotations}, expected 1 or 4")
+        self._device = device or torch.device("cpu")
+        network: BoxNetwork = copy.deepcopy(pruner.network).eval().to(self._device)
+        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._calibration = pruner.card.calibration
+        self._rotations = rotations
+
+    def __call__(self, boxes: Boxes) -> BoxScores:
+        """Score boxes in their order, `BATCH` at a time; the same whatever comes with them."""
+        parts = [
+            self._batch(boxes.data[at : at + BATCH], boxes.usable[at : at + BATCH])
+            for at in range(0, len(boxes), BATCH)
+        ]
+        return BoxScores.concat(parts)
+
+    @torch.no_grad()
+    def _batch(self, data: torch.Tensor, usable: torch.Tensor) -> BoxScores:
+        data = data.to(self._device)[:, None]
+        odds, classes = [], torch.zeros(())
+        for turn in range(self._rotations):
+            turned = torch.rot90(data, turn, (2, 3)).contiguous(memory_format=torch.channels_last)
+            logits = self._network(turned)
+            odds.append((logits[..., 0] - torch.logsumexp(logits[..., 1:], -1)).mean(1))
+            classes = classes + logits.softmax(-1).mean(1).cpu()
+        raw = torch.stack(odds).double().cpu().numpy()
+        known = usable.cpu().numpy()
+        score = self._calibration.slope * raw + self._calibration.offset
+        spread = score.std(0) if self._rotations > 1 else np.full(len(data), np.nan)
+        return BoxScores(
+            np.where(known, score.mean(0), UNUSABLE),
+            spread,
+            (1 + classes[:, 1:].argmax(1)).numpy().astype(np.int8),
+        )

@@ -1,0 +1,263 @@
+"""How the shipped pruner was made: boxes of a simulated corpus, classes, two heads.
+
+``pretrain_pruner`` runs every stage in order and goes on where a stopped run ended:
+boxes are kept by micrograph, the fit by its own state. ``labelled_boxes`` is the second
+source: any folder with one stack ``<class>.mrcs`` a class.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as save_tensors
+
+from frostpick.errors import InputError
+from frostpick.images.stack import Stack
+from frostpick.models.box_network import CLASSES, BoxNetwork, ResNet18
+from frostpick.models.box_networks import build_box_network
+from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec, PreprocessSpec
+from frostpick.models.imagenet import load_imagenet
+from frostpick.models.pruner import KIND, Pruner
+from frostpick.pruning.boxes import BATCH, BoxGeometry, boxes_of_images
+from frostpick.pruning.grey import CLIP, NAME, VERSION
+from frostpick.recipes.pruner_boxes import simulated_boxes
+from frostpick.runtime.atomic import atomic_write
+from frostpick.runtime.precision import native_precision
+from frostpick.runtime.reporter import Reporter
+from frostpick.simulate.corpus import corpus_micrograph
+from frostpick.training.pruner_augment import BoxAugmentation, augment_boxes
+from frostpick.training.pruner_calibration import fit_scores
+from frostpick.training.pruner_fit import Fit, FitSchedule
+from frostpick.training.pruner_losses import LossWeights, class_loss, log_odds
+
+log = logging.getLogger(__name__)
+
+#: Steps of an 8-bit copy of a box: 127 is `CLIP`.
+QUANTUM = CLIP / 127
+#: Micrographs in one file of boxes.
+SHARD = 50
+
+
+@dataclass(frozen=True)
+class PretrainRecipe:
+    """Numbers of the recipe; the shipped pruner has the defaults.
+
+    Parameters
+    ----------
+    micrographs, held_out
+        Of the corpus with this ``seed``; the last ``held_out`` are not learned from.
+    share
+        Of the classes in a batch, in the order of `CLASSES`.
+    """
+
+    seed: int = 2022
+    micrographs: int = 3000
+    held_out: int = 100
+    network: str = "slim-resnet"
+    units: int = 24
+    heads: int = 2
+    steps: int = 6000
+    batch: int = 128
+    rate: float = 2e-3
+    side: int = 64
+    px_per_diameter: float = 32.0
+    share: tuple[float, ...] = (0.5, 0.12, 0.08, 0.05, 0.05, 0.05, 0.05, 0.10)
+    losses: LossWeights = field(default_factory=LossWeights)
+    augmentation: BoxAugmentation = field(default_factory=BoxAugmentation)
+
+    def spec(self) -> NetworkSpec:
+        """Return network and arguments for the card."""
+        if self.network == "resnet18":
+            return NetworkSpec(name=self.network, arguments={"heads": self.heads})
+        return NetworkSpec(name=self.network, arguments={"units": self.units, "heads": self.heads})
+
+
+@dataclass(frozen=True)
+class LabelledBoxes:
+    """Boxes ``(n, side, side)`` int8 in units of `QUANTUM`, and classes ``(n,)`` int64."""
+
+    boxes: torch.Tensor
+    classes: torch.Tensor
+
+    @classmethod
+    def concat(cls, parts: Sequence[LabelledBoxes]) -> LabelledBoxes:
+        """Join them."""
+        return cls(torch.cat([p.boxes for p in parts]), torch.cat([p.classes for p in parts]))
+
+
+def pretrain_pruner(
+    folder: Path,
+    reporter: Reporter,
+    recipe: PretrainRecipe | None = None,
+    *,
+    imagenet: Path | None = None,
+    labelled: Sequence[LabelledBoxes] = (),
+) -> Pruner:
+    """Make a pruner and save it in ``folder / "pruner"``.
+
+    Parameters
+    ----------
+    folder
+        For boxes, state and result; a run that was stopped goes on.
+    imagenet
+        Checkpoint that a ``resnet18`` starts from.
+    labelled
+        Further boxes, e.g. of `labelled_boxes`.
+    """
+    recipe = recipe or PretrainRecipe()
+    learned = recipe.micrographs - recipe.held_out
+    data = LabelledBoxes.concat([*corpus_boxes(folder, recipe, 0, learned, reporter), *labelled])
+    test = LabelledBoxes.concat(
+        list(corpus_boxes(folder, recipe, learned, recipe.micrographs, reporter))
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network = build_box_network(recipe.spec().name, recipe.spec().arguments)
+    if imagenet is not None and isinstance(network, ResNet18):
+        load_imagenet(network, imagenet)
+    schedule = FitSchedule(
+        recipe.steps,
+        recipe.rate,
+        bf16=native_precision(torch.device("cpu")) == "bfloat16",
+        save_every=250,
+    )
+    fit = Fit(
+        network,
+        draw=lambda generator: _draw(data, recipe, generator),
+        loss=lambda logits, classes: class_loss(logits, classes, recipe.losses),
+        schedule=schedule,
+        seed=recipe.seed,
+        folder=folder,
+        key=_key(recipe, imagenet, data),
+    )
+    reporter.stage("training the pruner", recipe.steps)
+    fit.run(reporter)
+    logits = classify(network, test.boxes)
+    calibration = fit_scores(
+        log_odds(logits).mean(1).double().numpy(),
+        (test.classes == 0).numpy(),
+        fitted_on="simulated boxes",
+    )
+    right = logits.mean(1).argmax(1) == test.classes
+    log.info("held-out boxes: %d, classes right %.3f", len(right), float(right.float().mean()))
+    pruner = Pruner.build(_card(recipe, calibration, len(data.classes)), network.state_dict())
+    pruner.save(folder / "pruner")
+    return pruner
+
+
+def corpus_boxes(
+    folder: Path, recipe: PretrainRecipe, first: int, last: int, reporter: Reporter
+) -> Iterator[LabelledBoxes]:
+    """Give the boxes of micrographs ``first`` to ``last``, from the disk where they are there."""
+    reporter.stage("simulating boxes", last - first)
+    for start in range(first, last, SHARD):
+        stop = min(last, start + SHARD)
+        name = f"boxes_{recipe.seed}_{recipe.side}_{start:06d}_{stop:06d}.safetensors"
+        path = folder / "boxes" / name
+        if not path.exists():
+            parts = []
+            for index in range(start, stop):
+                reporter.check()
+                rng = np.random.default_rng([recipe.seed, index])
+                micrograph = corpus_micrograph(recipe.seed, index)
+                found, classes = simulated_boxes(
+                    micrograph, rng, side=recipe.side, px_per_diameter=recipe.px_per_diameter
+                )
+                parts.append(LabelledBoxes(quantised(found), classes))
+            joined = LabelledBoxes.concat(parts)
+            tensors = {"boxes": joined.boxes, "classes": joined.classes}
+            with atomic_write(path) as handle:
+                handle.write(save_tensors(tensors))
+        stored = load_file(path)
+        reporter.advance(stop - start)
+        yield LabelledBoxes(stored["boxes"], stored["classes"])
+
+
+def labelled_boxes(
+    folder: Path, pixel_size_A: float, diameter_A: float, *, light: bool, side: int = 64
+) -> LabelledBoxes:
+    """Read a folder of labelled boxes: one stack ``<class>.mrcs`` a class of `CLASSES`.
+
+    Raises
+    ------
+    InputError
+        A stack's name is no class, or the folder has none.
+    """
+    geometry = BoxGeometry(diameter_A, side)
+    parts = []
+    for path in sorted(folder.glob("*.mrc*")):
+        if path.stem not in CLASSES:
+            raise InputError(
+                f"{path}: {path.stem!r} is no class; expected one of {', '.join(CLASSES)}"
+            )
+        stack = Stack.open(path)
+        for start in range(0, stack.sections, BATCH):
+            at = np.arange(start, min(start + BATCH, stack.sections))
+            images = torch.from_numpy(stack.read(at))
+            boxes = boxes_of_images(images, pixel_size_A, geometry, light=light)
+            data = boxes.data[boxes.usable]
+            classes = torch.full((len(data),), CLASSES.index(path.stem))
+            parts.append(LabelledBoxes(quantised(data), classes))
+    if not parts:
+        raise InputError(f"{folder}: no stacks; expected particle.mrcs, carbon.mrcs and so on")
+    return LabelledBoxes.concat(parts)
+
+
+def quantised(boxes: torch.Tensor) -> torch.Tensor:
+    """Return boxes as int8 in units of `QUANTUM`."""
+    return (boxes / QUANTUM).round().clamp(-127, 127).to(torch.int8)
+
+
+def classify(network: BoxNetwork, boxes: torch.Tensor) -> torch.Tensor:
+    """Return logits ``(n, heads, classes)`` of quantised boxes."""
+    with torch.no_grad():
+        parts = [network.eval()(part[:, None].float() * QUANTUM) for part in boxes.split(BATCH)]
+    return torch.cat(parts)
+
+
+def _draw(
+    data: LabelledBoxes, recipe: PretrainRecipe, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw a batch in which every class has its share."""
+    share = torch.tensor(recipe.share)
+    counts = torch.bincount(data.classes, minlength=len(share))
+    weight = torch.where(counts > 0, share / counts.clamp_min(1), 0.0)[data.classes]
+    total = weight.double().cumsum(0)
+    at = torch.rand(recipe.batch, generator=generator, dtype=torch.float64) * total[-1]
+    chosen = torch.searchsorted(total, at).clamp_max(len(total) - 1)
+    boxes = data.boxes[chosen].float() * QUANTUM
+    return augment_boxes(boxes, recipe.augmentation, generator), data.classes[chosen]
+
+
+def _key(recipe: PretrainRecipe, imagenet: Path | None, data: LabelledBoxes) -> str:
+    start = None if imagenet is None else hashlib.sha256(imagenet.read_bytes()).hexdigest()
+    parts = {"recipe": asdict(recipe), "start": start, "boxes": len(data.classes)}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _card(recipe: PretrainRecipe, calibration: CalibrationSpec, boxes: int) -> ModelCard:
+    return ModelCard(
+        kind=KIND,
+        network=recipe.spec(),
+        preprocess=PreprocessSpec(
+            name=NAME, version=VERSION, constants={"side": float(recipe.side)}
+        ),
+        px_per_diameter=recipe.px_per_diameter,
+        calibration=calibration,
+        trained_on={
+            "kind": "simulated micrographs of procedural proteins",
+            "micrographs": recipe.micrographs - recipe.held_out,
+            "boxes": boxes,
+            "seed": recipe.seed,
+            "steps": recipe.steps,
+        },
+        citation="Li et al., J. Comput. Biol. 29, 1117 (2022): two heads, several losses",
+    )
