@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -58,14 +59,16 @@ def make_ready(model: PickingModel, device: torch.device, precision: Precision) 
     return ready
 
 
-def choose_precision(network: DenseNetwork, device: torch.device) -> Precision:
-    """Return the precision for a network: float32 for a fixed filter, else the device's own.
+def choose_precision(network: DenseNetwork, devices: Sequence[torch.device]) -> Precision:
+    """Return the one precision for a network on all of some devices.
 
-    What is learned stands the rounding of bfloat16 (measured: well within the tolerance
-    between devices); a difference of two filters cancels most of its digits.
+    float32 for a fixed filter, else the devices' own where they agree. What is learned
+    stands the rounding of bfloat16 (measured: well within the tolerance between devices);
+    a difference of two filters cancels most of its digits.
     """
     learned = any(True for _ in network.parameters())
-    return native_precision(device) if learned else "float32"
+    native = {native_precision(device) for device in devices}
+    return "bfloat16" if learned and native == {"bfloat16"} else "float32"
 
 
 def _as_float32(layer: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:

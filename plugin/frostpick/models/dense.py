@@ -18,6 +18,8 @@ class DenseNetwork(nn.Module):
 
     stride: int
     receptive_field: int
+    #: Whether the rounding of bfloat16 would spoil the answer.
+    only_float32: bool = False
 
     def output_side(self, side: int) -> int:
         """Return the outputs along an axis of ``side`` input pixels."""
