@@ -140,7 +140,8 @@ def pages(results: list[Result], part: str) -> list[str]:
         return [f"{title}\n\n{make(results)}" for title, make in parts]
     checked = sum(bool(r.get("checked_by_score_py")) for r in results)
     first = f"{len(results)} runs, {checked} of them checked by score.py; CPU seconds\n\n"
-    starts = dict.fromkeys(r["start"] for r in results if r["kind"] == "main")
+    # The targets are about the development data alone.
+    starts = dict.fromkeys(r["start"] for r in results if r["kind"] == "main" and r["set"] in BENCH)
     return [
         first + main_table(results),
         "Simulated sets together\n\n" + overall_table(results),

@@ -219,11 +219,11 @@ def views_table(results: Sequence[Result]) -> str:
 def sources() -> str:
     """Return where the recorded figures are from."""
     ours = (
-        "frostpick and blob: measured here. train s and pick s: CPU seconds of the whole job, pictures "
-        "and report included, the latter per test micrograph; bench_speed.py fits the marginal cost. "
-        "count/true: particles a micrograph as the training estimates them (without a training: sum "
-        "of the probabilities on the test micrographs) and as they are. Topaz's F1, P and R are at "
-        "its default threshold."
+        "frostpick and blob: measured here. train s and pick s: CPU seconds of the whole job, its "
+        "pictures and report included, the latter per test micrograph; bench_speed.py fits the "
+        "marginal cost. count/true: particles a micrograph as the training estimates them (without "
+        "a training: sum of the probabilities on the test micrographs) and as they are. Topaz's "
+        "F1, P and R are at its default threshold."
     )
     quoted = [f"{picker}, recorded: {entry['source']}." for picker, entry in recorded().items()]
     return "\n".join([ours, *quoted])

@@ -50,9 +50,7 @@ def targets(results: Sequence[Result], start: str) -> list[Target]:
         found.append(Target(f"mean AP, {labels} labels", value, bound, True))
     for labels in MEAN_AP:
         lead = _lead([cell for cell in own if cell.simulated], labels)
-        found.append(
-            Target(f"lead over Topaz, worst simulated set, {labels} labels", lead, 0, True)
-        )
+        found.append(Target(f"lead over Topaz, worst simulated, {labels} labels", lead, 0, True))
     for labels, bound in REAL_AP.items():
         cell = by_name.get(("real", labels))
         found.append(

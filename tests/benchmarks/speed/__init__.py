@@ -1,0 +1,1 @@
+"""The speed benchmark: counted work, stages, marginal picking, training time, memory."""

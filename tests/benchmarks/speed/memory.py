@@ -1,0 +1,67 @@
+"""Part ``memory``: the most host memory of a training on many large micrographs."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from speed.files import link_many, make_small_type_files
+
+DISTINCT = 40
+WANTED_GB = 4.0
+#: Trains in a process of its own and prints what it took: no other memory is in the figure.
+CHILD = """
+import json, resource, sys
+from frostpick_jobs import api
+asked = json.loads(sys.argv[1])
+out = api.train(asked["micrographs"], [asked["labels"]], asked["out"], diameter=asked["diameter"],
+                epochs=asked["epochs"], threads=asked["threads"], device="cpu", start_from="none")
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps({"peak_GB": used.ru_maxrss * 1024 / 1e9, "cpu_s": used.ru_utime + used.ru_stime,
+                  "images": out.summary.summary["labelled_micrographs"]}))
+"""
+
+
+def memory(options: argparse.Namespace) -> None:
+    """Train one epoch on ``--micrographs`` files, all of them labelled; print the peak."""
+    shape = (options.side, options.side)
+    with tempfile.TemporaryDirectory(prefix="bench-memory-", dir=options.scratch) as folder:
+        place = Path(folder)
+        (place / "raw").mkdir()
+        distinct = min(DISTINCT, options.micrographs)
+        centres = make_small_type_files(place / "raw", distinct, shape, options.diameter)
+        files = sorted((place / "raw").glob("*.mrc"))
+        link_many(files, place / "micrographs", options.micrographs)
+        with (place / "labels.csv").open("w", newline="") as handle:
+            writer = csv.writer(handle)
+            writer.writerow(["micrograph", "x_px", "y_px"])
+            for number in range(options.micrographs):
+                x, y = centres[files[number % distinct].stem][0]
+                writer.writerow([f"mic_{number:05d}.mrc", x, y])
+        asked = {
+            "micrographs": str(place / "micrographs"),
+            "labels": str(place / "labels.csv"),
+            "out": str(place / "out"),
+            "diameter": options.diameter,
+            "epochs": 1,
+            "threads": options.threads,
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD, json.dumps(asked)],
+            check=True,
+            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    found = json.loads(done.stdout.splitlines()[-1])
+    print(f"\n{found['images']} labelled micrographs of {options.side} x {options.side}, 8-bit,")
+    print(f"{distinct} of them distinct, at a diameter of {options.diameter:g} px")
+    word = "reached" if found["peak_GB"] < WANTED_GB else "not reached"
+    print(f"most resident memory {found['peak_GB']:.2f} GB (asked: under {WANTED_GB:g}; {word})")
+    print(f"CPU time of one epoch, reading included: {found['cpu_s']:.0f} s")
