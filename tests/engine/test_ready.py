@@ -83,10 +83,14 @@ def test_bfloat16_logits_keep_their_digits():
     assert 1e-5 < error < 0.02
 
 
-def test_a_fixed_filter_stays_float32(monkeypatch):
-    monkeypatch.setattr("frostpick.inference.ready.native_precision", lambda device: "bfloat16")
-    assert choose_precision(shipped("blob").network, CPU) == "float32"
-    assert choose_precision(used_network("resnet8"), CPU) == "bfloat16"
+def test_a_fixed_filter_and_unlike_devices_stay_float32(monkeypatch):
+    own = {CPU: "bfloat16", torch.device("cuda", 0): "bfloat16", torch.device("cuda", 1): "float32"}
+    monkeypatch.setattr("frostpick.inference.ready.native_precision", own.get)
+    gpus = [torch.device("cuda", 0), torch.device("cuda", 1)]
+    assert choose_precision(shipped("blob").network, [CPU]) == "float32"
+    assert choose_precision(used_network("resnet8"), [CPU]) == "bfloat16"
+    assert choose_precision(used_network("resnet8"), gpus[:1]) == "bfloat16"
+    assert choose_precision(used_network("resnet8"), gpus) == "float32"
 
 
 @pytest.mark.parametrize(

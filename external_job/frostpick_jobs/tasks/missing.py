@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from frostpick.inference.pick import MicrographFailure, MicrographPicks, pick_micrographs
+from frostpick.inference.pick import MicrographFailure, MicrographPicks
 from frostpick.inference.plan import PickPlan
+from frostpick.inference.several import pick_on_devices
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.reporter import Reporter
 from frostpick.types import Micrograph
@@ -34,7 +35,7 @@ def pick_missing(
     log.info("%d micrographs: %d to pick", len(micrographs), len(keys))
     reporter.stage("picking", len(keys))
     todo = (m for m in micrographs if m.id in keys)
-    for found in pick_micrographs(model, todo, plan, reporter):
+    for found in pick_on_devices(model, todo, plan, reporter):
         keep(store, keys, found, failed)
         reporter.advance(1)
         reporter.check()

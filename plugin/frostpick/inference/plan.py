@@ -15,7 +15,7 @@ from frostpick.inference.ready import choose_precision
 from frostpick.inference.threshold import parse_threshold
 from frostpick.models.picking_model import PickingModel
 from frostpick.preprocess import contrast_vote, decide_contrast, working_scale
-from frostpick.runtime.device import resolve_device
+from frostpick.runtime.device import resolve_devices
 from frostpick.runtime.precision import Precision
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
@@ -48,6 +48,8 @@ class PickPlan:
         Sign of the particles; ``auto`` until `settle_contrast`.
     device
         Where to compute.
+    devices
+        All devices of the job, ``device`` first; more than one only for `pick_on_devices`.
     precision
         Type that the network computes in; bfloat16 changes picks within the tolerance
         between devices.
@@ -66,6 +68,7 @@ class PickPlan:
     pixel_size_A: float | None = None
     contrast: Contrast = "dark"
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    devices: tuple[torch.device, ...] = ()
     precision: Precision = "float32"
     threads: int = 1
     readers: int = 1
@@ -104,7 +107,8 @@ def plan_picking(
             diameter,
             own,
         )
-    device = resolve_device(settings.device)
+    devices = resolve_devices(settings.device)
+    device = devices[0]
     threads = resolve_threads(settings.threads)
     return PickPlan(
         diameter_A=diameter,
@@ -114,7 +118,8 @@ def plan_picking(
         pixel_size_A=settings.pixel_size,
         contrast=settings.contrast or model.card.contrast,
         device=device,
-        precision=choose_precision(model.network, device),
+        devices=devices,
+        precision=choose_precision(model.network, devices),
         threads=threads,
         readers=max(1, min(4, threads)) if device.type == "cuda" else 1,
         preview_ids=preview_ids,

@@ -66,9 +66,9 @@ def choose_precision(network: DenseNetwork, devices: Sequence[torch.device]) -> 
     stands the rounding of bfloat16 (measured: well within the tolerance between devices);
     a difference of two filters cancels most of its digits.
     """
-    learned = any(True for _ in network.parameters())
+    may = any(True for _ in network.parameters()) and not network.only_float32
     native = {native_precision(device) for device in devices}
-    return "bfloat16" if learned and native == {"bfloat16"} else "float32"
+    return "bfloat16" if may and native == {"bfloat16"} else "float32"
 
 
 def _as_float32(layer: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -1,0 +1,197 @@
+"""Several processes, driven here with two CPUs in place of two GPUs."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import mrcfile
+import numpy as np
+import pytest
+import torch
+from odd_sources import OddSource
+
+from frostpick.config import PickSettings
+from frostpick.errors import DeviceError, FrostpickError, JobStopped, MicrographError, ModelError
+from frostpick.inference import several
+from frostpick.inference.pick import MicrographFailure, pick_micrographs
+from frostpick.inference.plan import plan_picking
+from frostpick.inference.several import pick_on_devices
+from frostpick.inference.worker import Assignment, Ending
+from frostpick.models.shipped import shipped
+from frostpick.runtime.reporter import SilentReporter
+from frostpick.types import Micrograph
+
+CPU = torch.device("cpu")
+MODEL = shipped("blob")
+
+
+def plan_for(devices=2):
+    plan = plan_picking(MODEL, PickSettings(diameter=80.0, device="cpu", threads=1))
+    return replace(plan, devices=(CPU,) * devices)
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    rng = np.random.default_rng(0)
+    images = rng.normal(20.0, 2.0, (6, 200, 230)).astype(np.float32)
+    y, x = np.mgrid[:200, :230]
+    for image, centre in zip(images, rng.uniform(60, 140, (6, 2)), strict=True):
+        image[np.hypot(y - centre[0], x - centre[1]) < 20] -= 3.0
+    return images
+
+
+@pytest.fixture
+def folder(tmp_path, pixels):
+    for number, image in enumerate(pixels):
+        with mrcfile.new(tmp_path / f"m{number}.mrc") as file:
+            file.set_data(image)
+            file.voxel_size = 2.2
+    return tmp_path
+
+
+def micrographs(folder, **odd):
+    """Micrographs of 2 A a pixel, whatever their headers say; some of them odd."""
+    return [
+        Micrograph(p.name, OddSource(p, odd.get(p.stem, "")), 2.0)
+        for p in sorted(folder.glob("*.mrc"))
+    ]
+
+
+def content(found):
+    if isinstance(found, MicrographFailure):
+        return found.micrograph_id, found.reason
+    picks = found.picks
+    return (
+        found.micrograph_id,
+        found.shape,
+        found.pixel_size_A,
+        *(getattr(picks, name).tolist() for name in picks.columns()),
+    )
+
+
+def seen(folder, pattern="*.seen"):
+    return {int(path.name.split(".")[-2]) for path in folder.glob(pattern)}
+
+
+def alive(pids):
+    return [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+
+
+def test_picks_do_not_depend_on_the_number_of_processes(folder, caplog):
+    (folder / "m2.mrc").write_bytes(b"broken")
+    alone = pick_micrographs(MODEL, micrographs(folder), plan_for(1), SilentReporter())
+    expected = sorted(content(found) for found in alone)
+    assert seen(folder) == {os.getpid()}
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        found = list(pick_on_devices(MODEL, micrographs(folder), plan_for(), SilentReporter()))
+    assert sorted(content(each) for each in found) == expected
+    assert len(expected) == 6 and sum(isinstance(f, MicrographFailure) for f in found) == 1
+    others = seen(folder) - {os.getpid()}
+    assert len(others) == 2 and not alive(others)
+    assert "cpu, cpu, one process each" in caplog.text
+    # what a process logs comes out here: once from each, as each saw such a file first
+    assert 1 <= sum("the header says" in record.message for record in caplog.records) <= 2
+
+
+def test_one_micrograph_or_one_device_needs_no_process(folder):
+    few = pick_on_devices(MODEL, micrographs(folder)[:1], plan_for(), SilentReporter())
+    assert [found.micrograph_id for found in few] == ["m0.mrc"]
+    one = pick_on_devices(MODEL, iter(micrographs(folder)), plan_for(1), SilentReporter())
+    assert [found.micrograph_id for found in one] == [f"m{n}.mrc" for n in range(6)]
+    assert seen(folder) == {os.getpid()}
+
+
+def test_a_process_that_dies_ends_the_job_in_a_sentence(folder):
+    with pytest.raises(DeviceError, match=r"on cpu died \(SIGKILL.*kept: continue the job"):
+        list(pick_on_devices(MODEL, micrographs(folder, m1="kill"), plan_for(), SilentReporter()))
+    assert not alive(seen(folder))
+
+
+def test_a_full_disk_there_is_a_full_disk_here(folder):
+    odd = micrographs(folder, m1="full disk")
+    with pytest.raises(OSError, match="No space left") as caught:
+        list(pick_on_devices(MODEL, odd, plan_for(), SilentReporter()))
+    assert caught.value.errno == errno.ENOSPC and caught.value.filename.endswith("m1.mrc")
+    assert not alive(seen(folder))
+
+
+def test_a_stop_ends_them_all_even_one_that_hangs(folder, monkeypatch):
+    monkeypatch.setattr(several, "GRACE", 0.3)
+    reporter = SilentReporter()
+    found = pick_on_devices(MODEL, micrographs(folder, m1="hang"), plan_for(), reporter)
+    next(found)
+    deadline = time.monotonic() + 60
+    while len(pids := seen(folder)) < 2 or not seen(folder, "hanging.*"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert len(alive(pids)) == 2
+    reporter.stop_requested = True
+    with pytest.raises(JobStopped):
+        next(found)
+    assert not alive(pids)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path[:0] = {path!r}
+from test_several import MODEL, micrographs, pick_on_devices, plan_for, SilentReporter
+if __name__ == "__main__":
+    list(pick_on_devices(MODEL, micrographs(Path({folder!r}), m1="hang"), plan_for(),
+                         SilentReporter()))
+"""
+
+
+def test_no_process_outlives_a_killed_parent(folder, tmp_path):
+    script = tmp_path / "parent.py"
+    here = os.path.dirname(__file__)
+    path = [here, os.path.join(os.path.dirname(here), "peers")]
+    script.write_text(SCRIPT.format(path=path, folder=str(folder)))
+    parent = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 90
+    while len(seen(folder)) < 2 or not seen(folder, "hanging.*"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    pids = seen(folder)
+    for pid in pids:
+        os.kill(pid, signal.SIGINT)  # a Ctrl-C reaches them all, and is the parent's to answer
+    time.sleep(0.2)
+    assert len(alive(pids)) == 2
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 60
+    while alive(pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(pids)
+
+
+@pytest.mark.parametrize(
+    "error,kind,text",
+    [
+        (ModelError("no such model"), ModelError, "no such model"),
+        (MicrographError("m1", "bad"), FrostpickError, "m1: bad"),
+        (OSError(errno.ENOSPC, "full", "/spool"), OSError, "full"),
+        (MemoryError("much"), MemoryError, "much"),
+        (RuntimeError("can't allocate memory: 8 bytes"), MemoryError, "allocate"),
+        (torch.cuda.OutOfMemoryError("CUDA out of memory.\nmore"), DeviceError, "cpu ran out"),
+        (KeyError("x"), RuntimeError, "KeyError: 'x'"),
+    ],
+)
+def test_errors_arrive_as_what_they_were(error, kind, text):
+    try:
+        raise error
+    except BaseException as raised:
+        ending = Ending.by(raised)
+    again = several._error(ending, CPU)
+    assert type(again) is kind and text in str(again)
+    assert "test_several.py" in ending.trace
+
+
+def test_a_model_survives_being_taken_apart():
+    again = Assignment.of(MODEL, plan_for(), 20).model()
+    assert again.digest == MODEL.digest
