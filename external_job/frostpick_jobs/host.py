@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.errors import InputError
 from frostpick.runtime.reporter import Reporter
-from frostpick.types import Labels, Micrograph, Picks
+from frostpick.types import Decisions, Labels, Micrograph, ParticleStack, Picks
 
 if TYPE_CHECKING:
     from frostpick.models.picking_model import PickingModel
+    from frostpick.models.pruner import Pruner
 
 
 class Outcome(enum.Enum):
@@ -35,6 +37,36 @@ class MicrographOutput:
     picks: Picks
     shape: tuple[int, int]
     pixel_size_A: float
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Rows that a pruning job decides on, or boxes that it learns from.
+
+    Every one of ``rows`` rows is in one place at most; a row that is in none has no image
+    and is rejected as not read.
+
+    Parameters
+    ----------
+    rows
+        Rows of the host's table.
+    picks
+        Picks by micrograph, of which ``row`` is the row in that table.
+    stacks
+        Extracted particles by stack file.
+    """
+
+    rows: int
+    picks: Sequence[tuple[Micrograph, Picks]] = ()
+    stacks: Sequence[ParticleStack] = ()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Labels of a pruning job: rows known to be good, and rows known to be bad."""
+
+    good: Candidates | None = None
+    bad: Candidates | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +90,10 @@ class Delivery:
         The run record (`frostpick.runtime.run_record`): settings, versions, counts.
     figures
         ``(name, png, caption)`` in the order of the report.
+    decisions
+        One for every row of `Host.candidates`, for a pruning task.
+    pruner
+        The pruner that made them, as it was fitted to this job's labels.
     """
 
     outputs: Iterable[MicrographOutput] = ()
@@ -67,6 +103,8 @@ class Delivery:
     scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     record: Mapping[str, Any] = field(default_factory=dict)
     figures: Sequence[tuple[str, bytes, str]] = ()
+    decisions: Decisions | None = None
+    pruner: Pruner | None = None
 
 
 class Host(ABC):
@@ -99,6 +137,14 @@ class Host(ABC):
     @abstractmethod
     def model(self) -> PickingModel | None:
         """Return the model the job was given, or None when it was given none."""
+
+    def candidates(self) -> Candidates:
+        """Return the rows of a pruning job; `InputError` from a host that has none."""
+        raise InputError(f"the {self.name} host has no picks or particles to prune")
+
+    def judged(self) -> Judged:
+        """Return the labels of a pruning job, by default none."""
+        return Judged()
 
     @abstractmethod
     def deliver_one(self, output: MicrographOutput) -> None:

@@ -88,7 +88,8 @@ def _plane(boxes: torch.Tensor, at: torch.Tensor, y: torch.Tensor, x: torch.Tens
     # A box with data in a corner only has no plane: the small ridge keeps its mean.
     ridge = torch.diag(torch.tensor([1e-6, 1e-3, 1e-3], device=boxes.device))
     found = torch.linalg.solve(normal + ridge, right)
-    return (found @ basis).view(boxes.shape)
+    plane: torch.Tensor = (found @ basis).view(boxes.shape)
+    return plane
 
 
 @functools.lru_cache(maxsize=8)

@@ -218,8 +218,10 @@ def quantised(boxes: torch.Tensor) -> torch.Tensor:
 
 def classify(network: BoxNetwork, boxes: torch.Tensor) -> torch.Tensor:
     """Return logits ``(n, heads, classes)`` of quantised boxes."""
+    network.eval()
+    starts = range(0, len(boxes), BATCH)
     with torch.no_grad():
-        parts = [network.eval()(part[:, None].float() * QUANTUM) for part in boxes.split(BATCH)]
+        parts = [network(boxes[at : at + BATCH, None].float() * QUANTUM) for at in starts]
     return torch.cat(parts)
 
 

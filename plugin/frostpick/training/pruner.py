@@ -181,7 +181,8 @@ def raw_scores(
     network = network.eval().to(at)
     parts = [np.zeros(0)]
     with torch.no_grad():
-        for part in boxes.split(BATCH):
+        for start in range(0, len(boxes), BATCH):
+            part = boxes[start : start + BATCH]
             logits = network(part[:, None].to(at).contiguous(memory_format=torch.channels_last))
             parts.append(log_odds(logits).mean(1).double().cpu().numpy())
     return np.concatenate(parts)

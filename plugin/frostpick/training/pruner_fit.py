@@ -120,7 +120,7 @@ class Fit:
             far = sum(((p - begin[k]) ** 2).sum() for k, p in self.network.named_parameters())
             loss = loss + self.schedule.anchor * far
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         optimizer.step()
         return float(loss.detach())

@@ -1,0 +1,95 @@
+"""Scores of a pruning job by group, so that a stopped job goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from frostpick.pruning.prune import Group, GroupScores, PickGroup
+from frostpick.pruning.score import BoxScores
+from frostpick.runtime.atomic import atomic_write, remove_leftovers
+
+#: Raised whenever boxes or scores change in a way that changes stored scores.
+FORMAT = 1
+_DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
+
+class PruneStore:
+    """Scores under the digest of all that they depend on: a file that is there holds.
+
+    Parameters
+    ----------
+    folder
+        A folder of the job's spool.
+    pruner, plan
+        Digest of the pruner, and `PrunePlan.key`.
+    """
+
+    def __init__(self, folder: Path, pruner: str, plan: Mapping[str, object]) -> None:
+        self._folder = folder
+        self._folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
+        self._basis = json.dumps([FORMAT, pruner, plan], sort_keys=True)
+
+    def get(self, group: Group) -> GroupScores | None:
+        """Return the scores of a group, or None when they are not there or damaged."""
+        path = self._path(group)
+        if path is None or not path.exists():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as found:
+                scores = BoxScores(found["score"], found["spread"], found["junk"])
+                return GroupScores(
+                    group.row,
+                    scores,
+                    found["x_A"],
+                    found["y_A"],
+                    found["edge"],
+                    found["micrograph_id"],
+                )
+        except _DAMAGED:
+            return None
+
+    def put(self, group: Group, found: GroupScores) -> None:
+        """Keep the scores of a group."""
+        path = self._path(group)
+        if path is None:
+            return
+        with atomic_write(path) as handle:
+            np.savez(
+                handle,
+                score=found.scores.score,
+                spread=found.scores.spread,
+                junk=found.scores.junk,
+                x_A=found.x_A,
+                y_A=found.y_A,
+                edge=found.edge,
+                micrograph_id=found.micrograph_id,
+            )
+
+    def _path(self, group: Group) -> Path | None:
+        """Return the file of a group; None when its source has no fingerprint."""
+        total = hashlib.sha256(self._basis.encode())
+        if isinstance(group, PickGroup):
+            source, pixel = group.micrograph.source, group.micrograph.pixel_size_A
+            arrays = [group.picks.x_px, group.picks.y_px]
+        else:
+            source, pixel = group.stack.source, group.stack.pixel_size_A
+            arrays = [group.stack.index]
+            if group.stack.x_px is not None and group.stack.y_px is not None:
+                arrays += [group.stack.x_px, group.stack.y_px]
+        try:
+            told = [group.name, source.fingerprint(), pixel]
+        except OSError:
+            return None
+        if not isinstance(group, PickGroup):
+            told += [group.stack.light, group.stack.position_pixel_A]
+        total.update(json.dumps(told).encode())
+        for array in arrays:
+            total.update(np.ascontiguousarray(array).tobytes())
+        return self._folder / f"{total.hexdigest()[:40]}.npz"

@@ -1,0 +1,94 @@
+"""What a pruning job kept and rejected, and how far its scores can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from frostpick.report.figure import BLUE, GREEN, GREY, VERMILLION, Figure, drawing, finished
+
+
+def decisions_by_reason(counts: Mapping[str, int]) -> Figure:
+    """Draw how many rows are kept, and rejected for each reason.
+
+    Parameters
+    ----------
+    counts
+        ``kept`` and the reasons that occur, as `frostpick.types.Decisions.counts` has them.
+    """
+    names = list(counts)
+    values = [counts[name] for name in names]
+    total = max(1, sum(values))
+    with drawing(height_in=1.0 + 0.38 * len(names)) as canvas:
+        axes = canvas.add_subplot()
+        colours = [GREEN if name == "kept" else VERMILLION for name in names]
+        axes.barh(range(len(names)), values, color=colours)
+        axes.set_yticks(range(len(names)), names)
+        axes.invert_yaxis()
+        axes.set(xlabel="rows", xlim=(0, 1.18 * max([1, *values])))
+        axes.grid(axis="y", visible=False)
+        for place, value in enumerate(values):
+            axes.text(value, place, f" {value:,} ({100 * value / total:.1f} %)", va="center")
+        return finished(
+            canvas,
+            "decisions_by_reason",
+            f"What became of {sum(values):,} rows: every one is kept, or rejected for one reason.",
+        )
+
+
+def held_out_curves(score: ArrayLike, good: ArrayLike, threshold: float) -> Figure:
+    """Draw ROC and precision-recall of labels by pruners that had not seen them.
+
+    Parameters
+    ----------
+    score, good
+        ``(n,)`` scores, and whether the label is good; both kinds occur.
+    threshold
+        Score that the job keeps from on; marked.
+    """
+    s, y = np.asarray(score, np.float64), np.asarray(good, np.bool_)
+    hits, false, recall, precision = curves(s, y)
+    area = _area(hits, false)
+    kept = s >= threshold
+    at_recall = float((kept & y).sum() / y.sum())
+    at_false = float((kept & ~y).sum() / (~y).sum())
+    at_precision = float((kept & y).sum() / max(1, kept.sum()))
+    with drawing(height_in=3.6) as canvas:
+        left, right = canvas.subplots(1, 2)
+        left.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1.2)
+        left.plot(false, hits, color=BLUE)
+        left.plot([at_false], [at_recall], "o", color=VERMILLION)
+        left.set(xlabel="bad ones kept", ylabel="good ones kept", xlim=(0, 1), ylim=(0, 1.02))
+        right.plot(recall, precision, color=BLUE)
+        right.plot([at_recall], [at_precision], "o", color=VERMILLION)
+        right.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+        return finished(
+            canvas,
+            "held_out_labels",
+            f"{len(s)} labels, each scored by a pruner that had not learned from it: share of good "
+            f"against bad ones kept (area {area:.3f}), and precision against recall. The dot is "
+            f"this job's threshold: precision {at_precision:.2f}, recall {at_recall:.2f} where "
+            "good and bad are as frequent as among the labels.",
+        )
+
+
+def curves(
+    score: np.ndarray, good: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return true and false positive rates from (0, 0) to (1, 1), recall and precision.
+
+    Equal scores are kept together or not at all.
+    """
+    order = np.argsort(-score, kind="stable")
+    hit = np.cumsum(good[order])
+    last = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))
+    true, false = hit[last], (last + 1) - hit[last]
+    rate = np.concatenate([[0.0], true / max(1, good.sum())])
+    wrong = np.concatenate([[0.0], false / max(1, (~good).sum())])
+    return rate, wrong, true / max(1, good.sum()), true / (last + 1)
+
+
+def _area(y: np.ndarray, x: np.ndarray) -> float:
+    return float((np.diff(x) * (y[1:] + y[:-1]) / 2).sum())
