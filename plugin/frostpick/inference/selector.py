@@ -2,7 +2,8 @@
 
 ``disc-nms``: one pass of the network, greedy suppression by discs. ``four-rotations``:
 DeepEM's rule, the mean over four rotations, a gate on the local deviation and two passes
-of local maxima; four times the work.
+of local maxima; four times the work. ``density-cut``: cryoMAE's threshold for each
+micrograph, then greedy suppression.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Literal
 
 from frostpick.inference.deepem_rule import FIRST_RANGE, GATE, gated, two_pass_maxima
 from frostpick.inference.dense import ScoreMap, score_map
+from frostpick.inference.density_cut import density_cut
 from frostpick.inference.peaks import Peaks, find_peaks
 from frostpick.inference.rotations import FourRotations
 from frostpick.models.card import ModelCard
@@ -35,7 +37,7 @@ class Selector:
         micrograph's median; ``first_range`` in diameters. Missing ones have defaults.
     """
 
-    name: Literal["disc-nms", "four-rotations"] = "disc-nms"
+    name: Literal["disc-nms", "four-rotations", "density-cut"] = "disc-nms"
     px_per_diameter: float = 32.0
     constants: Mapping[str, float] = field(default_factory=dict)
 
@@ -46,7 +48,7 @@ class Selector:
 
     def map(self, network: DenseNetwork, working: WorkingImage) -> ScoreMap:
         """Score a working image; places that the selector shuts out are ``-inf``."""
-        if self.name == "disc-nms":
+        if self.name != "four-rotations":
             return score_map(network, working)
         low, high = GATE
         gate = (self.constants.get("gate_low", low), self.constants.get("gate_high", high))
@@ -74,7 +76,10 @@ class Selector:
         floor_logit, max_peaks
             As in `find_peaks`.
         """
-        if self.name == "disc-nms":
+        if self.name == "density-cut":
+            cut = density_cut(scores.logits.detach().cpu().numpy()).cut
+            floor_logit = max(floor_logit, cut)
+        if self.name != "four-rotations":
             return find_peaks(scores, min_distance_px, floor_logit, max_peaks)
         first = self.constants.get("first_range", FIRST_RANGE) * diameter_px
         return two_pass_maxima(scores, first, min_distance_px, floor_logit, max_peaks)

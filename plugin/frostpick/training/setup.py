@@ -36,6 +36,11 @@ def check_start(start: PickingModel | None) -> None:
             f"model {start.card.network.name!r} has nothing to train; start from none or from a "
             "trained model"
         )
+    if start is not None and start.card.kind != "dense":
+        raise ConfigError(
+            f"a model of kind {start.card.kind!r} picks by its exemplars and cannot be trained "
+            "further; start from none or from a model of frostpick train"
+        )
 
 
 def choose_reading(

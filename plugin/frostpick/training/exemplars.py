@@ -1,0 +1,193 @@
+"""The exemplars of a few-shot training: checked, and cut out in every position it needs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from frostpick.errors import LabelError
+from frostpick.models.mae.geometry import CROP, PITCH, PX_PER_DIAMETER, WINDOW
+from frostpick.models.mae.pooling import SIDE
+from frostpick.training.examples import Points, TrainingImage
+from frostpick.training.tiles import mirrored
+
+log = logging.getLogger(__name__)
+
+#: Fewer exemplars than this are refused, and fewer than that are warned of: the paper's F1
+#: is .21 with one, .37 with five, .59 with fifteen.
+FEWEST, ENOUGH = 3, 8
+#: Marks nearer than this, in diameters, are one particle marked twice.
+TWICE = 0.25
+#: Exemplars all within this many diameters of their middle are one clump.
+CLUMP = 3.0
+#: Tokens from the edge of a window at which the rings around the centre still fit in.
+FIRST, LAST = SIDE // 2, WINDOW - 1 - SIDE // 2
+#: Token that a window is centred on when its place is not drawn at random.
+MIDDLE = WINDOW // 2
+
+Place = tuple[int, float, float]
+
+
+def check_exemplars(images: Sequence[TrainingImage]) -> list[TrainingImage]:
+    """Return the images with marks of the same particle merged.
+
+    Raises
+    ------
+    LabelError
+        Fewer than three exemplars are left.
+    """
+    checked = [replace(i, particles_yx=_merged(i.particles_yx)) for i in images]
+    before, count = (sum(len(i.particles_yx) for i in part) for part in (images, checked))
+    if count < before:
+        log.warning(
+            "%d marks lie within a quarter of a diameter of another one and count once; check "
+            "the diameter if they are different particles",
+            before - count,
+        )
+    if count < FEWEST:
+        raise LabelError(
+            f"few-shot picking needs at least {FEWEST} exemplars inside the micrographs, found "
+            f"{count}; mark about 15 particles on one micrograph"
+        )
+    if count < ENOUGH:
+        log.warning("%d exemplars are few; about 15 pick much better", count)
+    for image in checked:
+        if _one_clump(image):
+            log.warning(
+                "%s: all exemplars lie close together; mark particles all over the micrograph, "
+                "in thin and in thick ice",
+                image.micrograph_id,
+            )
+    return checked
+
+
+def _merged(yx: Points) -> Points:
+    kept: list[NDArray[np.float64]] = []
+    for one in yx:
+        if all(np.hypot(*(one - other)) >= TWICE * PX_PER_DIAMETER for other in kept):
+            kept.append(one)
+    return np.array(kept, np.float64).reshape(-1, 2)
+
+
+def _one_clump(image: TrainingImage) -> bool:
+    yx, reach = image.particles_yx, CLUMP * PX_PER_DIAMETER
+    if len(yx) < FEWEST or max(image.pixels.shape) < 4 * reach:
+        return False
+    return bool(np.hypot(*(yx - yx.mean(0)).T).max() < reach)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows with the token each is centred on.
+
+    Parameters
+    ----------
+    crops
+        ``(b, 1, CROP, CROP)`` float32.
+    centres
+        ``(b, 2)`` int64, row and column of a token.
+    """
+
+    crops: torch.Tensor
+    centres: torch.Tensor
+
+    def to(self, device: torch.device) -> Windows:
+        """Return the windows on a device."""
+        return Windows(self.crops.to(device), self.centres.to(device))
+
+
+def cut(pixels: NDArray[np.float32], y: float, x: float, half: int) -> NDArray[np.float32]:
+    """Return the square of ``2 * half + 1`` pixels around the nearest pixel, mirrored at edges."""
+    reach = np.arange(-half, half + 1)
+    rows = mirrored(round(y) + reach, pixels.shape[0])
+    columns = mirrored(round(x) + reach, pixels.shape[1])
+    return np.ascontiguousarray(pixels[rows[:, None], columns[None, :]])
+
+
+def turned(square: NDArray[np.float32], turn: int) -> NDArray[np.float32]:
+    """Return a square turned by ``turn % 4`` quarters, and mirrored first when ``turn >= 4``."""
+    return np.rot90(square[:, ::-1] if turn >= 4 else square, turn % 4)
+
+
+def window(
+    pixels: NDArray[np.float32], y: float, x: float, turn: int, corner: tuple[int, int]
+) -> tuple[NDArray[np.float32], tuple[int, int]]:
+    """Cut a window that shows a place, turned, somewhere in its middle.
+
+    Parameters
+    ----------
+    turn
+        See `turned`.
+    corner
+        Rows and columns of the window's first pixel before the place; see `CORNERS`.
+
+    Returns
+    -------
+    ndarray
+        ``(CROP, CROP)``.
+    tuple
+        The token that the place lies in.
+    """
+    half = CROP  # more than any corner asks for
+    square = turned(cut(pixels, y, x, half), turn)
+    top, left = half - corner[0], half - corner[1]
+    return square[top : top + CROP, left : left + CROP], (corner[0] // PITCH, corner[1] // PITCH)
+
+
+#: Distances, from and below, of a place from the first pixel of its window: every token whose
+#: rings fit in, and every pixel of it.
+CORNERS = (PITCH * FIRST, PITCH * (LAST + 1))
+#: The distance at which a place is at the centre of the middle token.
+STILL = (PITCH * MIDDLE + PITCH // 2,) * 2
+
+
+def windows(
+    images: Sequence[TrainingImage],
+    places: Sequence[Place],
+    turns: Sequence[int],
+    corners: Sequence[tuple[int, int]],
+) -> Windows:
+    """Cut one window for each place ``(image, y, x)``; see `window`."""
+    crops, centres = [], []
+    for (index, y, x), turn, corner in zip(places, turns, corners, strict=True):
+        crop, token = window(images[index].pixels, y, x, turn, corner)
+        crops.append(crop)
+        centres.append(token)
+    stacked = torch.from_numpy(np.stack(crops)[:, None].astype(np.float32))
+    return Windows(stacked, torch.tensor(centres))
+
+
+def all_places(images: Sequence[TrainingImage]) -> list[Place]:
+    """Return every exemplar."""
+    return [(k, float(y), float(x)) for k, i in enumerate(images) for y, x in i.particles_yx]
+
+
+def random_places(
+    images: Sequence[TrainingImage], count: int, away: float, rng: np.random.Generator
+) -> list[Place]:
+    """Draw places, each image as likely as another, away from exemplars.
+
+    Parameters
+    ----------
+    away
+        Smallest distance to an exemplar, in working pixels.
+    """
+    places: list[Place] = []
+    while len(places) < count:
+        index = int(rng.integers(len(images)))
+        image = images[index]
+        yx = rng.random(2) * image.pixels.shape
+        near = np.hypot(*(image.particles_yx - yx).T) < away
+        if not near.any():
+            places.append((index, float(yx[0]), float(yx[1])))
+    return places
+
+
+def random_corners(count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Draw where in its window each place lies."""
+    return [(int(y), int(x)) for y, x in rng.integers(*CORNERS, (count, 2))]

@@ -1,0 +1,138 @@
+"""From a trained encoder to a picking model: exemplars, calibration, card."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from frostpick.inference.calibration import calibrated
+from frostpick.inference.calibration_fit import fit_calibration
+from frostpick.inference.ready import ReadyNetwork
+from frostpick.inference.threshold import choose_threshold
+from frostpick.models.card import CalibrationSpec
+from frostpick.models.exemplar import ExemplarNetwork, cosine_logit, matched
+from frostpick.models.mae.geometry import PITCH, PX_PER_DIAMETER
+from frostpick.runtime.precision import native_precision
+from frostpick.training.examples import TrainingImage
+from frostpick.training.exemplars import Place, cut, turned
+from frostpick.training.fewshot_trainer import FewshotTrainer
+from frostpick.training.measure import find_in
+from frostpick.training.prior import count_particles, packing_limit
+
+log = logging.getLogger(__name__)
+
+#: Cells around an exemplar, to each side, in which its best score is looked for.
+AROUND = 1
+#: Lowest logit of a pick while calibrating: a cosine of -.96.
+FLOOR = -2.0
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What the exemplars' micrographs tell about the scores."""
+
+    calibration: CalibrationSpec
+    threshold: float
+    expected: float
+
+
+def exemplar_network(trainer: FewshotTrainer) -> ExemplarNetwork:
+    """Return the scorer of a trained encoder, on the CPU, in evaluation mode.
+
+    The exemplars' descriptors, by quarter turns, are taken as a micrograph is scored: from
+    the shared encoding, not from windows.
+    """
+    encoder = trainer.network.encoder
+    count = 4 * len(trainer.exemplars)
+    network = ExemplarNetwork(trainer.network.name, count, trainer.recipe.matching)
+    network.encoder.load_state_dict(encoder.state_dict())
+    head = network.head
+    head.get_buffer("centre").copy_(trainer.centre)
+    head.get_buffer("spread").copy_(trainer.spread)
+    network = network.to(trainer.device).eval().requires_grad_(False)
+    with torch.inference_mode():
+        found = [
+            network.descriptors(_around(trainer.images, place, turn, network, trainer.device, 0))
+            for place in trainer.exemplars
+            for turn in range(4)
+        ]
+    head.get_buffer("exemplars").copy_(torch.cat(found).view(count, -1))
+    return network
+
+
+def exemplar_logits(network: ExemplarNetwork, trainer: FewshotTrainer) -> NDArray[np.float64]:
+    """Return the logit that each exemplar would have as a pick, were it no exemplar: ``(n,)``."""
+    own = network.head.get_buffer("exemplars")
+    logits = []
+    with torch.inference_mode():
+        for k, place in enumerate(trainer.exemplars):
+            seen = _around(trainer.images, place, 0, network, trainer.device, AROUND)
+            others = torch.cat([own[: 4 * k], own[4 * k + 4 :]])
+            cosine = matched(network.descriptors(seen), others, trainer.recipe.matching)
+            logits.append(float(cosine_logit(cosine.amax())))
+    return np.array(logits)
+
+
+def calibrate(
+    network: ExemplarNetwork, trainer: FewshotTrainer, expected: float | None
+) -> Calibrated:
+    """Fit the score on the exemplars' micrographs.
+
+    Every exemplar counts with the logit it has by the other exemplars.
+
+    Parameters
+    ----------
+    expected
+        Particles a micrograph, where the user knows.
+    """
+    images = [image for image in trainer.images if len(image.particles_yx)]
+    known = exemplar_logits(network, trainer)
+    others = [_unmatched(network, image, trainer) for image in images]
+    logit = np.concatenate([known, *others])
+    labelled = np.arange(len(logit)) < len(known)
+    if expected is None:
+        most = packing_limit(images, PX_PER_DIAMETER)
+        least = len(known) / len(images)
+        count = count_particles(logit, known) / len(images)
+        expected = float(np.clip(count, least, max(least, most)))
+    rate = len(known) / (expected * len(images))
+    calibration = fit_calibration(logit, labelled, rate, fitted_on="exemplars")
+    threshold = choose_threshold(calibrated(logit, calibration), "auto")
+    return Calibrated(calibration, threshold, expected)
+
+
+def _unmatched(
+    network: ExemplarNetwork, image: TrainingImage, trainer: FewshotTrainer
+) -> NDArray[np.float64]:
+    """Return the logits of the picks on an image that are no exemplars."""
+    ready = ReadyNetwork(network, trainer.device, native_precision(trainer.device))
+    found = find_in(
+        ready,
+        image,
+        image.whole,
+        px_per_diameter=PX_PER_DIAMETER,
+        min_distance=trainer.recipe.min_distance,
+        floor=FLOOR,
+        device=trainer.device,
+    )
+    return found.logit[~found.matched]
+
+
+def _around(
+    images: Sequence[TrainingImage],
+    place: Place,
+    turn: int,
+    network: ExemplarNetwork,
+    device: torch.device,
+    cells: int,
+) -> torch.Tensor:
+    """Return what the network sees of a place, and of ``cells`` cells around it."""
+    index, y, x = place
+    half = network.receptive_field // 2 + cells * PITCH
+    square = turned(cut(images[index].pixels, y, x, half), turn)
+    return torch.from_numpy(np.ascontiguousarray(square))[None, None].to(device)
