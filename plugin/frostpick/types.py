@@ -282,6 +282,12 @@ class ParticleStack:
     def __len__(self) -> int:
         return len(self.row)
 
+    def keep(self, index: ArrayLike) -> ParticleStack:
+        """Return the particles of a mask or of an index array, in that order."""
+        at = np.asarray(index)
+        given = {n: getattr(self, n) for n in ("row", "index", "micrograph_id", "x_px", "y_px")}
+        return replace(self, **{n: v[at] for n, v in given.items() if v is not None})
+
 
 @dataclass(frozen=True)
 class Decisions:

@@ -89,12 +89,31 @@ class Pruner:
             raise ModelError(f"{path}: {error}") from error
 
 
-def find_pruner(text: str) -> Path | None:
-    """Return the file or folder that a text names; None when there is none."""
+#: Folder of the weights that come with frostpick, and the name they go by.
+SHIPPED = Path(__file__).parent / "weights" / "pruner"
+SHIPPED_NAME = "pruner"
+
+
+def load_pruner(text: str) -> Pruner:
+    """Return the pruner that a text names: the shipped name, a file, or its folder.
+
+    The folder may also be that of a pruning job, which holds it as ``pruner``. The
+    shipped name wins; a file or folder of the same name is given as ``./pruner``.
+
+    Raises
+    ------
+    ModelError
+        There is no such pruner, or its file cannot be used.
+    """
+    if text == SHIPPED_NAME:
+        return Pruner.load(SHIPPED)
     path = Path(text)
     if not text or not path.exists():
-        return None
-    for inner in ("pruner", "model"):
-        if (path / inner).is_dir() and not (path / WEIGHTS).exists():
-            return path / inner
-    return path
+        raise ModelError(
+            f"pruner {text!r} is neither a file, a folder nor the shipped one, which is called "
+            f"{SHIPPED_NAME!r}"
+        )
+    inner = path / "pruner"
+    if inner.is_dir() and not (path / WEIGHTS).exists():
+        path = inner
+    return Pruner.load(path)

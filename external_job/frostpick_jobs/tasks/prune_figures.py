@@ -1,0 +1,114 @@
+"""Pictures of a finished pruning job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostpick.errors import MicrographError
+from frostpick.pruning.plan import PrunePlan
+from frostpick.pruning.prune import Group, PickGroup, StackGroup, prepare_group
+from frostpick.report.boxes import box_mosaic
+from frostpick.report.counts import picks_per_micrograph
+from frostpick.report.figure import Figure
+from frostpick.report.pruning import decisions_by_reason, held_out_curves
+from frostpick.report.scores import score_histogram
+from frostpick.types import REASONS, Decisions
+from frostpick_jobs.tasks.prune_fit import Fitted
+
+#: Boxes in a mosaic.
+SHOWN = 40
+#: Groups that boxes of mosaics are read from; reading costs more than drawing.
+MOST_GROUPS = 24
+
+
+def prune_figures(
+    groups: Sequence[Group],
+    decisions: Decisions,
+    plan: PrunePlan,
+    threshold: float,
+    fitted: Fitted,
+    kept_by_micrograph: NDArray[np.int64],
+) -> list[Figure]:
+    """Draw scores, counts by reason and by micrograph, held-out curves, and mosaics."""
+    scores = decisions.score[np.isfinite(decisions.score)]
+    pruned = bool(np.isfinite(threshold))
+    plots = [score_histogram(scores, threshold if pruned else 0.0)]
+    if pruned:
+        plots.append(decisions_by_reason(decisions.counts()))
+    if len(fitted.good):
+        # Labels are scored for even odds, the threshold is for this job's share.
+        plots.append(held_out_curves(fitted.held_out, fitted.good, 0.0))
+    if pruned and len(kept_by_micrograph):
+        plots.append(picks_per_micrograph(kept_by_micrograph))
+    return plots + _mosaics(groups, decisions, plan, pruned)
+
+
+def _mosaics(
+    groups: Sequence[Group], decisions: Decisions, plan: PrunePlan, pruned: bool
+) -> list[Figure]:
+    step = max(1, -(-len(groups) // MOST_GROUPS))
+    chosen = groups[::step]
+    reachable = np.zeros(len(decisions), np.bool_)
+    for group in chosen:
+        reachable[group.row] = True
+    reachable &= np.isfinite(decisions.score)
+    plots = []
+    for name, kind, words in (
+        ("boxes_kept", decisions.keep, "kept" if pruned else "looked at"),
+        ("boxes_rejected", ~decisions.keep, "rejected"),
+    ):
+        rows = np.flatnonzero(kind & reachable)
+        rows = rows[np.argsort(-decisions.score[rows], kind="stable")]
+        if len(rows) > SHOWN:
+            rows = rows[np.linspace(0, len(rows) - 1, SHOWN).round().astype(int)]
+        if not len(rows):
+            continue
+        boxes = _boxes(chosen, rows, plan)
+        shown = [row for row in rows.tolist() if row in boxes]
+        captions = [_caption(decisions, row) for row in shown]
+        plots.append(
+            box_mosaic(
+                [boxes[row] for row in shown],
+                captions,
+                name=name,
+                caption=f"Boxes {words}, the best score first and the worst last; dark particles "
+                "at the scale the pruner sees, each with its own grey scale.",
+            )
+        )
+    return plots
+
+
+def _boxes(
+    groups: Sequence[Group], rows: NDArray[np.int64], plan: PrunePlan
+) -> Mapping[int, NDArray[np.float32]]:
+    """Return smoothed working boxes of some rows."""
+    found = {}
+    for group in groups:
+        at = np.flatnonzero(np.isin(group.row, rows))
+        if not len(at):
+            continue
+        if isinstance(group, PickGroup):
+            part: Group = PickGroup(group.micrograph, group.picks.keep(at))
+        else:
+            part = StackGroup(group.stack.keep(at))
+        try:
+            boxes = prepare_group(part, replace(plan, border=0.0)).boxes.data.numpy()
+        except MicrographError:
+            continue
+        found.update({int(row): _soft(box) for row, box in zip(part.row, boxes, strict=True)})
+    return found
+
+
+def _soft(box: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Average 2 x 2 pixels: noise hides the particle from the eye."""
+    h, w = box.shape
+    return np.asarray(box.reshape(h // 2, 2, w // 2, 2).mean((1, 3)))
+
+
+def _caption(decisions: Decisions, row: int) -> str:
+    reason = REASONS[int(decisions.reason[row])]
+    return f"{decisions.score[row]:.1f} {reason}".strip()
