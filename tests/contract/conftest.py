@@ -139,14 +139,14 @@ class Spy:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.inferred: list[str] = []
-        real = missing.pick_micrographs
+        real = missing.pick_on_devices
 
         def noted(model: Any, micrographs: Any, plan: Any, reporter: Any) -> Iterator[Any]:
             for found in real(model, micrographs, plan, reporter):
                 self.inferred.append(found.micrograph_id)
                 yield found
 
-        monkeypatch.setattr(missing, "pick_micrographs", noted)
+        monkeypatch.setattr(missing, "pick_on_devices", noted)
         self.draw = False
         draw = finish.pick_figures
         monkeypatch.setattr(finish, "pick_figures", lambda *a: draw(*a) if self.draw else [])
