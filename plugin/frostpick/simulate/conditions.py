@@ -110,7 +110,7 @@ def random_conditions(rng: np.random.Generator) -> Conditions:
         structural=rng.uniform(0.05, 0.65),
         red_power=0.0 if rng.random() < 0.1 else log_uniform(rng, 0.05, 3.0),
         red_slope=rng.triangular(0.6, 1.1, 2.0),
-        thickness=rng.uniform(1.5, 5.0) if rng.random() < 0.1 else rng.uniform(0.0, 0.9),
+        thickness=rng.uniform(1.5, 5.0) if rng.random() < 0.1 else 0.9 * rng.random() ** 2,
         ripple=rng.uniform(0.3, 1.0) if rng.random() < 0.15 else rng.uniform(0.0, 0.2),
         shot=bool(rng.random() < 0.3),
         blur=0.0 if rng.random() < 0.5 else rng.uniform(0.02, 0.22),

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import convolve1d, gaussian_filter
 
 from frostpick.simulate.conditions import Conditions, random_conditions
-from frostpick.simulate.crowd import CELL, Points, place_junk, place_particles
+from frostpick.simulate.crowd import CELL, Points, place_particles
+from frostpick.simulate.debris import random_debris
 from frostpick.simulate.junk import MASK_LABELS
 from frostpick.simulate.layers import (
     Decoy,
@@ -20,6 +21,7 @@ from frostpick.simulate.layers import (
     draw_carbon,
     draw_crystals,
     draw_specks,
+    draw_support,
     draw_thick_ice,
     smooth_field,
 )
@@ -58,10 +60,11 @@ def corpus_micrograph(seed: int, index: int) -> SimulatedMicrograph:
     specimen = random_specimen(rng, conditions.diameter_A)
     grid = _Grid(conditions)
     layers = Layers.empty(conditions.canvas)
-    junk, decoys = place_junk(rng, specimen, conditions)
+    debris = random_debris(rng, specimen, conditions)
     gain, typical = _gain(rng, specimen.protein, conditions)
-    for kind, points in junk.items():
+    for kind, points in debris.points.items():
         _mark(layers, kind, points, specimen.protein, conditions, typical)
+    draw_support(rng, layers, conditions)
     draw_thick_ice(rng, layers, conditions)
     draw_specks(rng, layers, conditions)
     draw_crystals(rng, layers, conditions)
@@ -73,7 +76,7 @@ def corpus_micrograph(seed: int, index: int) -> SimulatedMicrograph:
         blocked[:] = True
     particles, centres, angles = place_particles(rng, specimen, conditions, blocked)
     protein = Points()
-    for part in (particles, *junk.values()):
+    for part in (particles, debris.dust, *debris.points.values()):
         protein.xy_px += part.xy_px
         protein.weights += part.weights
     image = _expose(rng, conditions, grid, layers, protein, specimen, gain)
@@ -82,7 +85,7 @@ def corpus_micrograph(seed: int, index: int) -> SimulatedMicrograph:
         image,
         conditions.pixel_size_A,
         conditions.diameter_A,
-        _truth(conditions, centres, angles, decoys + layers.decoys),
+        _truth(conditions, centres, angles, debris.decoys + layers.decoys),
         layers.mask[conditions.window].copy(),
         conditions.ctf,
         conditions.snr,
@@ -148,7 +151,7 @@ def _mark(
         return
     xy, weights = points.joined()
     ny, nx = layers.mask.shape  # even
-    coarse = scatter_points((xy / 2 - 0.25, weights / 4), (ny // 2, nx // 2))
+    coarse = scatter_points((xy / 2 - 0.25, np.abs(weights) / 4), (ny // 2, nx // 2))
     coarse = gaussian_filter(coarse, max(0.5, protein.sigma_A / conditions.pixel_size_A / 2))
     found = np.repeat(np.repeat(coarse > 0.25 * typical, 2, axis=0), 2, axis=1)
     layers.mask[found] = MASK_LABELS[kind]

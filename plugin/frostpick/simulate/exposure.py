@@ -116,6 +116,11 @@ def _draw_proteins(
         "aggregate",
         [(protein, xy, a) for c in scene.clumps for xy, a in zip(c.xy_px, c.angles, strict=True)],
     )
+    if scene.micelles:
+        junk(
+            "free_micelle",
+            [(m.piece, np.array([m.x_px, m.y_px]), m.angles) for m in scene.micelles],
+        )
     for (x, y), angles, amount in zip(scene.xy_px, scene.angles, scene.amounts, strict=True):
         place = (x + margin, y + margin)
         add_projection(canvas, protein, euler_matrix(*angles), place, pixel_size_A, amount)

@@ -11,12 +11,14 @@ from frostpick.simulate.filling import (
     spread_directions,
     symmetry_matrices,
 )
+from frostpick.simulate.membrane import membrane_protein
 from frostpick.simulate.protein import SURFACE_SIGMAS, Protein, longest_distance
 from frostpick.simulate.settings import FAMILIES, SimulationSettings
 from frostpick.simulate.views import random_directions
 
 Float = NDArray[np.float64]
 
+_CYCLIC = ("C1", "C1", "C2", "C3", "C4")
 _ANY_SYMMETRY = ("C1", "C1", "C1", "C2", "C2", "C3", "C4", "C6", "D2", "D3", "D7", "T", "O")
 # family: domains of the whole particle, and their radii where its own radius is about 1
 _DOMAINS: dict[str, tuple[int, float, float]] = {
@@ -31,8 +33,11 @@ def random_protein(settings: SimulationSettings) -> Protein:
     """Return the protein of a data set; it depends on seed, family, symmetry and diameter."""
     rng = np.random.default_rng([settings.seed, 0])
     family = settings.family if settings.family != "any" else str(rng.choice(FAMILIES))
-    symmetry = settings.symmetry if settings.symmetry != "any" else str(rng.choice(_ANY_SYMMETRY))
+    symmetries = _CYCLIC if family == "membrane" else _ANY_SYMMETRY
+    symmetry = settings.symmetry if settings.symmetry != "any" else str(rng.choice(symmetries))
     group = symmetry_matrices(symmetry)
+    if family == "membrane":
+        return membrane_protein(rng, symmetry, group, settings.diameter_A)
 
     centres, radii = _domains(rng, family, group, dihedral=symmetry.startswith("D"))
     unit, owner, spacing = filling(rng, centres, radii, group)

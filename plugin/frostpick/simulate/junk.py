@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.simulate.membrane import empty_micelle
 from frostpick.simulate.placement import Ground
 from frostpick.simulate.protein import Protein
 from frostpick.simulate.settings import SimulationSettings
@@ -61,7 +62,7 @@ class Clump:
 
 @dataclass(frozen=True)
 class Fragment:
-    """A part of a particle, with its own centre of mass."""
+    """A part of a particle, or an empty micelle, with its own centre of mass."""
 
     x_px: float
     y_px: float
@@ -125,6 +126,19 @@ def random_fragments(
         if place is not None:
             fragments.append(Fragment(*place, piece, random_angles(rng, 1)[0]))
     return fragments
+
+
+def random_micelles(
+    rng: np.random.Generator, ground: Ground, settings: SimulationSettings, protein: Protein
+) -> list[Fragment]:
+    """Return empty micelles of 0.4 to 0.7 diameters, about one to every four particles."""
+    micelles = []
+    for _ in range(rng.poisson(2.0 + 0.25 * settings.particles_per_micrograph)):
+        micelle = empty_micelle(rng, settings.diameter_A * rng.uniform(0.4, 0.7), protein)
+        place = ground.find(rng, 0.5 * micelle.diameter_A / settings.pixel_size_A)
+        if place is not None:
+            micelles.append(Fragment(*place, micelle, random_angles(rng, 1)[0]))
+    return micelles
 
 
 def random_specks(

@@ -119,6 +119,23 @@ def draw_carbon(rng: Generator, layers: Layers, conditions: Conditions) -> bool:
     return everything
 
 
+def draw_support(rng: Generator, layers: Layers, conditions: Conditions) -> None:
+    """Draw a thin film that carries the particles: texture all over, creases, no mask."""
+    if rng.random() > 0.08:
+        return
+    shape = (layers.mask.shape[0], layers.mask.shape[1])
+    layers.texture += np.float32(rng.uniform(0.1, 0.8))
+    for _ in range(int(rng.integers(0, 3))):
+        size = conditions.diameter_px * rng.uniform(0.2, 2.0)
+        layers.absorbed += np.float32(rng.uniform(0.05, 0.25)) * smooth_field(rng, shape, size)
+    for _ in range(int(rng.integers(0, 4))):
+        turn, (x, y) = rng.uniform(0, np.pi), layers.place(rng)
+        rows, columns = np.ogrid[: shape[0], : shape[1]]
+        away = np.abs((columns - x) * np.cos(turn) + (rows - y) * np.sin(turn))
+        crease = np.clip(rng.uniform(1.0, 3.0) - away, 0, 1).astype(np.float32)
+        layers.phase += np.float32(rng.uniform(0.3, 2.0)) * crease
+
+
 def draw_thick_ice(rng: Generator, layers: Layers, conditions: Conditions) -> None:
     """Draw regions of ice too thick or too dirty for particles to be seen."""
     if rng.random() > 0.08:

@@ -1,9 +1,9 @@
 """Membrane proteins in a belt of detergent or a nanodisc, and the empty micelles about them.
 
 A belt is a flat ring around the part of the protein that spans the membrane. Head
-groups are about as dense as protein, the alkyl chains between them hardly denser
-than ice, so a belt is seen as a pale double rim (Lipfert et al. 2007, J. Phys. Chem. B
-111, 12427, for the shells of micelles).
+groups are denser than protein and the alkyl chains inside lighter than water: 0.45 to
+0.55, 0.26 to 0.28 and 0.334 electrons per cubic Angstrom (Lipfert et al. 2007, J. Phys.
+Chem. B 111, 12427). So a micelle is seen as a ring, and a belt as a double rim.
 """
 
 from __future__ import annotations
@@ -19,7 +19,26 @@ from frostpick.simulate.views import random_directions
 
 Float = NDArray[np.float64]
 
-_HEADS, _CHAINS = 0.85, 0.2  # density, where that of protein is 1
+
+@dataclass(frozen=True)
+class Detergent:
+    """Densities over that of water, where that of protein is 1, and the share of the heads.
+
+    ``rim`` is the thickness of the shell of head groups over half that of the micelle.
+    """
+
+    heads: float = 1.3
+    chains: float = -0.3
+    rim: float = 0.32
+
+
+DETERGENT = Detergent()
+"""What there is when nothing else is asked for."""
+
+
+def random_detergent(rng: np.random.Generator) -> Detergent:
+    """Return a detergent, a polymer or a nanodisc, whose chains may be hidden by its width."""
+    return Detergent(rng.uniform(0.8, 1.6), rng.uniform(-0.5, 0.25), rng.uniform(0.25, 0.45))
 
 
 @dataclass(frozen=True)
@@ -29,10 +48,11 @@ class Belt:
     radius: float
     half_height: float
 
-    def density(self, points: Float, rim: float) -> Float:
-        """Return the density at ``(n, 3)`` points, 0 outside; heads fill the outer ``rim``."""
+    def density(self, points: Float, detergent: Detergent) -> Float:
+        """Return the density at ``(n, 3)`` points, 0 outside."""
         depth = self.depth(points)
-        return np.where(depth < 0, 0.0, np.where(depth < rim, _HEADS, _CHAINS))
+        rim = detergent.rim * self.half_height
+        return np.where(depth < 0, 0.0, np.where(depth < rim, detergent.heads, detergent.chains))
 
     def depth(self, points: Float) -> Float:
         """Return the depth in the belt, ``(n,)``: a disc whose rim is half a circle."""
@@ -65,7 +85,11 @@ def membrane_domains(rng: np.random.Generator, group: Float) -> tuple[Float, Flo
 
 
 def membrane_protein(
-    rng: np.random.Generator, symmetry: str, group: Float, diameter_A: float
+    rng: np.random.Generator,
+    symmetry: str,
+    group: Float,
+    diameter_A: float,
+    detergent: Detergent = DETERGENT,
 ) -> Protein:
     """Return a membrane protein with its belt; ``diameter_A`` includes the belt.
 
@@ -73,6 +97,9 @@ def membrane_protein(
     ----------
     symmetry, group
         C1, C2, ..., and its rotations: the axis stands upright in the membrane.
+
+    detergent
+        Of the belt.
 
     Raises
     ------
@@ -90,14 +117,14 @@ def membrane_protein(
     lattice += rng.uniform(-0.3, 0.3, lattice.shape) * spacing
     everything = np.einsum("gij,nj->gni", group, centres).reshape(-1, 3)
     inside, _ = owners(lattice, everything, np.tile(radii, len(group)), np.eye(3)[None])
-    density = np.where(inside, 0.0, belt.density(lattice, 0.45 * belt.half_height))
-    ring = lattice[density > 0]
+    density = np.where(inside, 0.0, belt.density(lattice, detergent))
+    ring = lattice[density != 0]
     positions = np.concatenate([protein, ring])
     sigma = 0.55 * spacing
     scale = diameter_A / (longest_distance(positions) + 2 * SURFACE_SIGMAS * sigma)
     return Protein(
         positions * scale,
-        np.concatenate([np.tile(weights, len(group)), density[density > 0]]),
+        np.concatenate([np.tile(weights, len(group)), density[density != 0]]),
         sigma * scale,
         "membrane",
         symmetry,
@@ -106,7 +133,12 @@ def membrane_protein(
     ).centred()
 
 
-def empty_micelle(rng: np.random.Generator, diameter_A: float, like: Protein) -> Protein:
+def empty_micelle(
+    rng: np.random.Generator,
+    diameter_A: float,
+    like: Protein,
+    detergent: Detergent = DETERGENT,
+) -> Protein:
     """Return a micelle with nothing in it: a flattened shell of head groups.
 
     Parameters
@@ -124,5 +156,5 @@ def empty_micelle(rng: np.random.Generator, diameter_A: float, like: Protein) ->
     ).reshape(-1, 3)
     lattice += rng.uniform(-0.3, 0.3, lattice.shape) * spacing
     r = np.linalg.norm(lattice / axes, axis=1)
-    weights = np.where(r < 0.6, _CHAINS, _HEADS)[r <= 1.0]
+    weights = np.where(r < 1 - detergent.rim, detergent.chains, detergent.heads)[r <= 1.0]
     return Protein(lattice[r <= 1.0], weights, like.sigma_A, "micelle").centred()

@@ -15,6 +15,7 @@ from frostpick.simulate.junk import (
     random_clumps,
     random_crystals,
     random_fragments,
+    random_micelles,
     random_specks,
 )
 from frostpick.simulate.placement import (
@@ -29,6 +30,8 @@ from frostpick.simulate.truth import PARTICLE, SimulatedTruth
 from frostpick.simulate.views import preferred_angles, random_angles
 
 Float = NDArray[np.float64]
+
+_MICELLES = 6
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Scene:
     clumps: list[Clump]
     fragments: list[Fragment]
     specks: list[Speck]
+    micelles: list[Fragment]
 
     def truth(self) -> SimulatedTruth:
         """Return the table of what is where; particles first."""
@@ -53,6 +57,7 @@ class Scene:
             (x, y, a, PARTICLE) for (x, y), a in zip(self.xy_px, self.angles, strict=True)
         ]
         rows += [(f.x_px, f.y_px, f.angles, "fragment") for f in self.fragments]
+        rows += [(m.x_px, m.y_px, m.angles, "free_micelle") for m in self.micelles]
         rows += [(c.x_px, c.y_px, nothing, "aggregate") for c in self.clumps]
         rows += [(s.x_px, s.y_px, nothing, "speck") for s in self.specks]
         rows += [(c.x_px, c.y_px, nothing, "ice_crystal") for c in self.crystals]
@@ -97,6 +102,12 @@ def random_scene(
         angles = preferred_angles(rng, n, protein.preferred_views)
     else:
         angles = random_angles(rng, n)
+    micelles: list[Fragment] = []
+    if settings.micelles:  # from random numbers of their own: the rest stays the same
+        for x, y in xy_px:
+            ground.take(x, y, 0.4 * settings.diameter_px)
+        own = np.random.default_rng([settings.seed, 1 + index, _MICELLES])
+        micelles = random_micelles(own, ground, settings, protein)
     return Scene(
         settings.size,
         settings.diameter_px,
@@ -108,4 +119,5 @@ def random_scene(
         clumps,
         fragments,
         specks,
+        micelles,
     )

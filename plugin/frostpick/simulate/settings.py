@@ -9,7 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from frostpick.config import Settings
 
-Family = Literal["compact", "hollow", "elongated", "lobed"]
+Family = Literal["compact", "hollow", "elongated", "lobed", "membrane"]
+#: What ``any`` draws from.
 FAMILIES: tuple[Family, ...] = ("compact", "hollow", "elongated", "lobed")
 Range = tuple[float, float]
 
@@ -30,7 +31,9 @@ class SimulationSettings(Settings):
         100.0, ge=0, description="Mean number of particles on a micrograph."
     )
     family: Literal[Family, "any"] = Field(
-        "elongated", description="Build of the particle: compact, hollow, elongated, lobed or any."
+        "elongated",
+        description="Build of the particle: compact, hollow, elongated, lobed, membrane (with a "
+        "belt of detergent) or any of the first four.",
     )
     symmetry: str = Field("D2", description="Point group: C1, C2, ..., D2, ..., T, O, I or any.")
     views: Literal["random", "preferred"] = Field(
@@ -60,6 +63,7 @@ class SimulationSettings(Settings):
     aggregates: bool = Field(True, description="Clumps of particles.")
     fragments: bool = Field(True, description="Broken particles.")
     specks: bool = Field(True, description="Small, very dark specks.")
+    micelles: bool = Field(False, description="Empty micelles of detergent.")
 
     @field_validator("symmetry")
     @classmethod
@@ -83,6 +87,10 @@ class SimulationSettings(Settings):
         if not 4 <= self.diameter_px <= self.size / 2:
             raise ValueError(
                 f"a diameter of {self.diameter_px:.4g} pixels; expected 4 to half the size"
+            )
+        if self.family == "membrane" and self.symmetry[0] not in "Ca":
+            raise ValueError(
+                f"symmetry {self.symmetry} of a membrane protein; expected C1, C2, ... or any"
             )
         return self
 

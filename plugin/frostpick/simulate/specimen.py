@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from frostpick.simulate.filling import connected, filling, symmetry_matrices
 from frostpick.simulate.layouts import LAYOUTS
-from frostpick.simulate.membrane import empty_micelle, membrane_protein
+from frostpick.simulate.membrane import empty_micelle, membrane_protein, random_detergent
 from frostpick.simulate.protein import SURFACE_SIGMAS, Protein, longest_distance
 from frostpick.simulate.views import random_directions
 
@@ -67,9 +67,10 @@ class Specimen:
             parts = self.copy_of if chance < 0.25 else self.domain_of
             keep = _neighbours(rng, protein.positions_A, parts, rng.uniform(0.1, 0.6))
         else:
-            keep = np.zeros(0, np.bool_)
-        if keep.sum() < 8:
-            return protein.piece(random_directions(rng, 1)[0], rng.uniform(0.2, 0.65))
+            keep = np.zeros(len(protein.weights), np.bool_)
+        share = protein.weights[keep].sum() / protein.weights.sum() if keep.any() else 0.0
+        if not 0.02 <= share <= 0.6 or keep.sum() < 8:
+            return protein.piece(random_directions(rng, 1)[0], rng.uniform(0.2, 0.6))
         return replace(
             protein,
             positions_A=protein.positions_A[keep],
@@ -155,9 +156,11 @@ def _bent(rng: np.random.Generator, protein: Protein, moves: NDArray[np.bool_]) 
 def _in_membrane(
     rng: np.random.Generator, symmetry: str, group: Float, diameter_A: float
 ) -> Specimen:
-    protein = membrane_protein(rng, symmetry, group, diameter_A)
+    detergent = random_detergent(rng)
+    protein = membrane_protein(rng, symmetry, group, diameter_A, detergent)
     n = len(protein.weights)
     # detergent comes last and has one of two fixed weights; pieces are cut by planes only
     none = np.full(n, -1, np.int64)
     sizes = rng.uniform(0.35, 0.75, 4) * diameter_A
-    return Specimen((protein,), none, none, tuple(empty_micelle(rng, s, protein) for s in sizes))
+    micelles = tuple(empty_micelle(rng, size, protein, detergent) for size in sizes)
+    return Specimen((protein,), none, none, micelles)
