@@ -9,7 +9,7 @@ BENCH_DATA ?=
 # Threads that spin while they wait starve each other on shared cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench bench-speed clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml constraints.txt
@@ -31,11 +31,21 @@ lint: $(READY)
 test: lint
 	$(BIN)/python -m pytest
 
-# The accuracy table needs the development data: make bench BENCH_DATA=/path/to/bench
+# The accuracy table. Of two small simulated sets, or with the development data of all of them:
+# make bench BENCH_DATA=/path/to/bench (hours; what is done is kept in .bench and not run again).
+# START: the model that trainings start from and that picks without labels; none for from nothing.
+START ?= general
+ACCURACY = $(BIN)/python tests/benchmarks/bench_accuracy.py --start-from $(START) $(if $(BENCH_DATA),--bench $(BENCH_DATA))
 bench: $(READY)
+	$(ACCURACY)
+	$(ACCURACY) --part robustness
+
+# Time and memory; with the development data also the training time to Topaz's accuracy.
+bench-speed: $(READY)
 	$(BIN)/python tests/benchmarks/bench_speed.py
+	$(if $(BENCH_DATA),$(BIN)/python tests/benchmarks/bench_speed.py --part train --bench $(BENCH_DATA))
+	$(BIN)/python tests/benchmarks/bench_speed.py --part memory
 	$(BIN)/python tests/benchmarks/bench_cryosparc.py
-	$(if $(BENCH_DATA),$(BIN)/python tests/benchmarks/bench_accuracy.py --bench $(BENCH_DATA),@echo "accuracy: give BENCH_DATA=<folder of the development data>")
 
 clean:
 	rm -rf $(VENV) demo dist build

@@ -123,8 +123,11 @@ def _evaluate(split: Split, picked: Picked, diameter: float) -> Evaluation:
 def precision_by_defocus(
     matched: Matched, split: Split, threshold: float
 ) -> list[dict[str, float]] | None:
-    """Return right and all picks at a threshold of each third of the micrographs by defocus."""
-    if set(split.names) - set(split.defocus_A):
+    """Return right and all picks at a threshold of each third of the micrographs by defocus.
+
+    None where there are not three, or not of all the defocus is known.
+    """
+    if len(split.names) < 3 or set(split.names) - set(split.defocus_A):
         return None
     order = sorted(range(len(split.names)), key=lambda k: split.defocus_A[split.names[k]])
     rows = []
