@@ -10,12 +10,13 @@ from pathlib import Path
 
 import torch
 
-from frostpick.config import PickSettings
+from frostpick.config import PickSettings, TrainSettings
 from frostpick.inference.pick import pick_micrographs
 from frostpick.inference.plan import plan_picking
 from frostpick.models.networks import build_network
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training.recipe import Recipe
+from frostpick.training.setup import choose_network
 from frostpick.training.tiles import TileGeometry
 from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs import api
@@ -92,12 +93,15 @@ def _pick_cpu(model, plan, files: list[Path]) -> float:  # type: ignore[no-untyp
 
 def _training(flop_rate: float, byte_rate: float) -> None:
     recipe = Recipe()
-    network = build_network("resnet8", {"units": recipe.units, "norm": recipe.norm})
+    spec = choose_network(TrainSettings(), None, recipe)
+    network = build_network(spec.name, spec.arguments)
     radius, guard = recipe.label_radius, recipe.guard
     px = recipe.px_per_diameter
     side = TileGeometry.of(network, recipe.outputs, radius * px, guard * px).side
     work = training_step_work(network, recipe.tiles, side)
-    print(f"\ntraining step of resnet8, {recipe.tiles} tiles of {side} x {side}, whatever the size")
+    print(
+        f"\ntraining step of {spec.name}, {recipe.tiles} tiles of {side} x {side}, whatever the size"
+    )
     print("of the micrographs:")
     _print("forward and backward", work, flop_rate, byte_rate)
     least, achieved = work.seconds(flop_rate, byte_rate), _step_cpu()
