@@ -9,12 +9,12 @@ With ``--bench`` the sets are those of the development data::
     BENCH/score.py        optional: every run is checked against it
 
 Without it two small sets are simulated, with one draw of 15 and of 200 labels. Each run is
-one file of ``--out``/results, named by set, count of labels, draw, start model and version of the code:
-what is there is not run again, so an interrupted benchmark goes on, and processes with
-``--shard 0/2`` and ``--shard 1/2`` share the work. ``--table`` only prints. Picking and training
-go through `frostpick_jobs.api` with the diameter and the start model given and nothing else;
-draws of labels are those of ``accuracy/draws.json``. AP and F1: centres at most a quarter
-of the diameter apart, pooled over the test micrographs.
+one file of ``--out``/results, named by set, count of labels, draw, start model and version of
+the code: what is there is not run again, so an interrupted benchmark goes on, and processes
+with ``--shard 0/2`` and ``--shard 1/2`` share the work. ``--table`` only prints. Picking and
+training go through `frostpick_jobs.api` with the diameter and the start model given and
+nothing else; draws of labels are those of ``accuracy/draws.json``. AP and F1: centres at most
+a quarter of the diameter apart, pooled over the test micrographs.
 """
 
 from __future__ import annotations

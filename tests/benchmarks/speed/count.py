@@ -99,10 +99,8 @@ def _training(flop_rate: float, byte_rate: float) -> None:
     px = recipe.px_per_diameter
     side = TileGeometry.of(network, recipe.outputs, radius * px, guard * px).side
     work = training_step_work(network, recipe.tiles, side)
-    print(
-        f"\ntraining step of {spec.name}, {recipe.tiles} tiles of {side} x {side}, whatever the size"
-    )
-    print("of the micrographs:")
+    tiles = f"{recipe.tiles} tiles of {side} x {side}"
+    print(f"\ntraining step of {spec.name}, {tiles}, whatever the micrographs' size:")
     _print("forward and backward", work, flop_rate, byte_rate)
     least, achieved = work.seconds(flop_rate, byte_rate), _step_cpu()
     print(
