@@ -34,7 +34,10 @@ def job_report(title: str, delivery: Delivery) -> str:
 
 def summary_rows(record: Mapping[str, Any]) -> list[Row]:
     """Return the rows at the top of the report; what the record lacks is left out."""
-    rows = _training(record) if record.get("task") == "train" else _picking(record)
+    task = record.get("task")
+    rows = _training(record) if task == "train" else _picking(record)
+    if task in ("prune", "verify"):
+        rows = _pruning(record)
     rows += [
         ("device", _device(record)),
         ("time", _time(record.get("seconds", {}).get("total"))),
@@ -73,6 +76,21 @@ def _training(record: Mapping[str, Any]) -> list[Row]:
         ("started from", model.get("started_from")),
         ("model", _short(model.get("digest"))),
         ("diameter", _angstrom(settings.get("diameter"))),
+    ]
+
+
+def _pruning(record: Mapping[str, Any]) -> list[Row]:
+    counts, threshold = record.get("counts", {}), record.get("threshold", {})
+    model, labels = record.get("model", {}), record.get("labels", {})
+    score = threshold.get("score")
+    given = f"{labels['good']} good, {labels['bad']} bad" if "good" in labels else None
+    return [
+        ("rows", counts.get("rows")),
+        ("kept", counts.get("kept") if threshold else None),
+        ("threshold", None if score is None else _threshold(score, threshold)),
+        ("labels", given),
+        ("pruner", f"{model.get('name', '')} ({_short(model.get('digest'))})" if model else None),
+        ("diameter", _angstrom(record.get("diameter_A"))),
     ]
 
 

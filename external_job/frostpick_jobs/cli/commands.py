@@ -48,7 +48,7 @@ def train(
 ) -> None:
     """Train a picking model from incomplete picks; continues an unfinished training."""
     log_to_terminal()
-    settings = _resolve(TrainSettings, config, values)
+    settings = resolve_settings(TrainSettings, config, values)
     from frostpick_jobs.folder import FolderHost
     from frostpick_jobs.lifecycle import run_job
     from frostpick_jobs.tasks import run_train
@@ -60,7 +60,7 @@ def train(
         pixel_size=settings.pixel_size,
         picks_pixel_size=settings.picks_pixel_size,
     )
-    raise typer.Exit(_told(run_job(host, lambda: run_train(host, settings), debug=debug)))
+    raise typer.Exit(told(run_job(host, lambda: run_train(host, settings), debug=debug)))
 
 
 def pick(
@@ -73,13 +73,13 @@ def pick(
 ) -> None:
     """Pick particles; micrographs that are done already are not picked again."""
     log_to_terminal()
-    settings = _resolve(PickSettings, config, values)
+    settings = resolve_settings(PickSettings, config, values)
     from frostpick_jobs.folder import FolderHost
     from frostpick_jobs.lifecycle import run_job
     from frostpick_jobs.tasks import run_pick
 
     host = FolderHost(out, micrographs, pixel_size=settings.pixel_size)
-    raise typer.Exit(_told(run_job(host, lambda: run_pick(host, settings), debug=debug)))
+    raise typer.Exit(told(run_job(host, lambda: run_pick(host, settings), debug=debug)))
 
 
 def select(
@@ -178,14 +178,15 @@ def show_model(
     print(json.dumps({**found.card.model_dump(mode="json"), "digest": found.digest}, indent=2))
 
 
-def _told(code: int) -> int:
+def told(code: int) -> int:
     """Say after a stop how the job goes on; return the exit code."""
     if code >= STOPPED:
         log.info("what is finished is kept: give the same command again to go on")
     return code
 
 
-def _resolve(kind: type[Any], config: Path | None, values: dict[str, Any]) -> Any:
+def resolve_settings(kind: type[Any], config: Path | None, values: dict[str, Any]) -> Any:
+    """Return settings from a YAML file and the command line, which wins."""
     layers = [(str(config), read_config(config))] if config else []
     settings: Settings = resolve(kind, *layers, ("command line", values))
     return settings

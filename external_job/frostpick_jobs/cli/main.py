@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from frostpick._version import __version__
-from frostpick.config import PickSettings, TrainSettings
+from frostpick.config import PickSettings, PruneSettings, TrainSettings, VerifySettings
 from frostpick.errors import FrostpickError, JobStopped
-from frostpick_jobs.cli import commands
+from frostpick_jobs.cli import commands, prune_commands
 from frostpick_jobs.cli.cryosparc import app as cryosparc
 from frostpick_jobs.cli.typer_options import PatternCommand, command_with_settings
 
@@ -58,6 +58,8 @@ _add("simulate", commands.simulate)
 _add("train", command_with_settings(TrainSettings, commands.train))
 _add("pick", command_with_settings(PickSettings, commands.pick))
 _add("select", commands.select)
+_add("prune", command_with_settings(PruneSettings, prune_commands.prune))
+_add("verify", command_with_settings(VerifySettings, prune_commands.verify))
 _add("evaluate", commands.evaluate)
 _add("demo", commands.demo)
 models.command("list")(commands.list_models)

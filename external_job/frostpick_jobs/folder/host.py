@@ -18,6 +18,8 @@ from frostpick.runtime.atomic import remove_leftovers, write_text
 from frostpick.types import Labels, Micrograph, Picks
 from frostpick_jobs.folder.find import find_micrographs
 from frostpick_jobs.folder.names import star_path
+from frostpick_jobs.folder.prune_inputs import PruneInputs
+from frostpick_jobs.folder.prune_outputs import write_decisions
 from frostpick_jobs.folder.written import WrittenIds
 from frostpick_jobs.formats import (
     read_pick_files,
@@ -26,14 +28,14 @@ from frostpick_jobs.formats import (
     write_star_list,
 )
 from frostpick_jobs.headers import with_header
-from frostpick_jobs.host import Delivery, Host, MicrographOutput, Outcome
+from frostpick_jobs.host import Candidates, Delivery, Host, Judged, MicrographOutput, Outcome
 from frostpick_jobs.job_report import job_report
 from frostpick_jobs.label_matching import labels_for
 from frostpick_jobs.progress import ClosingReporter, StopHook, terminal_reporter
 
 log = logging.getLogger(__name__)
 
-SPOOL, STARS, MODEL = ".frostpick", "star", "model"
+SPOOL, STARS, MODEL, PRUNER = ".frostpick", "star", "model", "pruner"
 
 
 class FolderHost(Host):
@@ -53,6 +55,8 @@ class FolderHost(Host):
         Pixel size in Angstrom of the micrographs, where the headers do not tell.
     picks_pixel_size
         Pixel size in Angstrom that the picks were made at, where it differs.
+    particles, good, bad
+        For a pruning task, see `PruneInputs`; ``picks`` are then the rows to decide on.
     stop
         Asked at each step whether to stop.
     """
@@ -68,6 +72,9 @@ class FolderHost(Host):
         model: PickingModel | None = None,
         pixel_size: float | None = None,
         picks_pixel_size: float | None = None,
+        particles: Path | None = None,
+        good: Sequence[str | Path] = (),
+        bad: Sequence[str | Path] = (),
         stop: StopHook | None = None,
     ) -> None:
         self.out = Path(out)
@@ -77,6 +84,8 @@ class FolderHost(Host):
         self._arguments, self._picks = tuple(micrographs), tuple(picks)
         self._model = model
         self._pixel_size, self._picks_pixel_size = pixel_size, picks_pixel_size
+        self._particles = particles
+        self._good, self._bad = (tuple(map(str, given)) for given in (good, bad))
 
     def begin(self) -> None:
         """Make the output folder and clear what a killed run left half-written."""
@@ -85,7 +94,7 @@ class FolderHost(Host):
         self.spool.mkdir(parents=True, exist_ok=True)
         # Another job may have its folder inside this one: only our own places are cleared.
         remove_leftovers(self.out, below=False)
-        for place in (self.spool, self.out / STARS, self.out / MODEL):
+        for place in (self.spool, self.out / STARS, self.out / MODEL, self.out / PRUNER):
             remove_leftovers(place)
 
     def micrographs(self) -> Sequence[Micrograph]:
@@ -113,6 +122,26 @@ class FolderHost(Host):
             complete=lambda micrograph: with_header(micrograph, self._pixel_size, warned),
         )
 
+    def candidates(self) -> Candidates:
+        """Return the rows of ``picks`` or ``particles``."""
+        self._inputs.check()
+        return self._inputs.candidates()
+
+    def judged(self) -> Judged:
+        """Return the examples of ``good`` and ``bad``."""
+        return self._inputs.judged()
+
+    @cached_property
+    def _inputs(self) -> PruneInputs:
+        return PruneInputs(
+            self._found if self._arguments else (),
+            tuple(map(str, self._picks)),
+            self._particles,
+            self._good,
+            self._bad,
+            self._pixel_size,
+        )
+
     def model(self) -> PickingModel | None:
         """Return the model in memory, if one was given."""
         return self._model
@@ -125,7 +154,12 @@ class FolderHost(Host):
 
     def deliver(self, delivery: Delivery) -> None:
         """Write the combined files, the model, the record and the report."""
-        if delivery.model is not None:
+        if delivery.decisions is not None:
+            verify = delivery.record.get("task") == "verify"
+            write_decisions(self.out, self._inputs, delivery.decisions, verify=verify)
+            if delivery.pruner is not None and not verify:
+                delivery.pruner.save(self.out / PRUNER)
+        elif delivery.model is not None:
             delivery.model.save(self.out / MODEL)
             self._write_curve(delivery)
         else:

@@ -80,7 +80,7 @@ class PruneStore:
             arrays = [group.picks.x_px, group.picks.y_px]
         else:
             source, pixel = group.stack.source, group.stack.pixel_size_A
-            arrays = [group.stack.index]
+            arrays = [group.stack.index.astype(np.float64)]
             if group.stack.x_px is not None and group.stack.y_px is not None:
                 arrays += [group.stack.x_px, group.stack.y_px]
         try:

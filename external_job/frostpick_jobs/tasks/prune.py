@@ -17,7 +17,7 @@ from frostpick.inference.threshold import choose_threshold, parse_threshold
 from frostpick.models.pruner import Pruner, load_pruner
 from frostpick.pruning.decide import ScoredRows, decide
 from frostpick.pruning.plan import PrunePlan, plan_pruning
-from frostpick.pruning.prior import log_odds, particle_share
+from frostpick.pruning.prior import log_odds
 from frostpick.pruning.prune import (
     Group,
     GroupFailure,
@@ -78,13 +78,12 @@ def run_prune(host: Host, settings: PruneSettings) -> PruneSummary:
         fitted = fit_to_job(start, candidates, host.judged(), settings, plan, spool, host.reporter)
     with record.stage("scoring"):
         rows, failed, names = _score(host, candidates, fitted.pruner, plan)
-    share = settings.expected_good or particle_share(rows.score)
-    rows = replace(rows, score=rows.score + log_odds(share))
+    if settings.expected_good is not None:
+        rows = replace(rows, score=rows.score + log_odds(settings.expected_good))
     scored = rows.score[np.isfinite(rows.score) & ~rows.edge]
     threshold = choose_threshold(scored, settings.keep_at)
     decisions = decide(rows, threshold, plan.min_distance_A)
     record.add(
-        expected_good={"share": share, "given": settings.expected_good is not None},
         threshold={"score": threshold, "rule": settings.keep_at, "frozen": False},
         min_distance_A=plan.min_distance_A,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from frostpick.models.box_network import CLASSES
 from frostpick.pruning.boxes import Boxes, BoxGeometry, boxes_of_micrograph
@@ -33,7 +34,10 @@ class Drawing:
         Most boxes of these; all other objects give one each.
     off_centre
         Share of the background boxes that lie beside a particle, between 0.45 and 0.9
-        diameters off: what a picker takes for a particle most often.
+        diameters off.
+    blobs
+        Share of the background boxes where the noise looks most like a dark blob of the
+        particle's size: with those off the centre what pickers take by mistake.
     jitter
         Deviation of a pick's centre in diameters, at most 0.2.
     wrong_diameter
@@ -41,9 +45,10 @@ class Drawing:
     """
 
     particles: int = 40
-    background: int = 30
+    background: int = 40
     carbon: int = 8
-    off_centre: float = 0.35
+    off_centre: float = 0.25
+    blobs: float = 0.45
     jitter: float = 0.06
     wrong_diameter: float = 1.15
 
@@ -115,10 +120,24 @@ def _places(
     take(carbon, "carbon", drawing.carbon)
     near = _beside(particles, diameter, round(drawing.off_centre * drawing.background), rng)
     empty = (under(free) == 0) & (_nearest(free, xy) > 0.5 * diameter)
-    take(free[empty], "background", drawing.background - len(near))
+    empty_xy = free[empty]
+    blobs = round(drawing.blobs * drawing.background)
+    order = np.argsort(_blob_filter(micrograph.image, diameter, empty_xy))
+    take(empty_xy[order[:blobs]], "background")
+    take(empty_xy[order[blobs:]], "background", drawing.background - len(near) - blobs)
     near = near[(_nearest(near, particles) > 0.45 * diameter) & (under(near) == 0)]
     take(near, "background")
     return np.concatenate(rows)
+
+
+def _blob_filter(
+    image: NDArray[np.float32], diameter: float, at: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return a difference of Gaussians at positions, most negative on a dark blob."""
+    band = gaussian_filter(image, diameter / 4.5) - gaussian_filter(image, diameter / 2.5)
+    rows, columns = (np.clip(np.round(at[:, k]).astype(int), 0, None) for k in (1, 0))
+    rows, columns = np.minimum(rows, image.shape[0] - 1), np.minimum(columns, image.shape[1] - 1)
+    return np.asarray(band[rows, columns])
 
 
 def _beside(

@@ -141,7 +141,9 @@ def tune_pruner(
     if unlabelled is None and not both:
         raise ValueError("good and bad boxes are needed, or unlabelled ones with their prior")
     count = min(int(labels.good.sum()), int((~labels.good).sum()))
-    folds = _folds(labels, recipe, seed) if both and count >= recipe.fewest else []
+    folds = (
+        _folds(labels, recipe, seed) if both and recipe.folds > 1 and count >= recipe.fewest else []
+    )
     job = _Job(start, reporter, recipe, unlabelled, prior, seed, device or torch.device("cpu"))
     steps = job.steps(len(labels))
     reporter.stage("fitting the pruner", steps * (1 + len(folds)))

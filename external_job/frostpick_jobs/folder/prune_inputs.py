@@ -1,0 +1,149 @@
+"""Inputs of a pruning job on a folder: picks with micrographs, or extracted particles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostpick.errors import ConfigError, InputError
+from frostpick.images.content import ImageFileError
+from frostpick.images.stack import Stack
+from frostpick.types import LocalFile, Micrograph, ParticleStack
+from frostpick_jobs.formats import read_pick_files, read_star_blocks
+from frostpick_jobs.formats.particle_star import ParticleRows, read_particles
+from frostpick_jobs.headers import with_header
+from frostpick_jobs.host import Candidates, Judged
+from frostpick_jobs.pruning_rows import PickRows, pick_rows
+
+#: What --bad takes for "all that are not good".
+REST = "rest"
+
+
+@dataclass(frozen=True)
+class PruneInputs:
+    """What a user gave on the command line.
+
+    Parameters
+    ----------
+    picks
+        Files, folders and patterns of picks on ``micrographs``.
+    particles
+        A particles STAR file, or a stack of images; not with ``picks``.
+    good, bad
+        Files of known particles and of known non-particles: picks, or particles STAR
+        files. ``bad`` may be ``rest``: all input that is not good.
+    """
+
+    micrographs: Sequence[Micrograph]
+    picks: tuple[str, ...] = ()
+    particles: Path | None = None
+    good: tuple[str, ...] = ()
+    bad: tuple[str, ...] = ()
+    pixel_size_A: float | None = None
+
+    def check(self) -> None:
+        """Raise `ConfigError` where the inputs do not go together."""
+        if bool(self.picks) == (self.particles is not None):
+            raise ConfigError(
+                "give either --picks with their --micrographs, or --particles; not "
+                + ("both" if self.picks else "neither")
+            )
+        if self.picks and not self.micrographs:
+            raise ConfigError("picks need the micrographs they lie on; give --micrographs")
+        if self.bad == (REST,) and not self.good:
+            raise ConfigError("--bad rest means all that is not good; give --good")
+
+    @property
+    def is_stack(self) -> bool:
+        """True when ``particles`` is a stack of images rather than a STAR file."""
+        return self.particles is not None and self.particles.suffix.lower() in (".mrcs", ".mrc")
+
+    @cached_property
+    def pick_rows(self) -> PickRows:
+        """The picks as one table."""
+        return self._rows_of(self.picks)
+
+    @cached_property
+    def particle_rows(self) -> ParticleRows:
+        """The rows of the particles STAR file."""
+        assert self.particles is not None
+        return read_particles(self.particles, self.pixel_size_A)
+
+    def candidates(self) -> Candidates:
+        """Return the rows to decide on."""
+        if self.picks:
+            return self.pick_rows.candidates(self.micrographs)
+        assert self.particles is not None
+        if self.is_stack:
+            return self._stack(self.particles)
+        return Candidates(rows=len(self.particle_rows), stacks=self.particle_rows.stacks())
+
+    def judged(self) -> Judged:
+        """Return the labels."""
+        good = self._labels(self.good) if self.good else None
+        if not self.bad:
+            return Judged(good)
+        return Judged(good, self._rest() if self.bad == (REST,) else self._labels(self.bad))
+
+    def _labels(self, files: tuple[str, ...]) -> Candidates:
+        with_images = [Path(f) for f in files if self.particles is not None and _has_images(f)]
+        if len(with_images) == len(files):
+            parts = [read_particles(f, self.pixel_size_A) for f in with_images]
+            stacks = [stack for part in parts for stack in part.stacks()]
+            return Candidates(rows=sum(map(len, parts)), stacks=stacks)
+        if not self.micrographs:
+            raise ConfigError(
+                f"{files[0]}: coordinates; expected particles with images (rlnImageName), or give "
+                "the --micrographs that they lie on"
+            )
+        return self._rows_of(files).candidates(self.micrographs)
+
+    def _rest(self) -> Candidates:
+        if self.picks:
+            rows = self.pick_rows.rows_not_in(self._rows_of(self.good))
+            return self.pick_rows.candidates(self.micrographs, rows)
+        if self.is_stack:
+            raise ConfigError("--bad rest needs a particles STAR file with --particles")
+        known: set[str] = set()
+        for file in self.good:
+            known.update(read_particles(Path(file), self.pixel_size_A).image)
+        rest = [row for row, image in enumerate(self.particle_rows.image) if image not in known]
+        if len(rest) == len(self.particle_rows):
+            raise InputError(
+                f"{self.good[0]}: no image of it is among the input; expected a selection of "
+                f"{self.particles}"
+            )
+        at: NDArray[np.int64] = np.array(rest, np.int64)
+        return Candidates(len(self.particle_rows), stacks=self.particle_rows.stacks(rows=at))
+
+    def _rows_of(self, files: tuple[str, ...]) -> PickRows:
+        warned: set[tuple[float, float]] = set()
+        return pick_rows(
+            read_pick_files(files),
+            self.micrographs,
+            lambda micrograph: with_header(micrograph, self.pixel_size_A, warned),
+        )
+
+    def _stack(self, path: Path) -> Candidates:
+        try:
+            stack = Stack.open(path)
+        except (ImageFileError, OSError) as error:
+            raise InputError(f"{path}: {error}") from error
+        pixel = self.pixel_size_A or stack.header.pixel_size_A
+        if pixel is None:
+            raise InputError(f"{path}: its header tells no pixel size; give --pixel-size")
+        rows = np.arange(stack.sections)
+        return Candidates(len(rows), stacks=[ParticleStack(LocalFile(path), rows, rows, pixel)])
+
+
+def _has_images(file: str) -> bool:
+    path = Path(file)
+    if path.suffix.lower() != ".star" or not path.is_file():
+        return False
+    blocks = read_star_blocks(path, ("rlnImageName",))
+    return any("rlnImageName" in table.columns for table in blocks.values())

@@ -1,0 +1,122 @@
+"""Rows of picks for a pruning job, from tables of any host: every row exactly once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from frostpick.types import Micrograph, Picks
+from frostpick_jobs.formats import PickTable
+from frostpick_jobs.host import Candidates
+from frostpick_jobs.name_matching import match_names
+
+#: Picks nearer than this many pixels are the same pick written by two programs.
+SAME_PX = 2.0
+
+Complete = Callable[[Micrograph], Micrograph]
+
+
+@dataclass(frozen=True)
+class PickRows:
+    """Picks of several files as one table, rows numbered through in their order.
+
+    Parameters
+    ----------
+    name
+        ``(n,)`` micrograph as the file names it.
+    micrograph_id
+        ``(n,)`` id of the job's micrograph; empty where there is none.
+    x_px, y_px
+        ``(n,)`` centres in pixels of that micrograph.
+    """
+
+    name: tuple[str, ...]
+    micrograph_id: tuple[str, ...]
+    x_px: NDArray[np.float64]
+    y_px: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+    def candidates(
+        self, micrographs: Sequence[Micrograph], rows: NDArray[np.int64] | None = None
+    ) -> Candidates:
+        """Return the rows, or some of them, by micrograph in the job's order."""
+        by_id: dict[str, list[int]] = defaultdict(list)
+        for row in range(len(self)) if rows is None else rows.tolist():
+            if self.micrograph_id[row]:
+                by_id[self.micrograph_id[row]].append(row)
+        picks = []
+        for micrograph in micrographs:
+            at = np.array(by_id.get(micrograph.id, ()), np.int64)
+            if len(at):
+                own = Picks.from_xy(micrograph.id, self.x_px[at], self.y_px[at], row=at)
+                picks.append((micrograph, own))
+        return Candidates(rows=len(self), picks=picks)
+
+    def rows_not_in(self, others: PickRows) -> NDArray[np.int64]:
+        """Return the rows that lie within `SAME_PX` of no row of another table."""
+        theirs: dict[str, list[int]] = defaultdict(list)
+        for row, one in enumerate(others.micrograph_id):
+            theirs[one].append(row)
+        left = []
+        trees = {
+            one: cKDTree(np.column_stack([others.x_px[at], others.y_px[at]]))
+            for one, at in theirs.items()
+        }
+        for row, one in enumerate(self.micrograph_id):
+            if not one:
+                continue
+            if one not in trees or trees[one].query([self.x_px[row], self.y_px[row]])[0] > SAME_PX:
+                left.append(row)
+        return np.array(left, np.int64)
+
+
+def pick_rows(
+    tables: Sequence[PickTable],
+    micrographs: Sequence[Micrograph],
+    complete: Complete | None = None,
+) -> PickRows:
+    """Return all rows of tables; aligned particles are re-centred.
+
+    Parameters
+    ----------
+    complete
+        Fills in the pixel size of a micrograph, asked where an alignment needs it.
+
+    Raises
+    ------
+    LabelError
+        Names of the tables cannot be told apart, or fit no micrograph.
+    """
+    names = [name for table in tables for name in table.rows_by_micrograph()]
+    found = match_names(names, [m.id for m in micrographs]) if names else {}
+    by_id = {m.id: m for m in micrographs}
+    x, y = [np.zeros(0)], [np.zeros(0)]
+    for table in tables:
+        tx, ty = table.x_px.copy(), table.y_px.copy()
+        if table.shift_A is not None and table.shift_A.any():
+            for name, rows in table.rows_by_micrograph().items():
+                if name not in found:
+                    continue
+                micrograph = by_id[found[name]]
+                size = table.pixel_size_A[rows[0]] if table.pixel_size_A is not None else np.nan
+                if not size > 0:
+                    full = complete(micrograph) if complete is not None else micrograph
+                    size = full.pixel_size_A or np.nan
+                if size > 0:
+                    tx[rows], ty[rows] = table.centres(rows, float(size))
+        x.append(tx)
+        y.append(ty)
+    every = tuple(name for table in tables for name in table.micrograph)
+    return PickRows(
+        every,
+        tuple(found.get(name, "") for name in every),
+        np.concatenate(x),
+        np.concatenate(y),
+    )
