@@ -1,4 +1,4 @@
-"""``frostpick-relion-train`` and ``-pick``: programs for the External job of RELION.
+"""``frostpick-relion-train``, ``-pick`` and ``-prune``: programs for the External job of RELION.
 
 RELION never looks at the exit status: a job that leaves no exit file in its
 folder runs for ever. So this module imports next to nothing, finds the folder in
@@ -14,12 +14,12 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, get_args
 
 from frostpick_jobs.relion import markers
 from frostpick_jobs.relion.arguments import parallel_rank
 
-Task = Literal["train", "pick"]
+Task = Literal["train", "pick", "prune"]
 
 
 def train_main() -> NoReturn:
@@ -30,6 +30,11 @@ def train_main() -> NoReturn:
 def pick_main() -> NoReturn:
     """Pick micrographs in a RELION External job."""
     sys.exit(guarded("pick", sys.argv[1:]))
+
+
+def prune_main() -> NoReturn:
+    """Prune coordinates or particles in a RELION External job."""
+    sys.exit(guarded("prune", sys.argv[1:]))
 
 
 def guarded(task: Task, argv: Sequence[str]) -> int:
@@ -84,10 +89,11 @@ def _sentence(error: BaseException) -> str:
 
 
 def main() -> NoReturn:
-    """``python -m frostpick_jobs.cli.relion pick|train ...``: the same without installation."""
-    if len(sys.argv) > 1 and sys.argv[1] in ("train", "pick"):
-        sys.exit(guarded("train" if sys.argv[1] == "train" else "pick", sys.argv[2:]))
-    print("frostpick: the first word is train or pick", file=sys.stderr)
+    """``python -m frostpick_jobs.cli.relion pick|train|prune ...``: without installation."""
+    tasks = get_args(Task)
+    if len(sys.argv) > 1 and sys.argv[1] in tasks:
+        sys.exit(guarded(tasks[tasks.index(sys.argv[1])], sys.argv[2:]))
+    print(f"frostpick: the first word is one of {', '.join(tasks)}", file=sys.stderr)
     sys.exit(os.EX_USAGE)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from frostpick._version import __version__
-from frostpick.config import PickSettings, Settings, TrainSettings, resolve
+from frostpick.config import PickSettings, PruneSettings, Settings, TrainSettings, resolve
 from frostpick.errors import ConfigError
 from frostpick_jobs.cli.options import add_argparse_options, values_from_namespace
 from frostpick_jobs.relion.arguments import JobArguments, JobParser, job_arguments
@@ -19,7 +19,18 @@ logger = logging.getLogger(__name__)
 #: Exit status of a program that found its job already running.
 BUSY = 75
 
-_KINDS: dict[str, type[Settings]] = {"train": TrainSettings, "pick": PickSettings}
+_KINDS: dict[str, type[Settings]] = {
+    "train": TrainSettings,
+    "pick": PickSettings,
+    "prune": PruneSettings,
+}
+#: Labels that name files, beside the settings of a task.
+_FILES: dict[str, Mapping[str, str]] = {
+    "prune": {
+        "good": "Known particles: a particles or coordinates STAR file, as the input is.",
+        "bad": "Known non-particles; rest takes all input that is not good.",
+    },
+}
 _EPILOG = (
     "Every option is a parameter label of the External job, without its dashes. "
     "Yes and no are values of switches; an empty value is as if the label was not given. "
@@ -27,18 +38,20 @@ _EPILOG = (
 )
 
 
-def run_relion_job(task: Literal["train", "pick"], argv: Sequence[str]) -> int:
+def run_relion_job(task: Literal["train", "pick", "prune"], argv: Sequence[str]) -> int:
     """Run one External job and return the exit status of the program."""
     log_to_run_files()
     arguments, settings = read_command_line(task, argv)
     logger.info("frostpick %s: %s in %s", __version__, task, arguments.prefix)
-    needed = ("in_coords", "in_parts") if task == "train" else ()
+    needed = () if task == "pick" else ("in_coords", "in_parts")
     for name in arguments.unused(needed):
         logger.warning("input --%s is not used by this job", name)
     from frostpick_jobs.lifecycle import run_job
     from frostpick_jobs.relion.host import RelionHost
     from frostpick_jobs.tasks import run_pick, run_train
 
+    if isinstance(settings, PruneSettings):
+        return _prune(arguments, settings)
     if isinstance(settings, TrainSettings):
         training = settings
         host = RelionHost(
@@ -57,6 +70,22 @@ def run_relion_job(task: Literal["train", "pick"], argv: Sequence[str]) -> int:
     return status if host.ended else BUSY
 
 
+def _prune(arguments: JobArguments, settings: PruneSettings) -> int:
+    from frostpick_jobs.lifecycle import run_job
+    from frostpick_jobs.relion.prune_host import RelionPruneHost
+    from frostpick_jobs.tasks.prune import run_prune
+
+    files = arguments.files
+    host = RelionPruneHost(
+        arguments,
+        good=files.get("good"),
+        bad=files.get("bad"),
+        pixel_size_A=settings.pixel_size,
+    )
+    status = run_job(host, lambda: run_prune(host, settings), debug=arguments.debug)
+    return status if host.ended else BUSY
+
+
 def read_command_line(task: str, argv: Sequence[str]) -> tuple[JobArguments, Settings]:
     """Return RELION's arguments and the resolved settings.
 
@@ -71,8 +100,11 @@ def read_command_line(task: str, argv: Sequence[str]) -> tuple[JobArguments, Set
     parser = JobParser(prog=f"frostpick-relion-{task}", epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=__version__)
     add_argparse_options(parser, kind)
+    files = _FILES.get(task, {})
+    for name, text in files.items():
+        parser.add_argument(f"--{name}", metavar="FILE", nargs="?", help=text)
     namespace = parser.read(argv)
-    arguments = job_arguments(namespace)
+    arguments = job_arguments(namespace, files)
     typed = values_from_namespace(namespace, kind)
     if arguments.device is not None:
         if typed.get("device", arguments.device) != arguments.device:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.runtime.atomic import write_text
-from frostpick.types import REASONS, Decisions
+from frostpick.types import Decisions
 from frostpick_jobs.folder.prune_inputs import PruneInputs
 from frostpick_jobs.formats import StarTable, write_star_blocks
+from frostpick_jobs.formats.decision_table import write_decision_table
 from frostpick_jobs.formats.star_rows import copy_rows
 
 KEPT, REJECTED, VERIFIED, SCORES = "kept.star", "rejected.star", "verified.star", "scores.csv"
@@ -25,7 +23,7 @@ def write_decisions(out: Path, inputs: PruneInputs, decisions: Decisions, *, ver
     Particles of a STAR file are written line by line as they stand there, with its optics
     table; picks as whole pixels with the score as figure of merit.
     """
-    write_text(out / SCORES, _scores(inputs, decisions))
+    _write_scores(out / SCORES, inputs, decisions)
     if verify:
         _write(out / VERIFIED, inputs, decisions, np.ones(len(decisions), np.bool_))
         return
@@ -56,31 +54,13 @@ def _write(
     write_star_blocks(path, [StarTable("", columns)])
 
 
-def _scores(inputs: PruneInputs, decisions: Decisions) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    spread = bool(np.isfinite(decisions.spread).any())
-    kind = "micrograph" if inputs.picks else "image"
-    position = ["x_px", "y_px"] if inputs.picks else []
-    told = ["score", "probability", *(["spread"] if spread else []), "keep", "reason"]
-    writer.writerow(["row", kind, *position, *told])
-    for row in range(len(decisions)):
-        place: list[str] = []
-        if inputs.picks:
-            picks = inputs.pick_rows
-            name = picks.micrograph_id[row] or picks.name[row]
-            place = [f"{picks.x_px[row]:.3f}", f"{picks.y_px[row]:.3f}"]
-        elif inputs.is_stack:
-            name = f"{row + 1:06d}@{inputs.particles}"
-        else:
-            name = inputs.particle_rows.image[row]
-        numbers = [_number(decisions.score[row]), _number(decisions.probability[row])]
-        if spread:
-            numbers.append(_number(decisions.spread[row]))
-        reason = REASONS[int(decisions.reason[row])]
-        writer.writerow([row, name, *place, *numbers, int(decisions.keep[row]), reason])
-    return text.getvalue()
-
-
-def _number(value: float) -> str:
-    return f"{value:.5g}" if np.isfinite(value) else ""
+def _write_scores(path: Path, inputs: PruneInputs, decisions: Decisions) -> None:
+    if inputs.picks:
+        rows = inputs.pick_rows
+        names = [own or name for own, name in zip(rows.micrograph_id, rows.name, strict=True)]
+        write_decision_table(path, decisions, names, (rows.x_px, rows.y_px), named="micrograph")
+    elif inputs.is_stack:
+        images = [f"{row + 1:06d}@{inputs.particles}" for row in range(len(decisions))]
+        write_decision_table(path, decisions, images)
+    else:
+        write_decision_table(path, decisions, inputs.particle_rows.image)

@@ -62,7 +62,7 @@ def write_star_list(
     return dropped
 
 
-def write_micrograph_star(path: Path, picks: Picks, shape: Shape) -> int:
+def write_micrograph_star(path: Path, picks: Picks, shape: Shape | None) -> int:
     """Write the given picks of one micrograph for RELION, and return how many are left out.
 
     Every row of ``picks`` that lies on the image is written, selected or not; without

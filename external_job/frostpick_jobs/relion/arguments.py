@@ -6,8 +6,8 @@ import argparse
 import difflib
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -43,6 +43,8 @@ class JobArguments:
         YAML file with settings.
     debug
         Whether a failure shows its traceback.
+    files
+        Files of the task's own labels, by label; those not given are absent.
     """
 
     job: Path
@@ -55,6 +57,7 @@ class JobArguments:
     threads: str | None = None
     config: str | None = None
     debug: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def unused(self, needed: Sequence[str]) -> tuple[str, ...]:
         """Return the inputs that were given to a task that reads ``needed`` and micrographs."""
@@ -120,8 +123,11 @@ class JobParser(argparse.ArgumentParser):
         return joined
 
 
-def job_arguments(namespace: argparse.Namespace) -> JobArguments:
-    """Return RELION's arguments of a parsed command line; `ConfigError` without ``--o``."""
+def job_arguments(namespace: argparse.Namespace, files: Iterable[str] = ()) -> JobArguments:
+    """Return RELION's arguments of a parsed command line; `ConfigError` without ``--o``.
+
+    ``files`` are labels of the task that name files.
+    """
     given = {name: _given(namespace, name) for name in (*_INPUTS, "o", "j", "gpu", "config")}
     folder = given["o"]
     if folder is None:
@@ -137,6 +143,7 @@ def job_arguments(namespace: argparse.Namespace) -> JobArguments:
         threads=given["j"],
         config=given["config"],
         debug=str(_given(namespace, "debug")).lower() in ("yes", "true", "on", "y", "1"),
+        files={name: text for name in files if (text := _given(namespace, name)) is not None},
     )
 
 

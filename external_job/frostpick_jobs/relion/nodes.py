@@ -18,19 +18,22 @@ class NodeKind(enum.Enum):
     COORDINATES = "coordinates"
     LOGFILE = "logfile"
     MODEL = "model"
+    PARTICLES = "particles"
 
 
 # 3.1 knows no integer for a picker's model; 4 and 5 take any label.
-_INTEGERS = {NodeKind.COORDINATES: 2, NodeKind.LOGFILE: 13}
+_INTEGERS = {NodeKind.COORDINATES: 2, NodeKind.LOGFILE: 13, NodeKind.PARTICLES: 3}
 _MODEL_LABEL = "ParamsData.safetensors.frostpick.model"
 _LABELS = {
     Generation.RELION_4: {
         NodeKind.COORDINATES: "MicrographsCoords.star.relion",
+        NodeKind.PARTICLES: "ParticlesData.star.relion",
         NodeKind.LOGFILE: "LogFile.pdf.relion",
         NodeKind.MODEL: _MODEL_LABEL,
     },
     Generation.RELION_5: {
         NodeKind.COORDINATES: "MicrographCoordsGroup.star.relion",
+        NodeKind.PARTICLES: "ParticleGroupMetadata.star.relion",
         NodeKind.LOGFILE: "LogFile.pdf.relion",
         NodeKind.MODEL: _MODEL_LABEL,
     },

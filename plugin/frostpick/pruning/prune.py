@@ -178,7 +178,7 @@ def _prepare_picks(
     near = np.minimum.reduce([picks.x_px, picks.y_px, nx - 1 - picks.x_px, ny - 1 - picks.y_px])
     limit = plan.border * plan.geometry.diameter_A / pixel
     # A centre off the image is at its edge whatever the border.
-    edge = (near < limit) | (near < -0.5)
+    edge = (near < limit) | (near <= -0.5)
     return PreparedGroup(
         Boxes.concat(list(parts), plan.geometry.side),
         picks.x_px * pixel,
