@@ -6,12 +6,13 @@ import json
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from frostpick.config import PickSettings, Settings, TrainSettings, resolve
+from frostpick.config import PickSettings, PruneSettings, Settings, TrainSettings, resolve
 from frostpick.errors import JobStopped
 from frostpick_jobs.cli.config_file import read_config
 from frostpick_jobs.cli.console import log_to_terminal
@@ -135,6 +136,63 @@ def pick(
     _on_server(url, lambda s: run.pick(s, request, settings, spool=spool, debug=debug))
 
 
+def prune(
+    *,
+    project: Project,
+    workspace: Workspace = None,
+    particles: Annotated[
+        list[str] | None,
+        typer.Option("--particles", help="Particles to prune, such as J12.particles."),
+    ] = None,
+    micrographs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--micrographs",
+            help="Cut the boxes from these, such as J10.exposures, for picks without images.",
+        ),
+    ] = None,
+    good: Annotated[
+        list[str] | None,
+        typer.Option("--good", help="Known particles, such as J14.particles_selected."),
+    ] = None,
+    bad: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bad",
+            help="Known non-particles, such as J14.particles_excluded; rest takes all that "
+            "is not good.",
+        ),
+    ] = None,
+    job: Job = None,
+    title: Title = "",
+    blob: Blob = "micrograph_blob",
+    flip_y: FlipY = False,
+    url: Url = None,
+    spool: Spool = None,
+    debug: Debug = False,
+    config: Path | None = None,
+    values: dict[str, Any],
+) -> None:
+    """Split particles into kept and rejected ones; every other slot passes through."""
+    log_to_terminal()
+    settings = _resolve(PruneSettings, config, values)
+    rest = [one.strip() for one in bad or ()] == ["rest"]
+    again = _command("prune", PruneSettings, values, config, project, url, blob, flip_y, spool)
+    again += " --bad rest" if rest else ""
+    request = _request(
+        "prune", project, workspace, job, micrographs, particles, title, blob, flip_y, again
+    )
+    request = replace(
+        request,
+        good=tuple(parse_output(one, "--good") for one in good or ()),
+        bad=() if rest else tuple(parse_output(one, "--bad") for one in bad or ()),
+        bad_is_rest=rest,
+    )
+    from frostpick_jobs.cryosparc import run
+
+    _on_server(url, lambda s: run.prune(s, request, settings, spool=spool, debug=debug))
+
+
 @app.command("selftest")
 def selftest(
     project: Project,
@@ -164,6 +222,7 @@ def selftest(
 
 app.command("train")(command_with_settings(TrainSettings, train))
 app.command("pick")(command_with_settings(PickSettings, pick))
+app.command("prune")(command_with_settings(PruneSettings, prune))
 
 
 def _on_server(url: str | None, action: Callable[[Server], int]) -> NoReturn:

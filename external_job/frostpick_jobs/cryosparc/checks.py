@@ -15,6 +15,7 @@ from frostpick_jobs.cryosparc.connect import Server
 from frostpick_jobs.cryosparc.errors import ServerError
 from frostpick_jobs.cryosparc.exposures import ORIGINAL, Exposures, read_exposures
 from frostpick_jobs.cryosparc.inputs import (
+    GOOD,
     MICROGRAPHS,
     PARTICLES,
     exposure_slots,
@@ -46,6 +47,10 @@ def check_request(server: Server, request: JobRequest) -> None:
     if existing is not None:
         _check_existing(existing)
     micrographs = _sources(existing, "exposure", MICROGRAPHS, request.micrographs)
+    if request.task == "prune":
+        _check_pruning(server, request, existing, bool(micrographs))
+    if request.task == "prune" and not micrographs:
+        return
     if not micrographs:
         where = "" if existing is None else f"{existing.uid} has no micrographs connected; "
         raise InputError(f"{where}give them with --micrographs, such as J10.exposures")
@@ -168,6 +173,29 @@ def _read_exposures(
     if len(exposures) == 0:
         raise InputError(f"{', '.join(map(str, sources))}: no exposures in it")
     return exposures
+
+
+def _check_pruning(
+    server: Server, request: JobRequest, existing: JobView | None, on_micrographs: bool
+) -> None:
+    sources = _sources(existing, "particle", PARTICLES, request.particles)
+    if not sources:
+        raise InputError("no particles to prune; give them with --particles J12.particles")
+    examples = None if existing is None else existing.inputs.get(GOOD)
+    good = bool(request.good or (examples is not None and examples.links))
+    if request.bad_is_rest and not good:
+        raise InputError("--bad rest means all that is not good; give --good, such as J9.particles")
+    if request.bad and not good:
+        raise InputError("bad examples without good ones; give some particles with --good")
+    slot = "location" if on_micrographs else "blob"
+    for source in (*sources, *request.good, *request.bad):
+        output = check_source(server, request.project, source, "particle", ())
+        if slot not in output.filled:
+            raise InputError(
+                f"{source} has no slot {slot!r} with data; it has: "
+                f"{', '.join(filled_slots(output))}; extract the particles, or give the "
+                "--micrographs that they lie on"
+            )
 
 
 def _check_particles(

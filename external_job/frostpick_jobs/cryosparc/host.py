@@ -43,7 +43,7 @@ from frostpick_jobs.cryosparc.sources import find_project_files
 from frostpick_jobs.cryosparc.summary import pick_summary, table
 from frostpick_jobs.cryosparc.uids import job_seed
 from frostpick_jobs.cryosparc.watch import StatusWatch
-from frostpick_jobs.cryosparc.wiring import PICKS
+from frostpick_jobs.cryosparc.wiring import KEPT, PICKS
 from frostpick_jobs.host import Delivery, Host, MicrographOutput, Outcome
 from frostpick_jobs.progress import terminal_reporter
 
@@ -143,15 +143,18 @@ class CryoSPARCHost(Host):
 
     def deliver(self, delivery: Delivery) -> None:
         """Save the outputs, the record and the pictures, and complete the job."""
-        check = self.reporter.check
         if delivery.model is not None:
             self._deliver_model(delivery)
         else:
             self._deliver_picks(delivery)
         save_record(self.job, delivery.record)
         self._show_pictures(delivery)
+        self._complete()
+
+    def _complete(self) -> None:
+        """Complete the job, unless somebody has stopped it by now."""
         self._watch.ask()
-        check()
+        self.reporter.check()
         self._watch.close()
         self._close_events()
         self.job.complete()
@@ -246,6 +249,8 @@ class CryoSPARCHost(Host):
         ]
         chosen = (on_micrograph or pictures)[0]
         output = PICKS if delivery.model is None else None
+        if delivery.decisions is not None:
+            output = KEPT
         try:
             self.job.server.call(
                 "set the pictures",

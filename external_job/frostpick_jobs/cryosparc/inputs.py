@@ -12,9 +12,13 @@ from frostpick_jobs.cryosparc.job_view import InputView, JobView, Link, OutputVi
 
 MICROGRAPHS = "micrographs"
 PARTICLES = "particles"
+#: Examples of a pruning job.
+GOOD, BAD = "particles_good", "particles_bad"
 #: Connects a picking job to the job that trained its model, for the graph alone.
 TRAINING = "training"
 MODEL = "model"
+
+_OTHERS = (TRAINING, GOOD, BAD)
 
 OPTIONAL_EXPOSURE_SLOTS = ("mscope_params", "ctf")
 OPTIONAL_PARTICLE_SLOTS = ("alignments2D",)
@@ -28,7 +32,7 @@ def find_input(view: JobView, type: str, name: str) -> InputView | None:
     InputError
         There are several and none has our name.
     """
-    of_type = {n: one for n, one in view.inputs.items() if one.type == type and n != TRAINING}
+    of_type = {n: one for n, one in view.inputs.items() if one.type == type and n not in _OTHERS}
     if name in of_type:
         return of_type[name]
     if len(of_type) > 1:
@@ -48,6 +52,12 @@ def exposure_slots(available: Sequence[str], image_slot: str) -> list[str]:
 def particle_slots(available: Sequence[str]) -> list[str]:
     """Return the slots to load of a particle output or connection."""
     return ["location", *(slot for slot in OPTIONAL_PARTICLE_SLOTS if slot in available)]
+
+
+def pruned_slots(available: Sequence[str], image: str) -> list[str]:
+    """Return the slots to load of particles to prune, ``image`` being what boxes are made from."""
+    wanted = ("location", *OPTIONAL_PARTICLE_SLOTS)
+    return list(dict.fromkeys((image, *(slot for slot in wanted if slot in available))))
 
 
 def load_output(server: Server, project: str, link: Link | Any, slots: Sequence[str]) -> Any:

@@ -8,7 +8,7 @@ from typing import Literal
 from frostpick_jobs.cryosparc.exposures import ORIGINAL
 from frostpick_jobs.cryosparc.references import JobRef, OutputRef
 
-Task = Literal["train", "pick"]
+Task = Literal["train", "pick", "prune"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,9 @@ class JobRequest:
         An External job that exists already.
     micrographs, particles
         Outputs to connect; may be empty with ``job``.
+    good, bad, bad_is_rest
+        Outputs with known particles and non-particles, for pruning; with ``bad_is_rest``
+        all particles that are not good are bad.
     image_slot
         Slot of the image to read.
     model_job
@@ -41,6 +44,9 @@ class JobRequest:
     job: str | None = None
     micrographs: tuple[OutputRef, ...] = ()
     particles: tuple[OutputRef, ...] = ()
+    good: tuple[OutputRef, ...] = ()
+    bad: tuple[OutputRef, ...] = ()
+    bad_is_rest: bool = False
     image_slot: str = ORIGINAL
     model_job: JobRef | None = None
     title: str = ""

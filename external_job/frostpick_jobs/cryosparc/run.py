@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frostpick._version import __version__
-from frostpick.config import PickSettings, TrainSettings
+from frostpick.config import PickSettings, PruneSettings, Settings, TrainSettings
 from frostpick.errors import ConfigError
 from frostpick_jobs.cryosparc.checks import check_request
 from frostpick_jobs.cryosparc.connect import Server
@@ -101,6 +101,35 @@ def pick(
     return run_job(host, lambda: run_pick(host, settings), debug=debug)
 
 
+def prune(
+    server: Server,
+    request: JobRequest,
+    settings: PruneSettings,
+    *,
+    spool: Path | None = None,
+    debug: bool = False,
+    tempo: Tempo = Tempo(),
+) -> int:
+    """Prune particles in an External job; return the exit code.
+
+    Raises
+    ------
+    FrostpickError
+        Before the job was there: nothing was created, unless the sentence names a job.
+    """
+    from frostpick.models.pruner import load_pruner
+    from frostpick.pruning.plan import plan_pruning
+    from frostpick_jobs.cryosparc.prune_host import CryoSPARCPruneHost
+    from frostpick_jobs.tasks.prune import run_prune
+
+    check_request(server, request)
+    plan_pruning(load_pruner(settings.pruner), settings)
+    host = _host(
+        server, request, settings, None, settings.diameter, spool, tempo, CryoSPARCPruneHost
+    )
+    return run_job(host, lambda: run_prune(host, settings), debug=debug)
+
+
 def _with_model(
     server: Server, request: JobRequest, text: str, nothing: str | None
 ) -> tuple[JobRequest, PickingModel | None]:
@@ -116,11 +145,12 @@ def _with_model(
 def _host(
     server: Server,
     request: JobRequest,
-    settings: TrainSettings | PickSettings,
+    settings: Settings,
     model: PickingModel | None,
     diameter_A: float | None,
     spool: Path | None,
     tempo: Tempo,
+    kind: type[CryoSPARCHost] = CryoSPARCHost,
 ) -> CryoSPARCHost:
     described = replace(
         request,
@@ -130,7 +160,7 @@ def _host(
     with StopSignals() as signals:
         check: Callable[[], None] = signals.raise_if_received
         job = prepare_job(server, described, check)
-    return CryoSPARCHost(
+    return kind(
         job,
         described,
         spool_folder(server.url, job.project, job.uid, spool),

@@ -12,7 +12,15 @@ from frostpick_jobs.cryosparc.checks import look_at
 from frostpick_jobs.cryosparc.connect import Server
 from frostpick_jobs.cryosparc.errors import ServerError, detail
 from frostpick_jobs.cryosparc.exposures import ORIGINAL
-from frostpick_jobs.cryosparc.inputs import MICROGRAPHS, MODEL, PARTICLES, TRAINING, find_input
+from frostpick_jobs.cryosparc.inputs import (
+    BAD,
+    GOOD,
+    MICROGRAPHS,
+    MODEL,
+    PARTICLES,
+    TRAINING,
+    find_input,
+)
 from frostpick_jobs.cryosparc.job import ExternalJob
 from frostpick_jobs.cryosparc.model_files import has_model_output
 from frostpick_jobs.cryosparc.references import OutputRef
@@ -22,6 +30,8 @@ log = logging.getLogger(__name__)
 
 PICKS = "particles"
 ALL_PICKS = "particles_all"
+#: Outputs of a pruning job.
+KEPT, REJECTED = "particles_kept", "particles_rejected"
 
 Slots = list[dict[str, Any]]
 Check = Callable[[], None]
@@ -87,6 +97,9 @@ def _given_up(job: ExternalJob, text: str) -> str:
 
 
 def _wire(job: ExternalJob, request: JobRequest, check: Check) -> None:
+    if request.task == "prune":
+        _wire_pruning(job, request, check)
+        return
     exposures = _input(job, "exposure", MICROGRAPHS, _exposure_slots(request), "Micrographs")
     _connect(job, exposures, request.micrographs, check)
     if request.task == "train":
@@ -110,6 +123,33 @@ def _wire(job: ExternalJob, request: JobRequest, check: Check) -> None:
         raise ServerError(f"{job} cannot start, these inputs are not met: {', '.join(errors)}")
 
 
+def _wire_pruning(job: ExternalJob, request: JobRequest, check: Check) -> None:
+    """Particles in, the same rows out in two parts; all their other slots pass through."""
+    if request.micrographs or find_input(job.look(), "exposure", MICROGRAPHS) is not None:
+        exposures = _input(job, "exposure", MICROGRAPHS, _exposure_slots(request), "Micrographs")
+        _connect(job, exposures, request.micrographs, check)
+        own = "location"
+    else:
+        own = "blob"
+    others = [slot for slot in ("location", "alignments2D") if slot != own]
+    slots = [shim.slot(own, own), *map(_optional, others)]
+    particles = _input(job, "particle", PARTICLES, slots, "Particles to prune")
+    _connect(job, particles, request.particles, check)
+    for name, sources, title in (
+        (GOOD, request.good, "Known particles"),
+        (BAD, request.bad, "Known non-particles"),
+    ):
+        if sources:
+            _input(job, "particle", name, slots, title)
+            _connect(job, name, sources, check)
+    check()
+    _output(job, "particle", KEPT, [shim.slot(own, own)], particles, "Particles kept")
+    _output(job, "particle", REJECTED, [shim.slot(own, own)], particles, "Particles rejected")
+    errors = job.look().errors
+    if errors:
+        raise ServerError(f"{job} cannot start, these inputs are not met: {', '.join(errors)}")
+
+
 def _exposure_slots(request: JobRequest) -> Slots:
     names = dict.fromkeys((ORIGINAL, request.image_slot))
     slots = [shim.slot(name, ORIGINAL) for name in names]
@@ -122,7 +162,10 @@ def _optional(name: str) -> dict[str, Any]:
 
 def _input(job: ExternalJob, type: str, name: str, slots: Slots, title: str) -> str:
     """Return the name of the job's input of a type; made where there is none."""
-    existing = find_input(job.look(), type, name)
+    view = job.look()
+    existing = view.inputs.get(name) or (
+        None if name in (GOOD, BAD) else find_input(view, type, name)
+    )
     if existing is not None:
         return existing.name
     job.server.call(
