@@ -10,10 +10,12 @@ from frostpick.models.blob import DifferenceOfGaussians
 from frostpick.models.conv import ConvNet
 from frostpick.models.deepem import LAYOUTS, DeepEM
 from frostpick.models.dense import DenseNetwork
+from frostpick.models.dilated import DilatedResNet
 from frostpick.models.exemplar import ExemplarNetwork
 from frostpick.models.resnet import ResNet8
 
 NETWORKS: Mapping[str, Callable[..., DenseNetwork]] = {
+    "dilated": DilatedResNet,
     "resnet8": ResNet8,
     "conv31": partial(ConvNet, 31),
     "conv63": partial(ConvNet, 63),

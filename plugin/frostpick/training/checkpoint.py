@@ -31,6 +31,29 @@ def as_saved(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torc
     return {f"{prefix}{k}": v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
 
 
+def part_of(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """Return the tensors whose names begin with ``prefix``, without it."""
+    return {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
+
+
+def optimiser_state(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """Return the moments of an optimiser under names that `restore_optimiser` reads."""
+    tensors: dict[str, torch.Tensor] = {}
+    for index, entry in optimiser.state_dict()["state"].items():
+        tensors |= as_saved(entry, f"optimiser.{index}.")
+    return tensors
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, torch.Tensor]) -> None:
+    """Put back what `optimiser_state` returned."""
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in part_of(state, "optimiser.").items():
+        index, name = key.split(".", 1)
+        moments.setdefault(int(index), {})[name] = value.clone()
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": moments, "param_groups": groups})
+
+
 def save_checkpoint(
     folder: Path, key: str, tensors: Mapping[str, torch.Tensor], progress: Mapping[str, Any]
 ) -> None:

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 from frostpick.models.dense import DenseNetwork
 from frostpick.training.augment import Augmentation, augment
-from frostpick.training.checkpoint import as_saved
+from frostpick.training.checkpoint import (
+    as_saved,
+    optimiser_state,
+    part_of,
+    restore_optimiser,
+)
 from frostpick.training.objectives import OBJECTIVES, SAMPLED, SAMPLED_LOCATIONS
 from frostpick.training.tiles import Targets, TileSampler, turn_tiles
 
@@ -164,24 +169,12 @@ class Trainer:
         """Return every tensor the next step depends on."""
         tensors = as_saved(self.network.state_dict(), "network.")
         tensors |= as_saved(self.average, "average.")
-        for index, entry in self.optimiser.state_dict()["state"].items():
-            tensors |= as_saved(entry, f"optimiser.{index}.")
-        return tensors
+        return tensors | optimiser_state(self.optimiser)
 
     def restore(self, state: Mapping[str, torch.Tensor], done: int) -> None:
         """Continue after ``done`` steps from what `state` returned then."""
-        self.network.load_state_dict(_part(state, "network."))
-        for name, value in _part(state, "average.").items():
+        self.network.load_state_dict(part_of(state, "network."))
+        for name, value in part_of(state, "average.").items():
             self.average[name].copy_(value)
-        moments: dict[int, dict[str, torch.Tensor]] = {}
-        for key, value in _part(state, "optimiser.").items():
-            index, name = key.split(".", 1)
-            moments.setdefault(int(index), {})[name] = value.clone()
-        self.optimiser.load_state_dict(
-            {"state": moments, "param_groups": self.optimiser.state_dict()["param_groups"]}
-        )
+        restore_optimiser(self.optimiser, state)
         self.done = done
-
-
-def _part(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    return {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}

@@ -1,0 +1,271 @@
+"""How ``general``, the default start of every training, was made.
+
+A corpus of simulated micrographs, each with a protein, optics, noise and junk of its own,
+and supervised training on it: every output of the network is on a particle or it is not.
+The same call gives the same weights on one kind of CPU with as many threads, and goes on
+where a stopped one ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from frostpick.errors import JobStopped
+from frostpick.inference.calibration import calibrated
+from frostpick.inference.calibration_fit import fit_calibration
+from frostpick.inference.threshold import choose_threshold
+from frostpick.models.card import ModelCard, NetworkSpec
+from frostpick.models.dense import DenseNetwork
+from frostpick.models.picking_model import PickingModel
+from frostpick.recipes.corpus_files import CorpusImage, make_corpus
+from frostpick.recipes.supervised import SupervisedTrainer
+from frostpick.recipes.supervised_tiles import SupervisedTiles
+from frostpick.runtime.reporter import Reporter
+from frostpick.runtime.threads import resolve_threads
+from frostpick.sampling import Sampling
+from frostpick.training.augment import Augmentation
+from frostpick.training.checkpoint import load_checkpoint, save_checkpoint, training_key
+from frostpick.training.examples import TrainingImage
+from frostpick.training.measure import Found, average_precision, find_in, joined
+from frostpick.training.tiles import TileGeometry
+from frostpick.training.trainer import Schedule
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two saved states.
+SAVE_EVERY_S = 60.0
+#: Lowest logit of a pick while measuring.
+FLOOR = -8.0
+
+
+@dataclass(frozen=True)
+class PickerRecipe:
+    """Numbers of the pretraining; the shipped model has the defaults.
+
+    Parameters
+    ----------
+    seed
+        Of the corpus and of everything else random.
+    micrographs, held_out
+        Size of the corpus; the last ``held_out`` are measured and calibrated on only.
+    steps, measure_every
+        Optimiser steps, and after how many the held-out micrographs are picked.
+    tiles, outputs
+        Tiles a step, and output locations along a side of a tile.
+    on_particle, on_decoy
+        Fractions of the tiles near particles and near decoys.
+    label_radius
+        Radius of a particle's disc in diameters.
+    """
+
+    seed: int = 2026
+    micrographs: int = 3000
+    held_out: int = 60
+    steps: int = 20000
+    measure_every: int = 2000
+    tiles: int = 6
+    outputs: int = 33
+    on_particle: float = 0.35
+    on_decoy: float = 0.25
+    network: str = "dilated"
+    arguments: Mapping[str, int | float | str | bool] = field(default_factory=dict)
+    rate: float = 3e-3
+    warm_up: float = 0.1
+    weight_decay: float = 0.01
+    average: float = 0.999
+    label_radius: float = 0.19
+    px_per_diameter: float = 32.0
+    min_distance: float = 0.5
+    augmentation: Augmentation = field(
+        default_factory=lambda: Augmentation(contrast=0.1, level=0.1, noise=0.2, blur=0.5)
+    )
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A pretrained model and how it came about."""
+
+    model: PickingModel
+    curve: list[dict[str, float]]
+    summary: dict[str, Any]
+
+
+def pretrain_picker(
+    recipe: PickerRecipe,
+    *,
+    spool: Path,
+    reporter: Reporter,
+    threads: int = 0,
+    device: torch.device | None = None,
+) -> Pretrained:
+    """Pretrain a picking model on simulated micrographs.
+
+    Parameters
+    ----------
+    spool
+        Folder for the corpus and the state of an unfinished run.
+    threads
+        CPU threads of the training, and processes that simulate; 0 means all.
+
+    Raises
+    ------
+    ConfigError
+        A run with another recipe is unfinished in ``spool``.
+    JobStopped
+        Asked to stop; the same call goes on.
+    """
+    wall, cpu = time.monotonic(), time.process_time()
+    device = device or torch.device("cpu")
+    torch.set_num_threads(resolve_threads(threads))
+    corpus = make_corpus(
+        spool / f"corpus-{recipe.seed}",
+        recipe.seed,
+        recipe.micrographs,
+        recipe.px_per_diameter,
+        resolve_threads(threads),
+        reporter,
+    )
+    kept, held_out = corpus[: -recipe.held_out], corpus[-recipe.held_out :]
+    trainer = _trainer(recipe, kept, device)
+    curve = _run(trainer, recipe, held_out, spool, reporter)
+    network = trainer.copy_of_average()
+    model = _model(recipe, network, held_out, len(corpus), device)
+    summary = {"wall_s": time.monotonic() - wall, "cpu_s": time.process_time() - cpu}
+    return Pretrained(model, curve, summary)
+
+
+def _trainer(
+    recipe: PickerRecipe, images: Sequence[CorpusImage], device: torch.device
+) -> SupervisedTrainer:
+    spec = NetworkSpec(name=recipe.network, arguments=dict(recipe.arguments))
+    network = SupervisedTrainer.new_network(spec, recipe.seed)
+    geometry = TileGeometry.of(
+        network, recipe.outputs, recipe.label_radius * recipe.px_per_diameter, 0.0
+    )
+    tiles = SupervisedTiles(
+        images,
+        geometry,
+        tiles=recipe.tiles,
+        on_particle=recipe.on_particle,
+        on_decoy=recipe.on_decoy,
+        seed=recipe.seed,
+    )
+    schedule = Schedule(
+        recipe.steps, recipe.rate, recipe.warm_up, recipe.weight_decay, recipe.average
+    )
+    return SupervisedTrainer(network, tiles, schedule, recipe.augmentation, device)
+
+
+def _run(
+    trainer: SupervisedTrainer,
+    recipe: PickerRecipe,
+    held_out: Sequence[CorpusImage],
+    spool: Path,
+    reporter: Reporter,
+) -> list[dict[str, float]]:
+    key = training_key({"format": 1, "task": "pretrain", "recipe": asdict(recipe)})
+    curve: list[dict[str, float]] = []
+    losses: list[float] = []
+    state = load_checkpoint(spool, key)
+    if state is not None:
+        curve, losses = state[1]["curve"], state[1]["losses"]
+        trainer.restore(state[0], int(state[1]["done"]))
+        log.info("going on after step %d of %d", trainer.done, recipe.steps)
+
+    def save() -> None:
+        progress = {"done": trainer.done, "curve": curve, "losses": losses}
+        save_checkpoint(spool, key, trainer.state(), progress)
+
+    reporter.stage("pretraining", recipe.steps)
+    reporter.advance(trainer.done)
+    saved = time.monotonic()
+    while trainer.done < recipe.steps:
+        try:
+            reporter.check()
+        except JobStopped:
+            save()
+            raise
+        losses.append(trainer.step())
+        reporter.advance(1, loss=losses[-1])
+        if trainer.done % recipe.measure_every == 0 or trainer.done == recipe.steps:
+            found = _find(recipe, trainer.copy_of_average(), held_out, trainer.device)
+            row = {
+                "step": float(trainer.done),
+                "loss": float(np.mean(losses)),
+                "held_out_ap": average_precision(found),
+            }
+            curve.append(row)
+            losses = []
+            log.info("step %d: loss %.4f, held-out AP %.3f", trainer.done, *list(row.values())[1:])
+        if time.monotonic() - saved > SAVE_EVERY_S or trainer.done == recipe.steps:
+            save()
+            saved = time.monotonic()
+    return curve
+
+
+def _find(
+    recipe: PickerRecipe,
+    network: DenseNetwork,
+    images: Sequence[CorpusImage],
+    device: torch.device,
+) -> Found:
+    network = network.eval().requires_grad_(False)
+    found = []
+    for number, image in enumerate(images):
+        one = TrainingImage(
+            str(number),
+            image.pixels.astype(np.float32),
+            Sampling.identity(image.pixels.shape, 1.0),
+            image.particles_yx,
+            image.decoys_yx,
+        )
+        found.append(
+            find_in(
+                network,
+                one,
+                one.whole,
+                px_per_diameter=recipe.px_per_diameter,
+                min_distance=recipe.min_distance,
+                floor=FLOOR,
+                device=device,
+            )
+        )
+    return joined(found)
+
+
+def _model(
+    recipe: PickerRecipe,
+    network: DenseNetwork,
+    held_out: Sequence[CorpusImage],
+    micrographs: int,
+    device: torch.device,
+) -> PickingModel:
+    """Calibrate on the held-out micrographs, where every particle is known."""
+    found = _find(recipe, network, held_out, device)
+    calibration = fit_calibration(
+        found.logit, found.matched, 1.0, fitted_on="held-out simulated micrographs"
+    )
+    card = ModelCard(
+        network=NetworkSpec(name=recipe.network, arguments=dict(recipe.arguments)),
+        px_per_diameter=recipe.px_per_diameter,
+        calibration=calibration,
+        threshold=choose_threshold(calibrated(found.logit, calibration), "auto"),
+        min_distance=recipe.min_distance,
+        trained_on={
+            "task": "pretrain",
+            "data": "simulated micrographs of made-up proteins",
+            "corpus_seed": recipe.seed,
+            "micrographs": micrographs,
+            "steps": recipe.steps,
+            "held_out_ap": round(average_precision(found), 4),
+        },
+    )
+    return PickingModel(card, network.cpu())
