@@ -88,16 +88,24 @@ def test_truth_lies_inside_and_particles_off_the_junk(corpus):
         assert not m.mask[rows, columns].any()
 
 
-@pytest.mark.parametrize("kind", ["free_micelle", "speck", "ice_crystal"])
-def test_decoys_lie_in_their_mask(corpus, kind):
-    """Later layers may cover earlier ones, so look at most of them, not at each."""
+@pytest.mark.parametrize(
+    ("kind", "above"),
+    [
+        ("ice_crystal", {"carbon"}),
+        ("speck", {"carbon", "ice_crystal"}),
+        ("free_micelle", {"carbon", "ice_crystal", "speck"}),
+    ],
+)
+def test_decoys_lie_in_their_mask_or_below_what_is_drawn_later(corpus, kind, above):
+    own, covered = MASK_LABELS[kind], [MASK_LABELS[name] for name in above]
     hits = total = 0
     for m in corpus:
         t = m.truth.keep(m.truth.kind == kind)
         for x, y in zip(t.x_px, t.y_px, strict=True):
             near = m.mask[max(0, int(y) - 3) : int(y) + 5, max(0, int(x) - 3) : int(x) + 5]
-            hits, total = hits + (MASK_LABELS[kind] in near), total + 1
-    assert total > 40 and hits > 0.85 * total
+            assert own in near or np.isin(near, covered).any(), (m.name, x, y)
+            hits, total = hits + (own in near), total + 1
+    assert total > 40 and hits > 0.7 * total
 
 
 def test_images_show_the_particles_where_the_truth_says():

@@ -146,14 +146,15 @@ def _mark(
     conditions: Conditions,
     typical: float,
 ) -> None:
-    """Mark in the mask where the projection of junk is at least a quarter of a particle's."""
+    """Mark where the projection of junk is at least a quarter of a particle's, pale micelles less."""
     if not points.xy_px:
         return
     xy, weights = points.joined()
     ny, nx = layers.mask.shape  # even
+    share = 0.08 if kind == "free_micelle" else 0.25  # of protein; detergent is pale
     coarse = scatter_points((xy / 2 - 0.25, np.abs(weights) / 4), (ny // 2, nx // 2))
     coarse = gaussian_filter(coarse, max(0.5, protein.sigma_A / conditions.pixel_size_A / 2))
-    found = np.repeat(np.repeat(coarse > 0.25 * typical, 2, axis=0), 2, axis=1)
+    found = np.repeat(np.repeat(coarse > share * typical, 2, axis=0), 2, axis=1)
     layers.mask[found] = MASK_LABELS[kind]
 
 

@@ -70,7 +70,7 @@ def random_debris(rng: Generator, specimen: Specimen, conditions: Conditions) ->
 
 def _clump(rng: Generator, debris: Debris) -> None:
     """Add 2 to 30 particles over one another, or shapeless matter of as much protein."""
-    n = max(2, round(log_uniform(rng, 1.6, 30.0)))
+    n = int(rng.integers(2, 5)) if rng.random() < 0.5 else round(log_uniform(rng, 4.0, 30.0))
     step = debris.conditions.diameter_px * rng.uniform(0.3, 0.65)
     shapeless = rng.random() < 0.4
     places = [debris.place(rng)]

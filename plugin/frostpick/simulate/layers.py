@@ -148,38 +148,52 @@ def draw_thick_ice(rng: Generator, layers: Layers, conditions: Conditions) -> No
     layers.mask[cover > 0.5] = MASK_LABELS["ice_crystal"]
 
 
-def _crystal(
-    rng: Generator, layers: Layers, x: float, y: float, radius: float, contrast: float
-) -> None:
-    """Draw one crystal: a polygon or a lump, with relief and the bands of Bragg contrast."""
-    rows, columns, dx, dy = layers.box(x, y, 1.5 * radius + 2)
-    if rows.start >= rows.stop or columns.start >= columns.stop:
-        return
-    sides = int(rng.integers(4, 8))
+def _outline(rng: Generator, dx: Float, dy: Float, radius: float) -> Float:
+    """Return the depth inside a polygon or a lump of about that radius; negative outside."""
     if rng.random() < 0.5:
+        sides = int(rng.integers(4, 8))
         normals = rng.uniform(0, 2 * np.pi) + np.arange(sides) * 2 * np.pi / sides
         normals += rng.normal(0, 0.15, sides)
         depth = np.full((dy.shape[0], dx.shape[1]), np.inf)
         for normal, distance in zip(normals, radius * rng.uniform(0.65, 1.0, sides), strict=True):
             np.minimum(depth, distance - np.cos(normal) * dx - np.sin(normal) * dy, out=depth)
-    else:
-        azimuth = np.arctan2(dy, dx)
-        edge = np.ones_like(azimuth)
-        for m in range(1, 6):
-            edge += rng.normal(0, 0.16 / m) * np.cos(m * azimuth + rng.uniform(0, 2 * np.pi))
-        depth = radius * 0.85 * edge - np.hypot(dx, dy)
+        return depth
+    azimuth = np.arctan2(dy, dx)
+    edge = np.ones_like(azimuth)
+    for m in range(1, 6):
+        edge += rng.normal(0, 0.16 / m) * np.cos(m * azimuth + rng.uniform(0, 2 * np.pi))
+    return np.asarray(radius * 0.85 * edge - np.hypot(dx, dy))
+
+
+def _crystal(
+    rng: Generator,
+    layers: Layers,
+    x: float,
+    y: float,
+    radius: float,
+    contrast: float,
+    kind: str = "ice_crystal",
+) -> None:
+    """Draw one crystal or crumb with relief, grain and perhaps the bands of Bragg contrast."""
+    rows, columns, dx, dy = layers.box(x, y, 1.5 * radius + 2)
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return
+    depth = _outline(rng, dx, dy, radius)
     soft = max(1.0, rng.uniform(0.0, 0.5) * radius) if rng.random() < 0.5 else 1.0
     cover = np.clip(depth / soft + 0.5, 0, 1).astype(np.float32)
     relief = 0.6 + 0.4 * np.clip(depth / radius, 0, 1)
-    if rng.random() < 0.5:
+    if kind == "ice_crystal" and rng.random() < 0.5:
         turn, width = rng.uniform(0, np.pi), radius * rng.uniform(0.3, 1.2)
         wave = np.cos(2 * np.pi * (dx * np.cos(turn) + dy * np.sin(turn)) / width + turn)
         relief = relief * (1 + rng.uniform(0.1, 0.6) * wave)
+    elif rng.random() < 0.5:
+        grain = smooth_field(rng, (depth.shape[0], depth.shape[1]), max(1.5, 0.35 * radius))
+        relief = relief * (1 + rng.uniform(0.1, 0.5) * grain)
     layers.absorbed[rows, columns] += np.float32(contrast) * cover * relief.astype(np.float32)
     layers.phase[rows, columns] += np.float32(abs(contrast) * rng.uniform(0.2, 1.0)) * cover
     layers.texture[rows, columns] += np.float32(rng.uniform(0.0, 1.2)) * cover
-    layers.mask[rows, columns][depth > 0] = MASK_LABELS["ice_crystal"]
-    layers.decoys.append((x, y, "ice_crystal"))
+    layers.mask[rows, columns][depth > 0] = MASK_LABELS[kind]
+    layers.decoys.append((x, y, kind))
 
 
 def draw_crystals(rng: Generator, layers: Layers, conditions: Conditions) -> None:
@@ -199,11 +213,14 @@ def draw_crystals(rng: Generator, layers: Layers, conditions: Conditions) -> Non
 
 
 def draw_specks(rng: Generator, layers: Layers, conditions: Conditions) -> None:
-    """Draw small dark specks, and now and then gold beads or larger dark balls."""
+    """Draw crumbs of dirt, small dark specks, and now and then gold beads or larger balls."""
     pixel, d = conditions.pixel_size_A, conditions.diameter_px
+    for _ in range(rng.poisson(2.0) if rng.random() < 0.6 else 0):
+        radius = max(1.5, log_uniform(rng, 0.1, 0.55) * d)
+        _crystal(rng, layers, *layers.place(rng), radius, -log_uniform(rng, 0.5, 5.0), "speck")
     radii = [
         (max(0.8, rng.uniform(3.0, 25.0) / pixel), rng.uniform(3.0, 10.0))
-        for _ in range(rng.poisson(2.5) if rng.random() < 0.65 else 0)
+        for _ in range(rng.poisson(2.0) if rng.random() < 0.55 else 0)
     ]
     if rng.random() < 0.1:
         bead = rng.uniform(0.08, 0.3) * d

@@ -89,11 +89,11 @@ def random_specimen(
     diameter_A
         Longest dimension of the first conformer in Angstrom.
     family
-        One of `CORPUS_FAMILIES`; drawn at random when None, membrane proteins twice as
-        often as any other.
+        One of `CORPUS_FAMILIES`; drawn at random when None, membrane proteins three
+        times as often as any other.
     """
     if family is None:
-        family = str(rng.choice([*CORPUS_FAMILIES, "membrane"]))
+        family = str(rng.choice([*CORPUS_FAMILIES, "membrane", "membrane"]))
     symmetry = str(rng.choice(_SYMMETRIES[family]))
     group = symmetry_matrices(symmetry)
     if family == "membrane":
