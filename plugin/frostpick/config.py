@@ -85,12 +85,26 @@ class TrainSettings(ScaleSettings):
         "four times the work; the start model's own, or disc-nms, when empty.",
     )
     epochs: int | None = Field(None, ge=1, description="Length of the training; fitted when empty.")
+    rounds: int = Field(
+        0,
+        ge=0,
+        le=20,
+        description="Most rounds of picking, verifying and training anew after the first training.",
+    )
     all_micrographs: bool = Field(
         False,
         description="Learn from every micrograph, not from at most 50 without labels.",
     )
     restart: bool = Field(
         False, description="Throw away an unfinished training of this job and begin again."
+    )
+
+
+class IterateSettings(TrainSettings):
+    """Options of ``iterate``."""
+
+    rounds: int = Field(
+        3, ge=1, le=20, description="Most rounds of picking, verifying and training anew."
     )
 
 

@@ -1,0 +1,173 @@
+"""Pick micrographs and verify every pick: the first half of a round of iterative training."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from frostpick.errors import InputError, MicrographError
+from frostpick.inference.calibration import calibrated
+from frostpick.inference.deepem_rule import relative_deviation
+from frostpick.inference.pick import pick_image
+from frostpick.inference.plan import PickPlan
+from frostpick.inference.read import read_with_pixel_size
+from frostpick.inference.ready import make_ready
+from frostpick.inference.rotations import logits_at
+from frostpick.models.picking_model import PickingModel
+from frostpick.preprocess import WorkingImage, preprocess
+from frostpick.recipes.view_features import view_features
+from frostpick.runtime.atomic import atomic_write
+from frostpick.runtime.reporter import Reporter
+from frostpick.types import Micrograph, sigmoid
+
+log = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+#: A second opinion: probabilities ``(n,)`` of ``(n, 2)`` (y, x) places of a working image.
+Verifier = Callable[[WorkingImage, Floats], Floats]
+
+
+@dataclass(frozen=True)
+class Examined:
+    """The picks of a round, of all micrographs, with what speaks for and against each.
+
+    Parameters
+    ----------
+    micrographs
+        ``(m,)`` text, ids.
+    shapes, pixel_size_A
+        ``(m, 2)`` rows and columns, and ``(m,)``, by micrograph.
+    micrograph
+        ``(n,)`` int64, index into ``micrographs``.
+    x_px, y_px
+        ``(n,)`` in micrograph pixels.
+    score
+        ``(n,)`` calibrated log-odds.
+    agreement, spread
+        ``(n,)`` mean and standard deviation of the probabilities at four rotations.
+    deviation
+        ``(n,)`` local deviation over the micrograph's median (`relative_deviation`).
+    verdict
+        ``(n,)`` probability of a second opinion; NaN without one.
+    features
+        ``(n, f)`` float32, the same at every rotation (`view_features`).
+    """
+
+    micrographs: NDArray[np.str_]
+    shapes: NDArray[np.int64]
+    pixel_size_A: Floats
+    micrograph: NDArray[np.int64]
+    x_px: Floats
+    y_px: Floats
+    score: Floats
+    agreement: Floats
+    spread: Floats
+    deviation: Floats
+    verdict: Floats
+    features: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def save(self, path: Path) -> None:
+        """Write one npz file, atomically."""
+        with atomic_write(path) as handle:
+            np.savez_compressed(handle, **{f.name: getattr(self, f.name) for f in fields(self)})
+
+    @classmethod
+    def load(cls, path: Path) -> Examined:
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as found:
+            return cls(**{f.name: found[f.name] for f in fields(cls)})
+
+
+def examine(
+    model: PickingModel,
+    micrographs: Sequence[Micrograph],
+    plan: PickPlan,
+    reporter: Reporter,
+    verifier: Verifier | None = None,
+) -> Examined:
+    """Pick each micrograph and score its picks at four rotations; the unusable are left out.
+
+    Raises
+    ------
+    InputError
+        Not one micrograph can be used.
+    """
+    ready = make_ready(model, plan.device, plan.precision)
+    parts: list[dict[str, Any]] = []
+    warned: set[tuple[float, float]] = set()
+    failed: dict[str, str] = {}
+    reporter.stage("picking and verifying", len(micrographs))
+    for micrograph in micrographs:
+        reporter.check()
+        try:
+            parts.append(_examine_one(ready, micrograph, plan, warned, verifier))
+        except MicrographError as error:
+            failed[micrograph.id] = error.reason
+            log.warning("skipped: %s", error)
+        reporter.advance(1)
+    if not parts:
+        name, reason = next(iter(failed.items()), ("none", "no micrograph was given"))
+        raise InputError(
+            f"none of {len(failed)} micrographs can be used; the first, {name}: {reason}"
+        )
+    return _joined(parts)
+
+
+def _examine_one(
+    ready: PickingModel,
+    micrograph: Micrograph,
+    plan: PickPlan,
+    warned: set[tuple[float, float]],
+    verifier: Verifier | None,
+) -> dict[str, Any]:
+    card = ready.card
+    raw, pixel_size = read_with_pixel_size(micrograph, plan.pixel_size_A, warned)
+    picks = pick_image(ready, raw.data, pixel_size, plan, micrograph.id).picks
+    working = preprocess(
+        raw.data,
+        pixel_size,
+        plan.scale_diameter_A,
+        card.preprocess,
+        px_per_diameter=card.px_per_diameter,
+        contrast=plan.contrast,
+        device=plan.device,
+        micrograph_id=micrograph.id,
+    )
+    yx = working.sampling.from_parent(np.stack([picks.y_px, picks.x_px], axis=1))
+    turned = sigmoid(calibrated(logits_at(ready.network, working.data, yx), card.calibration))
+    ratio = relative_deviation(working, card.px_per_diameter).cpu().numpy()
+    at = np.clip(np.round(yx), 0, np.array(ratio.shape) - 1).astype(int)
+    return {
+        "micrographs": micrograph.id,
+        "shapes": raw.data.shape,
+        "pixel_size_A": pixel_size,
+        "x_px": picks.x_px,
+        "y_px": picks.y_px,
+        "score": picks.score,
+        "agreement": turned.mean(1),
+        "spread": turned.std(1),
+        "deviation": ratio[at[:, 0], at[:, 1]].astype(np.float64),
+        "verdict": np.full(len(picks), np.nan) if verifier is None else verifier(working, yx),
+        "features": view_features(torch.as_tensor(working.data), yx, card.px_per_diameter),
+    }
+
+
+def _joined(parts: Sequence[dict[str, Any]]) -> Examined:
+    columns = ("x_px", "y_px", "score", "agreement", "spread", "deviation", "verdict", "features")
+    return Examined(
+        micrographs=np.array([part["micrographs"] for part in parts], np.str_),
+        shapes=np.array([part["shapes"] for part in parts], np.int64).reshape(-1, 2),
+        pixel_size_A=np.array([part["pixel_size_A"] for part in parts], np.float64),
+        micrograph=np.repeat(np.arange(len(parts)), [len(part["x_px"]) for part in parts]),
+        **{name: np.concatenate([part[name] for part in parts]) for name in columns},
+    )

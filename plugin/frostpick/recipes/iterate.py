@@ -1,0 +1,193 @@
+"""Iterative training with verification: DeepEM's recursion without a person in it.
+
+`iterate_picker` is the whole: train, pick, verify every pick, take the sure ones as new
+labels, train again from the same start on the user's labels and the new ones, and go on
+while labels that no round has seen say that it gets better.
+
+Zhu et al. (BMC Bioinformatics 18:348, 2017) have a person sort the picks and do two
+rounds. Here `frostpick.recipes.mining` sorts and `frostpick.recipes.reference` judges.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from frostpick.config import TrainSettings
+from frostpick.models.picking_model import PickingModel
+from frostpick.recipes.examine import Verifier
+from frostpick.recipes.last_training import train_last
+from frostpick.recipes.material import Material, choose_material
+from frostpick.recipes.mining import Mined, MiningRule
+from frostpick.recipes.one_round import Rounds
+from frostpick.recipes.rounds import Round, claim_spool
+from frostpick.recipes.views import divergence, view_shares
+from frostpick.runtime.reporter import Reporter
+from frostpick.runtime.threads import resolve_threads
+from frostpick.training.checkpoint import training_key
+from frostpick.training.recipe import Recipe
+from frostpick.training.setup import labels_digest
+from frostpick.types import Labels, Micrograph
+
+log = logging.getLogger(__name__)
+
+#: A pick with at least this score (probability one half) counts as one of a round's views.
+VIEWED = 0.0
+
+
+@dataclass(frozen=True)
+class IterationResult:
+    """A model, and the rounds that led to it.
+
+    Parameters
+    ----------
+    model
+        Trained on all labels and on what the best round learned from.
+    rounds
+        All rounds, one that was not used included.
+    best
+        Number of the round that was used.
+    table
+        One row a round, for reports: the round's metrics, ``round``, ``used`` (0 or 1),
+        ``view_change`` (divergence from round 0 in bits) and ``views_1`` and so on, the
+        shares of the groups of views among its picks.
+    curve, summary
+        Of the last training.
+    """
+
+    model: PickingModel
+    rounds: list[Round]
+    best: int
+    table: list[dict[str, float]]
+    curve: list[dict[str, float]]
+    summary: dict[str, Any]
+
+
+def iterate_picker(
+    micrographs: Sequence[Micrograph],
+    labels: Mapping[str, Labels],
+    settings: TrainSettings,
+    *,
+    start: PickingModel | None,
+    spool: Path,
+    reporter: Reporter,
+    recipe: Recipe | None = None,
+    rule: MiningRule | None = None,
+    verifier: Verifier | None = None,
+) -> IterationResult:
+    """Train in rounds.
+
+    Parameters
+    ----------
+    micrographs, labels, settings, start, reporter, recipe
+        As for `train_picker`; ``settings.rounds`` is the most rounds after the first
+        model. Without any label the start model is that first model.
+    spool
+        Folder of the rounds. A call with the same inputs goes on from there.
+    rule
+        What makes a pick a label.
+    verifier
+        A second opinion on every pick, such as a pruner's.
+
+    Raises
+    ------
+    ConfigError
+        No diameter, neither labels nor a start model, or rounds of other inputs in
+        ``spool`` and ``settings.restart`` is not set.
+    FrostpickError
+        As `train_picker`.
+    """
+    if settings.restart and spool.exists():
+        shutil.rmtree(spool)
+    most = settings.rounds
+    settings = settings.model_copy(update={"restart": False, "rounds": 0})
+    recipe, rule = recipe or Recipe(), rule or MiningRule()
+    material = choose_material(micrographs, labels, settings, start)
+    claim_spool(spool, _key(material, settings, start, recipe, rule, verifier))
+    torch.set_num_threads(resolve_threads(settings.threads))
+    rounds = Rounds(material, settings, start, spool, reporter, recipe, rule, verifier)
+    done, best, taught = run_rounds(rounds, most)
+    model, curve, summary = train_last(rounds, done[best], taught)
+    return IterationResult(
+        model, done, best, round_table(done, best, settings.seed), curve, summary
+    )
+
+
+def run_rounds(rounds: Rounds, most: int) -> tuple[list[Round], int, Mined]:
+    """Go round by round while the held-out figure rises.
+
+    A round that lowers it is kept for the record and not used; one that leaves it as it
+    is is used and is the last. Where nothing is held out every round is used.
+
+    Returns
+    -------
+    rounds, best, taught
+        All rounds, the number of the one to use, and what taught it.
+    """
+    done, best, taught = [rounds.first()], 0, Mined({}, 0, 0)
+    for number in range(1, most + 1):
+        mined = rounds.mine(done[best])
+        if not mined.particles:
+            log.info("round %d: no new pick passed verification; nothing to learn", number)
+            break
+        one = rounds.later(number, mined)
+        before, now = done[best].held_out, one.held_out
+        done.append(one)
+        if now is None or before is None:
+            best, taught = number, mined
+            continue
+        log.info("round %d: held-out recall %.3f, before %.3f", number, now, before)
+        if now >= before:
+            best, taught = number, mined
+        if now <= before:
+            log.info("round %d: no better than round %d; the last one", number, number - 1)
+            break
+    return done, best, taught
+
+
+def round_table(rounds: Sequence[Round], best: int, seed: int) -> list[dict[str, float]]:
+    """Return one row of figures a round, as in `IterationResult.table`."""
+    features = [one.found.features[one.found.score >= VIEWED] for one in rounds]
+    shares: NDArray[np.float64] = view_shares(features, seed)
+    return [
+        {
+            "round": float(one.number),
+            "used": float(one.number <= best),
+            **one.metrics,
+            "view_change": divergence(shares[0], share) if share.any() else 0.0,
+            **{f"views_{k + 1}": float(value) for k, value in enumerate(share)},
+        }
+        for one, share in zip(rounds, shares, strict=True)
+    ]
+
+
+def _key(
+    material: Material,
+    settings: TrainSettings,
+    start: PickingModel | None,
+    recipe: Recipe,
+    rule: MiningRule,
+    verifier: Verifier | None,
+) -> str:
+    """Return the digest of all that the rounds depend on; their number is not among it."""
+    aside = {"device", "threads", "restart", "start_from", "rounds"}
+    return training_key(
+        {
+            "format": 1,
+            "settings": settings.model_dump(mode="json", exclude=aside),
+            "recipe": recipe.key(),
+            "rule": vars(rule),
+            "second_opinion": verifier is not None,
+            "start": start.digest if start else None,
+            "labels": labels_digest(material.labels),
+            "micrographs": [(m.id, m.source.fingerprint(), m.pixel_size_A) for m in material.pool],
+        }
+    )

@@ -1,0 +1,76 @@
+"""What all rounds of an iteration work with."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from frostpick.config import TrainSettings
+from frostpick.errors import ConfigError, InputError
+from frostpick.models.picking_model import PickingModel
+from frostpick.recipes.reference import Reference, hold_out_labels
+from frostpick.training.gather import BACKGROUND, choose_micrographs
+from frostpick.types import Labels, Micrograph
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Material:
+    """Micrographs and labels, and which of them judge.
+
+    Parameters
+    ----------
+    pool
+        All micrographs that are looked at.
+    train
+        Those that train.
+    labels
+        The user's labels on the pool.
+    own
+        Those of them that train.
+    reference
+        The others.
+    """
+
+    pool: list[Micrograph]
+    train: list[Micrograph]
+    labels: dict[str, Labels]
+    own: dict[str, Labels]
+    reference: Reference
+
+
+def choose_material(
+    micrographs: Sequence[Micrograph],
+    labels: Mapping[str, Labels],
+    settings: TrainSettings,
+    start: PickingModel | None,
+) -> Material:
+    """Choose micrographs as a training does, and hold labels out.
+
+    Raises
+    ------
+    InputError
+        No micrograph.
+    ConfigError
+        Neither a label nor a start model.
+    """
+    if not micrographs:
+        raise InputError("no micrographs to train on")
+    usable = {m.id: labels[m.id] for m in micrographs if m.id in labels and len(labels[m.id])}
+    if not usable and start is None:
+        raise ConfigError("rounds begin with labels or with a model; give --picks or --from")
+    if usable:
+        pool = choose_micrographs(
+            micrographs, usable, everything=settings.all_micrographs, seed=settings.seed
+        )
+    else:
+        most = len(micrographs) if settings.all_micrographs else BACKGROUND
+        order = np.random.default_rng((settings.seed, 7)).permutation(len(micrographs))
+        pool = [micrographs[i] for i in np.sort(order[:most])]
+    own, train, reference = hold_out_labels(usable, pool, settings.seed)
+    log.info("rounds: %s", reference.text)
+    return Material(pool, train, usable, own, reference)

@@ -1,0 +1,170 @@
+"""One round: train, calibrate, pick, verify, measure."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from frostpick.config import PickSettings, TrainSettings
+from frostpick.errors import ConfigError
+from frostpick.inference.plan import plan_picking, settle_contrast
+from frostpick.models.picking_model import PickingModel
+from frostpick.recipes.examine import Examined, Verifier, examine
+from frostpick.recipes.material import Material
+from frostpick.recipes.mining import Mined, MiningRule, joined_labels, mine
+from frostpick.recipes.recalibrate import recalibrate
+from frostpick.recipes.rounds import Round, load_round, round_folder, save_round
+from frostpick.runtime.device import resolve_device
+from frostpick.runtime.reporter import Reporter
+from frostpick.training.recipe import Recipe
+from frostpick.training.train import TrainingResult, train_picker
+from frostpick.types import Labels, sigmoid
+
+log = logging.getLogger(__name__)
+
+#: Folder of a round for its unfinished training.
+TRAINING = "training"
+
+
+@dataclass
+class Rounds:
+    """Makes rounds, or reads those that are there; all that never changes between them.
+
+    Parameters
+    ----------
+    material
+        Micrographs and labels.
+    settings
+        With ``rounds`` 0 and ``restart`` off.
+    """
+
+    material: Material
+    settings: TrainSettings
+    start: PickingModel | None
+    spool: Path
+    reporter: Reporter
+    recipe: Recipe
+    rule: MiningRule
+    verifier: Verifier | None
+    #: Mean particles on a micrograph: the user's, or the first round's estimate for all rounds.
+    expected: float = 0.0
+
+    def first(self) -> Round:
+        """Return round 0: trained on the user's labels, or the start model where there are none."""
+        one = load_round(self.spool, 0)
+        if one is None and self.material.labels:
+            one = self._made(0, Mined({}, 0, 0))
+        elif one is None:
+            one = self._looked(0, self._given(), Mined({}, 0, 0), [], {})
+        self.expected = self.settings.expected_per_micrograph or one.metrics["expected"]
+        return one
+
+    def later(self, number: int, taught: Mined) -> Round:
+        """Return round ``number``, trained on the user's labels and on ``taught``."""
+        return load_round(self.spool, number) or self._made(number, taught)
+
+    def mine(self, last: Round) -> Mined:
+        """Return what the picks of a round can teach."""
+        material = self.material
+        return mine(
+            last.found, material.labels, material.reference, self.rule, diameter_of(last.model)
+        )
+
+    def train(self, folder: Path, labels: dict[str, Labels], *, everything: bool) -> TrainingResult:
+        """Train from the start model on labels; ``everything`` also on what is held out."""
+        micrographs = self.material.pool if everything else self.material.train
+        settings = self.settings
+        if self.expected:
+            count = sum(int((one.sign > 0).sum()) for one in labels.values())
+            expected = max(self.expected, 1.05 * count / len(micrographs))
+            settings = settings.model_copy(update={"expected_per_micrograph": expected})
+        return train_picker(
+            micrographs,
+            labels,
+            settings,
+            start=self.start,
+            spool=folder / TRAINING,
+            reporter=self.reporter,
+            recipe=self.recipe,
+        )
+
+    def calibrated(self, model: PickingModel, folder: Path) -> PickingModel:
+        """Return a model calibrated by the user's labels alone, where there are any."""
+        return recalibrate(
+            model,
+            self.material.pool,
+            self.material.labels,
+            expected=self.expected,
+            pixel_size_A=self.settings.pixel_size,
+            device=resolve_device(self.settings.device),
+            spool=folder / TRAINING,
+            reporter=self.reporter,
+        )
+
+    def _made(self, number: int, taught: Mined) -> Round:
+        folder = round_folder(self.spool, number)
+        log.info(
+            "round %d: %d new particles and %d empty places", number, taught.particles, taught.empty
+        )
+        labels = joined_labels(self.material.own, taught.new)
+        trained = self.train(folder, labels, everything=False)
+        if not number:
+            given = self.settings.expected_per_micrograph
+            self.expected = given or float(trained.summary["expected_per_micrograph"])
+        model = self.calibrated(trained.model, folder)
+        return self._looked(number, model, taught, trained.curve, trained.summary)
+
+    def _given(self) -> PickingModel:
+        """Return the start model for this particle."""
+        assert self.start is not None
+        diameter = self.settings.diameter or self.start.card.diameter_A
+        if diameter is None:
+            raise ConfigError("the start model fits any particle and needs its size: --diameter")
+        card = self.start.card.model_copy(update={"diameter_A": diameter})
+        return PickingModel(card, self.start.network)
+
+    def _looked(
+        self,
+        number: int,
+        model: PickingModel,
+        taught: Mined,
+        curve: list[dict[str, float]],
+        summary: dict[str, Any],
+    ) -> Round:
+        """Pick and verify with a round's model, measure, and save the round."""
+        folder = round_folder(self.spool, number)
+        told = self.settings.model_dump(include={"device", "threads", "pixel_size", "contrast"})
+        plan = plan_picking(model, PickSettings(**told))
+        plan = settle_contrast(model, self.material.pool, plan, self.reporter)
+        found = examine(model, self.material.pool, plan, self.reporter, self.verifier)
+        metrics = self._metrics(model, found, taught)
+        one = Round(number, folder, model, found, metrics, curve, summary)
+        save_round(one)
+        shutil.rmtree(folder / TRAINING, ignore_errors=True)
+        return one
+
+    def _metrics(self, model: PickingModel, found: Examined, taught: Mined) -> dict[str, float]:
+        picked = found.score >= model.card.threshold
+        probable = sigmoid(found.score).sum() / len(found.micrographs)
+        expected = self.expected or float(probable)
+        metrics = {
+            "new_particles": float(taught.particles),
+            "new_empty": float(taught.empty),
+            "picks": float(np.count_nonzero(picked)),
+            "expected": expected,
+            "agreement": float(found.agreement[picked].mean()) if picked.any() else 0.0,
+            "spread": float(found.spread[picked].mean()) if picked.any() else 0.0,
+        }
+        recall = self.material.reference.measure(found, expected, diameter_of(model))
+        return metrics if recall is None else {"held_out_recall": recall, **metrics}
+
+
+def diameter_of(model: PickingModel) -> float:
+    """Return the diameter in Angstrom that a round's model always has."""
+    assert model.card.diameter_A is not None
+    return model.card.diameter_A

@@ -1,0 +1,105 @@
+"""How an iterative training went, round by round, and whether the views drifted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from frostpick.report.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    SERIES,
+    VERMILLION,
+    WIDTH_IN,
+    Figure,
+    drawing,
+    finished,
+    say_empty,
+)
+
+Row = Mapping[str, float]
+
+
+def round_figures(table: Sequence[Row]) -> list[Figure]:
+    """Draw the figures of all rounds.
+
+    Parameters
+    ----------
+    table
+        One row a round: ``round``, ``used`` (0 or 1), ``new_particles``, ``new_empty``,
+        ``agreement``, ``spread``, ``view_change``, ``views_1`` and so on, and
+        ``held_out_recall`` where labels were held out.
+    """
+    return [round_curves(table), round_views(table)]
+
+
+def round_curves(table: Sequence[Row]) -> Figure:
+    """Draw the held-out recall, the verification and the new labels of each round."""
+    x = np.array([row["round"] for row in table])
+    used = np.array([row["used"] > 0 for row in table])
+    with drawing(WIDTH_IN, 6.2) as canvas:
+        recall, verified, taught = canvas.subplots(3, 1, sharex=True)
+        _recall(recall, table, x, used)
+        for name, color in (("agreement", BLUE), ("spread", VERMILLION)):
+            verified.plot(x, [row[name] for row in table], color=color, marker="o", label=name)
+        verified.set_ylim(0, 1)
+        verified.set_ylabel("four rotations")
+        verified.legend(loc="center right")
+        taught.bar(x - 0.2, [row["new_particles"] for row in table], 0.4, color=GREEN)
+        taught.bar(x + 0.2, [row["new_empty"] for row in table], 0.4, color=GREY)
+        taught.set_ylabel("new labels")
+        taught.set_xlabel("round")
+        taught.xaxis.set_major_locator(MaxNLocator(integer=True))
+        dropped = [int(n) for n in x[~used]]
+        caption = (
+            "Rounds of iterative training. Top: recall of labels that no round has seen, among "
+            "one to two times as many picks as particles are expected; a round that lowers it is "
+            f"not used ({_listed(dropped)}). Middle: mean over the selected picks of the mean "
+            "probability at four rotations, and its deviation. Bottom: picks that became labels, "
+            "particles (green) and empty places (grey)."
+        )
+        return finished(canvas, "rounds", caption)
+
+
+def round_views(table: Sequence[Row]) -> Figure:
+    """Draw the shares of the groups of views among the picks of each round."""
+    groups = sum(key.startswith("views_") for key in table[0])
+    x = np.array([row["round"] for row in table])
+    with drawing(WIDTH_IN, 3.4) as canvas:
+        axes = canvas.subplots()
+        base = np.zeros(len(table))
+        for k in range(groups):
+            share = np.array([row[f"views_{k + 1}"] for row in table])
+            axes.bar(x, share, 0.7, bottom=base, color=SERIES[k % len(SERIES)])
+            base += share
+        axes.set_ylabel("share of the picks")
+        axes.set_xlabel("round")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        change = ", ".join(f"{row['view_change']:.3f}" for row in table[1:]) or "one round only"
+        caption = (
+            "Views found in each round: picks grouped by how they look, whatever their rotation "
+            "in the plane. Shares that shift towards one group mean that rare views are being "
+            f"forgotten. Divergence from round 0 in bits (0 equal, 1 disjoint): {change}."
+        )
+        return finished(canvas, "views", caption)
+
+
+def _recall(axes: Axes, table: Sequence[Row], x: np.ndarray, used: np.ndarray) -> None:
+    axes.set_ylabel("held-out recall")
+    if "held_out_recall" not in table[0]:
+        say_empty(axes, "too few labels to hold any out")
+        return
+    y = np.array([row["held_out_recall"] for row in table])
+    axes.plot(x, y, color=BLUE)
+    axes.plot(x[used], y[used], color=BLUE, marker="o", ls="", label="used")
+    if not used.all():
+        axes.plot(x[~used], y[~used], color=VERMILLION, marker="x", ls="", ms=9, label="not used")
+        axes.legend(loc="best")
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return "here " + ", ".join(map(str, numbers)) if numbers else "here none"

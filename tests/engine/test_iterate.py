@@ -1,0 +1,455 @@
+"""Rounds of iterative training: what becomes a label, what judges, what is kept and resumed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import mrcfile
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import rotate, shift
+
+from frostpick.config import IterateSettings
+from frostpick.errors import ConfigError, JobStopped
+from frostpick.models.picking_model import PickingModel
+from frostpick.models.shipped import shipped
+from frostpick.recipes import one_round
+from frostpick.recipes.examine import Examined
+from frostpick.recipes.iterate import IterationResult, iterate_picker, run_rounds
+from frostpick.recipes.mining import MiningRule, gate_of, joined_labels, mine, sort_picks
+from frostpick.recipes.reference import EVERYTHING, Reference, Strip, hold_out_labels
+from frostpick.recipes.view_features import view_features
+from frostpick.recipes.views import divergence, view_shares
+from frostpick.report.rounds import round_figures
+from frostpick.runtime.reporter import SilentReporter
+from frostpick.training.recipe import Recipe
+from frostpick.types import Labels, LocalFile, Micrograph
+
+DIAMETER_PX, PIXEL_A, SIDE = 16.0, 4.0, (180, 200)
+DIAMETER_A = DIAMETER_PX * PIXEL_A
+SHORT = Recipe(units=4, epoch_steps=20, epochs=3, few_epochs=3, tiles=4, outputs=9, rate=1e-2)
+
+
+def found(
+    xy: Any, score: Any, *, names: Any = ("m0",), micrograph: Any = None, **others: Any
+) -> Examined:
+    """Return picks of micrographs of 100 x 100 pixels of 1 Angstrom."""
+    xy, score = np.asarray(xy, float).reshape(-1, 2), np.asarray(score, float)
+    n = len(score)
+    values = {
+        "agreement": 1 / (1 + np.exp(-score)),
+        "spread": np.zeros(n),
+        "deviation": np.ones(n),
+        "verdict": np.full(n, np.nan),
+        "features": np.zeros((n, 3), np.float32),
+    }
+    values |= {name: np.asarray(value, float) for name, value in others.items()}
+    return Examined(
+        micrographs=np.array(names, np.str_),
+        shapes=np.full((len(names), 2), 100),
+        pixel_size_A=np.ones(len(names)),
+        micrograph=np.zeros(n, np.int64) if micrograph is None else np.asarray(micrograph),
+        x_px=xy[:, 0],
+        y_px=xy[:, 1],
+        score=score,
+        **values,
+    )
+
+
+NOTHING = Reference({}, {}, "none", "")
+
+
+# -- what becomes a label -------------------------------------------------------------------------
+
+
+def test_each_verification_keeps_a_pick_from_being_a_particle() -> None:
+    picks = found(
+        np.zeros((6, 2)),
+        np.full(6, 3.0),
+        agreement=[0.9, 0.05, 0.9, 0.9, 0.9, 0.9],
+        spread=[0.1, 0.1, 0.3, 0.1, 0.1, 0.0],
+        deviation=[1.0, 1.0, 1.0, 1.8, 1.0, 2.1],
+        verdict=[np.nan, np.nan, np.nan, np.nan, 0.02, np.nan],
+    )
+    good, bad = sort_picks(picks, MiningRule(), (0.6, 1.7))
+    # sure; unsure; rotations disagree; too rough to be sure; refused; far too rough
+    assert good.tolist() == [True, False, False, False, False, False]
+    assert bad.tolist() == [False, False, False, False, True, True]
+
+
+def test_mined_labels_stay_away_from_labels_and_from_what_is_held_out() -> None:
+    xy = [(10, 50), (14, 50), (50, 50), (78, 50), (90, 50)]
+    picks = found(xy, [4, 4, 4, 4, 4])
+    labels = {"m0": Labels.from_xy("m0", [10.0], [50.0])}
+    strip = Strip(1, 80.0, np.inf)  # from column 80 on
+    held = Reference({"m0": Labels.from_xy("m0", [95.0], [50.0])}, {"m0": strip}, "strips", "")
+    mined = mine(picks, labels, held, MiningRule(), diameter_A=10.0)
+    # on a label; 4 < 5 from it; free; 2 from the strip, less than a diameter; in the strip
+    assert mined.new["m0"].x_px.tolist() == [50.0]
+    assert (mined.particles, mined.empty) == (1, 0)
+    joined = joined_labels(labels, mined.new)
+    assert joined["m0"].x_px.tolist() == [10.0, 50.0] and len(labels["m0"]) == 1
+
+
+def test_the_hardest_empty_places_are_taken_and_no_more_than_particles() -> None:
+    xy = [(10 * k, 50) for k in range(6)]
+    picks = found(xy, [4, 4, -4.0, -2.0, -3.0, -2.5], deviation=[1.0, 1.0, 0.1, 9.0, 0.1, 9.0])
+    mined = mine(picks, {}, NOTHING, MiningRule(), diameter_A=5.0)
+    one = mined.new["m0"]
+    assert one.x_px[one.sign > 0].tolist() == [0, 10]
+    assert one.x_px[one.sign < 0].tolist() == [30, 50]
+
+
+def test_gate_is_around_the_picks_on_labels() -> None:
+    xy = [(10.0 * k, 50.0) for k in range(10)] + [(5.0, 20.0)]
+    deviation = np.r_[np.linspace(0.9, 1.1, 10), 3.0]
+    picks = found(xy, np.zeros(11), deviation=deviation)
+    labels = {"m0": Labels.from_xy("m0", [x for x, _ in xy[:10]], [50.0] * 10)}
+    low, high = gate_of(picks, labels, diameter_A=5.0)
+    assert low == pytest.approx(0.9 / 1.25, rel=0.01) and high == pytest.approx(
+        1.1 * 1.25, rel=0.01
+    )
+    few = {"m0": labels["m0"].keep(np.arange(5))}
+    assert gate_of(picks, few, diameter_A=5.0) == (0.6, 1.7)
+
+
+# -- what judges ----------------------------------------------------------------------------------
+
+
+def test_held_out_recall_by_hand() -> None:
+    # 3 particles expected on the micrograph: full credit up to rank 3, none from rank 6 on
+    labels = Labels.from_xy("m0", [20.0, 40.0, 60.0, 80.0], [10.0] * 4)
+    xy = [(20, 10), (90, 90), (40, 10), (70, 70), (60, 11), (5, 5)]
+    picks = found(xy, [6, 5, 4, 3, 2, 1])
+    reference = Reference({"m0": labels}, {"m0": EVERYTHING}, "micrographs", "")
+    # ranks 1, 3, 5 and never
+    expected = (1 + 1 + 1 / 3 + 0) / 4
+    assert reference.measure(picks, 3.0, diameter_A=8.0) == pytest.approx(expected)
+    assert NOTHING.measure(picks, 3.0, diameter_A=8.0) is None
+
+
+def test_held_out_recall_counts_only_picks_of_the_strip() -> None:
+    labels = Labels.from_xy("m0", [80.0], [10.0])
+    strip = Strip(1, 49.5, np.inf)  # half of 100 columns: 2 of 4 expected particles
+    reference = Reference({"m0": labels}, {"m0": strip}, "strips", "")
+    aside = [(10.0 + k, 40.0) for k in range(20)]
+    picks = found([*aside, (60, 60), (70, 60), (90, 60), (80, 10)], np.arange(24)[::-1] + 1.0)
+    assert strip.fraction((100, 100)) == pytest.approx(0.5)
+    assert reference.measure(picks, 4.0, diameter_A=8.0) == pytest.approx((4 - 4) / 2)
+    better = replace(picks, score=np.r_[np.full(20, 9.0), 1, 2, 3, 2.5])
+    assert reference.measure(better, 4.0, diameter_A=8.0) == pytest.approx((4 - 2) / 2)
+
+
+def micrographs_of(count: int) -> list[Micrograph]:
+    return [Micrograph(f"m{k}", LocalFile(Path(f"m{k}.mrc"))) for k in range(count)]
+
+
+def random_labels(counts: list[int]) -> dict[str, Labels]:
+    rng = np.random.default_rng(0)
+    return {
+        f"m{k}": Labels.from_xy(f"m{k}", rng.uniform(0, 100, n), rng.uniform(0, 100, n))
+        for k, n in enumerate(counts)
+    }
+
+
+def test_whole_micrographs_are_held_out_of_many_labels() -> None:
+    labels = random_labels([10] * 5)
+    own, train, reference = hold_out_labels(labels, micrographs_of(7), seed=0)
+    assert reference.kind == "micrographs" and len(reference.labels) == 1
+    (name,) = reference.labels
+    assert name not in own and name not in {m.id for m in train} and len(train) == 6
+    assert sum(len(one) for one in own.values()) == 40
+
+
+def test_a_strip_is_held_out_of_few_labels() -> None:
+    labels = random_labels([15])
+    own, train, reference = hold_out_labels(labels, micrographs_of(3), seed=0)
+    assert reference.kind == "strips" and len(train) == 3
+    assert (len(own["m0"]), len(reference.labels["m0"])) == (10, 5)
+    strip, held, kept = reference.strips["m0"], reference.labels["m0"], own["m0"]
+    assert strip.contains(held.y_px, held.x_px).all()
+    assert not strip.contains(kept.y_px, kept.x_px).any()
+
+
+def test_a_handful_of_labels_all_train() -> None:
+    own, train, reference = hold_out_labels(random_labels([8]), micrographs_of(2), seed=0)
+    assert reference.kind == "none" and len(own["m0"]) == 8 and len(train) == 2
+
+
+# -- the loop -------------------------------------------------------------------------------------
+
+
+class Scripted:
+    """Rounds with a given held-out figure each, and as many new particles."""
+
+    def __init__(self, recalls: list[float | None], mined: list[int] | None = None) -> None:
+        self.recalls, self.mined = recalls, mined or [5] * len(recalls)
+        self.from_: list[int] = []
+
+    def _one(self, number: int) -> Any:
+        return SimpleNamespace(number=number, held_out=self.recalls[number])
+
+    def first(self) -> Any:
+        return self._one(0)
+
+    def later(self, number: int, taught: Any) -> Any:
+        return self._one(number)
+
+    def mine(self, last: Any) -> Any:
+        self.from_.append(last.number)
+        return SimpleNamespace(particles=self.mined[last.number], made_from=last.number)
+
+
+@pytest.mark.parametrize(
+    ("recalls", "rounds", "best"),
+    [
+        ([0.5, 0.6, 0.7, 0.65, 0.9], 4, 2),  # the fourth lowers it: not used, the last
+        ([0.5, 0.4, 0.9], 2, 0),  # the first round already lowers it
+        ([0.5, 0.6, 0.6, 0.9], 3, 2),  # no longer rises: used, the last
+        ([0.5, 0.6, 0.7, 0.8, 0.9], 4, 3),  # as many as asked for
+        ([None, None, None, None], 4, 3),  # nothing to judge by: all of them
+    ],
+)
+def test_rounds_go_on_while_the_held_out_figure_rises(
+    recalls: list[float | None], rounds: int, best: int
+) -> None:
+    done, found_best, taught = run_rounds(Scripted(recalls), 3)  # type: ignore[arg-type]
+    assert (len(done), found_best) == (rounds, best)
+    if best:
+        assert taught.made_from == best - 1
+
+
+def test_no_new_label_ends_the_rounds() -> None:
+    done, best, _ = run_rounds(Scripted([0.5, 0.6, 0.7], [5, 0, 5]), 3)  # type: ignore[arg-type]
+    assert (len(done), best) == (2, 1)
+
+
+# -- the views ------------------------------------------------------------------------------------
+
+
+def test_features_do_not_depend_on_the_rotation_and_do_on_the_shape() -> None:
+    yy, xx = np.mgrid[-40:41, -40:41]
+    rod = -2.0 * ((np.abs(yy) < 5) & (np.abs(xx) < 15)).astype(float)
+    disc = -2.0 * (np.hypot(yy, xx) < 10).astype(float)
+    places = [(40.0, 40.0)]
+
+    def features(image: Any) -> Any:
+        return view_features(torch.from_numpy(np.asarray(image)).float(), places, 32.0)[0]
+
+    turned = [features(rotate(rod, angle, reshape=False, order=1)) for angle in (0, 33, 90, 157)]
+    moved = features(shift(rod, (1, 1), order=1))
+    within = max(np.abs(one - turned[0]).max() for one in turned[1:])
+    assert within < 0.12
+    assert np.abs(features(disc) - turned[0]).max() > 3 * within
+    assert np.abs(moved - turned[0]).max() < np.abs(features(disc) - turned[0]).max()
+    assert view_features(torch.zeros(9, 9), np.zeros((0, 2)), 32.0).shape == (0, 30)
+
+
+def test_shares_follow_a_known_mixture() -> None:
+    rng = np.random.default_rng(0)
+    centres = np.array([[0, 0, 0], [30, 0, 0], [0, 30, 0]])
+
+    def picks(counts: list[int]) -> Any:
+        return np.concatenate(
+            [rng.normal(c, 1, (n, 3)) for c, n in zip(centres, counts, strict=True)]
+        )
+
+    shares = view_shares([picks([60, 30, 10]), picks([90, 10, 0])], seed=0, groups=3)
+    np.testing.assert_allclose(shares, [[0.6, 0.3, 0.1], [0.9, 0.1, 0.0]])
+
+
+def test_divergence_by_hand() -> None:
+    assert divergence([0.5, 0.5], [0.5, 0.5]) == 0
+    assert divergence([1, 0], [0, 1]) == pytest.approx(1)
+    # p = (1, 0), q = (.5, .5), m = (.75, .25)
+    by_hand = (math.log2(1 / 0.75) + 0.5 * math.log2(0.5 / 0.75) + 0.5 * math.log2(2)) / 2
+    assert divergence([1, 0], [0.5, 0.5]) == pytest.approx(by_hand)
+
+
+# -- on micrographs -------------------------------------------------------------------------------
+
+
+def image(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Dark discs of 12 pixels in noise, and their centres (x, y), none near another."""
+    rng = np.random.default_rng(seed)
+    centres: list[tuple[float, float]] = []
+    while len(centres) < 18:
+        x, y = rng.uniform(12, SIDE[1] - 12), rng.uniform(12, SIDE[0] - 12)
+        if all((x - a) ** 2 + (y - b) ** 2 > 22**2 for a, b in centres):
+            centres.append((x, y))
+    yy, xx = np.mgrid[: SIDE[0], : SIDE[1]]
+    data = rng.normal(0, 1, SIDE)
+    for x, y in centres:
+        data -= 1.2 * (np.hypot(xx - x, yy - y) <= 6)
+    return data.astype(np.float32), np.array(centres)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Micrograph], dict[str, Labels]]:
+    folder = tmp_path_factory.mktemp("micrographs")
+    micrographs, labels = [], {}
+    for k in range(6):
+        pixels, xy = image(k)
+        path = folder / f"m{k}.mrc"
+        with mrcfile.new(path) as handle:
+            handle.set_data(pixels)
+        micrographs.append(Micrograph(path.name, LocalFile(path), PIXEL_A))
+        if k < 5:
+            labels[path.name] = Labels.from_xy(path.name, xy[:7, 0], xy[:7, 1])
+    return micrographs, labels
+
+
+def iterate(
+    data: Any,
+    spool: Path,
+    reporter: Any = None,
+    *,
+    start: PickingModel | None = None,
+    rule: MiningRule | None = None,
+    **others: Any,
+) -> IterationResult:
+    values = {"diameter": DIAMETER_A, "device": "cpu", "threads": 1, "rounds": 1, **others}
+    return iterate_picker(
+        data[0],
+        data[1],
+        IterateSettings.model_validate(values),
+        start=start,
+        spool=spool,
+        reporter=reporter or SilentReporter(),
+        recipe=SHORT,
+        rule=rule or MiningRule(),
+    )
+
+
+@pytest.fixture(scope="module")
+def iterated(data: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[IterationResult, Path]:
+    spool = tmp_path_factory.mktemp("rounds")
+    return iterate(data, spool), spool
+
+
+def test_a_round_learns_true_particles_and_is_kept(
+    data: Any, iterated: tuple[IterationResult, Path]
+) -> None:
+    result, spool = iterated
+    assert len(result.rounds) == 2
+    first, second = result.rounds
+    assert first.metrics["held_out_recall"] > 0.8
+    assert second.metrics["new_particles"] > 10
+    # what was mined from round 0, against the true centres
+    labels = second.summary["labels"]
+    assert labels == 28 + second.metrics["new_particles"]
+    _, _, reference = hold_out_labels(data[1], data[0], 0)
+    mined = mine(first.found, data[1], reference, MiningRule(), DIAMETER_A)
+    right = wrong = 0
+    for name, one in mined.new.items():
+        truth = image(int(name[1]))[1]
+        for x, y in np.stack([one.x_px, one.y_px], 1)[one.sign > 0]:
+            near = np.hypot(*(truth - (x, y)).T).min() < DIAMETER_PX / 4
+            right, wrong = right + near, wrong + (not near)
+    assert right == second.metrics["new_particles"] - wrong and right > 10 * max(wrong, 0.9)
+    for number in (0, 1):
+        folder = spool / f"round_{number:02d}"
+        assert {"model.safetensors", "model.json", "picks.npz", "round.json"} == {
+            path.name for path in folder.iterdir()
+        }
+    assert result.model.digest == PickingModel.load(spool / "last").digest
+    # the last training saw the held-out labels too
+    assert result.summary["labels"] == 35 + result.rounds[result.best].metrics["new_particles"]
+
+
+def test_table_and_figures(iterated: tuple[IterationResult, Path]) -> None:
+    table = iterated[0].table
+    assert [row["round"] for row in table] == [0, 1] and table[0]["view_change"] == 0
+    for row in table:
+        assert sum(v for k, v in row.items() if k.startswith("views_")) == pytest.approx(1)
+    figures = round_figures(table)
+    assert [one.name for one in figures] == ["rounds", "views"]
+    assert all(one.png.startswith(b"\x89PNG") for one in figures)
+
+
+class StopAt(SilentReporter):
+    """Asks to stop at the n-th check of a stage that is entered for the k-th time."""
+
+    def __init__(self, stage: str, entered: int, checks: int) -> None:
+        super().__init__()
+        self.wanted, self.entered, self.checks, self.now = stage, entered, checks, False
+
+    def stage(self, name: str, total: int) -> None:
+        self.entered -= name == self.wanted
+        self.now = name == self.wanted and self.entered == 0
+
+    def check(self) -> None:
+        if self.now:
+            self.checks -= 1
+            if self.checks < 0:
+                raise JobStopped("stopped")
+
+
+def test_stopped_rounds_give_the_same_model(
+    data: Any, iterated: tuple[IterationResult, Path], tmp_path: Path
+) -> None:
+    stops = [
+        ("training", 1, 30),  # in round 0
+        ("picking and verifying", 1, 2),  # of round 0
+        ("training", 2, 10),  # the first entry ends at once: round 0 is trained; in round 1
+        ("training", 1, 20),  # later in round 1
+        ("training", 2, 45),  # in the last training
+    ]
+    for stop in stops:
+        with pytest.raises(JobStopped):
+            iterate(data, tmp_path, StopAt(*stop))
+    again = iterate(data, tmp_path)
+    whole = iterated[0]
+    assert [one.model.digest for one in again.rounds] == [one.model.digest for one in whole.rounds]
+    assert again.model.digest == whole.model.digest and again.table == whole.table
+
+
+def test_a_finished_iteration_trains_nothing_again(
+    data: Any, iterated: tuple[IterationResult, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*args: Any, **others: Any) -> Any:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(one_round, "train_picker", never)
+    result, spool = iterated
+    assert iterate(data, spool).model.digest == result.model.digest
+
+
+def test_other_rounds_in_the_spool_are_refused(
+    data: Any, iterated: tuple[IterationResult, Path]
+) -> None:
+    with pytest.raises(ConfigError, match="--restart"):
+        iterate(data, iterated[1], seed=1)
+    (iterated[1] / "iteration.json").write_text("half a f")
+    with pytest.raises(ConfigError, match="damaged"):
+        iterate(data, iterated[1])
+
+
+def test_without_labels_the_start_model_is_round_0(
+    data: Any, iterated: tuple[IterationResult, Path], tmp_path: Path
+) -> None:
+    start = iterated[0].model
+    result = iterate((data[0], {}), tmp_path, start=start, diameter=None)
+    assert result.rounds[0].model.digest == start.digest
+    assert "held_out_recall" not in result.table[0]
+    assert len(result.rounds) == 2 and result.best == 1
+    assert result.model.card.parent == start.digest
+    with pytest.raises(ConfigError, match="--from"):
+        iterate((data[0], {}), tmp_path / "none")
+
+
+def test_a_round_without_anything_new_ends(data: Any, tmp_path: Path) -> None:
+    strict = MiningRule(confident=1.1)
+    result = iterate(data, tmp_path, rule=strict)
+    assert len(result.rounds) == 1 and result.best == 0
+    assert result.summary["labels"] == 35
+
+
+def test_a_fixed_filter_cannot_start_rounds(data: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nothing to train"):
+        iterate(data, tmp_path, start=shipped("blob"))
