@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frostpick.config import PickSettings, TrainSettings, resolve
+from frostpick.config import IterateSettings, PickSettings, TrainSettings, resolve
 from frostpick.errors import ConfigError, InputError
 from frostpick.models.picking_model import WEIGHTS, PickingModel
 from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.host import Host
 from frostpick_jobs.lifecycle import execute
-from frostpick_jobs.tasks import PickSummary, TrainSummary, run_pick, run_train
+from frostpick_jobs.tasks import PickSummary, TrainSummary, run_iterate, run_pick, run_train
 from frostpick_jobs.tasks.select import run_select
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -103,6 +103,41 @@ def train(
         picks_pixel_size=resolved.picks_pixel_size,
     )
     summary = execute(host, lambda: run_train(host, resolved))
+    folder = _out(host)
+    return TrainResult(folder, folder / "model" / WEIGHTS if folder else None, summary)
+
+
+def iterate(
+    micrographs: Paths | Host,
+    picks: Paths = (),
+    out: str | os.PathLike[str] | None = None,
+    **settings: Any,
+) -> TrainResult:
+    """Train a picking model in rounds: pick, verify, learn from the sure picks.
+
+    Parameters
+    ----------
+    micrographs, out
+        As for `train`.
+    picks
+        Files, folders or patterns of picks; none where ``start_from`` names a model.
+    settings
+        Fields of `IterateSettings`, e.g. ``diameter=120, rounds=2``.
+
+    Raises
+    ------
+    FrostpickError
+        Any error meant for the user.
+    """
+    resolved = resolve(IterateSettings, ("arguments", settings))
+    host = _host(
+        micrographs,
+        out,
+        picks=_paths(picks),
+        pixel_size=resolved.pixel_size,
+        picks_pixel_size=resolved.picks_pixel_size,
+    )
+    summary = execute(host, lambda: run_iterate(host, resolved))
     folder = _out(host)
     return TrainResult(folder, folder / "model" / WEIGHTS if folder else None, summary)
 

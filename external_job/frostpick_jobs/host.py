@@ -94,6 +94,8 @@ class Delivery:
         One for every row of `Host.candidates`, for a pruning task.
     pruner
         The pruner that made them, as it was fitted to this job's labels.
+    files
+        More files for the user: path below the job's folder -> where each lies now.
     """
 
     outputs: Iterable[MicrographOutput] = ()
@@ -105,6 +107,7 @@ class Delivery:
     figures: Sequence[tuple[str, bytes, str]] = ()
     decisions: Decisions | None = None
     pruner: Pruner | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Host(ABC):
@@ -133,6 +136,10 @@ class Host(ABC):
     @abstractmethod
     def labels(self) -> Mapping[str, Labels]:
         """Return labels by micrograph id, in pixels of those micrographs."""
+
+    def has_labels(self) -> bool:
+        """Tell whether the job was given labels at all; only tasks that can do without ask."""
+        return True
 
     @abstractmethod
     def model(self) -> PickingModel | None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from frostpick.config import PickSettings, Settings, TrainSettings, resolve
+from frostpick.config import IterateSettings, PickSettings, Settings, TrainSettings, resolve
 from frostpick_jobs.cli.config_file import read_config
 from frostpick_jobs.cli.console import log_to_terminal
 
@@ -61,6 +61,39 @@ def train(
         picks_pixel_size=settings.picks_pixel_size,
     )
     raise typer.Exit(told(run_job(host, lambda: run_train(host, settings), debug=debug)))
+
+
+def iterate(
+    *,
+    micrographs: Micrographs,
+    picks: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--picks",
+            help="File, folder or pattern of picks to begin with; may be repeated, and left out "
+            "where --from names a model.",
+        ),
+    ] = None,
+    out: Out,
+    debug: Debug = False,
+    config: Path | None = None,
+    values: dict[str, Any],
+) -> None:
+    """Train in rounds: pick, verify every pick, learn from the sure ones; continues."""
+    log_to_terminal()
+    settings = resolve_settings(IterateSettings, config, values)
+    from frostpick_jobs.folder import FolderHost
+    from frostpick_jobs.lifecycle import run_job
+    from frostpick_jobs.tasks import run_iterate
+
+    host = FolderHost(
+        out,
+        micrographs,
+        picks or (),
+        pixel_size=settings.pixel_size,
+        picks_pixel_size=settings.picks_pixel_size,
+    )
+    raise typer.Exit(told(run_job(host, lambda: run_iterate(host, settings), debug=debug)))
 
 
 def pick(

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from frostpick.config import PickSettings, PruneSettings, Settings, TrainSettings, resolve
+from frostpick.config import (
+    IterateSettings,
+    PickSettings,
+    PruneSettings,
+    Settings,
+    TrainSettings,
+    resolve,
+)
 from frostpick.errors import JobStopped
 from frostpick_jobs.cli.config_file import read_config
 from frostpick_jobs.cli.console import log_to_terminal
@@ -105,6 +112,37 @@ def train(
     again = _command("train", TrainSettings, values, config, project, url, blob, flip_y, spool)
     request = _request(
         "train", project, workspace, job, micrographs, particles, title, blob, flip_y, again
+    )
+    from frostpick_jobs.cryosparc import run
+
+    _on_server(url, lambda s: run.train(s, request, settings, spool=spool, debug=debug))
+
+
+def iterate(
+    *,
+    project: Project,
+    workspace: Workspace = None,
+    micrographs: Micrographs = None,
+    particles: Particles = None,
+    job: Job = None,
+    title: Title = "",
+    blob: Blob = "micrograph_blob",
+    flip_y: FlipY = False,
+    url: Url = None,
+    spool: Spool = None,
+    debug: Debug = False,
+    config: Path | None = None,
+    values: dict[str, Any],
+) -> None:
+    """Train in rounds: pick, verify, learn from the sure picks; --particles may be left out.
+
+    Without --particles a model is needed to start from.
+    """
+    log_to_terminal()
+    settings = _resolve(IterateSettings, config, values)
+    again = _command("iterate", IterateSettings, values, config, project, url, blob, flip_y, spool)
+    request = _request(
+        "iterate", project, workspace, job, micrographs, particles, title, blob, flip_y, again
     )
     from frostpick_jobs.cryosparc import run
 
@@ -221,6 +259,7 @@ def selftest(
 
 
 app.command("train")(command_with_settings(TrainSettings, train))
+app.command("iterate")(command_with_settings(IterateSettings, iterate))
 app.command("pick")(command_with_settings(PickSettings, pick))
 app.command("prune")(command_with_settings(PruneSettings, prune))
 

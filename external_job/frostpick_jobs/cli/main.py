@@ -10,7 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from frostpick._version import __version__
-from frostpick.config import PickSettings, PruneSettings, TrainSettings, VerifySettings
+from frostpick.config import (
+    IterateSettings,
+    PickSettings,
+    PruneSettings,
+    TrainSettings,
+    VerifySettings,
+)
 from frostpick.errors import FrostpickError, JobStopped
 from frostpick_jobs.cli import commands, prune_commands
 from frostpick_jobs.cli.cryosparc import app as cryosparc
@@ -56,6 +62,7 @@ def _add(name: str, function: Callable[..., Any]) -> None:
 
 _add("simulate", commands.simulate)
 _add("train", command_with_settings(TrainSettings, commands.train))
+_add("iterate", command_with_settings(IterateSettings, commands.iterate))
 _add("pick", command_with_settings(PickSettings, commands.pick))
 _add("select", commands.select)
 _add("prune", command_with_settings(PruneSettings, prune_commands.prune))

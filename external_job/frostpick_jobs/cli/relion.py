@@ -1,4 +1,4 @@
-"""``frostpick-relion-train``, ``-pick`` and ``-prune``: programs for the External job of RELION.
+"""``frostpick-relion-train``, ``-iterate``, ``-pick``, ``-prune``: for RELION's External job.
 
 RELION never looks at the exit status: a job that leaves no exit file in its
 folder runs for ever. So this module imports next to nothing, finds the folder in
@@ -19,12 +19,17 @@ from typing import Literal, NoReturn, get_args
 from frostpick_jobs.relion import markers
 from frostpick_jobs.relion.arguments import parallel_rank
 
-Task = Literal["train", "pick", "prune"]
+Task = Literal["train", "iterate", "pick", "prune"]
 
 
 def train_main() -> NoReturn:
     """Train a picking model in a RELION External job."""
     sys.exit(guarded("train", sys.argv[1:]))
+
+
+def iterate_main() -> NoReturn:
+    """Train a picking model in rounds in a RELION External job."""
+    sys.exit(guarded("iterate", sys.argv[1:]))
 
 
 def pick_main() -> NoReturn:
@@ -89,7 +94,7 @@ def _sentence(error: BaseException) -> str:
 
 
 def main() -> NoReturn:
-    """``python -m frostpick_jobs.cli.relion pick|train|prune ...``: without installation."""
+    """``python -m frostpick_jobs.cli.relion TASK ...``: without installation."""
     tasks = get_args(Task)
     if len(sys.argv) > 1 and sys.argv[1] in tasks:
         sys.exit(guarded(tasks[tasks.index(sys.argv[1])], sys.argv[2:]))

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from frostpick._version import __version__
-from frostpick.config import PickSettings, PruneSettings, Settings, TrainSettings, resolve
+from frostpick.config import (
+    IterateSettings,
+    PickSettings,
+    PruneSettings,
+    Settings,
+    TrainSettings,
+    resolve,
+)
 from frostpick.errors import ConfigError
 from frostpick_jobs.cli.options import add_argparse_options, values_from_namespace
 from frostpick_jobs.relion.arguments import JobArguments, JobParser, job_arguments
@@ -21,6 +28,7 @@ BUSY = 75
 
 _KINDS: dict[str, type[Settings]] = {
     "train": TrainSettings,
+    "iterate": IterateSettings,
     "pick": PickSettings,
     "prune": PruneSettings,
 }
@@ -38,7 +46,7 @@ _EPILOG = (
 )
 
 
-def run_relion_job(task: Literal["train", "pick", "prune"], argv: Sequence[str]) -> int:
+def run_relion_job(task: Literal["train", "iterate", "pick", "prune"], argv: Sequence[str]) -> int:
     """Run one External job and return the exit status of the program."""
     log_to_run_files()
     arguments, settings = read_command_line(task, argv)
@@ -48,19 +56,20 @@ def run_relion_job(task: Literal["train", "pick", "prune"], argv: Sequence[str])
         logger.warning("input --%s is not used by this job", name)
     from frostpick_jobs.lifecycle import run_job
     from frostpick_jobs.relion.host import RelionHost
-    from frostpick_jobs.tasks import run_pick, run_train
+    from frostpick_jobs.tasks import run_iterate, run_pick, run_train
 
     if isinstance(settings, PruneSettings):
         return _prune(arguments, settings)
     if isinstance(settings, TrainSettings):
-        training = settings
+        training, iterating = settings, isinstance(settings, IterateSettings)
         host = RelionHost(
             arguments,
-            labelled=True,
+            labelled=not iterating or settings.start_from == "none",
             pixel_size_A=training.pixel_size,
             picks_pixel_size_A=training.picks_pixel_size,
         )
-        status = run_job(host, lambda: run_train(host, training), debug=arguments.debug)
+        run = run_iterate if iterating else run_train
+        status = run_job(host, lambda: run(host, training), debug=arguments.debug)
     else:
         assert isinstance(settings, PickSettings)
         picking = settings

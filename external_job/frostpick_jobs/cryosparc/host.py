@@ -42,6 +42,7 @@ from frostpick_jobs.cryosparc.request import JobRequest
 from frostpick_jobs.cryosparc.sources import find_project_files
 from frostpick_jobs.cryosparc.summary import pick_summary, table
 from frostpick_jobs.cryosparc.uids import job_seed
+from frostpick_jobs.cryosparc.upload import upload_file
 from frostpick_jobs.cryosparc.watch import StatusWatch
 from frostpick_jobs.cryosparc.wiring import KEPT, PICKS
 from frostpick_jobs.host import Delivery, Host, MicrographOutput, Outcome
@@ -133,6 +134,11 @@ class CryoSPARCHost(Host):
         )
         warn_if_mirrored(self._found, labels, self._diameter_A, flipped=self.request.flip_y)
         return labels
+
+    def has_labels(self) -> bool:
+        """Tell whether particles are connected."""
+        found = find_input(self.job.look(), "particle", PARTICLES)
+        return found is not None and bool(found.links)
 
     def model(self) -> PickingModel | None:
         """Return the model the host was given."""
@@ -226,6 +232,8 @@ class CryoSPARCHost(Host):
     def _deliver_model(self, delivery: Delivery) -> None:
         assert delivery.model is not None
         upload_model(self.job, delivery.model, self.spool / "model", self.reporter.check)
+        for name, path in delivery.files.items():
+            upload_file(self.job, name, path.read_bytes(), self.reporter.check)
         uids = self._exposures.uid.tolist()
         save_micrographs(self.job, self._parts, uids, self.reporter.check)
         card = delivery.model.card

@@ -8,7 +8,9 @@ from typing import Literal
 from frostpick_jobs.cryosparc.exposures import ORIGINAL
 from frostpick_jobs.cryosparc.references import JobRef, OutputRef
 
-Task = Literal["train", "pick", "prune"]
+Task = Literal["train", "iterate", "pick", "prune"]
+#: Tasks that give a model.
+TRAINING_TASKS = ("train", "iterate")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class JobRequest:
         Of a new job; the description is markdown.
     flip_y
         Images and picks are mirrored top to bottom.
+    from_model
+        A training starts from a model, so that it may do without particles.
     again
         The command that resumes the job, without ``--job``.
     """
@@ -52,6 +56,7 @@ class JobRequest:
     title: str = ""
     description: str = ""
     flip_y: bool = False
+    from_model: bool = False
     again: str = ""
 
     def resume_command(self, job: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frostpick._version import __version__
-from frostpick.config import PickSettings, PruneSettings, Settings, TrainSettings
+from frostpick.config import IterateSettings, PickSettings, PruneSettings, Settings, TrainSettings
 from frostpick.errors import ConfigError
 from frostpick_jobs.cryosparc.checks import check_request
 from frostpick_jobs.cryosparc.connect import Server
@@ -51,7 +51,7 @@ def train(
     debug: bool = False,
     tempo: Tempo = Tempo(),
 ) -> int:
-    """Train in an External job; return the exit code.
+    """Train in an External job, in rounds with `IterateSettings`; return the exit code.
 
     Raises
     ------
@@ -59,8 +59,9 @@ def train(
         Before the job was there: nothing was created, unless the sentence names a job.
     """
     from frostpick.runtime.device import resolve_device
-    from frostpick_jobs.tasks import run_train
+    from frostpick_jobs.tasks import run_iterate, run_train
 
+    request = replace(request, from_model=settings.start_from != "none")
     check_request(server, request)
     resolve_device(settings.device)
     if settings.picks_pixel_size is not None:
@@ -70,7 +71,8 @@ def train(
         raise ConfigError("training needs the particle's longest dimension: give --diameter")
     diameter = settings.diameter or (start.card.diameter_A if start else None)
     host = _host(server, request, settings, start, diameter, spool, tempo)
-    return run_job(host, lambda: run_train(host, settings), debug=debug)
+    run = run_iterate if isinstance(settings, IterateSettings) else run_train
+    return run_job(host, lambda: run(host, settings), debug=debug)
 
 
 def pick(

@@ -29,6 +29,7 @@ from frostpick_jobs.formats import (
 )
 from frostpick_jobs.headers import with_header
 from frostpick_jobs.host import Candidates, Delivery, Host, Judged, MicrographOutput, Outcome
+from frostpick_jobs.job_files import copy_files
 from frostpick_jobs.job_report import job_report
 from frostpick_jobs.label_matching import labels_for
 from frostpick_jobs.progress import ClosingReporter, StopHook, terminal_reporter
@@ -122,6 +123,10 @@ class FolderHost(Host):
             complete=lambda micrograph: with_header(micrograph, self._pixel_size, warned),
         )
 
+    def has_labels(self) -> bool:
+        """Tell whether any picks were given."""
+        return bool(self._picks)
+
     def candidates(self) -> Candidates:
         """Return the rows of ``picks`` or ``particles``."""
         self._inputs.check()
@@ -162,6 +167,7 @@ class FolderHost(Host):
         elif delivery.model is not None:
             delivery.model.save(self.out / MODEL)
             self._write_curve(delivery)
+            copy_files(delivery.files, self.out)
         else:
             self._write_picks(delivery)
         write_text(self.out / "run.json", json.dumps(delivery.record, indent=2) + "\n")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from frostpick.runtime.atomic import remove_leftovers, write_text
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.host import Delivery, Host, MicrographOutput, Outcome
+from frostpick_jobs.job_files import copy_files
 from frostpick_jobs.progress import FileAppears, LineReporter
 from frostpick_jobs.relion import markers
 from frostpick_jobs.relion.arguments import JobArguments
@@ -84,6 +85,10 @@ class RelionHost(Host):
             picks_pixel_size_A=self._picks_pixel_size_A,
         )
 
+    def has_labels(self) -> bool:
+        """Tell whether a field with picks was filled in."""
+        return (self._arguments.in_coords or self._arguments.in_parts) is not None
+
     def model(self) -> PickingModel | None:
         """Return None: the label ``model`` or ``from`` names it, below the project folder."""
         return None
@@ -96,6 +101,7 @@ class RelionHost(Host):
         """Write the lists or the model, record, report and pictures, then the nodes."""
         if delivery.model is not None:
             delivery.model.save(self._job / MODEL_FOLDER)
+            copy_files(delivery.files, self._job)
             nodes = [(f"{MODEL_FOLDER}/model.safetensors", NodeKind.MODEL)]
         else:
             nodes = [self._write_lists(delivery)]

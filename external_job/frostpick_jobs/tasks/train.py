@@ -41,7 +41,8 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
     Calls `Host.begin` and `Host.deliver`; `Host.end` is called by
     `frostpick_jobs.lifecycle`, under which this runs. A stopped training goes on
     from its last state when the job is continued with the same settings and
-    labels; ``settings.restart`` throws that state away.
+    labels; ``settings.restart`` throws that state away. With ``settings.rounds``
+    `run_iterate` does it all.
 
     Raises
     ------
@@ -50,6 +51,10 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
     LabelError
         No label is on any micrograph of the job.
     """
+    if settings.rounds:
+        from frostpick_jobs.tasks.iterate import run_iterate  # which needs this module
+
+        return run_iterate(host, settings, "train")
     record = RunRecord("train", host.name, settings.model_dump(mode="json"))
     host.begin()
     claim(host.spool, "train")
@@ -58,8 +63,8 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
         if not micrographs:
             raise InputError("no micrographs to train on; give some with --micrographs")
         labels = host.labels()
-        _check_labels(labels)
-        start = _start(host, settings)
+        check_labels(labels)
+        start = start_model(host, settings)
     spool = host.spool / SPOOL
     if settings.restart and spool.exists():
         shutil.rmtree(spool)
@@ -77,14 +82,16 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
     return TrainSummary(result.model, result.curve, result.summary)
 
 
-def _check_labels(labels: Mapping[str, Labels]) -> None:
+def check_labels(labels: Mapping[str, Labels]) -> None:
+    """Say how many labels there are; `LabelError` for none."""
     count = sum(len(one) for one in labels.values())
     if count == 0:
         raise LabelError("no label is on any of the micrographs; check --picks and its names")
     log.info("%d labels on %d micrographs", count, sum(len(one) > 0 for one in labels.values()))
 
 
-def _start(host: Host, settings: TrainSettings) -> PickingModel | None:
+def start_model(host: Host, settings: TrainSettings) -> PickingModel | None:
+    """Return the model to start from: the host's, or the one the settings name; None for none."""
     given = host.model()
     if given is not None:
         return given

@@ -1,0 +1,152 @@
+"""The iterating task: labels or a model in, rounds of training, a picking model out."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from frostpick.config import TrainSettings
+from frostpick.errors import InputError
+from frostpick.models.picking_model import CARD, WEIGHTS
+from frostpick.recipes.iterate import IterationResult, iterate_picker
+from frostpick.recipes.rounds import Round
+from frostpick.report.figure import Figure
+from frostpick.report.rounds import round_figures
+from frostpick.report.training import training_curves
+from frostpick.runtime.atomic import write_text
+from frostpick.runtime.run_record import RunRecord
+from frostpick.types import Labels, Picks
+from frostpick_jobs.formats import write_csv
+from frostpick_jobs.host import Delivery, Host
+from frostpick_jobs.tasks.claim import claim
+from frostpick_jobs.tasks.train import TrainSummary, check_labels, start_model
+from frostpick_jobs.tasks.trained import picked_figures
+
+SPOOL = "rounds"
+TABLE = "rounds.csv"
+
+
+def run_iterate(
+    host: Host, settings: TrainSettings, task: Literal["iterate", "train"] = "iterate"
+) -> TrainSummary:
+    """Train on a host's micrographs in rounds, and deliver the model.
+
+    Calls `Host.begin` and `Host.deliver`. Each round's model and picks are delivered
+    as files beside the model. A stopped job goes on from its last state when it is
+    continued with the same settings and labels.
+
+    Parameters
+    ----------
+    task
+        The kind of job that the folder holds: ``train`` when ``--rounds`` was given there.
+
+    Raises
+    ------
+    InputError
+        No micrographs, or a folder that holds another kind of job.
+    LabelError
+        The labels given are on no micrograph of the job.
+    ConfigError
+        Neither labels nor a model to start from.
+    """
+    record = RunRecord(task, host.name, settings.model_dump(mode="json"))
+    host.begin()
+    claim(host.spool, task)
+    with record.stage("reading the inputs"):
+        micrographs = host.micrographs()
+        if not micrographs:
+            raise InputError("no micrographs to train on; give some with --micrographs")
+        start = start_model(host, settings)
+        labels: Mapping[str, Labels] = {}
+        if start is None or host.has_labels():
+            labels = host.labels()
+            check_labels(labels)
+    spool = host.spool / SPOOL
+    with record.stage("training"):
+        result = iterate_picker(
+            micrographs, labels, settings, start=start, spool=spool, reporter=host.reporter
+        )
+    plots = round_figures(result.table)
+    plots.append(training_curves(result.curve, chosen_step=result.summary.get("chosen_step")))
+    with record.stage("pictures"):
+        shown = labels or {m.id: Labels.from_xy(m.id, [0.0], [0.0]) for m in micrographs}
+        contrast = result.model.card.contrast
+        plots += picked_figures(result.model, micrographs, shown, settings, contrast, host.reporter)
+    _deliver(host, settings, result, labels, plots, record, spool)
+    return TrainSummary(result.model, result.curve, result.summary)
+
+
+def _deliver(
+    host: Host,
+    settings: TrainSettings,
+    result: IterationResult,
+    labels: Mapping[str, Labels],
+    plots: Sequence[Figure],
+    record: RunRecord,
+    spool: Path,
+) -> None:
+    figures = [(plot.name, plot.png, plot.caption) for plot in plots]
+    for figure in figures:
+        host.reporter.figure(*figure)
+    record.add(
+        model={"digest": result.model.digest, "started_from": settings.start_from},
+        seed=settings.seed,
+        rounds=result.table,
+        best_round=result.best,
+        training=dict(result.summary),
+        curve=list(result.curve),
+        counts={
+            "labels": sum(len(one) for one in labels.values()),
+            "labelled_micrographs": sum(len(one) > 0 for one in labels.values()),
+            "rounds": len(result.rounds) - 1,
+        },
+    )
+    host.deliver(
+        Delivery(
+            model=result.model,
+            failed=dict(result.summary.get("failed", {})),
+            record=record.finished(),
+            figures=figures,
+            files=round_files(result, spool),
+        )
+    )
+
+
+def round_files(result: IterationResult, spool: Path) -> dict[str, Path]:
+    """Write the table and every round's picks as CSV; return all files by name for the user."""
+    write_text(spool / TABLE, _as_csv(result.table))
+    files = {TABLE: spool / TABLE}
+    for one in result.rounds:
+        picks = one.folder / "picks.csv"
+        write_csv(picks, round_picks(one))
+        for path in (picks, one.folder / WEIGHTS, one.folder / CARD):
+            files[f"rounds/{one.folder.name}/{path.name}"] = path
+    return files
+
+
+def round_picks(one: Round) -> Iterator[Picks]:
+    """Yield a round's picks by micrograph, those above its model's threshold selected."""
+    found = one.found
+    for index, name in enumerate(found.micrographs.tolist()):
+        at = np.flatnonzero(found.micrograph == index)
+        yield Picks.from_xy(
+            name,
+            found.x_px[at],
+            found.y_px[at],
+            score=found.score[at],
+            diameter_A=one.model.card.diameter_A,
+        ).select(one.model.card.threshold)
+
+
+def _as_csv(table: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    columns = list(dict.fromkeys(name for row in table for name in row))
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in table)
+    return text.getvalue()
