@@ -51,6 +51,10 @@ class PickingModel:
                 "a model of kind 'box-classifier' prunes picks and cannot make them; give it as "
                 "frostpick prune --pruner"
             )
+        if card.kind == "autoencoder":
+            raise ModelError(
+                "a model of kind 'autoencoder' cannot pick by itself; give it to frostpick fewshot"
+            )
         network = build_network(card.network.name, card.network.arguments)
         try:
             network.load_state_dict(tensors, strict=True)

@@ -1,0 +1,297 @@
+"""How the encoder of few-shot picking is pretrained: rebuild windows, and tell particles from ice.
+
+Every step takes windows of a few micrographs. All of them are rebuilt from the tokens that a
+mask left over, cryoMAE's pretraining (Xu, Zhan and Xu 2024). Simulated micrographs also know
+where their particles are: on them the similarity loss of the few-shot training is rehearsed,
+each micrograph with a protein of its own, so that the encoder has learned before what
+exemplars will ask of it. The paper does without; ``rehearse=False`` is the paper's.
+
+After step k the state depends on recipe, sources and k alone; a stopped run goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from frostpick.errors import DeviceError, JobStopped
+from frostpick.models.card import ModelCard, NetworkSpec
+from frostpick.models.mae.autoencoder import MASKED, MaskedAutoencoder, random_masks
+from frostpick.models.mae.autoencoder import reconstruction_loss as rebuilt_loss
+from frostpick.models.mae.geometry import PX_PER_DIAMETER, grid
+from frostpick.models.mae.model import KIND, NETWORK, AutoencoderModel
+from frostpick.models.mae.pooling import RingPooling
+from frostpick.recipes.mae_windows import Shown, WindowSource
+from frostpick.runtime.precision import native_precision
+from frostpick.runtime.reporter import Reporter
+from frostpick.training.checkpoint import as_saved, load_checkpoint, save_checkpoint, training_key
+from frostpick.training.similarity import ALPHA, BETA, TAU, similarity_loss
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two saved states.
+SAVE_EVERY_S = 60.0
+#: Steps between two rows of the curve.
+ROW = 25
+#: Salt of the random stream of a step.
+STEP = 401
+
+
+@dataclass(frozen=True)
+class MaeRecipe:
+    """Numbers of the pretraining; the shipped encoder has the defaults.
+
+    Parameters
+    ----------
+    steps
+        Optimiser steps.
+    micrographs
+        Micrographs a step, each seen once.
+    positives, background
+        Windows on particles and away from them, of each micrograph whose truth is known;
+        of another as many at random.
+    rate, warm_up, weight_decay
+        AdamW; one cosine after a linear warm-up over that share of the steps.
+    masked, masked_similarity
+        Share of hidden tokens in the reconstruction and in the rehearsal.
+    rehearse, beta
+        Whether, and with which weight, the similarity loss is rehearsed.
+    """
+
+    preset: str = "tiny"
+    seed: int = 2024
+    steps: int = 900
+    micrographs: int = 2
+    positives: int = 8
+    background: int = 16
+    rate: float = 1e-3
+    warm_up: float = 0.08
+    weight_decay: float = 0.05
+    masked: float = MASKED
+    masked_similarity: float = 0.5
+    rehearse: bool = True
+    alpha: float = ALPHA
+    tau: float = TAU
+    beta: float = BETA
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate of a step."""
+        peak = max(1.0, self.warm_up * self.steps)
+        if step < peak:
+            return self.rate * (step + 1) / peak
+        done = (step - peak) / max(1.0, self.steps - peak)
+        return self.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A pretrained autoencoder and how it came about."""
+
+    model: AutoencoderModel
+    curve: list[dict[str, float]]
+    summary: dict[str, Any]
+
+
+def pretrain_mae(
+    source: WindowSource,
+    recipe: MaeRecipe,
+    *,
+    spool: Path,
+    reporter: Reporter,
+    device: torch.device | None = None,
+) -> Pretrained:
+    """Pretrain an autoencoder.
+
+    Parameters
+    ----------
+    source
+        Where windows come from: `SimulatedWindows` or `MicrographWindows`.
+    spool
+        Folder for the state of an unfinished run; the same call goes on from there.
+    reporter
+        Told of each step and asked to stop at each step.
+    device
+        The CPU when None.
+
+    Raises
+    ------
+    ConfigError
+        A run with another recipe or other sources is unfinished in ``spool``.
+    DeviceError
+        The GPU's memory is too small.
+    """
+    device = device or torch.device("cpu")
+    wall, cpu = time.monotonic(), time.process_time()
+    run = _Run(recipe, device)
+    key = training_key(
+        {"format": 1, "task": "pretrain-mae", "recipe": asdict(recipe), "source": source.key()}
+    )
+    kept = load_checkpoint(spool, key)
+    if kept is not None:
+        run.restore(*kept)
+        log.info("going on after step %d of %d", run.done, recipe.steps)
+    reporter.stage("pretraining", recipe.steps)
+    if run.done:
+        reporter.advance(run.done)
+    saved = time.monotonic()
+    while run.done < recipe.steps:
+        try:
+            reporter.check()
+        except JobStopped:
+            save_checkpoint(spool, key, run.state(), run.progress())
+            raise
+        rebuilt, similar = run.step(source)
+        reporter.advance(1, reconstruction=rebuilt, similarity=similar)
+        if time.monotonic() - saved > SAVE_EVERY_S or run.done == recipe.steps:
+            save_checkpoint(spool, key, run.state(), run.progress())
+            saved = time.monotonic()
+    card = ModelCard(
+        kind=KIND,
+        network=NetworkSpec(name=NETWORK, arguments={"preset": recipe.preset}),
+        px_per_diameter=PX_PER_DIAMETER,
+        trained_on={
+            "task": "pretrain --method mae",
+            "source": source.name,
+            "micrographs": recipe.micrographs * recipe.steps,
+            "windows": recipe.micrographs * recipe.steps * (recipe.positives + recipe.background),
+            **asdict(recipe),
+        },
+        citation="Xu, Zhan and Xu, cryoMAE (2024); He et al., masked autoencoders (2022)",
+    )
+    network = run.network.cpu().eval().requires_grad_(False)
+    summary = {"wall_s": time.monotonic() - wall, "cpu_s": time.process_time() - cpu}
+    return Pretrained(AutoencoderModel(card, network), run.curve, summary)
+
+
+class _Run:
+    """The network, its optimiser, and one step."""
+
+    def __init__(self, recipe: MaeRecipe, device: torch.device) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            network = MaskedAutoencoder(recipe.preset)
+        self.recipe, self.device = recipe, device
+        self.network = network.to(device).train()
+        self.pooling = RingPooling().to(device)
+        self.autocast = native_precision(device) == "bfloat16"
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=recipe.rate,
+            betas=(0.9, 0.95),
+            weight_decay=recipe.weight_decay,
+            foreach=False,
+        )
+        self.done = 0
+        self.curve: list[dict[str, float]] = []
+        self._losses: list[tuple[float, float]] = []
+
+    def step(self, source: WindowSource) -> tuple[float, float]:
+        """Take the next step; return reconstruction and similarity losses."""
+        recipe = self.recipe
+        rate = recipe.rate_at(self.done)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        rng = np.random.default_rng((recipe.seed, STEP, self.done))
+        first = self.done * recipe.micrographs
+        shown = [
+            source.windows(first + k, recipe.positives, recipe.background, rng)
+            for k in range(recipe.micrographs)
+        ]
+        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        try:
+            losses = self._update(shown, generator)
+        except torch.cuda.OutOfMemoryError as error:
+            raise DeviceError(
+                f"{self.device} is out of memory at a pretraining step; choose another GPU, a "
+                "smaller --preset or --device cpu and continue the job"
+            ) from error
+        self.done += 1
+        self._losses.append(losses)
+        if self.done % ROW == 0 or self.done == recipe.steps:
+            rebuilt, similar = np.mean(self._losses, axis=0)
+            self._losses = []
+            self.curve.append(
+                {
+                    "step": self.done,
+                    "reconstruction": float(rebuilt),
+                    "similarity": float(similar),
+                    "learning_rate": rate,
+                }
+            )
+        return losses
+
+    def _update(self, shown: Sequence[Shown], generator: torch.Generator) -> tuple[float, float]:
+        recipe = self.recipe
+        crops = torch.cat([one.windows.crops for one in shown]).to(self.device)
+        kept = random_masks(len(crops), recipe.masked, generator).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            _, patches = self.network(crops, kept)
+        rebuilt = rebuilt_loss(patches, crops, kept)
+        similar = rebuilt.new_zeros(())
+        if recipe.rehearse and any(one.positives for one in shown):
+            similar = self._rehearsal([one for one in shown if one.positives], generator)
+        self.optimiser.zero_grad(set_to_none=True)
+        (rebuilt + recipe.beta * similar).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        return float(rebuilt.detach()), float(similar.detach())
+
+    def _rehearsal(self, shown: Sequence[Shown], generator: torch.Generator) -> torch.Tensor:
+        """Return the mean similarity loss over micrographs, background standardised in each."""
+        crops = torch.cat([one.windows.crops for one in shown]).to(self.device)
+        centres = torch.cat([one.windows.centres for one in shown]).to(self.device)
+        kept = random_masks(len(crops), self.recipe.masked_similarity, generator).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            tokens = self.network.encoder(crops, kept)
+        pooled = self.pooling(tokens.float(), centres, grid().to(self.device)[kept])
+        losses = []
+        for one, part in zip(
+            shown, pooled.split([len(o.windows.crops) for o in shown]), strict=True
+        ):
+            unlabelled = part[one.positives :]
+            deviation, mean = torch.std_mean(unlabelled.detach(), dim=0)
+            unit = torch.nn.functional.normalize((part - mean) / (deviation + 1e-3), dim=-1)
+            losses.append(
+                similarity_loss(
+                    unit[: one.positives],
+                    unit[one.positives :],
+                    0.0,
+                    alpha=self.recipe.alpha,
+                    tau=self.recipe.tau,
+                )
+            )
+        return torch.stack(losses).mean()
+
+    def state(self) -> dict[str, torch.Tensor]:
+        tensors = as_saved(self.network.state_dict(), "network.")
+        for index, entry in self.optimiser.state_dict()["state"].items():
+            tensors |= as_saved(entry, f"optimiser.{index}.")
+        return tensors
+
+    def progress(self) -> dict[str, Any]:
+        return {"done": self.done, "curve": self.curve, "losses": self._losses}
+
+    def restore(self, tensors: Mapping[str, torch.Tensor], progress: Mapping[str, Any]) -> None:
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        network: dict[str, torch.Tensor] = {}
+        for key, value in tensors.items():
+            kind, name = key.split(".", 1)
+            if kind == "network":
+                network[name] = value
+            else:
+                index, entry = name.split(".", 1)
+                moments.setdefault(int(index), {})[entry] = value.clone()
+        self.network.load_state_dict(network)
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        self.done = int(progress["done"])
+        self.curve = list(progress["curve"])
+        self._losses = [(a, b) for a, b in progress["losses"]]
