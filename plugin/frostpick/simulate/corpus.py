@@ -146,7 +146,7 @@ def _mark(
     conditions: Conditions,
     typical: float,
 ) -> None:
-    """Mark where the projection of junk is at least a quarter of a particle's, pale micelles less."""
+    """Mark where junk is at least a quarter as dense as a particle; pale micelles, where less."""
     if not points.xy_px:
         return
     xy, weights = points.joined()
