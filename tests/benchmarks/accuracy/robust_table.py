@@ -61,14 +61,17 @@ def half_views_table(results: Sequence[Result]) -> str:
     rows = []
     plain = {_place(cell): cell for cell in cells(results)}
     for cell in cells(results, "half_views"):
-        base = plain.get(_place(cell))
+        known = plain.get(_place(cell))
+        base = _same_draws(known, cell) if known else None
         words = [f"{cell.set}, {cell.labels}", cell.start, str(len(cell.results))]
-        for one in (cell, _same_draws(base, cell) if base else None):
+        for one in (cell, base):
             for half in ("seen", "unseen"):
                 value = one.mean(lambda r, h=half: (r["halves"] or {}).get(h)) if one else None
                 words.append(number(value))
+        words += [number(cell.mean("ap")), number(base.mean("ap") if base else None)]
         rows.append(words)
     header = ("set, labels", "start", "draws", "seen", "unseen", "plain: seen", "plain: unseen")
+    header = (*header, "AP", "plain: AP")
     return markdown(header, rows)
 
 
