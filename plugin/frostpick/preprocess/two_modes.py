@@ -61,30 +61,38 @@ def fit_two_modes(values: torch.Tensor) -> TwoModes:
 
 
 def _expectation_maximisation(x: Floats, share: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return means, variances and weights ``(starts, 2)``, dark first, and log-likelihoods."""
-    total_mean = (share * x).sum()
-    total_variance = (share * (x - total_mean) ** 2).sum()
+    """Return means, variances and weights ``(starts, 2)``, dark first, and log-likelihoods.
+
+    The logarithm of a Gaussian is a polynomial of degree 2: powers of x carry both steps.
+    """
+    powers = np.stack([np.ones_like(x), x, x**2])
+    whole = powers @ share
     # A mode narrower than a bin, or than a twentieth of the whole spread, is one outlier.
-    floor = max(0.0025 * total_variance, BINS**-2)
+    floor = max(0.0025 * (whole[2] - whole[1] ** 2), BINS**-2)
+    # What a mode keeps of every bin, so that an emptied one has a mean still.
+    least = 1e-12 * powers.sum(1)
     before = share.cumsum() - share
     dark = (before[None, :] < np.array(STARTS)[:, None]).astype(np.float64)
-    belongs = np.stack([dark, 1 - dark], axis=1)  # (starts, 2, bins)
     for _ in range(STEPS):
-        mass = np.maximum(belongs * share, 1e-12)
-        weight = mass.sum(2)
-        mean = mass @ x / weight
-        square = (x - mean[..., None]) ** 2
-        variance = np.maximum((mass * square).sum(2) / weight, floor)
-        log_density = np.log(weight / np.sqrt(variance))[..., None] - square / (
-            2 * variance[..., None]
-        )
-        np.exp(np.minimum(log_density[:, 0] - log_density[:, 1], 700.0), out=belongs[:, 0])
-        np.divide(1.0, 1 + belongs[:, 0], out=belongs[:, 1])
-        belongs[:, 0] *= belongs[:, 1]
-    log_total = np.logaddexp(log_density[:, 0], log_density[:, 1])
+        inside = (dark * share) @ powers.T
+        moments = np.stack([inside, np.maximum(whole - inside, 0.0)], axis=1) + least
+        weight = moments[..., 0]
+        mean = moments[..., 1] / weight
+        variance = np.maximum(moments[..., 2] / weight - mean**2, floor)
+        density = _log_gaussians(mean, variance, weight)
+        odds = (density[:, 1] - density[:, 0]) @ powers
+        np.exp(np.minimum(odds, 700.0, out=odds), out=dark)
+        np.divide(1.0, np.add(dark, 1.0, out=dark), out=dark)
+    likelihood = np.logaddexp(density[:, 0] @ powers, density[:, 1] @ powers) @ share
     order = np.argsort(mean, axis=1, kind="stable")
     mean, variance, weight = (np.take_along_axis(t, order, 1) for t in (mean, variance, weight))
-    return mean, variance, weight, (share * log_total).sum(1)
+    return mean, variance, weight, likelihood
+
+
+def _log_gaussians(mean: Floats, variance: Floats, weight: Floats) -> Floats:
+    """Return coefficients ``(..., 3)`` of 1, x and x squared in the log of weighted Gaussians."""
+    constant = np.log(weight / np.sqrt(variance)) - mean**2 / (2 * variance)
+    return np.stack([constant, mean / variance, -1 / (2 * variance)], axis=-1)
 
 
 def _boundary(x: Floats, m0: float, m1: float, v0: float, v1: float, w0: float, w1: float) -> float:

@@ -18,6 +18,7 @@ from frostpick.inference.read import read_with_pixel_size
 from frostpick.models.card import PreprocessSpec
 from frostpick.preprocess import WorkingImage, preprocess
 from frostpick.runtime.atomic import atomic_write
+from frostpick.runtime.memory import give_back_free_memory, in_own_pages
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.examples import Points, TrainingImage
 from frostpick.types import Labels, Micrograph
@@ -31,6 +32,8 @@ MOST_LISTED = 20
 BACKGROUND = 50
 #: Working images beyond this many bytes together wait in files, not in memory.
 IN_MEMORY = 2 << 30
+#: Micrographs between two times that free memory is given back.
+TRIM = 16
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,12 @@ def gather(
             image, dropped = _with_labels(micrograph.id, working, shape, labels.get(micrograph.id))
             outside += dropped
             held += image.pixels.nbytes
-            images.append(_to_file(image, reading.folder) if held > IN_MEMORY else image)
+            if held > IN_MEMORY:
+                images.append(_to_file(image, reading.folder))
+            else:
+                images.append(replace(image, pixels=in_own_pages(image.pixels)))
+        if (len(images) + len(failed)) % TRIM == 0:
+            give_back_free_memory()
         reporter.advance(1)
     _complain(images, failed, outside)
     return Gathered(images, failed, contrast)
