@@ -37,7 +37,11 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--part", choices=PARTS)
     parser.add_argument("--bench", type=Path, help="development data, for train")
-    parser.add_argument("--network", default="resnet8", help="resnet8, conv127, ... or a model")
+    parser.add_argument(
+        "--network",
+        default=usual_network(),
+        help="a model (general where it is shipped), or untrained: resnet8, conv127, ...",
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--side", type=int, default=4096, help="of stages and memory, in pixels")
     parser.add_argument("--diameter", type=float, default=180.0, help="on large ones, in pixels")

@@ -100,6 +100,13 @@ def link_many(files: list[Path], folder: Path, count: int) -> None:
         os.link(files[number % len(files)], folder / f"mic_{number:05d}.mrc")
 
 
+def usual_network() -> str:
+    """Return what most users pick with: the shipped network, untrained weights without one."""
+    from frostpick.models.shipped import shipped_names
+
+    return "general" if "general" in shipped_names() else "resnet8"
+
+
 def make_model(network: str) -> PickingModel:
     """Return a model by name or path, or an untrained network that gives a usual number of picks.
 

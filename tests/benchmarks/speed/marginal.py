@@ -51,14 +51,16 @@ def pick(options: argparse.Namespace) -> None:
 
 def job_cpu(micrographs: Path, out: Path, model: str, options: argparse.Namespace) -> float:
     """Return CPU seconds, of the user and the system, of one job in a process of its own."""
-    words = ["pick", str(micrographs), "-o", str(out), "--model", model]
+    words = ["pick", "--micrographs", str(micrographs), "-o", str(out), "--model", model]
     words += ["--diameter", str(SMALL_DIAMETER_A), "--device", "cpu"]
     words += ["--threads", str(options.threads)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environ = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
-    subprocess.run(
-        [sys.executable, "-c", RUN, *words], check=True, env=environ, stdout=subprocess.DEVNULL
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, *words], env=environ, capture_output=True, text=True
     )
+    if done.returncode:
+        raise SystemExit(f"frostpick pick failed: {done.stderr.strip()}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
