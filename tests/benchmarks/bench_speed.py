@@ -24,7 +24,7 @@ from pathlib import Path
 # Threads that spin while they wait burn the CPU time that is measured; torch reads this on import.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from speed.files import make_files, make_model
+from speed.files import make_files, make_model, usual_network
 
 __all__ = ["main", "make_files", "make_model"]
 

@@ -30,8 +30,6 @@ from speed.files import (
 from speed.work import Work, micrograph_work, network_on_micrograph, training_step_work
 from speed.yardstick import convolution_rate, copy_rate
 
-SIDE = 4096
-
 
 def count(options: argparse.Namespace) -> None:
     """Print work, possible and achieved times, in CPU seconds of one thread."""
@@ -56,11 +54,11 @@ def _against(least: float, achieved: float) -> None:
 
 
 def _picking(options: argparse.Namespace, flop_rate: float, byte_rate: float) -> None:
-    model = make_model(options.network)
-    working = round(SIDE * model.card.px_per_diameter / options.diameter)
-    parts = micrograph_work(SIDE, working)
+    model, side = make_model(options.network), options.side
+    working = round(side * model.card.px_per_diameter / options.diameter)
+    parts = micrograph_work(side, working)
     parts["network"] = network_on_micrograph(model.network, working)
-    print(f"\n{SIDE} x {SIDE} float32 at a diameter of {options.diameter:g} px, {options.network}:")
+    print(f"\n{side} x {side} float32 at a diameter of {options.diameter:g} px, {options.network}:")
     print("                               work     bytes moved    least CPU time at those rates")
     total = Work(0.0, 0.0)
     for name, work in parts.items():
@@ -70,7 +68,7 @@ def _picking(options: argparse.Namespace, flop_rate: float, byte_rate: float) ->
     settings = PickSettings(diameter=options.diameter * PIXEL_A, device="cpu", threads=1)
     plan = plan_picking(model, settings)
     with tempfile.TemporaryDirectory() as folder:
-        make_files(Path(folder), 4, (SIDE, SIDE), options.diameter)
+        make_files(Path(folder), 4, (side, side), options.diameter)
         files = sorted(Path(folder).glob("*.mrc"))
         spent = [_pick_cpu(model, plan, files[:k]) for k in (1, 4)]
     achieved = (spent[1] - spent[0]) / 3
