@@ -75,6 +75,7 @@ def run_pick(host: Host, settings: PickSettings) -> PickSummary:
     report_failures(failed)
     if len(failed) == len(job.micrographs):
         raise FrostpickError(f"no micrograph could be picked; the first: {first_failure(failed)}")
+    record.add(devices=[str(device) for device in plan.devices], precision=plan.precision)
     with record.stage("delivering"):
         return finish_picking(host, store, job, failed, record)
 

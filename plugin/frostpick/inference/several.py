@@ -41,7 +41,9 @@ def pick_on_devices(
     Parameters
     ----------
     model, micrographs, plan, reporter
-        As for `pick_micrographs`; sources of micrographs must be picklable.
+        As for `pick_micrographs`; sources of micrographs must be picklable. A script that
+        calls this starts its own work below ``if __name__ == "__main__":``, as every
+        process imports it.
 
     Yields
     ------
