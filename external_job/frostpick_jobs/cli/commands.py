@@ -9,7 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from frostpick.config import IterateSettings, PickSettings, Settings, TrainSettings, resolve
+from frostpick.config import (
+    FewshotSettings,
+    IterateSettings,
+    PickSettings,
+    Settings,
+    TrainSettings,
+    resolve,
+)
 from frostpick_jobs.cli.config_file import read_config
 from frostpick_jobs.cli.console import log_to_terminal
 
@@ -113,6 +120,39 @@ def pick(
 
     host = FolderHost(out, micrographs, pixel_size=settings.pixel_size)
     raise typer.Exit(told(run_job(host, lambda: run_pick(host, settings), debug=debug)))
+
+
+def fewshot(
+    *,
+    micrographs: Micrographs,
+    exemplars: Annotated[
+        list[str],
+        typer.Option(
+            "--exemplars",
+            help="File of about 15 particles marked on one micrograph (STAR, CSV, .box, Topaz "
+            "text); may be repeated.",
+        ),
+    ],
+    out: Out,
+    debug: Debug = False,
+    config: Path | None = None,
+    values: dict[str, Any],
+) -> None:
+    """Pick all micrographs from about fifteen exemplars on one of them; continues."""
+    log_to_terminal()
+    settings = resolve_settings(FewshotSettings, config, values)
+    from frostpick_jobs.folder import FolderHost
+    from frostpick_jobs.lifecycle import run_job
+    from frostpick_jobs.tasks import run_fewshot
+
+    host = FolderHost(
+        out,
+        micrographs,
+        exemplars,
+        pixel_size=settings.pixel_size,
+        picks_pixel_size=settings.picks_pixel_size,
+    )
+    raise typer.Exit(told(run_job(host, lambda: run_fewshot(host, settings), debug=debug)))
 
 
 def select(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from frostpick.config import (
+    FewshotSettings,
     IterateSettings,
     PickSettings,
     PruneSettings,
@@ -174,6 +175,40 @@ def pick(
     _on_server(url, lambda s: run.pick(s, request, settings, spool=spool, debug=debug))
 
 
+def fewshot(
+    *,
+    project: Project,
+    workspace: Workspace = None,
+    micrographs: Micrographs = None,
+    exemplars: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exemplars",
+            help="About 15 particles of one micrograph, such as J12.particles of a Manual Picker.",
+        ),
+    ] = None,
+    job: Job = None,
+    title: Title = "",
+    blob: Blob = "micrograph_blob",
+    flip_y: FlipY = False,
+    url: Url = None,
+    spool: Spool = None,
+    debug: Debug = False,
+    config: Path | None = None,
+    values: dict[str, Any],
+) -> None:
+    """Pick all micrographs from about fifteen particles marked on one of them."""
+    log_to_terminal()
+    settings = _resolve(FewshotSettings, config, values)
+    again = _command("fewshot", FewshotSettings, values, config, project, url, blob, flip_y, spool)
+    request = _request(
+        "fewshot", project, workspace, job, micrographs, exemplars, title, blob, flip_y, again
+    )
+    from frostpick_jobs.cryosparc import run
+
+    _on_server(url, lambda s: run.fewshot(s, request, settings, spool=spool, debug=debug))
+
+
 def prune(
     *,
     project: Project,
@@ -261,6 +296,7 @@ def selftest(
 app.command("train")(command_with_settings(TrainSettings, train))
 app.command("iterate")(command_with_settings(IterateSettings, iterate))
 app.command("pick")(command_with_settings(PickSettings, pick))
+app.command("fewshot")(command_with_settings(FewshotSettings, fewshot))
 app.command("prune")(command_with_settings(PruneSettings, prune))
 
 

@@ -11,6 +11,7 @@ import typer
 
 from frostpick._version import __version__
 from frostpick.config import (
+    FewshotSettings,
     IterateSettings,
     PickSettings,
     PruneSettings,
@@ -64,6 +65,7 @@ _add("simulate", commands.simulate)
 _add("train", command_with_settings(TrainSettings, commands.train))
 _add("iterate", command_with_settings(IterateSettings, commands.iterate))
 _add("pick", command_with_settings(PickSettings, commands.pick))
+_add("fewshot", command_with_settings(FewshotSettings, commands.fewshot))
 _add("select", commands.select)
 _add("prune", command_with_settings(PruneSettings, prune_commands.prune))
 _add("verify", command_with_settings(VerifySettings, prune_commands.verify))

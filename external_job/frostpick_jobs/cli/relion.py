@@ -1,4 +1,4 @@
-"""``frostpick-relion-train``, ``-iterate``, ``-pick``, ``-prune``: for RELION's External job.
+"""``frostpick-relion-train``, ``-iterate``, ``-pick``, ``-fewshot``, ``-prune`` of External jobs.
 
 RELION never looks at the exit status: a job that leaves no exit file in its
 folder runs for ever. So this module imports next to nothing, finds the folder in
@@ -19,7 +19,7 @@ from typing import Literal, NoReturn, get_args
 from frostpick_jobs.relion import markers
 from frostpick_jobs.relion.arguments import parallel_rank
 
-Task = Literal["train", "iterate", "pick", "prune"]
+Task = Literal["train", "iterate", "pick", "fewshot", "prune"]
 
 
 def train_main() -> NoReturn:
@@ -35,6 +35,11 @@ def iterate_main() -> NoReturn:
 def pick_main() -> NoReturn:
     """Pick micrographs in a RELION External job."""
     sys.exit(guarded("pick", sys.argv[1:]))
+
+
+def fewshot_main() -> NoReturn:
+    """Pick micrographs from a few exemplars in a RELION External job."""
+    sys.exit(guarded("fewshot", sys.argv[1:]))
 
 
 def prune_main() -> NoReturn:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from frostpick._version import __version__
 from frostpick.config import (
+    FewshotSettings,
     IterateSettings,
     PickSettings,
     PruneSettings,
@@ -30,6 +31,7 @@ _KINDS: dict[str, type[Settings]] = {
     "train": TrainSettings,
     "iterate": IterateSettings,
     "pick": PickSettings,
+    "fewshot": FewshotSettings,
     "prune": PruneSettings,
 }
 #: Labels that name files, beside the settings of a task.
@@ -46,7 +48,9 @@ _EPILOG = (
 )
 
 
-def run_relion_job(task: Literal["train", "iterate", "pick", "prune"], argv: Sequence[str]) -> int:
+def run_relion_job(
+    task: Literal["train", "iterate", "pick", "fewshot", "prune"], argv: Sequence[str]
+) -> int:
     """Run one External job and return the exit status of the program."""
     log_to_run_files()
     arguments, settings = read_command_line(task, argv)
@@ -56,7 +60,7 @@ def run_relion_job(task: Literal["train", "iterate", "pick", "prune"], argv: Seq
         logger.warning("input --%s is not used by this job", name)
     from frostpick_jobs.lifecycle import run_job
     from frostpick_jobs.relion.host import RelionHost
-    from frostpick_jobs.tasks import run_iterate, run_pick, run_train
+    from frostpick_jobs.tasks import run_fewshot, run_iterate, run_pick, run_train
 
     if isinstance(settings, PruneSettings):
         return _prune(arguments, settings)
@@ -70,6 +74,15 @@ def run_relion_job(task: Literal["train", "iterate", "pick", "prune"], argv: Seq
         )
         run = run_iterate if iterating else run_train
         status = run_job(host, lambda: run(host, training), debug=arguments.debug)
+    elif isinstance(settings, FewshotSettings):
+        few = settings
+        host = RelionHost(
+            arguments,
+            labelled=True,
+            pixel_size_A=few.pixel_size,
+            picks_pixel_size_A=few.picks_pixel_size,
+        )
+        status = run_job(host, lambda: run_fewshot(host, few), debug=arguments.debug)
     else:
         assert isinstance(settings, PickSettings)
         picking = settings

@@ -26,7 +26,7 @@ from frostpick_jobs.cryosparc.inputs import (
 from frostpick_jobs.cryosparc.job_view import ACTIVE, JobView, Link, OutputView
 from frostpick_jobs.cryosparc.particle_labels import match_rows, no_particle_sentence
 from frostpick_jobs.cryosparc.references import OutputRef
-from frostpick_jobs.cryosparc.request import TRAINING_TASKS, JobRequest
+from frostpick_jobs.cryosparc.request import LEARNING_TASKS, JobRequest
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def check_request(server: Server, request: JobRequest) -> None:
         for one in micrographs
     ]
     exposures = _read_exposures(server, request, micrographs, found)
-    if request.task in TRAINING_TASKS:
+    if request.task in LEARNING_TASKS:
         _check_particles(server, request, existing, exposures)
 
 

@@ -33,7 +33,7 @@ from frostpick_jobs.cryosparc.inputs import (
 )
 from frostpick_jobs.cryosparc.job import ExternalJob
 from frostpick_jobs.cryosparc.mirror import warn_if_mirrored
-from frostpick_jobs.cryosparc.model_files import upload_model
+from frostpick_jobs.cryosparc.model_files import FOLDER, announce_model, upload_model
 from frostpick_jobs.cryosparc.outputs import save_micrographs, save_picks, save_record
 from frostpick_jobs.cryosparc.particle_labels import read_labels
 from frostpick_jobs.cryosparc.pick_table import gather
@@ -223,6 +223,10 @@ class CryoSPARCHost(Host):
         check = self.reporter.check
         save_picks(self.job, rows, self._exposures, _min_distance(delivery), check)
         save_micrographs(self.job, self._parts, [int(one) for one in picked], check)
+        for name, path in delivery.files.items():
+            upload_file(self.job, name, path.read_bytes(), check)
+        if any(name.startswith(f"{FOLDER}/") for name in delivery.files):
+            announce_model(self.job, check)
         row_of = self._exposures.rows()
         at = np.array([row_of[one] for one in picked], np.int64)
         threshold = float(delivery.threshold or 0.0)

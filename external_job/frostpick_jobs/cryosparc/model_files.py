@@ -78,6 +78,13 @@ def upload_model(
     model.save(folder)
     for name in (CARD, WEIGHTS):
         upload_file(job, f"{FOLDER}/{name}", (folder / name).read_bytes(), check)
+    announce_model(job, check)
+
+
+def announce_model(job: ExternalJob, check: Check | None = None) -> None:
+    """Fill the model's output, if there is one, and say how to pick with it."""
+    from frostpick.models.picking_model import WEIGHTS
+
     if MODEL in job.look().outputs:
         _fill_output(job, f"{job.uid}/{FOLDER}/{WEIGHTS}", check)
     log.info("the model is in %s/%s: give  --model %s", job.uid, FOLDER, job.uid)

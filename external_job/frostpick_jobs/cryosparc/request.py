@@ -8,9 +8,11 @@ from typing import Literal
 from frostpick_jobs.cryosparc.exposures import ORIGINAL
 from frostpick_jobs.cryosparc.references import JobRef, OutputRef
 
-Task = Literal["train", "iterate", "pick", "prune"]
+Task = Literal["train", "iterate", "pick", "fewshot", "prune"]
 #: Tasks that give a model.
 TRAINING_TASKS = ("train", "iterate")
+#: Tasks that learn from particles.
+LEARNING_TASKS = (*TRAINING_TASKS, "fewshot")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frostpick._version import __version__
-from frostpick.config import IterateSettings, PickSettings, PruneSettings, Settings, TrainSettings
+from frostpick.config import (
+    FewshotSettings,
+    IterateSettings,
+    PickSettings,
+    PruneSettings,
+    Settings,
+    TrainSettings,
+)
 from frostpick.errors import ConfigError
 from frostpick_jobs.cryosparc.checks import check_request
 from frostpick_jobs.cryosparc.connect import Server
@@ -101,6 +108,35 @@ def pick(
     plan_picking(model, settings)
     host = _host(server, request, settings, model, settings.diameter, spool, tempo)
     return run_job(host, lambda: run_pick(host, settings), debug=debug)
+
+
+def fewshot(
+    server: Server,
+    request: JobRequest,
+    settings: FewshotSettings,
+    *,
+    spool: Path | None = None,
+    debug: bool = False,
+    tempo: Tempo = Tempo(),
+) -> int:
+    """Pick from a few exemplars in an External job; return the exit code.
+
+    Raises
+    ------
+    FrostpickError
+        Before the job was there: nothing was created, unless the sentence names a job.
+    """
+    from frostpick.inference.threshold import parse_threshold
+    from frostpick.runtime.device import resolve_device
+    from frostpick_jobs.tasks import run_fewshot
+
+    check_request(server, request)
+    resolve_device(settings.device)
+    parse_threshold(settings.threshold)
+    if settings.diameter is None:
+        raise ConfigError("few-shot picking needs the particle's longest dimension: --diameter")
+    host = _host(server, request, settings, None, settings.diameter, spool, tempo)
+    return run_job(host, lambda: run_fewshot(host, settings), debug=debug)
 
 
 def prune(

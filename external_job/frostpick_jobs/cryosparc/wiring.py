@@ -24,7 +24,7 @@ from frostpick_jobs.cryosparc.inputs import (
 from frostpick_jobs.cryosparc.job import ExternalJob
 from frostpick_jobs.cryosparc.model_files import has_model_output
 from frostpick_jobs.cryosparc.references import OutputRef
-from frostpick_jobs.cryosparc.request import TRAINING_TASKS, JobRequest
+from frostpick_jobs.cryosparc.request import LEARNING_TASKS, TRAINING_TASKS, JobRequest
 
 log = logging.getLogger(__name__)
 
@@ -102,18 +102,18 @@ def _wire(job: ExternalJob, request: JobRequest, check: Check) -> None:
         return
     exposures = _input(job, "exposure", MICROGRAPHS, _exposure_slots(request), "Micrographs")
     _connect(job, exposures, request.micrographs, check)
-    wanted = request.task == "train" or not request.from_model
+    wanted = request.task != "iterate" or not request.from_model
     there = request.particles or find_input(job.look(), "particle", PARTICLES) is not None
-    if request.task in TRAINING_TASKS and (wanted or there):
+    if request.task in LEARNING_TASKS and (wanted or there):
         slots = [shim.slot("location", "location"), _optional("alignments2D")]
         particles = _input(job, "particle", PARTICLES, slots, "Particles to learn from")
         _connect(job, particles, request.particles, check)
     check()
     _model_input(job, request)
     check()
-    if request.task in TRAINING_TASKS:
+    if request.task in LEARNING_TASKS:
         _model_output(job)
-    else:
+    if request.task not in TRAINING_TASKS:
         picks = [shim.slot("location", "location"), shim.slot("pick_stats", "pick_stats")]
         _output(job, "particle", PICKS, picks, None, "Picks")
         _output(job, "particle", ALL_PICKS, picks, None, "Picks above the floor")

@@ -170,6 +170,7 @@ class FolderHost(Host):
             copy_files(delivery.files, self.out)
         else:
             self._write_picks(delivery)
+            copy_files(delivery.files, self.out)
         write_text(self.out / "run.json", json.dumps(delivery.record, indent=2) + "\n")
         title = f"frostpick {delivery.record.get('task', 'job')}: {self.out.absolute().name}"
         write_text(self.out / "report.html", job_report(title, delivery))

@@ -105,6 +105,9 @@ class RelionHost(Host):
             nodes = [(f"{MODEL_FOLDER}/model.safetensors", NodeKind.MODEL)]
         else:
             nodes = [self._write_lists(delivery)]
+            copy_files(delivery.files, self._job)
+            weights = f"{MODEL_FOLDER}/model.safetensors"
+            nodes += [(weights, NodeKind.MODEL)] if weights in delivery.files else []
         self._write_report(delivery)
         nodes.append((LOGFILE, NodeKind.LOGFILE))
         write_nodes(self._job, self._arguments.prefix, nodes, self._generation)

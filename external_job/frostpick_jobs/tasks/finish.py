@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.report.figure import Figure
 from frostpick.runtime.run_record import RunRecord
 from frostpick.types import Micrograph
 from frostpick_jobs.host import Delivery, Host, MicrographOutput
@@ -99,11 +101,25 @@ def forget_other_results(store: PickStore, job: PickJob) -> None:
 
 
 def finish_picking(
-    host: Host, store: PickStore, job: PickJob, failed: Mapping[str, str], record: RunRecord
+    host: Host,
+    store: PickStore,
+    job: PickJob,
+    failed: Mapping[str, str],
+    record: RunRecord,
+    *,
+    figures: Sequence[Figure] = (),
+    files: Mapping[str, Path] | None = None,
 ) -> PickSummary:
     """Choose the threshold over all stored picks, and deliver.
 
     Every micrograph that did not fail is in the store by now.
+
+    Parameters
+    ----------
+    figures
+        Pictures after those of the picks.
+    files
+        See `Delivery`.
     """
     done = [m for m in job.micrographs if m.id not in failed]
     totals = sum_up(store, done)
@@ -117,7 +133,18 @@ def finish_picking(
         device=str(job.plan.device), threads=job.plan.threads, diameter_A=job.plan.diameter_A
     )
     record.add(min_distance_A=job.plan.min_distance_A, contrast=job.plan.contrast)
-    summary = deliver_picks(host, store, done, failed, threshold, settings.write, totals, record)
+    summary = deliver_picks(
+        host,
+        store,
+        done,
+        failed,
+        threshold,
+        settings.write,
+        totals,
+        record,
+        plots=figures,
+        files=files,
+    )
     store.write_state(
         DELIVERED,
         {
@@ -143,6 +170,9 @@ def deliver_picks(
     write: Write,
     totals: Totals,
     record: RunRecord,
+    *,
+    plots: Sequence[Figure] = (),
+    files: Mapping[str, Path] | None = None,
 ) -> PickSummary:
     """Hand every output to the host; a stop in between leaves a job that continues."""
     log_threshold(threshold, totals.scores)
@@ -154,10 +184,8 @@ def deliver_picks(
         host.deliver_one(output)
         counts.append(int(np.count_nonzero(output.picks.score >= threshold.score)))
         host.reporter.advance(1)
-    plots = pick_figures(
-        store, totals.previewed, totals.scores, threshold.score, counts, len(failed)
-    )
-    figures = [(plot.name, plot.png, plot.caption) for plot in plots]
+    own = pick_figures(store, totals.previewed, totals.scores, threshold.score, counts, len(failed))
+    figures = [(plot.name, plot.png, plot.caption) for plot in (*own, *plots)]
     for figure in figures:
         host.reporter.figure(*figure)
     summary = PickSummary(
@@ -187,6 +215,7 @@ def deliver_picks(
             scores=totals.scores,
             record=record.finished(),
             figures=figures,
+            files=files or {},
         )
     )
     log.info(

@@ -33,6 +33,7 @@ from frostpick.training.fewshot_course import FewshotCourse
 from frostpick.training.fewshot_finish import calibrate, exemplar_network
 from frostpick.training.fewshot_recipe import FewshotRecipe
 from frostpick.training.fewshot_trainer import FewshotTrainer
+from frostpick.training.fewshot_view import FewshotView, view_of
 from frostpick.training.gather import Gathered, Reading, choose_micrographs, gather
 from frostpick.training.prior import first_guess, mean_area
 from frostpick.training.setup import labels_digest
@@ -57,11 +58,14 @@ class FewshotResult:
         held_out_reconstruction, margin.
     summary
         JSON values.
+    view
+        What the model sees on a micrograph with exemplars.
     """
 
     model: PickingModel
     curve: list[dict[str, float]]
     summary: dict[str, Any]
+    view: FewshotView
 
 
 def train_fewshot(
@@ -124,6 +128,7 @@ def train_fewshot(
     course.run(reporter)
     scorer = exemplar_network(trainer)
     told = calibrate(scorer, trainer, settings.expected_per_micrograph)
+    view = view_of(scorer, trainer, told)
     counts = {
         "exemplars": len(trainer.exemplars),
         "exemplar_micrographs": sum(len(image.particles_yx) > 0 for image in images),
@@ -169,7 +174,7 @@ def train_fewshot(
         "wall_s": time.monotonic() - wall,
         "cpu_s": time.process_time() - cpu,
     }
-    return FewshotResult(PickingModel(card, scorer.cpu()), course.curve, summary)
+    return FewshotResult(PickingModel(card, scorer.cpu()), course.curve, summary, view)
 
 
 def _network(settings: FewshotSettings, start: AutoencoderModel | None) -> MaskedAutoencoder:

@@ -1,0 +1,194 @@
+"""The few-shot task: about fifteen exemplars in, picks on all micrographs and a model out."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from frostpick.config import FewshotSettings, TrainSettings
+from frostpick.errors import FrostpickError, InputError, LabelError
+from frostpick.inference.plan import plan_picking
+from frostpick.inference.threshold import parse_threshold
+from frostpick.models.mae.model import AutoencoderModel
+from frostpick.models.mae.shipped_encoder import shipped_encoder
+from frostpick.models.picking_model import CARD, WEIGHTS, PickingModel
+from frostpick.models.shipped import load_model, shipped_names
+from frostpick.report.fewshot import fewshot_figures
+from frostpick.report.figure import Figure
+from frostpick.report.training import training_curves
+from frostpick.runtime.run_record import RunRecord
+from frostpick.training.fewshot import train_fewshot
+from frostpick.training.train import train_picker
+from frostpick.types import Labels, Micrograph
+from frostpick_jobs.host import Host
+from frostpick_jobs.store import PickStore
+from frostpick_jobs.tasks.claim import claim
+from frostpick_jobs.tasks.contrast import settle
+from frostpick_jobs.tasks.finish import PickSummary, finish_picking, forget_other_results
+from frostpick_jobs.tasks.missing import pick_missing
+from frostpick_jobs.tasks.pick import MOST_PREVIEWS, PickJob, first_failure, report_failures
+from frostpick_jobs.tasks.spread import spread
+
+log = logging.getLogger(__name__)
+
+#: Folders below the spool: states of the training, and the model that it ended with.
+TRAINING, MODEL = "training", "model"
+#: The shipped network that ``pu`` starts from.
+GENERAL = "general"
+
+Method = Literal["cryomae", "pu"]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A model made from exemplars."""
+
+    model: PickingModel
+    curve: Sequence[Mapping[str, float]]
+    summary: Mapping[str, Any]
+    figures: Sequence[Figure]
+
+
+def run_fewshot(host: Host, settings: FewshotSettings) -> PickSummary:
+    """Make a model from a host's exemplars, pick all its micrographs, and deliver both.
+
+    A stopped job goes on: the training from its last state, the picking from its last
+    micrograph.
+
+    Raises
+    ------
+    InputError
+        No micrographs, or a folder that holds another kind of job.
+    LabelError
+        Fewer than three exemplars are on the micrographs.
+    """
+    record = RunRecord("fewshot", host.name, settings.model_dump(mode="json"))
+    host.begin()
+    claim(host.spool, "fewshot")
+    parse_threshold(settings.threshold)
+    with record.stage("reading the inputs"):
+        everything = host.micrographs()
+        if not everything:
+            raise InputError("no micrographs to pick; give some with --micrographs")
+        exemplars = host.labels()
+        check_exemplars(exemplars)
+    method = choose_method(settings)
+    spool = host.spool / TRAINING
+    if settings.restart and spool.exists():
+        shutil.rmtree(spool)
+    with record.stage("training"):
+        make = _by_cryomae if method == "cryomae" else _by_training
+        made = make(host, everything, exemplars, settings, spool)
+    made.model.save(host.spool / MODEL)
+    record.add(
+        method=method,
+        training=dict(made.summary),
+        curve=list(made.curve),
+        exemplars=sum(len(one) for one in exemplars.values()),
+    )
+    micrographs = spread(everything, settings.limit or len(everything))
+    shown = frozenset(m.id for m in spread(micrographs, MOST_PREVIEWS))
+    plan = plan_picking(made.model, settings, preview_ids=shown)
+    named = settings.model_copy(update={"model": method})
+    job = PickJob(named, micrographs, made.model, plan)
+    store = PickStore(host.spool)
+    with record.stage("picking"):
+        plan = settle(store, job.model, job.plan, job.micrographs, host.reporter)
+        job = replace(job, plan=plan)
+        forget_other_results(store, job)
+        failed = pick_missing(store, job.model, job.plan, job.micrographs, host.reporter)
+    report_failures(failed)
+    if len(failed) == len(micrographs):
+        raise FrostpickError(f"no micrograph could be picked; the first: {first_failure(failed)}")
+    files = {f"{MODEL}/{name}": host.spool / MODEL / name for name in (WEIGHTS, CARD)}
+    with record.stage("delivering"):
+        return finish_picking(host, store, job, failed, record, figures=made.figures, files=files)
+
+
+def check_exemplars(exemplars: Mapping[str, Labels]) -> None:
+    """Say how many exemplars there are; `LabelError` for none."""
+    on = {name: len(one) for name, one in exemplars.items() if len(one)}
+    if not on:
+        raise LabelError(
+            "no exemplar is on any of the micrographs; check --exemplars and its names"
+        )
+    log.info("%d exemplars on %d micrographs", sum(on.values()), len(on))
+
+
+def choose_method(settings: FewshotSettings) -> Method:
+    """Return the method, and say which: ``auto`` is ``pu`` where its network is shipped."""
+    if settings.method != "auto":
+        log.info("method: %s, as asked for", settings.method)
+        return settings.method
+    method: Method = "pu" if GENERAL in shipped_names() else "cryomae"
+    log.info("method: %s, chosen by auto; --method names another", method)
+    return method
+
+
+def _by_cryomae(
+    host: Host,
+    micrographs: Sequence[Micrograph],
+    exemplars: Mapping[str, Labels],
+    settings: FewshotSettings,
+    spool: Path,
+) -> Made:
+    start = _encoder(settings)
+    result = train_fewshot(
+        micrographs, exemplars, settings, start=start, spool=spool, reporter=host.reporter
+    )
+    figures = fewshot_figures(result.curve, result.view)
+    return Made(result.model, result.curve, result.summary, figures)
+
+
+def _by_training(
+    host: Host,
+    micrographs: Sequence[Micrograph],
+    exemplars: Mapping[str, Labels],
+    settings: FewshotSettings,
+    spool: Path,
+) -> Made:
+    given = host.model()
+    name = settings.model or (GENERAL if GENERAL in shipped_names() else "none")
+    if given is None and name == "none":
+        log.warning("method pu begins from nothing; a model of many particles picks better")
+    told = settings.model_dump(
+        include={
+            "device",
+            "threads",
+            "seed",
+            "diameter",
+            "pixel_size",
+            "contrast",
+            "expected_per_micrograph",
+        }
+    )
+    start = given or (None if name == "none" else load_model(name))
+    result = train_picker(
+        micrographs,
+        exemplars,
+        TrainSettings(**told, start_from=name),
+        start=start,
+        spool=spool,
+        reporter=host.reporter,
+    )
+    curves = training_curves(result.curve, chosen_step=result.summary.get("chosen_step"))
+    return Made(result.model, result.curve, {**result.summary, "method": "pu"}, [curves])
+
+
+def _encoder(settings: FewshotSettings) -> AutoencoderModel | None:
+    if settings.model == "none":
+        return None
+    if settings.model:
+        return AutoencoderModel.load(Path(settings.model))
+    found = shipped_encoder(settings.preset)
+    if found is None:
+        log.warning(
+            "no pretrained encoder of preset %s comes with this version; pretrain one with "
+            "frostpick pretrain --method mae and give it as --model",
+            settings.preset,
+        )
+    return found

@@ -1,0 +1,187 @@
+"""frostpick fewshot on a folder and in RELION: picks, a model that pick takes, one life cycle."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+
+from frostpick.config import FewshotSettings, PickSettings
+from frostpick.errors import InputError, LabelError
+from frostpick.models.mae import PRESETS, Preset
+from frostpick.models.picking_model import PickingModel
+from frostpick.training import fewshot_trainer
+from frostpick.training.fewshot import train_fewshot
+from frostpick.training.fewshot_recipe import FewshotRecipe
+from frostpick.training.recipe import Recipe
+from frostpick.training.train import train_picker
+from frostpick_jobs.cli.relion import guarded
+from frostpick_jobs.folder import FolderHost
+from frostpick_jobs.tasks import fewshot, run_fewshot, run_pick
+
+DIAMETER_PX, PIXEL_A, SIDE = 28.0, 4.0, (180, 200)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    """The code of the task with networks and schedules that take seconds."""
+    recipe = FewshotRecipe(steps=12, positives=6, rate=3e-3, measure_every=6, least=12)
+    short = Recipe(units=2, epoch_steps=5, few_epochs=2, tuning_epochs=2, tiles=4, outputs=5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PRESETS, "tiny", Preset(2, 32, 2, 1, 16, 2))  # type: ignore[arg-type]
+        patch.setattr(fewshot_trainer, "STANDARDS", 64)
+        patch.setattr(fewshot_trainer, "ASIDE", 32)
+        patch.setattr(fewshot, "train_fewshot", partial(train_fewshot, recipe=recipe))
+        patch.setattr(fewshot, "train_picker", partial(train_picker, recipe=short))
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three micrographs of discs, the places on the first in ``exemplars.csv`` and a STAR file."""
+    folder = tmp_path_factory.mktemp("data")
+    yy, xx = np.mgrid[: SIDE[0], : SIDE[1]]
+    for k in range(3):
+        rng = np.random.default_rng(k)
+        image = rng.normal(0, 1, SIDE)
+        xy = [(30.0 + 45 * i, 28.0 + 40 * j) for i in range(4) for j in range(4)]
+        for x, y in xy[k::2]:
+            image -= 1.2 * (np.hypot(xx - x, yy - y) <= 12)
+        with mrcfile.new(folder / f"m{k}.mrc") as handle:
+            handle.set_data(image.astype(np.float32))
+        if k == 0:
+            with (folder / "exemplars.csv").open("w", newline="") as text:
+                rows = csv.writer(text)
+                rows.writerow(["micrograph", "x_px", "y_px"])
+                rows.writerows(("m0.mrc", x, y) for x, y in xy[k::2])
+    return folder
+
+
+def host(data: Path, out: Path, exemplars: bool = True) -> FolderHost:
+    given = [str(data / "exemplars.csv")] if exemplars else []
+    return FolderHost(out, [str(data)], given, pixel_size=PIXEL_A)
+
+
+def settings(**others: object) -> FewshotSettings:
+    values = {
+        "diameter": DIAMETER_PX * PIXEL_A,
+        "pixel_size": PIXEL_A,
+        "device": "cpu",
+        "threads": 1,
+        "method": "cryomae",
+        "model": "none",
+        **others,
+    }
+    return FewshotSettings.model_validate(values)
+
+
+@pytest.fixture(scope="module")
+def done(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out")
+    summary = run_fewshot(host(data, out), settings())
+    assert summary.micrographs == 3 and not summary.failed
+    return out
+
+
+def test_it_writes_what_pick_writes_and_a_model(done: Path) -> None:
+    with (done / "picks.csv").open() as text:
+        names = {row["micrograph"] for row in csv.DictReader(text)}
+    assert names <= {"m0.mrc", "m1.mrc", "m2.mrc"} and names
+    for name in ("m0", "m1", "m2"):
+        assert (done / "star" / f"{name}.mrc.star").exists()
+    record = json.loads((done / "run.json").read_text())
+    assert record["task"] == "fewshot" and record["method"] == "cryomae"
+    assert record["exemplars"] == 8 and record["training"]["steps"] == 12
+    page = (done / "report.html").read_text()
+    for picture in ("Similarity of every place", "Descriptors of windows", "nearest neighbours"):
+        assert picture in page
+
+
+def test_pick_takes_the_model_and_finds_the_same(data: Path, done: Path, tmp_path: Path) -> None:
+    model = PickingModel.load(done / "model")
+    assert model.card.kind == "exemplar"
+    picking = PickSettings(model=str(done / "model"), pixel_size=PIXEL_A, device="cpu", threads=1)
+    run_pick(FolderHost(tmp_path, [str(data)], pixel_size=PIXEL_A), picking)
+    assert (tmp_path / "picks.csv").read_text() == (done / "picks.csv").read_text()
+
+
+def test_run_again_changes_nothing(data: Path, done: Path) -> None:
+    before = {name: (done / name).read_bytes() for name in ("picks.csv", "model/model.safetensors")}
+    run_fewshot(host(data, done), settings())
+    assert {name: (done / name).read_bytes() for name in before} == before
+
+
+def test_pu_trains_a_network_on_the_exemplars(data: Path, tmp_path: Path) -> None:
+    run_fewshot(host(data, tmp_path), settings(method="pu"))
+    assert PickingModel.load(tmp_path / "model").card.kind == "dense"
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["method"] == "pu" and record["training"]["labels"] == 8
+
+
+def test_auto_takes_the_shipped_network_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    for names, method in ((("blob",), "cryomae"), (("blob", "general"), "pu")):
+        monkeypatch.setattr(fewshot, "shipped_names", lambda names=names: names)
+        assert fewshot.choose_method(settings(method="auto")) == method
+        assert f"method: {method}, chosen by auto" in caplog.text
+    assert fewshot.choose_method(settings(method="cryomae")) == "cryomae"
+
+
+def test_missing_exemplars_and_another_job_are_told(data: Path, done: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no labels"):
+        run_fewshot(host(data, tmp_path, exemplars=False), settings())
+    elsewhere = tmp_path / "other.csv"
+    elsewhere.write_text("micrograph,x_px,y_px\nm0.mrc,3,3\nm0.mrc,90,90\n")
+    two = FolderHost(tmp_path / "two", [str(data)], [str(elsewhere)], pixel_size=PIXEL_A)
+    with pytest.raises(LabelError, match="at least 3 exemplars"):
+        run_fewshot(two, settings())
+    with pytest.raises(InputError, match="holds a fewshot job, not a pick job"):
+        run_pick(host(data, done), PickSettings(diameter=112, device="cpu", threads=1))
+
+
+def test_relion_job_leaves_coordinates_a_model_and_its_marker(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Micrographs").symlink_to(data)
+    names = [f"Micrographs/m{k}.mrc" for k in range(3)]
+    optics = (
+        "data_optics\n\nloop_\n_rlnOpticsGroupName #1\n_rlnOpticsGroup #2\n"
+        f"_rlnMicrographPixelSize #3\nopticsGroup1 1 {PIXEL_A}\n\n"
+    )
+    (tmp_path / "micrographs.star").write_text(
+        optics
+        + "data_micrographs\n\nloop_\n_rlnMicrographName #1\n_rlnOpticsGroup #2\n"
+        + "".join(f"{name} 1\n" for name in names)
+    )
+    with (data / "exemplars.csv").open() as text:
+        marks = [(row["x_px"], row["y_px"]) for row in csv.DictReader(text)]
+    (tmp_path / "exemplars.star").write_text(
+        optics
+        + "data_particles\n\nloop_\n_rlnMicrographName #1\n_rlnCoordinateX #2\n"
+        + "_rlnCoordinateY #3\n_rlnOpticsGroup #4\n"
+        + "".join(f"{names[0]} {x} {y} 1\n" for x, y in marks)
+    )
+    job = tmp_path / "External" / "job005"
+    status = guarded(
+        "fewshot",
+        [
+            *("--o", "External/job005/", "--in_mics", "micrographs.star"),
+            *("--in_parts", "exemplars.star", "--diameter", str(DIAMETER_PX * PIXEL_A)),
+            *("--method", "cryomae", "--model", "none", "--device", "cpu", "--j", "1"),
+        ],
+    )
+    assert status == 0, list(job.iterdir())
+    assert (job / "RELION_JOB_EXIT_SUCCESS").exists()
+    assert (job / "Micrographs" / "m1_autopick.star").exists()
+    nodes = (job / "RELION_OUTPUT_NODES.star").read_text()
+    assert "model/model.safetensors" in nodes and "logfile.pdf" in nodes
+    assert PickingModel.load(job / "model").card.kind == "exemplar"
