@@ -94,9 +94,9 @@ def duplicates(
     """
     found = np.zeros(len(rows.row), np.bool_)
     placed = among & (rows.group >= 0) & np.isfinite(rows.x_A) & np.isfinite(rows.y_A)
-    if min_distance_A <= 0:
-        return found
     order = np.flatnonzero(placed)
+    if min_distance_A <= 0 or not len(order):
+        return found
     order = order[np.lexsort((rows.row[order], -rows.score[order], rows.group[order]))]
     begins = np.flatnonzero(np.diff(rows.group[order], prepend=-1))
     for start, stop in zip(begins, [*begins[1:], len(order)], strict=True):

@@ -1,0 +1,190 @@
+"""Working boxes: scale, place, grey levels, and the same particle from two sources."""
+
+import mrcfile
+import numpy as np
+import pytest
+import torch
+from tiny_pruner import DIAMETER_A, PIXEL_A, SIDE, disc_micrograph, tiny_pruner
+
+from frostpick.images.content import ImageFileError
+from frostpick.images.stack import Stack
+from frostpick.pruning.boxes import Boxes, BoxGeometry, boxes_of_images, boxes_of_micrograph
+from frostpick.pruning.grey import CLIP, normalise_boxes
+from frostpick.pruning.resample import resample_boxes
+from frostpick.pruning.score import UNUSABLE, BoxScorer
+from frostpick.types import sigmoid
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("step", [0.6, 1.0, 1.7, 3.2])
+@pytest.mark.parametrize("side", [90, 101])
+def test_a_wave_is_resampled_to_its_own_values(step, side):
+    """Below both Nyquist limits the values are those of the wave itself at the new places."""
+    frequency = 0.18 / max(step, 1.0)
+    y, x = np.mgrid[:side, :side] - side // 2
+    wave = np.cos(2 * np.pi * frequency * (0.8 * x + 0.6 * y) + 0.4)
+    out, inside = resample_boxes(torch.from_numpy(wave.astype(np.float32))[None], step, 16)
+    at = (np.arange(16) - 7.5) * step
+    expected = np.cos(2 * np.pi * frequency * (0.8 * at[None, :] + 0.6 * at[:, None]) + 0.4)
+    assert inside.all()
+    assert np.abs(out[0].numpy() - expected).max() < 0.02
+
+
+def test_what_lies_off_the_box_is_told():
+    """A box of 20 pixels, centre 10, covers positions -0.5 to 19.5: 10 steps of 2 of 16 asked."""
+    _, inside = resample_boxes(torch.zeros(1, 20, 20), 2.0, 16)
+    at = 10 + (np.arange(16) - 7.5) * 2
+    expected = (at >= -0.5) & (at <= 19.5)
+    assert expected.sum() == 10
+    assert np.array_equal(inside[8].numpy(), expected)
+
+
+def test_grey_levels_do_not_depend_on_factor_offset_or_plane():
+    rng = np.random.default_rng(3)
+    box = torch.from_numpy(rng.normal(size=(4, 64, 64)).astype(np.float32))
+    box[:, 20:44, 20:44] -= 2
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    inside = torch.ones(64, 64, dtype=torch.bool)
+    first, _ = normalise_boxes(box, inside, 32.0)
+    other, _ = normalise_boxes(37.0 * box + 2000 + 0.5 * x - 0.2 * y, inside, 32.0)
+    assert float((first - other).abs().max()) < 2e-3
+    radius = torch.hypot(y - 31.5, x - 31.5) / 32
+    ring = (radius >= 0.55) & (radius <= 0.75)
+    values = first[:, ring]
+    assert float(values.mean(1).abs().max()) < 0.15
+    assert float((values.std(1) - 1).abs().max()) < 0.1
+    assert float(first.abs().max()) <= CLIP
+
+
+def test_a_box_without_information_is_all_zero():
+    boxes = torch.zeros(3, 64, 64)
+    boxes[0] = 7.0
+    boxes[1] = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
+    boxes[1, 5, 5] = torch.nan
+    boxes[2] = torch.randn(64, 64, generator=torch.Generator().manual_seed(1))
+    out, usable = normalise_boxes(boxes, torch.ones(64, 64, dtype=torch.bool), 32.0)
+    assert usable.tolist() == [False, False, True]
+    assert not out[:2].any() and out[2].any()
+
+
+def test_a_pick_lies_in_the_middle_of_its_box_and_off_the_image_is_zero():
+    image = disc_micrograph((160, 200), [(90.0, 70.0), (12.0, 140.0)], depth=30.0)
+    boxes = Boxes.concat(
+        list(
+            boxes_of_micrograph(
+                image,
+                np.array([90.0, 12.0]),
+                np.array([70.0, 140.0]),
+                PIXEL_A,
+                BoxGeometry(DIAMETER_A),
+            )
+        ),
+        64,
+    )
+    weight = (-boxes.data).clamp_min(3.0).numpy() - 3.0
+    at = np.arange(64)
+    assert abs((weight[0].sum(0) * at).sum() / weight[0].sum() - 31.5) < 0.5
+    assert abs((weight[0].sum(1) * at).sum() / weight[0].sum() - 31.5) < 0.5
+    # one working pixel is one pixel here: column 31.5 - 12 - 0.5 is the first on the image
+    assert not boxes.data[1, :, :19].any() and boxes.data[1, :19, 19:].abs().sum() > 0
+    assert not boxes.data[1, 52:].any() and boxes.data[1, 51, 19:].any()
+
+
+def extracted(image, x, y, side, binned):
+    """Extract as a program does: cut, bin by Fourier cropping, level, standardise, invert."""
+    half = side // 2
+    box = image[y - half : y + half, x - half : x + half].astype(np.float64)
+    if binned != side:
+        spectrum = np.fft.fftshift(np.fft.fft2(box))
+        low, high = half - binned // 2, half + binned // 2
+        box = np.fft.ifft2(np.fft.ifftshift(spectrum[low:high, low:high])).real
+        box *= (binned / side) ** 2
+    yy, xx = np.mgrid[: len(box), : len(box)] - len(box) // 2
+    outside = np.hypot(yy, xx) > 0.5 * 0.75 * len(box)
+    basis = np.stack([np.ones(outside.sum()), xx[outside], yy[outside]], 1)
+    a, b, c = np.linalg.lstsq(basis, box[outside], rcond=None)[0]
+    box = box - (a + b * xx + c * yy)
+    return (-(box / box[outside].std())).astype(np.float32)
+
+
+@pytest.mark.parametrize("box_diameters", [1.5, 2.25])
+def test_one_particle_scores_the_same_from_a_micrograph_and_from_a_stack(box_diameters):
+    """Cut from a micrograph, and read inverted, binned twice, levelled and normalised."""
+    pixel = PIXEL_A / 2.5
+    places = [(300, 260), (700, 300), (320, 700), (720, 690), (500, 480), (900, 500)]
+    big = np.random.default_rng(4).normal(size=(1000, 1200)) * 2.5
+    y, x = np.mgrid[:1000, :1200]
+    for px, py in places[:4]:
+        big -= 3.0 * np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * 20.0**2))
+    big += 50 + 0.004 * x
+    geometry = BoxGeometry(DIAMETER_A, SIDE)
+    xy = np.array(places, np.float64)
+    cut = Boxes.concat(
+        list(boxes_of_micrograph(big.astype(np.float32), xy[:, 0], xy[:, 1], pixel, geometry)),
+        SIDE,
+    )
+    side = 2 * round(box_diameters * DIAMETER_A / pixel / 4) * 2
+    stack = np.stack([extracted(big, px, py, side, side // 2) for px, py in places])
+    read = boxes_of_images(torch.from_numpy(stack), 2 * pixel, geometry, light=True)
+    scorer = BoxScorer(tiny_pruner())
+    first, second = sigmoid(scorer(cut).score), sigmoid(scorer(read).score)
+    assert np.abs(first - second).max() < 0.05
+    assert (first[:4] > 0.9).all() and (first[4:] < 0.1).all()
+    wrong = boxes_of_images(torch.from_numpy(stack), 2 * pixel, geometry, light=False)
+    assert np.abs(sigmoid(scorer(wrong).score) - first)[:4].min() > 0.05
+
+
+def test_scores_do_not_depend_on_what_comes_with_a_box():
+    image = disc_micrograph((160, 200), [(90.0, 70.0)])
+    x, y = np.linspace(30, 170, 300), np.linspace(30, 130, 300)
+    geometry = BoxGeometry(DIAMETER_A, SIDE)
+    boxes = Boxes.concat(list(boxes_of_micrograph(image, x, y, PIXEL_A, geometry)), SIDE)
+    scorer = BoxScorer(tiny_pruner())
+    every = scorer(boxes)
+    some = scorer(Boxes(boxes.data[40:43], boxes.usable[40:43]))
+    assert np.abs(every.score[40:43] - some.score).max() < 1e-3
+    assert len(every) == 300 and np.isnan(every.spread).all()
+
+
+def test_four_rotations_give_the_mean_and_spread_of_four_looks():
+    image = disc_micrograph((160, 200), [(90.0, 70.0)])
+    geometry = BoxGeometry(DIAMETER_A, SIDE)
+    (boxes,) = boxes_of_micrograph(image, np.array([80.0]), np.array([66.0]), PIXEL_A, geometry)
+    one, four = BoxScorer(tiny_pruner()), BoxScorer(tiny_pruner(), rotations=4)
+    looks = [
+        one(Boxes(torch.rot90(boxes.data, k, (1, 2)), boxes.usable)).score[0] for k in range(4)
+    ]
+    found = four(boxes)
+    assert found.score[0] == pytest.approx(np.mean(looks), abs=1e-4)
+    assert found.spread[0] == pytest.approx(np.std(looks), abs=1e-4)
+    assert np.std(looks) > 1e-3
+
+
+def test_an_unusable_box_has_the_lowest_score():
+    boxes = Boxes(torch.zeros(1, SIDE, SIDE), torch.zeros(1, dtype=torch.bool))
+    assert BoxScorer(tiny_pruner())(boxes).score[0] == UNUSABLE
+
+
+def test_stack_gives_sections_in_the_order_asked(tmp_path):
+    data = np.random.default_rng(0).normal(size=(5, 6, 8)).astype(np.float32)
+    path = tmp_path / "a.mrcs"
+    with mrcfile.new(path) as mrc:
+        mrc.set_data(data)
+        mrc.voxel_size = 1.5
+    stack = Stack.open(path)
+    assert (stack.sections, stack.header.shape) == (5, (6, 8))
+    assert stack.header.pixel_size_A == pytest.approx(1.5)
+    assert np.array_equal(stack.read(np.array([3, 0, 3])), data[[3, 0, 3]])
+    with pytest.raises(ImageFileError, match="image 6 is asked for and the stack has 5"):
+        stack.read(np.array([5]))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-10])
+    with pytest.raises(ImageFileError, match="truncated"):
+        Stack.open(path)

@@ -1,0 +1,207 @@
+"""Fitting a pruner: few labels, positives alone, resume, and the pretraining recipe."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import map_coordinates
+from tiny_pruner import SIDE, disc_boxes, disc_micrograph, pruner_card, tiny_pruner
+
+from frostpick.errors import InputError, JobStopped
+from frostpick.models.box_network import CLASSES
+from frostpick.models.box_networks import build_box_network
+from frostpick.models.pruner import Pruner
+from frostpick.recipes import pretrain_pruner as recipe_module
+from frostpick.recipes.pretrain_pruner import PretrainRecipe, labelled_boxes, pretrain_pruner
+from frostpick.recipes.pruner_boxes import Drawing, simulated_boxes
+from frostpick.runtime.reporter import SilentReporter
+from frostpick.simulate.corpus import corpus_micrograph
+from frostpick.training.pruner import BoxLabels, TuneRecipe, raw_scores, tune_pruner
+from frostpick.training.pruner_augment import BoxAugmentation, augment_boxes
+from frostpick.training.pruner_fit import Fit, FitSchedule
+from frostpick.training.pruner_losses import LossWeights, class_loss
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def untrained():
+    card = pruner_card()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        network = build_box_network(card.network.name, card.network.arguments)
+    return Pruner.build(card, network.state_dict())
+
+
+def labels(count, seed):
+    boxes, classes = disc_boxes(count, seed, SIDE)
+    good = (classes == 0).numpy()
+    return BoxLabels(boxes.data, good, np.arange(count) // 4)
+
+
+QUICK = TuneRecipe(steps=30, steps_per_label=0.0, batch=24, rate=5e-3, anchor=0.0, folds=3)
+
+
+def test_few_labels_teach_what_the_start_does_not_know():
+    """Light discs instead of dark ones: the start is wrong about nearly all of them."""
+    start, few, test = tiny_pruner(), labels(48, 1), labels(60, 2)
+    light, unseen = replace(few, boxes=-few.boxes), replace(test, boxes=-test.boxes)
+    before = (raw_scores(start.network, unseen.boxes) > 0) == unseen.good
+    tuned = tune_pruner(start, light, SilentReporter(), recipe=QUICK, seed=4)
+    after = (raw_scores(tuned.pruner.network, unseen.boxes) > 0) == unseen.good
+    assert before.mean() < 0.75 and after.mean() > 0.9
+    assert len(tuned.held_out) == 48 and np.array_equal(tuned.good, light.good)
+    assert tuned.summary["held_out_accuracy"] > 0.8
+    assert tuned.pruner.card.parent == start.digest
+    again = tune_pruner(start, light, SilentReporter(), recipe=QUICK, seed=4)
+    assert again.pruner.digest == tuned.pruner.digest
+
+
+def test_positives_and_unlabelled_boxes_are_enough():
+    start, few, rest, test = untrained(), labels(60, 1), labels(80, 6), labels(60, 2)
+    only_good = few.keep(few.good)
+    tuned = tune_pruner(
+        start,
+        only_good,
+        SilentReporter(),
+        unlabelled=rest.boxes,
+        prior=float(rest.good.mean()),
+        recipe=replace(QUICK, steps=60),
+    )
+    raw = raw_scores(tuned.pruner.network, test.boxes)
+    # areas under the ROC by all pairs; 0.5 is what an untrained network has
+    area = (raw[test.good][:, None] > raw[~test.good][None, :]).mean()
+    assert area > 0.9
+    with pytest.raises(ValueError, match="good and bad boxes are needed"):
+        tune_pruner(start, only_good, SilentReporter(), recipe=QUICK)
+
+
+class StopsAfter(SilentReporter):
+    def __init__(self, steps):
+        super().__init__()
+        self._left = steps
+
+    def check(self):
+        self._left -= 1
+        if self._left < 0:
+            raise JobStopped("enough")
+
+
+def test_interrupted_fit_equals_an_uninterrupted_one(tmp_path):
+    boxes, classes = disc_boxes(24, 3, SIDE)
+    how = BoxAugmentation()
+
+    def fit(folder):
+        network = untrained().network.requires_grad_(True)
+
+        def draw(generator):
+            at = torch.randint(len(boxes), (8,), generator=generator)
+            return augment_boxes(boxes.data[at], how, generator), classes[at]
+
+        schedule = FitSchedule(8, save_every=3)
+        return Fit(
+            network,
+            draw,
+            lambda logits, y: class_loss(logits, y, LossWeights()),
+            schedule,
+            folder=folder,
+            key="k",
+        )
+
+    whole = fit(tmp_path / "whole")
+    whole.run(SilentReporter())
+    first = fit(tmp_path / "parts")
+    with pytest.raises(JobStopped):
+        first.run(StopsAfter(5))
+    second = fit(tmp_path / "parts")
+    second.run(SilentReporter())
+    assert second.losses == whole.losses
+    ours, theirs = second.network.state_dict(), whole.network.state_dict()
+    assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
+
+
+def test_augmentation_turns_shifts_and_windows():
+    boxes = torch.zeros(400, 16, 16)
+    boxes[:, 5, 9] = 1.0
+    nothing = BoxAugmentation(shift=0, windows=(0.0, 1.0), soft=(0.0, 0.0), gain=1.0)
+    out = augment_boxes(boxes, nothing, torch.Generator().manual_seed(0))
+    assert torch.equal(out.sum((1, 2)), torch.ones(400))
+    places = {tuple(one.nonzero()[0].tolist()) for one in out}
+    flips = {(5, 9), (9, 10), (10, 6), (6, 5)}
+    assert places == flips | {(r, 15 - c) for r, c in flips}
+    shifted = augment_boxes(boxes, replace(nothing, shift=2), torch.Generator().manual_seed(1))
+    spread = {tuple(one.nonzero()[0].tolist()) for one in shifted}
+    assert len(spread) > 60 and all(3 <= r <= 12 and 3 <= c <= 12 for r, c in spread)
+    window = replace(nothing, windows=(1.0, 0.5))
+    ones = augment_boxes(torch.ones(200, 16, 16), window, torch.Generator().manual_seed(2))
+    sides = ones[:, 8].sum(1)
+    assert sides.min() >= 8 and sides.max() <= 16 and len(set(sides.tolist())) > 2
+    assert torch.equal(ones.sum((1, 2)), sides**2)
+
+
+def test_simulated_boxes_are_what_the_truth_says():
+    """Places of particle boxes are true ones, none of a junk box lies on a particle."""
+    caught = {}
+    original = recipe_module.simulated_boxes.__globals__["boxes_of_micrograph"]
+
+    def watch(image, x, y, pixel, geometry, **others):
+        caught["xy"] = np.column_stack([x, y])
+        return original(image, x, y, pixel, geometry, **others)
+
+    for index in range(3):
+        micrograph = corpus_micrograph(3, index)
+        truth = micrograph.truth
+        d = micrograph.diameter_A / micrograph.pixel_size_A
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(recipe_module.simulated_boxes.__globals__, "boxes_of_micrograph", watch)
+            boxes, classes = simulated_boxes(micrograph, np.random.default_rng(index))
+        assert len(boxes) == len(classes) == len(caught["xy"]) > 10
+        particles = np.column_stack([truth.x_px, truth.y_px])[truth.kind == "particle"]
+        if not len(particles):
+            continue
+        gap = np.hypot(*(caught["xy"][:, None] - particles[None]).transpose(2, 0, 1)).min(1) / d
+        assert (gap[classes.numpy() == 0] < 0.3).all()
+        # a junk object is more than 0.5 diameters from a particle, its box jittered by 0.2
+        assert (gap[classes.numpy() != 0] > 0.2).all()
+        carbon = caught["xy"][classes.numpy() == CLASSES.index("carbon")]
+        if len(carbon):
+            on = map_coordinates(
+                (micrograph.mask == 2).astype(float), carbon[:, ::-1].T, order=1, mode="nearest"
+            )
+            assert on.mean() > 0.6
+    assert Drawing().particles == 40
+
+
+def test_pretraining_goes_on_where_it_was_stopped(tmp_path):
+    recipe = PretrainRecipe(
+        seed=5, micrographs=3, held_out=1, units=2, steps=4, batch=16, side=SIDE
+    )
+    whole = pretrain_pruner(tmp_path / "a", SilentReporter(), recipe)
+    with pytest.raises(JobStopped):
+        pretrain_pruner(tmp_path / "b", StopsAfter(5), recipe)
+    again = pretrain_pruner(tmp_path / "b", SilentReporter(), recipe)
+    assert again.digest == whole.digest
+    assert Pruner.load(tmp_path / "b" / "pruner").digest == whole.digest
+    assert whole.side == SIDE and whole.card.trained_on["micrographs"] == 2
+
+
+def test_a_folder_of_labelled_boxes_is_read(tmp_path):
+    import mrcfile
+
+    image = disc_micrograph((96, 96), [(48.0, 48.0)], depth=9.0)
+    for name, count in (("particle", 3), ("carbon", 2)):
+        with mrcfile.new(tmp_path / f"{name}.mrcs") as mrc:
+            mrc.set_data(np.stack([-image] * count))
+    found = labelled_boxes(tmp_path, 2.0, 64.0, light=True, side=SIDE)
+    assert sorted(found.classes.tolist()) == [0, 0, 0, 3, 3]
+    centre = found.boxes[:, SIDE // 2 - 4 : SIDE // 2 + 4, SIDE // 2 - 4 : SIDE // 2 + 4].float()
+    assert (centre.mean((1, 2)) * recipe_module.QUANTUM < -4).all()  # dark whatever the sign
+    (tmp_path / "carbon.mrcs").rename(tmp_path / "kitten.mrcs")
+    with pytest.raises(InputError, match="'kitten' is no class"):
+        labelled_boxes(tmp_path, 2.0, 64.0, light=True)

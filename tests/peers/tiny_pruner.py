@@ -1,0 +1,79 @@
+"""A very small pruner that knows dark discs from noise, for tests of what is around it."""
+
+from functools import cache
+
+import numpy as np
+import torch
+
+from frostpick.models.box_network import CLASSES
+from frostpick.models.box_networks import build_box_network
+from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec, PreprocessSpec
+from frostpick.models.pruner import KIND, Pruner
+from frostpick.pruning.boxes import Boxes, BoxGeometry, boxes_of_micrograph
+from frostpick.pruning.grey import NAME, VERSION
+from frostpick.runtime.reporter import SilentReporter
+from frostpick.training.pruner_augment import BoxAugmentation, augment_boxes
+from frostpick.training.pruner_fit import Fit, FitSchedule
+from frostpick.training.pruner_losses import LossWeights, class_loss
+
+#: Scale of the discs: 32 pixels a diameter at 2 A a pixel, Gaussian of deviation 8 pixels.
+DIAMETER_A, PIXEL_A, WIDTH = 64.0, 2.0, 8.0
+SIDE = 48
+
+
+def disc_micrograph(shape, xy, seed=0, depth=4.0):
+    """Return float32 noise with dark Gaussian discs at places ``(n, 2)``, x and y."""
+    image = np.random.default_rng(seed).normal(size=shape)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    for px, py in xy:
+        image -= depth * np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * WIDTH**2))
+    return image.astype(np.float32)
+
+
+def disc_boxes(count, seed, side=SIDE):
+    """Return working boxes and classes: discs, noise, and strips of carbon."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.choice([0, CLASSES.index("background"), CLASSES.index("carbon")], count)
+    parts = []
+    for kind in kinds:
+        centre = [(64.0, 64.0)] if kind == 0 else []
+        image = disc_micrograph((128, 128), centre, int(rng.integers(1 << 30)))
+        if kind == CLASSES.index("carbon"):
+            image[:, : int(rng.integers(48, 80))] -= 5.0
+        geometry = BoxGeometry(DIAMETER_A, side)
+        parts += boxes_of_micrograph(image, np.array([64.0]), np.array([64.0]), PIXEL_A, geometry)
+    return Boxes.concat(parts, side), torch.from_numpy(kinds.astype(np.int64))
+
+
+def pruner_card(**changes):
+    """Return the card of a pruner of 3 channels and boxes of 48 pixels."""
+    card = ModelCard(
+        kind=KIND,
+        network=NetworkSpec(name="slim-resnet", arguments={"units": 3, "heads": 2}),
+        preprocess=PreprocessSpec(name=NAME, version=VERSION, constants={"side": float(SIDE)}),
+        calibration=CalibrationSpec(slope=1.0, offset=0.0, fitted_on="discs"),
+        min_distance=0.25,
+    )
+    return card.model_copy(update=changes)
+
+
+@cache
+def tiny_pruner():
+    """Return a pruner trained for a second or two; the same at every call."""
+    boxes, classes = disc_boxes(120, 5)
+    card = pruner_card()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        network = build_box_network(card.network.name, card.network.arguments)
+    how = BoxAugmentation(shift=1, windows=(0.1, 0.9), soft=(0.2, 0.5))
+
+    def draw(generator):
+        at = torch.randint(len(boxes), (32,), generator=generator)
+        return augment_boxes(boxes.data[at], how, generator), classes[at]
+
+    def loss(logits, y):
+        return class_loss(logits, y, LossWeights())
+
+    fit = Fit(network, draw, loss, FitSchedule(60, rate=5e-3))
+    fit.run(SilentReporter())
+    return Pruner.build(card, network.state_dict())
