@@ -149,10 +149,11 @@ def pages(results: list[Result], part: str) -> list[str]:
     first = f"{len(results)} runs, {checked} of them checked by score.py; CPU seconds\n\n"
     # The targets are about the development data alone.
     starts = dict.fromkeys(r["start"] for r in results if r["kind"] == "main" and r["set"] in BENCH)
+    junk = "False picks per micrograph at the recall of Topaz's best F1\n\n" + junk_table(results)
     return [
         first + main_table(results),
         "Simulated sets together\n\n" + overall_table(results),
-        "False picks per micrograph at the recall of Topaz's best F1\n\n" + junk_table(results),
+        *([junk] if starts else []),
         "Recall at the default threshold by view\n\n" + views_table(results),
         *(targets_table(results, start) for start in starts),
         sources(),

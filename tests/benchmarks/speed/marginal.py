@@ -32,7 +32,8 @@ def pick(options: argparse.Namespace) -> None:
         (place / "raw").mkdir()
         make_simulated(place / "raw", DISTINCT)
         files = sorted((place / "raw").glob("*.mrc"))
-        model = make_model(options.network).save(place / "model") or place / "model"
+        model = place / "model"
+        make_model(options.network).save(model)
         rows = []
         for repeat in range(options.repeats):
             for length in lengths:
