@@ -106,6 +106,11 @@ class IterateSettings(TrainSettings):
     rounds: int = Field(
         3, ge=1, le=20, description="Most rounds of picking, verifying and training anew."
     )
+    pruner: str = Field(
+        "none",
+        description="Pruner that gives a second opinion on every pick: none, its file, its folder, "
+        "or a shipped name such as pruner.",
+    )
 
 
 class PickSettings(ScaleSettings):
@@ -156,6 +161,9 @@ class FewshotSettings(PickSettings):
         "auto",
         description="cryomae compares with the exemplars, pu trains the shipped network on them; "
         "auto takes what measured best.",
+    )
+    steps: int | None = Field(
+        None, ge=1, description="Longest training in steps; fitted when empty."
     )
     preset: Literal["tiny", "small", "base"] = Field(
         "tiny", description="Size of cryoMAE's network: tiny, small or base."

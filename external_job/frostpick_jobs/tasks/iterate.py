@@ -10,15 +10,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from frostpick.config import TrainSettings
-from frostpick.errors import InputError
-from frostpick.models.picking_model import CARD, WEIGHTS
+from frostpick.config import IterateSettings, TrainSettings
+from frostpick.errors import ConfigError, InputError
+from frostpick.models.picking_model import CARD, WEIGHTS, PickingModel
+from frostpick.models.pruner import load_pruner
 from frostpick.recipes.iterate import IterationResult, iterate_picker
 from frostpick.recipes.rounds import Round
+from frostpick.recipes.second_opinion import PrunerOpinion, Verifier
 from frostpick.report.figure import Figure
 from frostpick.report.rounds import round_figures
 from frostpick.report.training import training_curves
 from frostpick.runtime.atomic import write_text
+from frostpick.runtime.device import resolve_device
 from frostpick.runtime.run_record import RunRecord
 from frostpick.types import Labels, Picks
 from frostpick_jobs.formats import write_csv
@@ -69,7 +72,13 @@ def run_iterate(
     spool = host.spool / SPOOL
     with record.stage("training"):
         result = iterate_picker(
-            micrographs, labels, settings, start=start, spool=spool, reporter=host.reporter
+            micrographs,
+            labels,
+            settings,
+            start=start,
+            spool=spool,
+            reporter=host.reporter,
+            verifier=_second_opinion(settings, start),
         )
     plots = round_figures(result.table)
     plots.append(training_curves(result.curve, chosen_step=result.summary.get("chosen_step")))
@@ -79,6 +88,17 @@ def run_iterate(
         plots += picked_figures(result.model, micrographs, shown, settings, contrast, host.reporter)
     _deliver(host, settings, result, labels, plots, record, spool)
     return TrainSummary(result.model, result.curve, result.summary)
+
+
+def _second_opinion(settings: TrainSettings, start: PickingModel | None) -> Verifier | None:
+    if not isinstance(settings, IterateSettings) or settings.pruner == "none":
+        return None
+    pruner = load_pruner(settings.pruner)
+    diameter = settings.diameter or (start.card.diameter_A if start else None)
+    diameter = diameter or pruner.card.diameter_A
+    if diameter is None:
+        raise ConfigError("a pruner's second opinion needs the particle's size: give --diameter")
+    return PrunerOpinion(pruner, diameter, resolve_device(settings.device))
 
 
 def _deliver(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from frostpick.inference.read import read_with_pixel_size
 from frostpick.inference.ready import make_ready
 from frostpick.inference.rotations import logits_at
 from frostpick.models.picking_model import PickingModel
-from frostpick.preprocess import WorkingImage, preprocess
+from frostpick.preprocess import preprocess
+from frostpick.recipes.second_opinion import Verifier
 from frostpick.recipes.view_features import view_features
 from frostpick.runtime.atomic import atomic_write
 from frostpick.runtime.reporter import Reporter
@@ -30,8 +31,6 @@ from frostpick.types import Micrograph, sigmoid
 log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
-#: A second opinion: probabilities ``(n,)`` of ``(n, 2)`` (y, x) places of a working image.
-Verifier = Callable[[WorkingImage, Floats], Floats]
 
 
 @dataclass(frozen=True)
@@ -145,6 +144,10 @@ def _examine_one(
     )
     yx = working.sampling.from_parent(np.stack([picks.y_px, picks.x_px], axis=1))
     turned = sigmoid(calibrated(logits_at(ready.network, working.data, yx), card.calibration))
+    verdict = np.full(len(picks), np.nan)
+    if verifier is not None:
+        light = plan.contrast == "light"
+        verdict = verifier(raw.data, picks.x_px, picks.y_px, pixel_size, light=light)
     ratio = relative_deviation(working, card.px_per_diameter).cpu().numpy()
     at = np.clip(np.round(yx), 0, np.array(ratio.shape) - 1).astype(int)
     return {
@@ -157,7 +160,7 @@ def _examine_one(
         "agreement": turned.mean(1),
         "spread": turned.std(1),
         "deviation": ratio[at[:, 0], at[:, 1]].astype(np.float64),
-        "verdict": np.full(len(picks), np.nan) if verifier is None else verifier(working, yx),
+        "verdict": verdict,
         "features": view_features(torch.as_tensor(working.data), yx, card.px_per_diameter),
     }
 

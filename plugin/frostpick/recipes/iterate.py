@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 
 from frostpick.config import TrainSettings
 from frostpick.models.picking_model import PickingModel
-from frostpick.recipes.examine import Verifier
 from frostpick.recipes.last_training import train_last
 from frostpick.recipes.material import Material, choose_material
 from frostpick.recipes.mining import Mined, MiningRule
 from frostpick.recipes.one_round import Rounds
 from frostpick.recipes.rounds import Round, claim_spool
+from frostpick.recipes.second_opinion import Verifier
 from frostpick.recipes.views import divergence, view_shares
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
@@ -178,14 +178,14 @@ def _key(
     verifier: Verifier | None,
 ) -> str:
     """Return the digest of all that the rounds depend on; their number is not among it."""
-    aside = {"device", "threads", "restart", "start_from", "rounds"}
+    aside = {"device", "threads", "restart", "start_from", "rounds", "pruner"}
     return training_key(
         {
             "format": 1,
             "settings": settings.model_dump(mode="json", exclude=aside),
             "recipe": recipe.key(),
             "rule": vars(rule),
-            "second_opinion": verifier is not None,
+            "second_opinion": None if verifier is None else verifier.key,
             "start": start.digest if start else None,
             "labels": labels_digest(material.labels),
             "micrographs": [(m.id, m.source.fingerprint(), m.pixel_size_A) for m in material.pool],

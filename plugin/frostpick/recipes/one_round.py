@@ -14,11 +14,12 @@ from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import ConfigError
 from frostpick.inference.plan import plan_picking, settle_contrast
 from frostpick.models.picking_model import PickingModel
-from frostpick.recipes.examine import Examined, Verifier, examine
+from frostpick.recipes.examine import Examined, examine
 from frostpick.recipes.material import Material
 from frostpick.recipes.mining import Mined, MiningRule, joined_labels, mine
 from frostpick.recipes.recalibrate import recalibrate
 from frostpick.recipes.rounds import Round, load_round, round_folder, save_round
+from frostpick.recipes.second_opinion import Verifier
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.recipe import Recipe
