@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from frostpick_jobs.api import PickResult, TrainResult, pick, select, train
+    from frostpick_jobs.api import PickResult, TrainResult, fewshot, iterate, pick, select, train
     from frostpick_jobs.host import Host
     from frostpick_jobs.scoring import score_files
 
@@ -20,13 +20,25 @@ _WHERE = {
     "Host": "host",
     "PickResult": "api",
     "TrainResult": "api",
+    "fewshot": "api",
+    "iterate": "api",
     "pick": "api",
     "score_files": "scoring",
     "select": "api",
     "train": "api",
 }
 
-__all__ = ["Host", "PickResult", "TrainResult", "pick", "score_files", "select", "train"]
+__all__ = [
+    "Host",
+    "PickResult",
+    "TrainResult",
+    "fewshot",
+    "iterate",
+    "pick",
+    "score_files",
+    "select",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

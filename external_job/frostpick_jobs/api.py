@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frostpick.config import IterateSettings, PickSettings, TrainSettings, resolve
+from frostpick.config import FewshotSettings, IterateSettings, PickSettings, TrainSettings, resolve
 from frostpick.errors import ConfigError, InputError
 from frostpick.models.picking_model import WEIGHTS, PickingModel
 from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.host import Host
 from frostpick_jobs.lifecycle import execute
-from frostpick_jobs.tasks import PickSummary, TrainSummary, run_iterate, run_pick, run_train
+from frostpick_jobs.tasks import (
+    PickSummary,
+    TrainSummary,
+    run_fewshot,
+    run_iterate,
+    run_pick,
+    run_train,
+)
 from frostpick_jobs.tasks.select import run_select
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -142,13 +149,50 @@ def iterate(
     return TrainResult(folder, folder / "model" / WEIGHTS if folder else None, summary)
 
 
+def fewshot(
+    micrographs: Paths | Host,
+    exemplars: Paths = (),
+    out: str | os.PathLike[str] | None = None,
+    **settings: Any,
+) -> PickResult:
+    """Pick from about fifteen exemplars marked on one micrograph.
+
+    Parameters
+    ----------
+    micrographs
+        Files, folders or patterns, the exemplars' among them; or a host, which brings its
+        own exemplars too.
+    exemplars
+        Files of marked particles; not with a host.
+    out
+        Output folder; not with a host. Holds the model that was made as ``model`` too.
+    settings
+        Fields of `FewshotSettings`, e.g. ``diameter=120, method="cryomae"``.
+
+    Raises
+    ------
+    FrostpickError
+        Any error meant for the user.
+    """
+    resolved = resolve(FewshotSettings, ("arguments", settings))
+    host = _host(
+        micrographs,
+        out,
+        picks=_paths(exemplars),
+        pixel_size=resolved.pixel_size,
+        picks_pixel_size=resolved.picks_pixel_size,
+    )
+    summary = execute(host, lambda: run_fewshot(host, resolved))
+    return PickResult(_out(host), summary)
+
+
 def select(out: str | os.PathLike[str], threshold: str | float) -> PickResult:
     """Select anew among the picks of a finished folder job, without inference.
 
     Parameters
     ----------
     out
-        The output folder of `pick`.
+        The output folder of `pick` or `fewshot`.
     threshold
         ``auto``, a score, ``p=PROBABILITY`` or ``precision=EXPECTED``.
 

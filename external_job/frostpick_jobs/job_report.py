@@ -55,6 +55,7 @@ def _picking(record: Mapping[str, Any]) -> list[Row]:
         ("picks selected", counts.get("selected")),
         ("picks above the floor", counts.get("picks")),
         ("threshold", None if score is None else _threshold(score, threshold)),
+        ("exemplars", record.get("exemplars")),
         ("model", f"{model.get('name', '')} ({_short(model.get('digest'))})" if model else None),
         ("diameter", _angstrom(record.get("diameter_A"))),
         ("smallest distance", _angstrom(record.get("min_distance_A"))),

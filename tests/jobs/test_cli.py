@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from frostpick._version import __version__
-from frostpick.config import PickSettings, TrainSettings
+from frostpick.config import FewshotSettings, IterateSettings, PickSettings, TrainSettings
 from frostpick.errors import JobStopped
 from frostpick_jobs.cli import commands, main
 from frostpick_jobs.cli.main import app
@@ -29,7 +29,15 @@ def read_csv(path) -> list[dict[str, str]]:
         return list(csv.DictReader(handle))
 
 
-@pytest.mark.parametrize(("name", "kind"), [("train", TrainSettings), ("pick", PickSettings)])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("train", TrainSettings),
+        ("iterate", IterateSettings),
+        ("pick", PickSettings),
+        ("fewshot", FewshotSettings),
+    ],
+)
 def test_people_and_relion_are_offered_the_same_options(name, kind) -> None:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     add_argparse_options(parser, kind)
@@ -40,12 +48,12 @@ def test_people_and_relion_are_offered_the_same_options(name, kind) -> None:
     assert of_relion == fields
     assert fields <= typed
     assert typed - fields == {"micrographs", "out", "o", "config", "debug"} | (
-        {"picks"} if name == "train" else set()
+        {"pick": set(), "fewshot": {"exemplars"}}.get(name, {"picks"})
     )
 
 
 def test_every_option_has_a_help_text() -> None:
-    for kind in (TrainSettings, PickSettings):
+    for kind in (TrainSettings, IterateSettings, PickSettings, FewshotSettings):
         assert all(option.help.endswith(".") for option in list_options(kind))
 
 

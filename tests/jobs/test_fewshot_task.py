@@ -24,6 +24,7 @@ from frostpick.training.train import train_picker
 from frostpick_jobs.cli.relion import guarded
 from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.tasks import fewshot, run_fewshot, run_pick
+from frostpick_jobs.tasks.select import run_select
 
 DIAMETER_PX, PIXEL_A, SIDE = 28.0, 4.0, (180, 200)
 
@@ -115,6 +116,16 @@ def test_run_again_changes_nothing(data: Path, done: Path) -> None:
     before = {name: (done / name).read_bytes() for name in ("picks.csv", "model/model.safetensors")}
     run_fewshot(host(data, done), settings())
     assert {name: (done / name).read_bytes() for name in before} == before
+
+
+def test_select_chooses_another_threshold(data: Path, tmp_path: Path) -> None:
+    run_fewshot(host(data, tmp_path), settings(threshold="5"))
+    strict = (tmp_path / "picks.csv").read_text()
+    run_select(FolderHost(tmp_path), "-5")
+    assert (tmp_path / "picks.csv").read_text() != strict
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["task"] == "fewshot" and record["exemplars"] == 8
+    assert (tmp_path / "model" / "model.safetensors").exists()
 
 
 def test_pu_trains_a_network_on_the_exemplars(data: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves
 from frostpick.runtime.run_record import RunRecord
 from frostpick.training.fewshot import train_fewshot
+from frostpick.training.recipe import Recipe
 from frostpick.training.train import train_picker
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.host import Host
@@ -92,8 +94,9 @@ def run_fewshot(host: Host, settings: FewshotSettings) -> PickSummary:
     )
     micrographs = spread(everything, settings.limit or len(everything))
     shown = frozenset(m.id for m in spread(micrographs, MOST_PREVIEWS))
-    plan = plan_picking(made.model, settings, preview_ids=shown)
-    named = settings.model_copy(update={"model": method})
+    # the training has settled the contrast, and its model knows it
+    named = settings.model_copy(update={"model": method, "contrast": None})
+    plan = plan_picking(made.model, named, preview_ids=shown)
     job = PickJob(named, micrographs, made.model, plan)
     store = PickStore(host.spool)
     with record.stage("picking"):
@@ -166,11 +169,12 @@ def _by_training(
             "expected_per_micrograph",
         }
     )
+    epochs = None if settings.steps is None else math.ceil(settings.steps / Recipe().epoch_steps)
     start = given or (None if name == "none" else load_model(name))
     result = train_picker(
         micrographs,
         exemplars,
-        TrainSettings(**told, start_from=name),
+        TrainSettings(**told, start_from=name, epochs=epochs),
         start=start,
         spool=spool,
         reporter=host.reporter,

@@ -14,6 +14,12 @@ from frostpick_jobs.tasks.claim import claimed_by
 from frostpick_jobs.tasks.finish import DELIVERED, PickSummary, deliver_picks, sum_up
 from frostpick_jobs.tasks.threshold import freeze_threshold
 
+#: What the record keeps of the job that picked.
+KEPT = (
+    *("model", "seed", "device", "threads", "diameter_A", "min_distance_A", "contrast"),
+    *("method", "training", "curve", "exemplars"),
+)
+
 
 def run_select(host: Host, rule: str) -> PickSummary:
     """Choose a threshold anew over all stored picks, and deliver again.
@@ -27,7 +33,7 @@ def run_select(host: Host, rule: str) -> PickSummary:
         The job's folder holds no picking job that came to its end.
     """
     parse_threshold(rule)
-    if claimed_by(host.spool) != "pick":
+    if claimed_by(host.spool) not in ("pick", "fewshot"):
         raise InputError(
             f"{host.spool.parent}: no picking job here; give the output folder of pick"
         )
@@ -38,9 +44,9 @@ def run_select(host: Host, rule: str) -> PickSummary:
             f"{host.spool.parent}: the picking job did not come to its end; continue it"
         )
     before = state["record"]
-    record = RunRecord("pick", host.name, {**before["settings"], "threshold": rule})
-    kept = ("model", "seed", "device", "threads", "diameter_A", "min_distance_A", "contrast")
-    record.add(**{name: before[name] for name in kept if name in before})
+    task = str(before.get("task", "pick"))
+    record = RunRecord(task, host.name, {**before["settings"], "threshold": rule})
+    record.add(**{name: before[name] for name in KEPT if name in before})
     host.begin()
     done = [Micrograph(one, LocalFile(Path(one))) for one in state["micrographs"]]
     totals = sum_up(store, done)

@@ -11,7 +11,7 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,8 @@ def train_fewshot(
     """
     wall, cpu = time.monotonic(), time.process_time()
     recipe = recipe or FewshotRecipe()
+    if settings.steps is not None:
+        recipe = replace(recipe, steps=settings.steps)
     network = _network(settings, start)
     torch.set_num_threads(resolve_threads(settings.threads))
     device = resolve_device(settings.device)
