@@ -1,0 +1,326 @@
+"""Pruning and verifying on a folder, from files to files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph, tiny_pruner
+
+from frostpick.config import PruneSettings, VerifySettings
+from frostpick.errors import ConfigError, InputError, JobStopped
+from frostpick.pruning import prune as engine
+from frostpick.pruning.prune import Group, GroupScores
+from frostpick_jobs.folder import FolderHost
+from frostpick_jobs.formats import read_star_blocks
+from frostpick_jobs.formats.star_rows import copy_rows
+from frostpick_jobs.lifecycle import execute
+from frostpick_jobs.store.prune_store import PruneStore
+from frostpick_jobs.tasks import prune_figures
+from frostpick_jobs.tasks.prune import run_prune, run_verify
+
+SHAPE = (192, 224)
+DISCS = {
+    "a.mrc": [(50.0, 60.0), (120.0, 70.0), (170.0, 140.0)],
+    "b.mrc": [(60.0, 50.0), (150.0, 120.0)],
+}
+EMPTY = {"a.mrc": [(60.0, 140.0), (115.0, 130.0)], "b.mrc": [(70.0, 140.0)]}
+#: Rows of picks.csv: what becomes of each is known from the picture.
+ROWS = [
+    ("a", 50, 60, ""),
+    ("b", 60, 50, ""),
+    ("a", 60, 140, "not particle"),
+    ("a", 120, 70, ""),
+    ("b", 70, 140, "not particle"),
+    ("a", 122, 71, "duplicate"),
+    ("a", 115, 130, "not particle"),
+    ("b", 150, 120, ""),
+    ("a", 8, 60, "edge"),
+    ("c", 50, 50, "not read"),
+    ("a", 170, 140, ""),
+]
+OPTICS = """
+# version 30001
+
+data_optics
+
+loop_
+_rlnOpticsGroupName #1
+_rlnOpticsGroup #2
+_rlnImagePixelSize #3
+_rlnImageSize #4
+fine            1     4.000000           48
+# a comment in the middle
+coarse          2     4.000000           48
+
+"""
+
+
+@pytest.fixture(autouse=True)
+def _without_pictures(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    if request.node.name != "test_every_pick_is_kept_or_rejected_with_its_reason":
+        monkeypatch.setattr("frostpick_jobs.tasks.prune.prune_figures", lambda *a: [])
+
+
+@pytest.fixture(scope="module")
+def pruner(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("pruner")
+    tiny_pruner().save(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mics").mkdir()
+    for number, (name, discs) in enumerate(DISCS.items()):
+        with mrcfile.new(tmp_path / "mics" / name, disc_micrograph(SHAPE, discs, 10 + number)):
+            pass
+    lines = ["micrograph,x_px,y_px", *(f"{m},{x},{y}" for m, x, y, _ in ROWS)]
+    (tmp_path / "picks.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def settings(pruner: str, **others: object) -> PruneSettings:
+    told = {"pruner": pruner, "diameter": DIAMETER_A, "pixel_size": PIXEL_A}
+    return PruneSettings(**{**told, "device": "cpu", "threads": 1, "keep_at": "0", **others})
+
+
+def prune(project: Path, asked: PruneSettings, out: str = "out", **inputs: object) -> FolderHost:
+    given = {"picks": ["picks.csv"], "micrographs": ["mics"], **inputs}
+    host = FolderHost(project / out, pixel_size=PIXEL_A, **given)  # type: ignore[arg-type]
+    execute(host, lambda: run_prune(host, asked))
+    return host
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def positions(path: Path) -> list[tuple[str, float, float]]:
+    (block,) = read_star_blocks(path).values()
+    names = ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY")
+    rows = zip(*(block.columns[n] for n in names), strict=True)
+    return [(m, float(x), float(y)) for m, x, y in rows]
+
+
+def test_every_pick_is_kept_or_rejected_with_its_reason(project: Path, pruner: str) -> None:
+    prune(project, settings(pruner))
+    scores = table(project / "out/scores.csv")
+    assert [row["reason"] for row in scores] == [reason for *_, reason in ROWS]
+    assert [row["keep"] for row in scores] == ["0" if reason else "1" for *_, reason in ROWS]
+    assert [int(row["row"]) for row in scores] == list(range(len(ROWS)))
+    names = {"a": "a.mrc", "b": "b.mrc", "c": "c"}
+    expected = [(names[m], float(x), float(y)) for m, x, y, _ in ROWS]
+    kept, rejected = positions(project / "out/kept.star"), positions(project / "out/rejected.star")
+    assert kept == [p for p, r in zip(expected, ROWS, strict=True) if not r[3]]
+    assert rejected == [p for p, r in zip(expected, ROWS, strict=True) if r[3]]
+    record = json.loads((project / "out/run.json").read_text())
+    assert record["counts"]["kept"] == 5 and record["counts"]["rows"] == len(ROWS)
+    page = (project / "out/report.html").read_text()
+    assert "boxes_kept" in page or "Boxes kept" in page
+    assert (project / "out/pruner/model.safetensors").is_file()
+
+
+def test_verify_drops_no_row_and_tells_the_spread(project: Path, pruner: str) -> None:
+    asked = VerifySettings(
+        pruner=pruner, diameter=DIAMETER_A, pixel_size=PIXEL_A, device="cpu", threads=1
+    )
+    host = FolderHost(project / "out", ["mics"], ["picks.csv"], pixel_size=PIXEL_A)
+    execute(host, lambda: run_verify(host, asked))
+    scores = table(project / "out/scores.csv")
+    assert len(scores) == len(ROWS) and {row["keep"] for row in scores} == {"1"}
+    assert len(positions(project / "out/verified.star")) == len(ROWS)
+    for row, (*_, reason) in zip(scores, ROWS, strict=True):
+        assert (row["score"] == "") == (reason == "not read")
+        if reason in ("", "duplicate"):
+            assert float(row["score"]) > 0 and float(row["spread"]) >= 0
+        if reason == "not particle":
+            assert float(row["score"]) < 0
+
+
+def test_a_stopped_job_goes_on_and_equals_an_uninterrupted_one(
+    project: Path, pruner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prune(project, settings(pruner), "whole")
+    put = PruneStore.put
+
+    def put_and_stop(self: PruneStore, group: Group, found: GroupScores) -> None:
+        put(self, group, found)
+        raise JobStopped("enough")
+
+    with monkeypatch.context() as patch, pytest.raises(JobStopped):
+        patch.setattr(PruneStore, "put", put_and_stop)
+        prune(project, settings(pruner), "parts")
+    assert len(list((project / "parts").rglob("*.npz"))) == 1
+    assert not (project / "parts/kept.star").exists()
+    read: list[str] = []
+    original = engine.prepare_group
+
+    def watch(group, *others):  # type: ignore[no-untyped-def]
+        read.append(group.name)
+        return original(group, *others)
+
+    monkeypatch.setattr(engine, "prepare_group", watch)
+    prune(project, settings(pruner), "parts")
+    assert read == ["b.mrc"]
+    read.clear()
+    for name in ("scores.csv", "kept.star", "rejected.star"):
+        assert (project / "parts" / name).read_bytes() == (project / "whole" / name).read_bytes()
+    prune(project, settings(pruner, keep_at="p=0.9"), "parts")
+    assert read == []  # another threshold needs no box
+    prune(project, settings(pruner, diameter=1.1 * DIAMETER_A), "parts")
+    assert sorted(read) == ["a.mrc", "b.mrc"]
+
+
+def write_particles(project: Path) -> Path:
+    """Write two stacks of light particles, binned twice, and a particles file on them."""
+    (project / "Extract").mkdir()
+    rows = []
+    for number, name in enumerate(DISCS):
+        centres = DISCS[name] + EMPTY[name]
+        big = disc_micrograph((2 * SHAPE[0], 2 * SHAPE[1]), [], 30 + number)
+        y, x = np.mgrid[: big.shape[0], : big.shape[1]]
+        for px, py in DISCS[name]:
+            big -= 4 * np.exp(-((x - 2 * px) ** 2 + (y - 2 * py) ** 2) / (2 * 16.0**2))
+        small = big.reshape(SHAPE[0], 2, SHAPE[1], 2).mean((1, 3)) * 2
+        boxes = []
+        for px, py in centres:
+            left, top = int(px) - 24, int(py) - 24
+            boxes.append(-small[top : top + 48, left : left + 48])
+        stack = f"Extract/{name}s"
+        with mrcfile.new(project / stack) as mrc:
+            mrc.set_data(np.stack(boxes).astype(np.float32))
+        good = len(DISCS[name])
+        rows += [
+            (f"{n + 1:06d}@{stack}", f"mics/{name}", px, py, n < good)
+            for n, (px, py) in enumerate(centres)
+        ]
+    order = np.random.default_rng(2).permutation(len(rows))
+    text = OPTICS.replace("4.000000", f"{PIXEL_A:.6f}") + "data_particles\n\nloop_\n"
+    text += "_rlnImageName #1\n_rlnMicrographName #2\n_rlnCoordinateX #3\n_rlnCoordinateY #4\n"
+    text += "_rlnOpticsGroup #5\n_rlnSomething #6\n"
+    for number, at in enumerate(order.tolist()):
+        image, mic, px, py, _ = rows[at]
+        text += f"{image}   {mic}  {px:.6f}\t{py:.6f}  {1 + number % 2}   0.0012300\n"
+    path = project / "particles.star"
+    path.write_text(text + "\n")
+    (project / "truth.json").write_text(json.dumps([bool(rows[at][4]) for at in order.tolist()]))
+    return path
+
+
+def test_particles_are_kept_line_by_line_with_their_optics(project: Path, pruner: str) -> None:
+    source = write_particles(project)
+    good = json.loads((project / "truth.json").read_text())
+    prune(project, settings(pruner), picks=(), micrographs=(), particles=source)
+    scores = table(project / "out/scores.csv")
+    assert [row["keep"] == "1" for row in scores] == good
+    lines = source.read_text().splitlines(keepends=True)
+    first = next(n for n, line in enumerate(lines) if line.startswith("00000"))
+    rows, tail = lines[first : first + len(good)], lines[first + len(good) :]
+    for name, wanted in (("kept.star", True), ("rejected.star", False)):
+        chosen = [row for row, one in zip(rows, good, strict=True) if one == wanted]
+        expected = "".join(lines[:first] + chosen + tail)
+        assert (project / "out" / name).read_text() == expected
+
+
+def test_labels_in_the_forms_that_users_have(
+    project: Path, pruner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two coordinate files; a selection against the rest; good alone; none but mostly good."""
+    caught: dict[str, object] = {}
+
+    class Reached(Exception):
+        pass
+
+    def stub(start, labels, reporter, **others):  # type: ignore[no-untyped-def]
+        caught.update(labels=labels, **others)
+        raise Reached
+
+    monkeypatch.setattr("frostpick_jobs.tasks.prune_fit.tune_pruner", stub)
+    (project / "good.csv").write_text("micrograph,x_px,y_px\na,50,60\nb,60,50\n")
+    (project / "bad.csv").write_text("micrograph,x_px,y_px\na,60,140\n")
+
+    def reach(**inputs: object) -> dict[str, object]:
+        caught.clear()
+        with pytest.raises(Reached):
+            prune(project, settings(pruner, restart=True), **inputs)
+        return dict(caught)
+
+    found = reach(good=["good.csv"], bad=["bad.csv"])["labels"]
+    assert found.good.tolist() == [True, True, False] and found.group.tolist() == [0, 1, 0]
+    centre = found.boxes[:, 22:26, 22:26].mean((1, 2))
+    assert centre[0] < -2 and centre[1] < -2 and abs(centre[2]) < 1.5
+    found = reach(good=["good.csv"], bad=["rest"])["labels"]
+    # 9 of 11 rows are on micrographs and near no good one; one more is not on any
+    assert found.good.sum() == 2 and (~found.good).sum() == len(ROWS) - 1 - 2
+    found = reach(good=["good.csv"])
+    assert found["labels"].good.tolist() == [True, True]
+    assert len(found["unlabelled"]) == len(ROWS) - 1 and 0 < found["prior"] < 1
+    with pytest.raises(Reached):
+        prune(project, settings(pruner, mostly_good=True, expected_good=0.7, restart=True))
+    assert caught["prior"] == 0.7 and caught["labels"].good.all()
+    source = write_particles(project)
+    truth = json.loads((project / "truth.json").read_text())
+    copy_rows(source, project / "selected.star", np.array(truth))
+    given = {"picks": (), "micrographs": (), "particles": source}
+    found = reach(**given, good=["selected.star"], bad=["rest"])["labels"]
+    assert found.good.sum() == 5 and (~found.good).sum() == 3
+
+
+def test_a_fitted_pruner_is_kept_and_used_again(
+    project: Path, pruner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from frostpick.training.pruner import TuneRecipe
+    from frostpick_jobs.tasks import prune_fit
+
+    calls = []
+    original = prune_fit.tune_pruner
+
+    def quick(*arguments, **others):  # type: ignore[no-untyped-def]
+        calls.append(1)
+        recipe = TuneRecipe(steps=2, steps_per_label=0, batch=4, rate=1e-4, folds=0)
+        return original(*arguments, **others, recipe=recipe)
+
+    monkeypatch.setattr(prune_fit, "tune_pruner", quick)
+    (project / "good.csv").write_text("micrograph,x_px,y_px\na,50,60\nb,60,50\n")
+    (project / "bad.csv").write_text("micrograph,x_px,y_px\na,60,140\nb,70,140\n")
+    labels = {"good": ["good.csv"], "bad": ["bad.csv"]}
+    for _ in range(2):
+        prune(project, settings(pruner), **labels)
+    assert len(calls) == 1
+    card = json.loads((project / "out/pruner/model.json").read_text())
+    assert card["diameter_A"] == DIAMETER_A and card["trained_on"]["good"] == 2
+    prune(project, settings(str(project / "out"), diameter=None), "next")
+    assert len(table(project / "next/scores.csv")) == len(ROWS)
+
+
+def test_wrong_input_is_told_in_one_sentence(project: Path, pruner: str) -> None:
+    asked = settings(pruner)
+    cases: list[tuple[dict[str, object], type[Exception], str]] = [
+        ({"picks": ()}, ConfigError, "give either --picks"),
+        ({"particles": Path("p.star")}, ConfigError, "not both"),
+        ({"micrographs": ()}, ConfigError, "picks need the micrographs"),
+        ({"bad": ["rest"]}, ConfigError, "give --good"),
+    ]
+    for number, (inputs, kind, words) in enumerate(cases):
+        with pytest.raises(kind, match=words):
+            prune(project, asked, f"out{number}", **inputs)
+    (project / "p.star").write_text(OPTICS + "data_particles\n\nloop_\n_rlnMicrographName #1\nx\n")
+    given = {"picks": (), "micrographs": (), "particles": project / "p.star"}
+    with pytest.raises(InputError, match="expected rlnImageName"):
+        prune(project, asked, "out9", **given)
+    text = OPTICS + "data_particles\n\nloop_\n_rlnImageName #1\n_rlnOpticsGroup #2\n"
+    (project / "p.star").write_text(text + "000000@x.mrcs 1\n")
+    with pytest.raises(InputError, match="NUMBER@STACK"):
+        prune(project, asked, "out10", **given)
+    (project / "p.star").write_text(text + "000001@x.mrcs 1\n")
+    with pytest.raises(InputError, match=r"x\.mrcs"):
+        prune(project, asked, "out11", **given)
+    with pytest.raises(ConfigError, match="--diameter"):
+        prune(project, settings(pruner, diameter=None), "out12")
+    assert prune_figures.SHOWN <= 100

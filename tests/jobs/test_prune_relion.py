@@ -1,0 +1,196 @@
+"""Pruning as a RELION External job: what its folder holds afterwards, by generation."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph, tiny_pruner
+
+from frostpick_jobs.cli import relion_job
+from frostpick_jobs.cli.relion import guarded
+from frostpick_jobs.formats import read_picks
+from frostpick_jobs.relion import markers
+
+GOLDEN = Path(__file__).parent / "relion_golden"
+JOB = "External/job009/"
+SHAPE = (192, 224)
+NAMES = ("MotionCorr/job002/Movies/gridA/x.12.mrc", "MotionCorr/job002/Movies/gridB/y.mrc")
+DISCS = ([(50, 60), (120, 70), (170, 140)], [(60, 50), (150, 120)])
+EMPTY = ([(60, 140), (115, 130)], [(70, 140)])
+MICROGRAPHS = """
+data_optics
+
+loop_
+_rlnOpticsGroupName #1
+_rlnOpticsGroup #2
+_rlnMicrographPixelSize #3
+one 1 {pixel}
+
+data_micrographs
+
+loop_
+_rlnMicrographName #1
+_rlnOpticsGroup #2
+{names[0]} 1
+{names[1]} 1
+
+"""
+PARTICLES = """
+# version 30001
+
+data_optics
+
+loop_
+_rlnOpticsGroupName #1
+_rlnOpticsGroup #2
+_rlnMicrographOriginalPixelSize #3
+_rlnVoltage #4
+_rlnImagePixelSize #5
+_rlnImageSize #6
+one            1     1.000000   300.000000     2.000000           64
+
+"""
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frostpick_jobs.tasks.prune.prune_figures", lambda *a: [])
+    # run.out and run.err of a real job; here pytest holds both
+    monkeypatch.setattr(relion_job, "log_to_run_files", lambda: None)
+
+
+@pytest.fixture(scope="module")
+def pruner(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("pruner")
+    tiny_pruner().save(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mics.star").write_text(MICROGRAPHS.format(pixel=PIXEL_A, names=NAMES))
+    listed = "data_coordinate_files\n\nloop_\n_rlnMicrographName #1\n_rlnMicrographCoordinates #2\n"
+    for number, name in enumerate(NAMES):
+        (tmp_path / name).parent.mkdir(parents=True)
+        with mrcfile.new(tmp_path / name, disc_micrograph(SHAPE, DISCS[number], 40 + number)):
+            pass
+        picks = tmp_path / f"AutoPick/job005/{number}_autopick.star"
+        picks.parent.mkdir(parents=True, exist_ok=True)
+        rows = "".join(f"{x} {y}\n" for x, y in [*DISCS[number], *EMPTY[number]])
+        picks.write_text(f"data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n{rows}\n")
+        listed += f"{name} AutoPick/job005/{number}_autopick.star\n"
+    (tmp_path / "AutoPick/job005/autopick.star").write_text(listed + "\n")
+    folder = tmp_path / JOB
+    folder.mkdir(parents=True)
+    return folder
+
+
+def run(pruner: str, *words: str) -> int:
+    command = ["--o", JOB, *words, "--pruner", pruner, "--diameter", str(DIAMETER_A)]
+    return guarded("prune", [*command, "--keep_at", "0", "--device", "cpu", "--j", "1"])
+
+
+def nodes(job: Path) -> list[list[str]]:
+    text = (job / "RELION_OUTPUT_NODES.star").read_text()
+    return [line.split() for line in text.splitlines() if line.startswith(JOB)]
+
+
+@pytest.mark.parametrize(
+    ("name", "node", "label"),
+    [
+        ("relion3", "coords_suffix_autopick.star", "MicrographsCoords.star.relion"),
+        ("relion5", "autopick.star", "MicrographCoordsGroup.star.relion"),
+    ],
+)
+def test_picks_give_a_coordinate_node(
+    job: Path, pruner: str, name: str, node: str, label: str
+) -> None:
+    for file in ("job.star", "job_pipeline.star"):
+        shutil.copy(GOLDEN / f"{name}_{file}", job / file)
+    words = ("--in_mics", "mics.star", "--in_coords", "AutoPick/job005/autopick.star")
+    assert run(pruner, *words) == 0
+    assert (job / markers.SUCCESS).exists()
+    assert nodes(job) == [
+        [f"{JOB}{node}", "2", label],
+        [f"{JOB}logfile.pdf", "13", "LogFile.pdf.relion"],
+    ]
+    for number, tail in enumerate(("gridA/x.12", "gridB/y")):
+        kept = read_picks(job / f"Movies/{tail}_autopick.star")
+        found = sorted(zip(kept.x_px.tolist(), kept.y_px.tolist(), strict=True))
+        assert found == sorted((float(x), float(y)) for x, y in DISCS[number])
+        assert kept.score is not None and (np.diff(kept.score) <= 0).all()
+    assert len(read_picks(job / "autopick.star", Path())) == 5
+    rows = list(csv.DictReader((job / "scores.csv").read_text().splitlines()))
+    assert [row["keep"] for row in rows] == list("11100" + "110")
+
+
+def write_particles(folder: Path) -> list[bool]:
+    good = []
+    text = PARTICLES + "data_particles\n\nloop_\n_rlnImageName #1\n_rlnMicrographName #2\n"
+    text += "_rlnOpticsGroup #3\n_rlnCtfFigureOfMerit #4\n"
+    for number, name in enumerate(NAMES):
+        centres = [(c, True) for c in DISCS[number]] + [(c, False) for c in EMPTY[number]]
+        image = disc_micrograph((320, 352), [(x + 64, y + 64) for x, y in DISCS[number]], 50)
+        boxes = [image[y + 32 : y + 96, x + 32 : x + 96] for (x, y), _ in centres]
+        stack = folder / f"Extract/job006/{number}.mrcs"
+        stack.parent.mkdir(parents=True, exist_ok=True)
+        with mrcfile.new(stack) as mrc:
+            mrc.set_data(-np.stack(boxes))
+        for n, (_, one) in enumerate(centres):
+            text += f"{n + 1:08d}@Extract/job006/{number}.mrcs {name} 1 0.07{n}\n"
+            good.append(one)
+    (folder / "particles.star").write_text(text + "\n")
+    return good
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("relion3", "ParticlesData.star.relion"),
+        ("relion4", "ParticlesData.star.relion"),
+        ("relion5", "ParticleGroupMetadata.star.relion"),
+    ],
+)
+def test_particles_give_the_same_lines_and_optics(
+    job: Path, pruner: str, name: str, label: str
+) -> None:
+    for file in ("job.star", "job_pipeline.star"):
+        shutil.copy(GOLDEN / f"{name}_{file}", job / file)
+    good = write_particles(job.parents[1])
+    assert run(pruner, "--in_parts", "particles.star") == 0
+    assert nodes(job) == [
+        [f"{JOB}particles.star", "3", label],
+        [f"{JOB}logfile.pdf", "13", "LogFile.pdf.relion"],
+    ]
+    lines = Path("particles.star").read_text().splitlines(keepends=True)
+    first = next(n for n, line in enumerate(lines) if line.startswith("0000"))
+    rows, tail = lines[first : first + len(good)], lines[first + len(good) :]
+    kept = [row for row, one in zip(rows, good, strict=True) if one]
+    assert (job / "particles.star").read_text() == "".join(lines[:first] + kept + tail)
+    rejected = (job / "rejected.star").read_text()
+    assert rejected.count("@Extract") == good.count(False)
+
+
+def test_inputs_that_do_not_go_together_fail_in_one_sentence(
+    job: Path, pruner: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    write_particles(job.parents[1])
+    cases = [
+        ((), "not neither"),
+        (("--in_parts", "particles.star", "--in_coords", "x.star"), "not both"),
+        (("--in_coords", "AutoPick/job005/autopick.star"), "fill in 'Input micrographs'"),
+        (("--in_parts", "particles.star", "--bad", "rest"), "give the label good too"),
+        (("--in_parts", "particles.star", "--good", "nothing.star"), "nothing.star: no such file"),
+        (("--in_parts", "none.star"), "none.star: no such file"),
+    ]
+    for words, sentence in cases:
+        caplog.clear()
+        assert run(pruner, *words) == 1
+        assert sentence in caplog.text
+        assert (job / markers.FAILURE).exists() and not (job / markers.SUCCESS).exists()

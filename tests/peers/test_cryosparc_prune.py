@@ -1,0 +1,208 @@
+"""Prune in an External job: two outputs, and every other slot of every row as it was."""
+
+import csv
+
+import mrcfile
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("cryosparc")
+pytest.importorskip("fastapi")
+
+from cryosparc_project import project
+from csemu.seed import _alloc, _done, _finish
+from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph, tiny_pruner
+
+from frostpick.config import PruneSettings
+from frostpick.errors import InputError
+from frostpick_jobs.cryosparc import run
+from frostpick_jobs.cryosparc.references import OutputRef
+from frostpick_jobs.cryosparc.request import JobRequest
+from frostpick_jobs.cryosparc.run import Tempo
+
+pytestmark = pytest.mark.cryosparc
+
+TEMPO = Tempo(poll=0.1, events=0.02)
+EXPOSURES = OutputRef("J2", "exposures")
+SLOTS = ("blob", "location", "ctf", "alignments2D")
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch):
+    monkeypatch.setattr("frostpick_jobs.tasks.prune.prune_figures", lambda *a: [])
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def pruner(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pruner")
+    tiny_pruner().save(folder)
+    return str(folder)
+
+
+def rows_of(p):
+    """Return (micrograph, x, y, good): the true discs, and as many places between them."""
+    rng = np.random.default_rng(5)
+    found = []
+    for number, (_, truth) in enumerate(p.truth):
+        found += [(number, x, y, True) for x, y in truth[:4]]
+        shape = p.image(number).shape
+        while sum(one[0] == number for one in found) < 7:
+            x, y = rng.integers(24, shape[1] - 24), rng.integers(24, shape[0] - 24)
+            if min((x - a) ** 2 + (y - b) ** 2 for a, b in truth) > 60**2:
+                found.append((number, int(x), int(y), False))
+    order = rng.permutation(len(found))
+    return [found[at] for at in order]
+
+
+def extracted(p, rows, name="particles", slots=SLOTS, first=1000):
+    """Write particles as Extract leaves them: a stack a micrograph, and several slots."""
+    exposures = p.store.load_output(p.uid, "J2", "exposures", "all")
+    job = p.store.create_job(p.uid, "W1", "manual_picker", name)
+    made = _alloc(range(first, first + len(rows)), "particle", [(s, s) for s in slots])
+    at = np.array([row[0] for row in rows])
+    shapes = np.array(exposures["micrograph_blob/shape"])[at]
+    made["location/micrograph_uid"] = np.array(exposures["uid"])[at]
+    made["location/micrograph_path"] = np.array(exposures["micrograph_blob/path"])[at]
+    made["location/micrograph_shape"] = shapes
+    xy = np.array([row[1:3] for row in rows], np.float64)
+    made["location/center_x_frac"] = (xy[:, 0] / shapes[:, 1]).astype(np.float32)
+    made["location/center_y_frac"] = (xy[:, 1] / shapes[:, 0]).astype(np.float32)
+    if "location/micrograph_psize_A" in made.fields():
+        made["location/micrograph_psize_A"] = np.full(len(rows), PIXEL_A, np.float32)
+    if "blob" in slots:
+        index = np.zeros(len(rows), np.uint32)
+        paths = []
+        for number in range(len(p.truth)):
+            mine = np.flatnonzero(at == number)
+            if not len(mine):
+                continue
+            index[mine] = np.arange(len(mine))
+            padded = np.pad(p.image(number), 32, mode="reflect")
+            stack = np.stack(
+                [padded[y : y + 64, x : x + 64] for _, x, y, _ in np.array(rows)[mine]]
+            )
+            relative = f"{job.uid}/stack_{number}.mrc"
+            target = p.store.pdir(p.uid) / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with mrcfile.new(target, overwrite=True) as mrc:
+                mrc.set_data(stack.astype(np.float32))
+        paths = [f"{job.uid}/stack_{number}.mrc" for number in at.tolist()]
+        made["blob/path"] = np.array(paths, dtype=object)
+        made["blob/idx"] = index
+        made["blob/shape"] = np.full((len(rows), 2), 64, np.uint32)
+        made["blob/psize_A"] = np.full(len(rows), PIXEL_A, np.float32)
+        made["blob/sign"] = np.full(len(rows), -1.0, np.float32)
+        made["ctf/df1_A"] = np.arange(len(rows)).astype(np.float32) + 10_000
+        made["alignments2D/class"] = np.arange(len(rows)).astype(np.uint32) % 5
+    _finish(p.store, job, name, "particle", made, [(s, s) for s in slots])
+    _done(p.store, job)
+    return OutputRef(job.uid, name)
+
+
+def prune(p, pruner, particles, *, settings=None, **request):
+    where = {} if "job" in request else {"workspace": "W1"}
+    asked = JobRequest("prune", p.uid, particles=particles, **{**where, **request})
+    told = {"pruner": pruner, "diameter": DIAMETER_A, "keep_at": "0", "min_distance": 8.0}
+    options = {**told, "border": 0.0, "threads": 1, "device": "cpu", **(settings or {})}
+    code = run.prune(
+        p.connect(), asked, PruneSettings(**options), spool=p.root / "spool", tempo=TEMPO
+    )
+    return code, request.get("job") or p.latest()
+
+
+def check_rows(p, source, job, good, slots):
+    """Both outputs together are the input, and each row has every slot byte for byte."""
+    before = p.store.load_output(p.uid, source.job, source.output, "all")
+    uids = np.array(before["uid"])
+    row_of = {int(uid): n for n, uid in enumerate(uids)}
+    seen = []
+    for output, wanted in (("particles_kept", True), ("particles_rejected", False)):
+        after = p.store.load_output(p.uid, job, output, "all")
+        assert {s.split("/")[0] for s in after.fields() if "/" in s} == set(slots)
+        at = np.array([row_of[int(uid)] for uid in after["uid"]])
+        assert (np.array(good)[at] == wanted).all()
+        for field in before.fields():
+            assert np.array_equal(np.array(before[field])[at], np.array(after[field])), field
+        seen += at.tolist()
+    assert sorted(seen) == list(range(len(uids)))
+
+
+def test_extracted_particles_keep_every_slot(tmp_path, pruner):
+    with project(tmp_path) as p:
+        rows = rows_of(p)
+        source = extracted(p, rows)
+        code, job = prune(p, pruner, (source,))
+        assert code == 0
+        made = p.job(job)
+        assert made.status == "completed"
+        check_rows(p, source, job, [row[3] for row in rows], SLOTS)
+        passed = {r.name for r in made.spec.outputs.root["particles_kept"].results if r.passthrough}
+        assert passed == {"location", "ctf", "alignments2D"}
+        folder = p.store.pdir(p.uid) / job
+        table = list(csv.DictReader((folder / "scores.csv").read_text().splitlines()))
+        assert [int(row["uid"]) for row in table] == list(range(1000, 1000 + len(rows)))
+        assert [row["keep"] == "1" for row in table] == [row[3] for row in rows]
+        assert (folder / "pruner/model.safetensors").is_file()
+
+
+def test_picks_are_cut_from_the_micrographs(tmp_path, pruner):
+    with project(tmp_path) as p:
+        rows = rows_of(p)
+        source = extracted(p, rows, slots=("location", "pick_stats"))
+        code, job = prune(p, pruner, (source,), micrographs=(EXPOSURES,))
+        assert code == 0
+        check_rows(p, source, job, [row[3] for row in rows], ("location", "pick_stats"))
+
+
+def test_labels_are_two_outputs_or_the_rest(tmp_path, pruner, monkeypatch):
+    caught = {}
+
+    class Reached(Exception):
+        pass
+
+    def stub(start, labels, reporter, **others):
+        caught.update(labels=labels, **others)
+        raise Reached
+
+    monkeypatch.setattr("frostpick_jobs.tasks.prune_fit.tune_pruner", stub)
+    with project(tmp_path) as p:
+        rows = rows_of(p)
+        source = extracted(p, rows)
+        good = extracted(p, [r for r in rows if r[3]][:3], "particles_selected", first=7000)
+        bad = extracted(p, [r for r in rows if not r[3]][:2], "particles_excluded", first=8000)
+        code, _ = prune(p, pruner, (source,), good=(good,), bad=(bad,))
+        assert code == 1 and caught["labels"].good.tolist() == [True] * 3 + [False] * 2
+        centre = caught["labels"].boxes[:, 22:26, 22:26].mean((1, 2))
+        assert (centre[:3] < -2).all() and (centre[3:].abs() < 1.5).all()
+        # the first three rows of the input itself: the other ones are the rest
+        first = extracted(p, rows[:3], "particles_selected", first=1000)
+        code, _ = prune(p, pruner, (source,), good=(first,), bad_is_rest=True)
+        assert code == 1
+        assert int((~caught["labels"].good).sum()) == len(rows) - 3
+
+
+def test_what_cannot_work_makes_no_job(tmp_path, pruner):
+    with project(tmp_path) as p:
+        rows = rows_of(p)
+        picks = extracted(p, rows, slots=("location", "pick_stats"))
+        before = len(p.store.jobs)
+        with pytest.raises(InputError, match="no particles to prune"):
+            prune(p, pruner, ())
+        with pytest.raises(InputError, match=r"no slot 'blob' with data.*--micrographs"):
+            prune(p, pruner, (picks,))
+        with pytest.raises(InputError, match="bad examples without good ones"):
+            prune(p, pruner, (picks,), micrographs=(EXPOSURES,), bad=(picks,))
+        assert len(p.store.jobs) == before
+
+
+def test_discs_of_the_project_are_those_of_the_pruner():
+    """The project's micrographs have the discs that the tiny pruner has learned."""
+    ours = disc_micrograph((64, 64), [(32.0, 32.0)], seed=1, depth=4.0)
+    from cryosparc_project import disc_image
+
+    theirs = disc_image((64, 64), [(32, 32)], seed=1)
+    assert np.abs(ours - theirs).max() < 1e-5
