@@ -222,6 +222,21 @@ class PruneSettings(VerifySettings):
     )
 
 
+class PretrainSettings(ScaleSettings):
+    """Options of ``pretrain``."""
+
+    method: Literal["mae"] = Field(
+        "mae", description="mae: the masked autoencoder that fewshot starts from."
+    )
+    preset: Literal["tiny", "small", "base"] = Field(
+        "tiny", description="Size of the network: tiny, small or base."
+    )
+    steps: int | None = Field(None, ge=1, description="Training steps; the recipe's when empty.")
+    restart: bool = Field(
+        False, description="Throw away an unfinished pretraining of this folder and begin again."
+    )
+
+
 S = TypeVar("S", bound=Settings)
 
 

@@ -12,9 +12,10 @@ import mrcfile
 import numpy as np
 import pytest
 
-from frostpick.config import FewshotSettings, PickSettings
-from frostpick.errors import InputError, LabelError
+from frostpick.config import FewshotSettings, PickSettings, PretrainSettings
+from frostpick.errors import ConfigError, InputError, LabelError
 from frostpick.models.mae import PRESETS, Preset
+from frostpick.models.mae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
 from frostpick.training import fewshot_trainer
 from frostpick.training.fewshot import train_fewshot
@@ -23,6 +24,7 @@ from frostpick.training.recipe import Recipe
 from frostpick.training.train import train_picker
 from frostpick_jobs.cli.relion import guarded
 from frostpick_jobs.folder import FolderHost
+from frostpick_jobs.pretraining import run_pretrain
 from frostpick_jobs.tasks import fewshot, run_fewshot, run_pick
 from frostpick_jobs.tasks.select import run_select
 
@@ -196,3 +198,25 @@ def test_relion_job_leaves_coordinates_a_model_and_its_marker(
     nodes = (job / "RELION_OUTPUT_NODES.star").read_text()
     assert "model/model.safetensors" in nodes and "logfile.pdf" in nodes
     assert PickingModel.load(job / "model").card.kind == "exemplar"
+
+
+def test_pretrain_makes_the_encoder_that_fewshot_starts_from(data: Path, tmp_path: Path) -> None:
+    told = PretrainSettings(
+        diameter=112, pixel_size=PIXEL_A, device="cpu", threads=1, steps=2, seed=5
+    )
+    pretraining = FolderHost(tmp_path / "pre", [str(data)], pixel_size=PIXEL_A)
+    model = run_pretrain(pretraining, told)
+    assert AutoencoderModel.load(tmp_path / "pre" / "model").digest == model.digest
+    assert model.card.trained_on["source"] == "micrographs"
+    assert json.loads((tmp_path / "pre" / "run.json").read_text())["curve"][-1]["step"] == 2
+    run_fewshot(host(data, tmp_path / "few"), settings(model=str(tmp_path / "pre" / "model")))
+    made = PickingModel.load(tmp_path / "few" / "model")
+    assert made.card.parent == model.digest
+    with pytest.raises(ConfigError, match="--diameter"):
+        run_pretrain(
+            FolderHost(tmp_path / "no", [str(data)]), PretrainSettings(device="cpu", threads=1)
+        )
+    simulated = run_pretrain(
+        FolderHost(tmp_path / "sim"), PretrainSettings(device="cpu", threads=1, steps=1)
+    )
+    assert simulated.card.trained_on["source"] == "simulated corpus"

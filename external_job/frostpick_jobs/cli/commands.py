@@ -13,6 +13,7 @@ from frostpick.config import (
     FewshotSettings,
     IterateSettings,
     PickSettings,
+    PretrainSettings,
     Settings,
     TrainSettings,
     resolve,
@@ -153,6 +154,32 @@ def fewshot(
         picks_pixel_size=settings.picks_pixel_size,
     )
     raise typer.Exit(told(run_job(host, lambda: run_fewshot(host, settings), debug=debug)))
+
+
+def pretrain(
+    *,
+    micrographs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--micrographs",
+            help="Folder, pattern in quotes, file or list of any micrographs, without labels; "
+            "simulated ones when left out; may be repeated.",
+        ),
+    ] = None,
+    out: Out,
+    debug: Debug = False,
+    config: Path | None = None,
+    values: dict[str, Any],
+) -> None:
+    """Pretrain the encoder that fewshot starts from; continues an unfinished pretraining."""
+    log_to_terminal()
+    settings = resolve_settings(PretrainSettings, config, values)
+    from frostpick_jobs.folder import FolderHost
+    from frostpick_jobs.lifecycle import run_job
+    from frostpick_jobs.pretraining import run_pretrain
+
+    host = FolderHost(out, micrographs or (), pixel_size=settings.pixel_size)
+    raise typer.Exit(told(run_job(host, lambda: run_pretrain(host, settings), debug=debug)))
 
 
 def select(

@@ -14,6 +14,7 @@ from frostpick.config import (
     FewshotSettings,
     IterateSettings,
     PickSettings,
+    PretrainSettings,
     PruneSettings,
     TrainSettings,
     VerifySettings,
@@ -66,6 +67,7 @@ _add("train", command_with_settings(TrainSettings, commands.train))
 _add("iterate", command_with_settings(IterateSettings, commands.iterate))
 _add("pick", command_with_settings(PickSettings, commands.pick))
 _add("fewshot", command_with_settings(FewshotSettings, commands.fewshot))
+_add("pretrain", command_with_settings(PretrainSettings, commands.pretrain))
 _add("select", commands.select)
 _add("prune", command_with_settings(PruneSettings, prune_commands.prune))
 _add("verify", command_with_settings(VerifySettings, prune_commands.verify))

@@ -1,0 +1,81 @@
+"""Few-shot picking in an External job: exemplars in, particles and a model out."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cryosparc")
+pytest.importorskip("fastapi")
+
+from cryosparc_project import DIAMETER_A, project
+
+from frostpick.config import FewshotSettings, PickSettings
+from frostpick.errors import ConfigError, InputError
+from frostpick.models.mae import PRESETS, Preset
+from frostpick.models.picking_model import PickingModel
+from frostpick.training import fewshot_trainer
+from frostpick.training.fewshot import train_fewshot
+from frostpick.training.fewshot_recipe import FewshotRecipe
+from frostpick_jobs.cryosparc import run
+from frostpick_jobs.cryosparc.references import OutputRef
+from frostpick_jobs.cryosparc.request import JobRequest
+from frostpick_jobs.cryosparc.run import Tempo
+from frostpick_jobs.tasks import fewshot, finish
+
+pytestmark = pytest.mark.cryosparc
+TEMPO = Tempo(poll=0.1, events=0.02)
+EXPOSURES, PARTICLES = OutputRef("J2", "exposures"), OutputRef("J3", "particles")
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch):
+    recipe = FewshotRecipe(steps=4, positives=4, measure_every=2)
+    monkeypatch.setitem(PRESETS, "tiny", Preset(2, 32, 2, 1, 16, 2))
+    monkeypatch.setattr(fewshot_trainer, "STANDARDS", 64)
+    monkeypatch.setattr(fewshot_trainer, "ASIDE", 32)
+    monkeypatch.setattr(fewshot, "train_fewshot", partial(train_fewshot, recipe=recipe))
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
+
+
+def few(p, particles=(PARTICLES,), **settings):
+    asked = JobRequest("fewshot", p.uid, "W1", micrographs=(EXPOSURES,), particles=particles)
+    options = {"diameter": DIAMETER_A, "threads": 1, "device": "cpu", "model": "none"}
+    settings = FewshotSettings(**{**options, "method": "cryomae", "threshold": "p=0.5", **settings})
+    code = run.fewshot(p.connect(), asked, settings, spool=p.root / "spool", tempo=TEMPO)
+    return code, p.latest()
+
+
+def test_exemplars_give_particles_and_a_model_that_pick_takes(tmp_path):
+    with project(tmp_path) as p:
+        code, job = few(p)
+        assert code == 0 and p.job(job).status == "completed"
+        outputs = p.job(job).spec.outputs.root
+        assert outputs["model"].num_items == 1 and outputs["micrographs"].num_items == 3
+        everything = p.store.load_output(p.uid, job, "particles_all", "all")
+        selected = p.store.load_output(p.uid, job, "particles", "all")
+        uids = p.store.load_output(p.uid, "J2", "exposures", "all")["uid"]
+        assert len(everything) and set(everything["location/micrograph_uid"]) <= set(uids)
+        assert set(selected["uid"]) <= set(everything["uid"])
+        model = PickingModel.load(p.store.jdir(p.job(job)) / "model")
+        assert model.card.kind == "exemplar"
+        assert model.card.trained_on["exemplars"] == len(
+            p.store.load_output(p.uid, "J3", "particles", "all")
+        )
+
+        asked = JobRequest("pick", p.uid, "W1", micrographs=(EXPOSURES,))
+        settings = PickSettings(model=job, threshold="p=0.5", threads=1, device="cpu")
+        assert run.pick(p.connect(), asked, settings, spool=p.root / "spool", tempo=TEMPO) == 0
+        again = p.store.load_output(p.uid, p.latest(), "particles_all", "all")
+        for name in ("location/center_x_frac", "location/center_y_frac", "pick_stats/power"):
+            np.testing.assert_array_equal(np.sort(again[name]), np.sort(everything[name]))
+
+
+def test_no_exemplars_and_no_diameter_make_no_job(tmp_path):
+    with project(tmp_path) as p:
+        before = len(p.store.jobs)
+        with pytest.raises(InputError, match="--particles"):
+            few(p, particles=())
+        with pytest.raises(ConfigError, match="--diameter"):
+            few(p, diameter=None)
+        assert len(p.store.jobs) == before
