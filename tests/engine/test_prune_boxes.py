@@ -9,10 +9,14 @@ from tiny_pruner import DIAMETER_A, PIXEL_A, SIDE, disc_micrograph, tiny_pruner
 from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
 from frostpick.pruning.boxes import Boxes, BoxGeometry, boxes_of_images, boxes_of_micrograph
+from frostpick.pruning.contrast import settle_prune_contrast
 from frostpick.pruning.grey import CLIP, normalise_boxes
+from frostpick.pruning.plan import PrunePlan
+from frostpick.pruning.prune import PickGroup, StackGroup, score_group
 from frostpick.pruning.resample import resample_boxes
 from frostpick.pruning.score import UNUSABLE, BoxScorer
-from frostpick.types import sigmoid
+from frostpick.runtime.reporter import SilentReporter
+from frostpick.types import LocalFile, Micrograph, ParticleStack, Picks, sigmoid
 
 
 @pytest.fixture(autouse=True)
@@ -165,6 +169,33 @@ def test_four_rotations_give_the_mean_and_spread_of_four_looks():
     assert found.score[0] == pytest.approx(np.mean(looks), abs=1e-4)
     assert found.spread[0] == pytest.approx(np.std(looks), abs=1e-4)
     assert np.std(looks) > 1e-3
+
+
+def test_contrast_is_found_from_micrographs_and_from_stacks(tmp_path):
+    for light in (False, True):
+        sign = -1.0 if light else 1.0
+        image = sign * disc_micrograph((256, 256), [(64.0, 64.0), (180.0, 90.0), (100.0, 190.0)])
+        path = tmp_path / f"{light}.mrc"
+        with mrcfile.new(path, image):
+            pass
+        micrograph = Micrograph("m", LocalFile(path), PIXEL_A)
+        at = np.array([64.0, 180.0, 100.0]), np.array([64.0, 90.0, 190.0])
+        picks = Picks.from_xy("m", *at, row=np.arange(3))
+        boxes = [image[y - 32 : y + 32, x - 32 : x + 32] for x, y in ((64, 64), (180, 90))]
+        stack = tmp_path / f"{light}.mrcs"
+        with mrcfile.new(stack) as mrc:
+            mrc.set_data(np.stack(boxes))
+        rows = np.arange(2)
+        groups = [
+            PickGroup(micrograph, picks),
+            StackGroup(ParticleStack(LocalFile(stack), rows, rows, PIXEL_A)),
+        ]
+        plan = PrunePlan(BoxGeometry(DIAMETER_A, SIDE), 8.0, 0.0, contrast="auto")
+        for group in groups:
+            found = settle_prune_contrast([group], plan, SilentReporter())
+            assert found.contrast == found.stack_contrast == ("light" if light else "dark")
+            scores = score_group(BoxScorer(tiny_pruner()), group, found)
+            assert (scores.scores.score > 0).all()
 
 
 def test_an_unusable_box_has_the_lowest_score():

@@ -15,6 +15,7 @@ from frostpick.config import PruneSettings, VerifySettings
 from frostpick.errors import InputError
 from frostpick.inference.threshold import choose_threshold, parse_threshold
 from frostpick.models.pruner import Pruner, load_pruner
+from frostpick.pruning.contrast import settle_prune_contrast
 from frostpick.pruning.decide import ScoredRows, decide
 from frostpick.pruning.plan import PrunePlan, plan_pruning
 from frostpick.pruning.prior import log_odds
@@ -38,6 +39,8 @@ from frostpick_jobs.tasks.prune_fit import Fitted, fit_to_job
 log = logging.getLogger(__name__)
 
 SPOOL = "pruning"
+#: Particles of one stack that are in memory at a time: 64 MiB of boxes, twice.
+MOST_IN_GROUP = 4096
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def run_prune(host: Host, settings: PruneSettings) -> PruneSummary:
         candidates = _candidates(host)
         start = load_pruner(settings.pruner)
         plan = plan_pruning(start, settings, rotations=4 if settings.four_rotations else 1)
+        plan = settle_prune_contrast(groups_of(candidates), plan, host.reporter)
     with record.stage("fitting"):
         fitted = fit_to_job(start, candidates, host.judged(), settings, plan, spool, host.reporter)
     with record.stage("scoring"):
@@ -105,6 +109,7 @@ def run_verify(host: Host, settings: VerifySettings) -> PruneSummary:
         pruner = load_pruner(settings.pruner)
         same = PruneSettings(**settings.model_dump())
         plan = plan_pruning(pruner, same, rotations=4)
+        plan = settle_prune_contrast(groups_of(candidates), plan, host.reporter)
     with record.stage("scoring"):
         rows, failed, names = _score(host, candidates, pruner, plan)
     every = replace(rows, score=np.nan_to_num(rows.score), edge=np.zeros(len(rows.row), np.bool_))
@@ -123,9 +128,13 @@ def run_verify(host: Host, settings: VerifySettings) -> PruneSummary:
 
 
 def groups_of(candidates: Candidates) -> list[Group]:
-    """Return the groups that are scored one after the other."""
+    """Return the groups that are scored one after the other; their boxes fit in memory."""
     found: list[Group] = [PickGroup(m, picks) for m, picks in candidates.picks if len(picks)]
-    return found + [StackGroup(stack) for stack in candidates.stacks if len(stack)]
+    for stack in candidates.stacks:
+        for start in range(0, len(stack), MOST_IN_GROUP):
+            stop = min(len(stack), start + MOST_IN_GROUP)
+            found.append(StackGroup(stack.keep(np.arange(start, stop))))
+    return found
 
 
 def _candidates(host: Host) -> Candidates:
@@ -156,6 +165,7 @@ def _score(
     host.reporter.stage("scoring", sum(len(group) for group in groups))
     columns = _Columns(candidates.rows)
     failed: dict[str, str] = {}
+    read = 0
     missing = []
     for group in groups:
         stored = store.get(group)
@@ -175,8 +185,9 @@ def _score(
         else:
             store.put(group, found)
             columns.put(found)
+            read += 1
         host.reporter.advance(len(group))
-    if missing and len(failed) == len(groups):
+    if failed and read == 0 and len(missing) == len(groups):
         name, reason = next(iter(failed.items()))
         raise InputError(f"no image could be read; the first: {name}: {reason}")
     return columns.rows(), failed, columns.names

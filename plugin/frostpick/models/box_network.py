@@ -56,7 +56,10 @@ class BoxNetwork(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Classify boxes ``(b, 1, h, w)`` float32; return logits ``(b, heads, classes)``."""
-        maps = self.features(x)
+        return self.classify(self.features(x))
+
+    def classify(self, maps: torch.Tensor) -> torch.Tensor:
+        """Return logits ``(b, heads, classes)`` of the backbone's maps."""
         logits = [self.head_a(_pooled(maps))]
         if self.halve is not None and self.head_b is not None:
             logits.append(self.head_b(_pooled(self.halve(maps))))

@@ -14,6 +14,7 @@ from frostpick.models.pruner import Pruner
 from frostpick.pruning.boxes import BoxGeometry
 from frostpick.pruning.grey import NAME, VERSION
 from frostpick.runtime.device import resolve_device
+from frostpick.runtime.precision import native_precision
 from frostpick.runtime.threads import resolve_threads
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,8 @@ class PrunePlan:
     pixel_size_A
         Pixel size of micrographs of which neither host nor header knows it.
     contrast
-        Sign of the particles in micrographs; None is dark.
+        Sign of the particles in micrographs; None is dark, ``auto`` until
+        `frostpick.pruning.contrast.settle_prune_contrast`.
     stack_contrast
         Sign of the particles in stacks, where the host does not tell; None is light, as
         every extraction writes them unless told otherwise.
@@ -61,6 +63,7 @@ class PrunePlan:
             "contrast": self.contrast,
             "stack_contrast": self.stack_contrast,
             "rotations": self.rotations,
+            "precision": native_precision(self.device),
         }
 
 

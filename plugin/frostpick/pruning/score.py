@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from frostpick.models.box_network import BoxNetwork
 from frostpick.models.pruner import Pruner
 from frostpick.pruning.boxes import BATCH, Boxes
+from frostpick.runtime.precision import native_precision
 
 #: Score of a box that holds no information.
 UNUSABLE = -20.0
@@ -66,6 +67,7 @@ class BoxScorer:
         if rotations not in (1, 4):
             raise ValueError(f"rotations {rotations}, expected 1 or 4")
         self._device = device or torch.device("cpu")
+        self._precision = native_precision(self._device)
         network: BoxNetwork = copy.deepcopy(pruner.network).eval().to(self._device)
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._calibration = pruner.card.calibration
@@ -85,7 +87,11 @@ class BoxScorer:
         odds, classes = [], torch.zeros(())
         for turn in range(self._rotations):
             turned = torch.rot90(data, turn, (2, 3)).contiguous(memory_format=torch.channels_last)
-            logits = self._network(turned)
+            # The heads stay float32: of a logit bfloat16 keeps two digits only.
+            bf16 = self._precision == "bfloat16"
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16):
+                maps = self._network.features(turned)
+            logits = self._network.classify(maps.float())
             odds.append((logits[..., 0] - torch.logsumexp(logits[..., 1:], -1)).mean(1))
             classes = classes + logits.softmax(-1).mean(1).cpu()
         raw = torch.stack(odds).double().cpu().numpy()

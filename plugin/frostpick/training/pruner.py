@@ -20,6 +20,7 @@ from frostpick.models.box_network import BoxNetwork
 from frostpick.models.box_networks import build_box_network
 from frostpick.models.card import CalibrationSpec
 from frostpick.models.pruner import Pruner
+from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.pruner_augment import BoxAugmentation, augment_boxes
 from frostpick.training.pruner_calibration import fit_scores
@@ -216,6 +217,7 @@ class _Job:
             decay=0.0,
             anchor=recipe.anchor,
             frozen_norms=True,
+            bf16=native_precision(self.device) == "bfloat16",
         )
         good = torch.from_numpy(labels.good)
         pools = [good.nonzero()[:, 0], (~good).nonzero()[:, 0]]
