@@ -24,6 +24,7 @@ from frostpick.runtime.reporter import SilentReporter
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.formats import read_picks
 from frostpick_jobs.host import Delivery, Host, MicrographOutput, Outcome
+from frostpick_jobs.job_files import copy_files
 
 FIRST_UID = 2**64 - 1
 
@@ -109,6 +110,7 @@ class HostileHost(Host):
     def deliver(self, delivery: Delivery) -> None:
         if delivery.model is not None:
             delivery.model.save(self._case.out / "model")
+            copy_files(delivery.files, self._case.out)
             return
         rows = [
             [one.micrograph.id, one.micrograph.group, len(one.picks), one.shape, one.pixel_size_A]
