@@ -70,7 +70,7 @@ def fit_to_job(
         raise LabelError("bad examples without good ones; give some particles with --good")
     labels = _read_labels(judged, plan, settings.seed, reporter)
     folder = spool / "fitted"
-    pruner_key = _key(start, labels, settings, plan)
+    pruner_key = _key(start, labels, candidates, settings, plan)
     kept = _kept(folder, pruner_key)
     if kept is not None:
         log.info("the pruner was fitted by an earlier run of this job")
@@ -181,12 +181,23 @@ def _thinned(source: Candidates | None, most: int, seed: int) -> list[Group]:
     return thin
 
 
-def _key(start: Pruner, labels: BoxLabels, settings: PruneSettings, plan: PrunePlan) -> str:
+def _key(
+    start: Pruner,
+    labels: BoxLabels,
+    candidates: Candidates,
+    settings: PruneSettings,
+    plan: PrunePlan,
+) -> str:
+    """Return the digest of all that the fit depends on; of the input where it teaches too."""
     total = hashlib.sha256()
     asked = [settings.seed, settings.mostly_good, settings.expected_good]
     total.update(json.dumps([start.digest, plan.key(), asked], sort_keys=True).encode())
     for array in (labels.boxes.numpy(), labels.good, labels.group):
         total.update(np.ascontiguousarray(array).tobytes())
+    if labels.good.all():
+        for group in _thinned(candidates, candidates.rows, settings.seed):
+            total.update(group.name.encode())
+            total.update(np.ascontiguousarray(group.row).tobytes())
     return total.hexdigest()
 
 
