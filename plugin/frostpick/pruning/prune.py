@@ -6,6 +6,7 @@ with a reader ahead. Decisions need the scores of the whole job (`decide`).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,6 +26,11 @@ from frostpick.pruning.plan import PrunePlan
 from frostpick.pruning.score import BoxScorer, BoxScores
 from frostpick.runtime.reporter import Reporter
 from frostpick.types import Micrograph, ParticleStack, Picks
+
+log = logging.getLogger(__name__)
+
+#: Boxes narrower than this many diameters have too little ice around the particle.
+TIGHT = 1.3
 
 
 @dataclass(frozen=True)
@@ -145,9 +151,10 @@ def prepare_group(
     group: Group, plan: PrunePlan, warned: set[tuple[float, float]] | None = None
 ) -> PreparedGroup:
     """Return the working boxes of a group; `MicrographError` when it cannot be read."""
+    told = set() if warned is None else warned
     if isinstance(group, PickGroup):
-        return _prepare_picks(group, plan, set() if warned is None else warned)
-    return _prepare_stack(group.stack, plan)
+        return _prepare_picks(group, plan, told)
+    return _prepare_stack(group.stack, plan, told)
 
 
 def _scored(scorer: BoxScorer, group: Group, prepared: PreparedGroup) -> GroupScores:
@@ -188,19 +195,30 @@ def _prepare_picks(
     )
 
 
-def _prepare_stack(stack: ParticleStack, plan: PrunePlan) -> PreparedGroup:
+def _prepare_stack(
+    stack: ParticleStack, plan: PrunePlan, warned: set[tuple[float, float]]
+) -> PreparedGroup:
     n = len(stack)
+    diameter = plan.geometry.diameter_A
     light = stack.light
     if plan.stack_contrast in ("dark", "light"):
         light = plan.stack_contrast == "light"
-    parts = list(
-        map_sections(
-            stack,
-            lambda images: boxes_of_images(
-                images, stack.pixel_size_A, plan.geometry, light=light is not False
-            ),
-        )
-    )
+
+    def boxes_of(images: torch.Tensor) -> Boxes:
+        width_A = min(images.shape[1:]) * stack.pixel_size_A
+        if width_A < TIGHT * diameter and (width_A, diameter) not in warned:
+            warned.add((width_A, diameter))
+            log.warning(
+                "%s: boxes of %.0f A for particles of %.0f A leave no ice around them to compare "
+                "with; expected at least %.0f A, or give the picks and their micrographs",
+                stack.source.name,
+                width_A,
+                diameter,
+                1.5 * diameter,
+            )
+        return boxes_of_images(images, stack.pixel_size_A, plan.geometry, light=light is not False)
+
+    parts = list(map_sections(stack, boxes_of))
     unknown = np.full(n, np.nan)
     scale = stack.position_pixel_A if stack.position_pixel_A is not None else np.nan
     return PreparedGroup(

@@ -1,0 +1,95 @@
+"""Prune in the real RELION 3.1: a coordinate node for Extract, particles for Select and Class2D."""
+
+import csv
+import subprocess
+
+import numpy as np
+import pytest
+from tiny_pruner import tiny_pruner
+
+pytestmark = pytest.mark.relion
+MICROGRAPHS = {"in_mic": "JoinStar/job003/join_mics.star"}
+MANUAL = "ManualPick/job090/"
+KEEP = {"diameter": 120, "keep_at": "0", "border": 0, "contrast": "dark", "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def project(imported, tmp_path_factory):
+    """Every true particle and as many places in between, picked by a hand that shakes."""
+    project = imported.copy(tmp_path_factory.mktemp("prune") / "project")
+    tiny_pruner().save(project.folder / "tiny")
+    rng = np.random.default_rng(3)
+    for name, truth in project.truth.items():
+        apart = 0.9 * 120 / truth.pixel_size_A
+        xy = [(x, y) for x, y in zip(truth.x, truth.y, strict=True)]
+        empty = []
+        while len(empty) < 8:
+            x, y = rng.integers(40, truth.shape[1] - 40), rng.integers(40, truth.shape[0] - 40)
+            if all((x - a) ** 2 + (y - b) ** 2 > apart**2 for a, b in xy):
+                empty.append((float(x), float(y)))
+        path = project.folder / MANUAL / f"{name.rpartition('.')[0]}_manualpick.star"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = "".join(f"{x:.6f} {y:.6f}\n" for x, y in [*xy, *empty])
+        path.write_text(f"\ndata_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n{rows}\n")
+    list_file = project.folder / MANUAL / "coords_suffix_manualpick.star"
+    list_file.write_text(MICROGRAPHS["in_mic"] + "\n")
+    return project
+
+
+def is_true(project, name, x, y):
+    truth = project.truth[name]
+    near = np.hypot(truth.x - x, truth.y - y).min(initial=np.inf)
+    return bool(near < 0.25 * 120 / truth.pixel_size_A)
+
+
+def test_pruned_coordinates_are_extracted(project):
+    inputs = MICROGRAPHS | {"in_coords": f"{MANUAL}coords_suffix_manualpick.star"}
+    job = project.external("prune", inputs=inputs, pruner="tiny", **KEEP)
+    assert project.run(job) == "finished", project.output(job)
+    assert project.nodes(job) == {"coords_suffix_autopick.star": 2, "logfile.pdf": 13}
+    recall, precision = project.recall_and_precision(job)
+    print(f"tiny pruner through RELION: recall {recall:.3f}, precision {precision:.3f}")
+    assert recall >= 0.9 and precision >= 0.9
+    count = sum(len(project.picks(job, name)) for name in project.truth)
+    assert len(list(project.boxes(project.extract(job)))) == count
+
+
+def test_pruned_particles_go_through_select_and_class2d(project):
+    extract = project.extract(MANUAL, "coords_suffix_manualpick.star", size=96)
+    before = list(project.boxes(extract))
+    particles = f"{extract}particles.star"
+    job = project.external("prune", inputs={"in_part": particles}, pruner="tiny", **KEEP)
+    assert project.run(job) == "finished", project.output(job)
+    assert project.nodes(job) == {"particles.star": 3, "logfile.pdf": 13}
+    table = list(csv.DictReader((project.folder / job / "scores.csv").read_text().splitlines()))
+    kept = [row["keep"] == "1" for row in table]
+    right = [
+        keep == is_true(project, name, x, y)
+        for keep, (name, x, y, _) in zip(kept, before, strict=True)
+    ]
+    assert np.mean(right) >= 0.9
+    lines = (project.folder / particles).read_text().splitlines()
+    ours = (project.folder / job / "particles.star").read_text().splitlines()
+    rows = iter(kept)
+    assert ours == [line for line in lines if "@Extract" not in line or next(rows)]
+    select = project.add(
+        "Select",
+        fn_data=f"{job}particles.star",
+        do_select_values="Yes",
+        select_label="rlnCoordinateX",
+        select_minval=0,
+        select_maxval=9999,
+    )
+    assert project.run(select) == "finished", project.output(select)
+    selected = project.folder / select / "particles.star"
+    assert selected.read_text().count("@Extract") == sum(kept)
+    (project.folder / "Class2D").mkdir()
+    command = "relion_refine --o Class2D/run --iter 1 --K 1 --particle_diameter 150 --tau2_fudge 2 "
+    command += "--zero_mask --oversampling 0 --psi_step 45 --offset_range 2 --offset_step 2 --norm "
+    command += f"--scale --flatten_solvent --dont_check_norm --j 1 --i {select}particles.star"
+    done = subprocess.run(
+        command.split(), cwd=project.folder, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    data = (project.folder / "Class2D/run_it001_data.star").read_text()
+    assert data.count("@Extract") == sum(kept)
