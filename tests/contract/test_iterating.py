@@ -120,4 +120,4 @@ def test_train_with_rounds_is_the_same_in_a_training_job(case: Any, spy: Any, da
     assert [row["round"] for row in delivered(spy).record["rounds"]] == [0, 1]
     assert delivered(spy).record["task"] == "train"
     assert run(case, spy, labels) == 1
-    assert "holds a train job, not a iterate job" in spy.calls[-1][2]
+    assert "holds a train job, not an iterate job" in spy.calls[-1][2]

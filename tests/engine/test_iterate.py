@@ -13,16 +13,20 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import rotate, shift
+from tiny_pruner import tiny_pruner
 
-from frostpick.config import IterateSettings
+from frostpick.config import IterateSettings, PickSettings
 from frostpick.errors import ConfigError, JobStopped
+from frostpick.inference.pick import pick_micrographs
+from frostpick.inference.plan import plan_picking
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import shipped
 from frostpick.recipes import one_round
-from frostpick.recipes.examine import Examined
+from frostpick.recipes.examine import Examined, examine
 from frostpick.recipes.iterate import IterationResult, iterate_picker, run_rounds
 from frostpick.recipes.mining import MiningRule, gate_of, joined_labels, mine, sort_picks
 from frostpick.recipes.reference import EVERYTHING, Reference, Strip, hold_out_labels
+from frostpick.recipes.second_opinion import PrunerOpinion
 from frostpick.recipes.view_features import view_features
 from frostpick.recipes.views import divergence, view_shares
 from frostpick.report.rounds import round_figures
@@ -448,6 +452,59 @@ def test_a_round_without_anything_new_ends(data: Any, tmp_path: Path) -> None:
     result = iterate(data, tmp_path, rule=strict)
     assert len(result.rounds) == 1 and result.best == 0
     assert result.summary["labels"] == 35
+
+
+class LeftIsNone:
+    """Says that nothing in the left half of a micrograph is a particle."""
+
+    key = "left"
+
+    def __call__(
+        self, image: Any, x_px: Any, y_px: Any, pixel_size_A: float, *, light: bool
+    ) -> Any:
+        assert image.shape == SIDE and pixel_size_A == PIXEL_A and not light
+        return np.where(x_px < SIDE[1] / 2, 0.01, 0.99)
+
+
+def test_a_second_opinion_is_heard(data: Any, iterated: tuple[IterationResult, Path]) -> None:
+    model = iterated[0].model
+    plan = plan_picking(model, PickSettings(device="cpu", threads=1))
+    picks = examine(model, data[0][5:], plan, SilentReporter(), LeftIsNone())
+    mined = mine(picks, {}, NOTHING, MiningRule(), DIAMETER_A).new[data[0][5].id]
+    left = mined.x_px < SIDE[1] / 2
+    assert left.any() and (~left).any()
+    assert (mined.sign[left] == -1).all() and (mined.sign[~left] == 1).any()
+    alone = examine(model, data[0][5:], plan, SilentReporter())
+    assert np.isnan(alone.verdict).all()
+    np.testing.assert_array_equal(alone.score, picks.score)
+
+
+def test_examined_picks_are_those_of_the_picker(
+    data: Any, iterated: tuple[IterationResult, Path]
+) -> None:
+    model = iterated[0].model
+    plan = plan_picking(model, PickSettings(device="cpu", threads=1))
+    looked = examine(model, data[0][4:], plan, SilentReporter())
+    for index, one in enumerate(pick_micrographs(model, data[0][4:], plan, SilentReporter())):
+        at = looked.micrograph == index
+        np.testing.assert_array_equal(looked.x_px[at], one.picks.x_px)
+        np.testing.assert_array_equal(looked.score[at], one.picks.score)
+    sure = looked.score > 3
+    assert (looked.agreement[sure] > 0.8).all()
+    assert ((looked.agreement >= 0) & (looked.agreement <= 1) & (looked.spread <= 0.5)).all()
+
+
+def test_a_pruner_says_the_same_of_a_turned_micrograph() -> None:
+    pruner = tiny_pruner()
+    opinion = PrunerOpinion(pruner, DIAMETER_A, torch.device("cpu"))
+    pixels = image(7)[0][:, :180]
+    x, y = np.array([60.0, 90.0, 121.0]), np.array([80.0, 70.0, 99.0])
+    found = opinion(pixels, x, y, PIXEL_A, light=False)
+    # a quarter turn takes (row, column) to (179 - column, row)
+    turned = opinion(np.rot90(pixels).copy(), y, 179 - x, PIXEL_A, light=False)
+    assert found.shape == (3,) and ((found > 0) & (found < 1)).all() and np.ptp(found) > 1e-4
+    np.testing.assert_allclose(turned, found, atol=0.02)
+    assert opinion.key == pruner.digest
 
 
 def test_a_fixed_filter_cannot_start_rounds(data: Any, tmp_path: Path) -> None:

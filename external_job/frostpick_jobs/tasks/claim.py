@@ -18,7 +18,7 @@ def claim(spool: Path, task: str) -> None:
         write_text(spool / CLAIM, json.dumps({"task": task}) + "\n")
     elif found != task:
         raise InputError(
-            f"{spool.parent}: this folder holds a {found} job, not a {task} job; "
+            f"{spool.parent}: this folder holds {_a(found)} job, not {_a(task)} job; "
             "give another output folder"
         )
 
@@ -29,3 +29,7 @@ def claimed_by(spool: Path) -> str | None:
         return str(json.loads((spool / CLAIM).read_text(encoding="utf-8"))["task"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _a(task: str) -> str:
+    return f"an {task}" if task[:1] in "aeiou" else f"a {task}"
