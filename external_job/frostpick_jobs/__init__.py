@@ -4,6 +4,7 @@
 >>> trained = frostpick_jobs.train("Micrographs", "picks.star", "train", diameter=160)
 >>> frostpick_jobs.pick("Micrographs", "pick", model=trained.model_path)
 >>> frostpick_jobs.select("pick", "precision=0.95")
+>>> frostpick_jobs.prune("clean", micrographs="Micrographs", picks="picks.star", diameter=160)
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from frostpick_jobs.api import PickResult, TrainResult, fewshot, iterate, pick, select, train
     from frostpick_jobs.host import Host
+    from frostpick_jobs.prune_api import prune, verify
     from frostpick_jobs.scoring import score_files
 
 _WHERE = {
@@ -23,9 +25,11 @@ _WHERE = {
     "fewshot": "api",
     "iterate": "api",
     "pick": "api",
+    "prune": "prune_api",
     "score_files": "scoring",
     "select": "api",
     "train": "api",
+    "verify": "prune_api",
 }
 
 __all__ = [
@@ -35,9 +39,11 @@ __all__ = [
     "fewshot",
     "iterate",
     "pick",
+    "prune",
     "score_files",
     "select",
     "train",
+    "verify",
 ]
 
 

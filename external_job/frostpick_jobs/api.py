@@ -105,7 +105,7 @@ def train(
     host = _host(
         micrographs,
         out,
-        picks=_paths(picks),
+        picks=as_paths(picks),
         pixel_size=resolved.pixel_size,
         picks_pixel_size=resolved.picks_pixel_size,
     )
@@ -140,7 +140,7 @@ def iterate(
     host = _host(
         micrographs,
         out,
-        picks=_paths(picks),
+        picks=as_paths(picks),
         pixel_size=resolved.pixel_size,
         picks_pixel_size=resolved.picks_pixel_size,
     )
@@ -178,7 +178,7 @@ def fewshot(
     host = _host(
         micrographs,
         out,
-        picks=_paths(exemplars),
+        picks=as_paths(exemplars),
         pixel_size=resolved.pixel_size,
         picks_pixel_size=resolved.picks_pixel_size,
     )
@@ -221,10 +221,11 @@ def _host(micrographs: Paths | Host, out: str | os.PathLike[str] | None, **other
         return micrographs
     if out is None:
         raise ConfigError("no output folder; give one with out")
-    return FolderHost(Path(out), _paths(micrographs), **others)
+    return FolderHost(Path(out), as_paths(micrographs), **others)
 
 
-def _paths(paths: Paths) -> tuple[str, ...]:
+def as_paths(paths: Paths) -> tuple[str, ...]:
+    """Return one path or several as texts."""
     if isinstance(paths, (str, os.PathLike)):
         return (os.fspath(paths),)
     return tuple(os.fspath(path) for path in paths)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph, tiny_pruner
 
+import frostpick_jobs
 from frostpick.config import PruneSettings, VerifySettings
 from frostpick.errors import ConfigError, InputError, JobStopped
 from frostpick.pruning import prune as engine
@@ -297,6 +298,17 @@ def test_a_fitted_pruner_is_kept_and_used_again(
     assert card["diameter_A"] == DIAMETER_A and card["trained_on"]["good"] == 2
     prune(project, settings(str(project / "out"), diameter=None), "next")
     assert len(table(project / "next/scores.csv")) == len(ROWS)
+
+
+def test_scripts_prune_and_verify(project: Path, pruner: str) -> None:
+    told = {"diameter": DIAMETER_A, "pixel_size": PIXEL_A, "pruner": pruner, "threads": 1}
+    inputs = {"micrographs": "mics", "picks": "picks.csv"}
+    found = frostpick_jobs.prune("out", **inputs, keep_at="0", **told)
+    assert found.decisions.keep.tolist() == [not reason for *_, reason in ROWS]
+    every = frostpick_jobs.verify("verified", **inputs, **told)
+    assert every.decisions.keep.all() and np.isfinite(every.decisions.spread[0])
+    with pytest.raises(ConfigError, match="a host brings its own inputs"):
+        frostpick_jobs.prune(FolderHost(project / "x"), picks="picks.csv")
 
 
 def test_wrong_input_is_told_in_one_sentence(project: Path, pruner: str) -> None:
