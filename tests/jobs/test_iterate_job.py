@@ -1,0 +1,147 @@
+"""Iterating jobs that begin with a model alone, through the programs that people start."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from pathlib import Path
+from typing import Any
+
+import mrcfile
+import numpy as np
+import pytest
+import torch
+
+from frostpick.config import IterateSettings
+from frostpick.errors import InputError
+from frostpick.models.card import ModelCard, NetworkSpec
+from frostpick.models.networks import build_network
+from frostpick.models.picking_model import PickingModel
+from frostpick.recipes import iterate as engine
+from frostpick.recipes.mining import MiningRule
+from frostpick.training.recipe import Recipe
+from frostpick_jobs import api
+from frostpick_jobs.cli import relion
+from frostpick_jobs.cli.relion_job import read_command_line
+from frostpick_jobs.relion import markers
+from frostpick_jobs.tasks import iterate as iterate_task
+
+OPTICS = """
+data_optics
+
+loop_
+_rlnOpticsGroupName #1
+_rlnOpticsGroup #2
+_rlnMicrographPixelSize #3
+opticsGroup1 1 2.000000
+
+data_micrographs
+
+loop_
+_rlnMicrographName #1
+_rlnOpticsGroup #2
+"""
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Recipe(epoch_steps=5, tuning_epochs=1, tiles=2, outputs=5)
+    monkeypatch.setattr(engine, "Recipe", lambda: recipe)
+    monkeypatch.setattr(engine, "MiningRule", lambda: MiningRule(confident=0.0, spread=1.0))
+    monkeypatch.setattr(iterate_task, "picked_figures", lambda *a: [])
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three micrographs with dark discs, and a model that has learned nothing."""
+    (tmp_path / "Micrographs").mkdir()
+    yy, xx = np.mgrid[:160, :180]
+    for k in range(3):
+        rng = np.random.default_rng(k)
+        pixels = rng.normal(0, 1, (160, 180))
+        for x, y in rng.uniform(20, 140, (5, 2)):
+            pixels -= 3.0 * np.exp(-((xx - x) ** 2 + (yy - y) ** 2) / 128)
+        with mrcfile.new(tmp_path / "Micrographs" / f"m{k}.mrc") as handle:
+            handle.set_data(pixels.astype(np.float32))
+    torch.manual_seed(0)
+    spec = NetworkSpec(name="conv31", arguments={"units": 2, "norm": "none"})
+    network = build_network(spec.name, spec.arguments).eval()
+    PickingModel(ModelCard(network=spec), network).save(tmp_path / "start")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def columns(path: Path) -> list[str]:
+    with path.open(newline="") as handle:
+        return list(csv.DictReader(handle).fieldnames or ())
+
+
+QUICK: dict[str, Any] = {"diameter": 64.0, "threads": 1, "device": "cpu", "rounds": 1}
+
+
+def test_a_folder_needs_no_picks_where_a_model_is_given(project: Path) -> None:
+    done = api.iterate("Micrographs", out="out", start_from="start", pixel_size=2.0, **QUICK)
+    assert done.model_path is not None
+    model = PickingModel.load(done.model_path)
+    assert model.card.parent == PickingModel.load(project / "start").digest
+    assert model.card.diameter_A == 64.0
+    names = columns(project / "out" / "rounds.csv")
+    assert "new_particles" in names and "held_out_recall" not in names
+    first = PickingModel.load(project / "out" / "rounds" / "round_00")
+    assert first.card.parent is None and first.card.network.name == "conv31"
+    again = api.iterate("Micrographs", out="out", start_from="start", pixel_size=2.0, **QUICK)
+    assert again.summary.model.digest == model.digest
+
+
+def test_neither_picks_nor_a_model_is_told(project: Path) -> None:
+    with pytest.raises(InputError, match="--picks"):
+        api.iterate("Micrographs", out="out", pixel_size=2.0, **QUICK)
+
+
+def test_a_relion_job_without_coordinates(project: Path) -> None:
+    rows = "".join(f"Micrographs/m{k}.mrc 1\n" for k in range(3))
+    (project / "m.star").write_text(OPTICS + rows + "\n")
+    job = project / "External" / "job002"
+    words = ["--o", "External/job002/", "--in_mics", "m.star", "--from", "start", "--j", "1"]
+    words += ["--diameter", "64", "--rounds", "1", "--device", "cpu"]
+    root, packages = logging.getLogger(), ("frostpick", "frostpick_jobs")
+    handlers, level = root.handlers[:], root.level
+    try:
+        assert relion.guarded("iterate", words) == 0
+    finally:
+        root.handlers[:], root.level = handlers, level
+        logging.captureWarnings(False)
+        for name in packages:
+            logging.getLogger(name).setLevel(logging.NOTSET)
+    assert (job / markers.SUCCESS).exists()
+    assert PickingModel.load(job / "model").card.diameter_A == 64.0
+    assert "model/model.safetensors" in (job / "RELION_OUTPUT_NODES.star").read_text()
+    assert {path.name for path in (job / "rounds" / "round_01").iterdir()} == {
+        "model.json",
+        "model.safetensors",
+        "picks.csv",
+    }
+
+
+def test_relion_needs_coordinates_only_without_a_model(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "m.star").write_text("\ndata_\n\nloop_\n_rlnMicrographName #1\na.mrc\n\n")
+    words = ["--o", "External/job003/", "--in_mics", "m.star", "--diameter", "64"]
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        assert relion.guarded("iterate", words) == 1
+    finally:
+        root.handlers[:], root.level = handlers, level
+        logging.captureWarnings(False)
+        for name in ("frostpick", "frostpick_jobs"):
+            logging.getLogger(name).setLevel(logging.NOTSET)
+    assert "Input coordinates" in capsys.readouterr().err
+
+
+def test_labels_of_the_relion_job() -> None:
+    words = ["--o", "External/job002/", "--rounds", "5", "--pruner", "pruner", "--from", "general"]
+    settings = read_command_line("iterate", words)[1]
+    assert isinstance(settings, IterateSettings)
+    assert (settings.rounds, settings.pruner, settings.start_from) == (5, "pruner", "general")
