@@ -13,7 +13,7 @@ from frostpick.models.box_network import CLASSES, ResNet18, SlimResNet, macs_per
 from frostpick.models.box_networks import build_box_network
 from frostpick.models.imagenet import load_imagenet
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.pruner import Pruner, load_pruner
+from frostpick.models.pruner import SHIPPED, Pruner, load_pruner
 from frostpick.pruning.score import BoxScorer
 from frostpick.training.pruner_losses import (
     LossWeights,
@@ -182,3 +182,11 @@ def test_binary_loss_takes_weights():
     each = [math.log(1 + math.exp(-1.0)), math.log(1 + math.exp(2.0))]
     found = binary_loss(logits, good, torch.tensor([3.0, 1.0]))
     assert float(found) == pytest.approx((3 * each[0] + each[1]) / 4, abs=1e-6)
+
+
+def test_shipped_pruner_is_small_and_trained_on_simulations_only():
+    pruner = load_pruner("pruner")
+    assert (SHIPPED / "model.safetensors").stat().st_size < 10_000_000
+    assert macs_per_box(pruner.network, pruner.side) <= 100_000_000
+    assert pruner.card.diameter_A is None and pruner.card.parent is None
+    assert "simulated" in pruner.card.trained_on["kind"]
