@@ -1,0 +1,72 @@
+"""Iterate in an External job: with particles, and with nothing but a model."""
+
+import csv
+
+import pytest
+
+pytest.importorskip("cryosparc")
+pytest.importorskip("fastapi")
+
+from cryosparc_project import DIAMETER_A, project
+
+from frostpick.config import IterateSettings
+from frostpick.errors import InputError
+from frostpick.models.picking_model import PickingModel
+from frostpick.recipes import iterate as engine
+from frostpick.recipes.mining import MiningRule
+from frostpick.training.recipe import Recipe
+from frostpick_jobs.cryosparc import run
+from frostpick_jobs.cryosparc.references import OutputRef
+from frostpick_jobs.cryosparc.request import JobRequest
+from frostpick_jobs.cryosparc.run import Tempo
+from frostpick_jobs.tasks import iterate as iterate_task
+
+pytestmark = pytest.mark.cryosparc
+EXPOSURES, PARTICLES = OutputRef("J2", "exposures"), OutputRef("J3", "particles")
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch):
+    recipe = Recipe(epoch_steps=8, tuning_epochs=1, tiles=2, outputs=5, units=2)
+    monkeypatch.setattr(engine, "Recipe", lambda: recipe)
+    monkeypatch.setattr(engine, "MiningRule", lambda: MiningRule(confident=0.0, spread=1.0))
+    monkeypatch.setattr(iterate_task, "picked_figures", lambda *a: [])
+
+
+def iterate(p, particles=(PARTICLES,), **settings):
+    asked = JobRequest("iterate", p.uid, "W1", micrographs=(EXPOSURES,), particles=particles)
+    options = {"diameter": DIAMETER_A, "threads": 1, "device": "cpu", "epochs": 1, "rounds": 1}
+    settings = IterateSettings(**{**options, "network": "conv31", **settings})
+    tempo = Tempo(poll=0.1, events=0.02)
+    code = run.train(p.connect(), asked, settings, spool=p.root / "spool", tempo=tempo)
+    return code, p.latest()
+
+
+def test_rounds_with_particles_and_then_from_that_job_alone(tmp_path):
+    with project(tmp_path) as p:
+        code, job = iterate(p, expected_per_micrograph=8.0)
+        assert code == 0 and p.job(job).status == "completed"
+        folder = p.store.jdir(p.job(job))
+        first = PickingModel.load(folder / "model")
+        uids = {str(u) for u in p.store.load_output(p.uid, "J2", "exposures", "all")["uid"]}
+        with (folder / "rounds" / "round_00" / "picks.csv").open(newline="") as handle:
+            names = {row["micrograph"] for row in csv.DictReader(handle)}
+        assert names and names <= uids
+        assert (folder / "rounds.csv").is_file()
+        outputs = p.job(job).spec.outputs.root
+        assert outputs["model"].num_items == 1 and outputs["micrographs"].num_items == 3
+
+        code, alone = iterate(p, particles=(), start_from=job, diameter=None)
+        assert code == 0 and p.job(alone).parents == ["J2", job]
+        assert "particles" not in p.job(alone).spec.inputs.root
+        folder = p.store.jdir(p.job(alone))
+        assert PickingModel.load(folder / "rounds" / "round_00").digest == first.digest
+        assert PickingModel.load(folder / "model").card.parent == first.digest
+
+
+def test_neither_particles_nor_a_model_makes_no_job(tmp_path):
+    with project(tmp_path) as p:
+        before = set(p.store.jobs)
+        with pytest.raises(InputError, match="--particles"):
+            iterate(p, particles=())
+        assert set(p.store.jobs) == before
