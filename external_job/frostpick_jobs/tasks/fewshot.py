@@ -22,6 +22,7 @@ from frostpick.report.fewshot import fewshot_figures
 from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves
 from frostpick.runtime.run_record import RunRecord
+from frostpick.training.exemplars import FEWEST
 from frostpick.training.fewshot import train_fewshot
 from frostpick.training.recipe import Recipe
 from frostpick.training.train import train_picker
@@ -79,7 +80,7 @@ def run_fewshot(host: Host, settings: FewshotSettings) -> PickSummary:
         exemplars = host.labels()
         check_exemplars(exemplars)
     method = choose_method(settings)
-    spool = host.spool / TRAINING
+    spool = host.spool / TRAINING / method
     if settings.restart and spool.exists():
         shutil.rmtree(spool)
     with record.stage("training"):
@@ -113,13 +114,19 @@ def run_fewshot(host: Host, settings: FewshotSettings) -> PickSummary:
 
 
 def check_exemplars(exemplars: Mapping[str, Labels]) -> None:
-    """Say how many exemplars there are; `LabelError` for none."""
+    """Say how many exemplars there are; `LabelError` for fewer than three."""
     on = {name: len(one) for name, one in exemplars.items() if len(one)}
     if not on:
         raise LabelError(
             "no exemplar is on any of the micrographs; check --exemplars and its names"
         )
-    log.info("%d exemplars on %d micrographs", sum(on.values()), len(on))
+    count = sum(on.values())
+    if count < FEWEST:
+        raise LabelError(
+            f"few-shot picking needs at least {FEWEST} exemplars, found {count}; mark about 15 "
+            "particles on one micrograph"
+        )
+    log.info("%d exemplars on %d micrographs", count, len(on))
 
 
 def choose_method(settings: FewshotSettings) -> Method:
