@@ -48,7 +48,7 @@ def pick(
     micrographs: Paths | Host,
     out: str | os.PathLike[str] | None = None,
     *,
-    model: str | os.PathLike[str] | PickingModel = "blob",
+    model: str | os.PathLike[str] | PickingModel = "general",
     **settings: Any,
 ) -> PickResult:
     """Pick particles.

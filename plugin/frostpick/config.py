@@ -11,7 +11,15 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from frostpick.errors import ConfigError
 
@@ -69,15 +77,17 @@ class TrainSettings(ScaleSettings):
         description="Pixel size the picks were made at, where it is not the micrographs'.",
     )
     start_from: str = Field(
-        "none",
+        "general",
         alias="from",
-        description="Model to start from: none, a shipped name, a file or folder.",
+        description="Model to start from: general or another shipped name, a file, a folder, or "
+        "none.",
     )
     objective: Objective = Field("nnpu", description="Loss: nnpu, ge-binomial, ge-kl or pn.")
-    network: str = Field(
-        "resnet8",
-        description="Network trained from nothing: resnet8, conv31, conv63, conv127, or DeepEM's: "
-        "deepem, and deepem-klh and deepem-19s at its paper's sizes.",
+    network: str | None = Field(
+        None,
+        description="Train this network from nothing: resnet8, dilated, conv31, conv63, conv127, "
+        "or DeepEM's: deepem, and deepem-klh and deepem-19s at its paper's sizes. When empty, the "
+        "start model's own, and resnet8 from none.",
     )
     selector: Literal["disc-nms", "four-rotations"] | None = Field(
         None,
@@ -99,6 +109,27 @@ class TrainSettings(ScaleSettings):
         False, description="Throw away an unfinished training of this job and begin again."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _network_from_nothing(cls, values: Any) -> Any:
+        """Start from nothing where a network is asked for and no start is named."""
+        if isinstance(values, dict) and values.get("network"):
+            named = values.get("start_from", values.get("from"))
+            if named is None:
+                return {**values, "start_from": "none"}
+        return values
+
+    @field_validator("network")
+    @classmethod
+    def _network_without_start(cls, value: str | None, info: ValidationInfo) -> str | None:
+        start = info.data.get("start_from", "none")
+        if value is not None and start != "none":
+            raise ValueError(
+                f"a network is chosen only where training starts from nothing, not from {start}; "
+                "leave one of the two away"
+            )
+        return value
+
 
 class IterateSettings(TrainSettings):
     """Options of ``iterate``."""
@@ -117,7 +148,9 @@ class PickSettings(ScaleSettings):
     """Options of ``pick``."""
 
     model: str = Field(
-        "blob", description="A model file, its folder, or a shipped name such as blob."
+        "general",
+        description="A model file, its folder, or a shipped name: general (trained on "
+        "simulations) or blob.",
     )
     threshold: str = Field(
         "auto", description="auto, a score, p=PROBABILITY, or precision=EXPECTED."

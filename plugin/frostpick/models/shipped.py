@@ -8,16 +8,21 @@ from frostpick.errors import ModelError
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec
 from frostpick.models.picking_model import WEIGHTS, PickingModel
 
+#: Folders of the trained models that come with frostpick, by name.
+TRAINED = Path(__file__).parent / "weights"
+
 
 def shipped_names() -> tuple[str, ...]:
     """Return the names of the shipped models."""
-    return ("blob",)
+    return ("general", "blob")
 
 
 def shipped(name: str) -> PickingModel | None:
     """Return a shipped model, or None when there is none of that name."""
     if name == "blob":
         return PickingModel.build(BLOB, {})
+    if name == "general":
+        return PickingModel.load(TRAINED / name)
     return None
 
 

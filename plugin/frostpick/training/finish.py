@@ -8,7 +8,12 @@ from typing import Any
 
 from frostpick.config import TrainSettings
 from frostpick.inference.calibration import calibrated
-from frostpick.inference.calibration_fit import fit_calibration
+from frostpick.inference.calibration_fit import (
+    TUNED_FEW_SPREAD,
+    TUNED_SLOPE,
+    TUNED_SPREAD,
+    fit_calibration,
+)
 from frostpick.inference.selector import Selector
 from frostpick.inference.threshold import choose_threshold
 from frostpick.models.card import ModelCard, NetworkSpec
@@ -16,7 +21,7 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.training.course import Course
 from frostpick.training.gate import label_gate
 from frostpick.training.gather import Gathered, Reading
-from frostpick.training.held_out import Split
+from frostpick.training.held_out import FEWEST, Split
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +39,15 @@ class Setting:
     expected_given: bool
 
 
+def _before_data(setting: Setting) -> dict[str, float]:
+    """Return what is known of a calibration before the labels are looked at."""
+    if setting.start is None:
+        return {}
+    labels = sum(len(image.particles_yx) for image in setting.split.images)
+    spread = TUNED_FEW_SPREAD if labels < FEWEST else TUNED_SPREAD
+    return {"slope": TUNED_SLOPE, "offset_spread": spread}
+
+
 def finish(course: Course, setting: Setting) -> tuple[PickingModel, dict[str, Any]]:
     """Calibrate the kept network and describe it."""
     network = course.network()
@@ -46,6 +60,7 @@ def finish(course: Course, setting: Setting) -> tuple[PickingModel, dict[str, An
         found.matched,
         len(found.label_logit) / max(1.0, estimate * len(course.labelled_parts())),
         fitted_on="training labels",
+        **_before_data(setting),
     )
     threshold = choose_threshold(calibrated(found.logit, calibration), "auto")
     images = setting.split.images

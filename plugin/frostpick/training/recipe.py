@@ -21,16 +21,19 @@ class Recipe:
 
     Parameters
     ----------
-    units
-        Channels of the first layer of a new network.
+    network, units
+        Network trained from nothing where none is named, and the channels of its first
+        layer.
     epoch_steps
         Optimiser steps of one epoch, the unit of ``--epochs``; the held-out part is
         looked at after each.
-    epochs, few_epochs, tuning_epochs
-        Length from nothing, from nothing with fewer labels than can be held out,
-        and from a model.
+    epochs, few_epochs, tuning_epochs, few_tuning_epochs
+        Length from nothing and from a model, each also with fewer labels than can be
+        held out.
     rate, tuning_rate
         Highest learning rate from nothing and from a model.
+    anchor_labels, anchor_sharpness
+        Of `frostpick.training.anchor.Anchor`, when training from a model.
     tiles, outputs
         Tiles a step, and output locations along a side of a tile.
     label_share
@@ -45,14 +48,18 @@ class Recipe:
         Smallest distance between picks in diameters.
     """
 
+    network: str = "resnet8"
     units: int = 16
     norm: str = "batch"
     epoch_steps: int = 50
     epochs: int = 20
     few_epochs: int = 12
     tuning_epochs: int = 8
+    few_tuning_epochs: int = 4
     rate: float = 3e-3
-    tuning_rate: float = 5e-4
+    tuning_rate: float = 2e-3
+    anchor_labels: float = 60.0
+    anchor_sharpness: float = 2.0
     warm_up: float = 0.25
     weight_decay: float = 0.01
     average: float = 0.98

@@ -16,6 +16,7 @@ from frostpick.models.card import NetworkSpec, PreprocessSpec
 from frostpick.models.dense import DenseNetwork
 from frostpick.models.networks import PAPER_PX, build_network
 from frostpick.models.picking_model import PickingModel
+from frostpick.training.anchor import Anchor
 from frostpick.training.checkpoint import training_key
 from frostpick.training.examples import TrainingImage
 from frostpick.training.gather import Gathered, Reading
@@ -108,10 +109,13 @@ def choose_network(
     """Return the start model's network, or the one of the settings."""
     if start is not None:
         return start.card.network
+    name = settings.network or recipe.network
     arguments: dict[str, int | float | str | bool] = {"units": recipe.units, "norm": recipe.norm}
-    if settings.network in PAPER_PX:  # as wide as in its paper, and without norms
+    if name in PAPER_PX:  # as wide as in its paper, and without norms
         arguments = {}
-    return NetworkSpec(name=settings.network, arguments=arguments)
+    elif name == "dilated":  # its widths are its own
+        arguments = {"norm": recipe.norm}
+    return NetworkSpec(name=name, arguments=arguments)
 
 
 def initial_network(
@@ -153,6 +157,15 @@ def make_trainer(
         seed=settings.seed,
     )
     labels = sum(len(image.particles_yx) for image in images)
+    anchor = None
+    if start is not None:
+        anchor = Anchor(
+            start.network,
+            labels=recipe.anchor_labels,
+            sharpness=recipe.anchor_sharpness,
+            given=labels,
+            device=device,
+        )
     return Trainer(
         network,
         sampler,
@@ -161,13 +174,14 @@ def make_trainer(
         schedule=_schedule(settings, recipe, tuning=start is not None, few=labels < FEWEST),
         augmentation=recipe.augmentation,
         device=device,
+        anchor=anchor,
     )
 
 
 def _schedule(settings: TrainSettings, recipe: Recipe, *, tuning: bool, few: bool) -> Schedule:
     epochs = recipe.few_epochs if few else recipe.epochs
     if tuning:
-        epochs = recipe.tuning_epochs
+        epochs = recipe.few_tuning_epochs if few else recipe.tuning_epochs
     return Schedule(
         steps=recipe.epoch_steps * (settings.epochs or epochs),
         rate=recipe.tuning_rate if tuning else recipe.rate,

@@ -105,7 +105,7 @@ def train_picker(
     if start is not None:
         recipe = replace(recipe, px_per_diameter=start.card.px_per_diameter)
     elif settings.network in PAPER_PX:
-        recipe = replace(recipe, px_per_diameter=PAPER_PX[settings.network])
+        recipe = replace(recipe, px_per_diameter=PAPER_PX[str(settings.network)])
     torch.set_num_threads(resolve_threads(settings.threads))
     device = resolve_device(settings.device)
     if settings.restart:

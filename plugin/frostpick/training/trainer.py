@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.models.dense import DenseNetwork
+from frostpick.runtime.precision import native_precision
+from frostpick.training.anchor import Anchor
 from frostpick.training.augment import Augmentation, augment
 from frostpick.training.checkpoint import (
     as_saved,
@@ -72,6 +74,7 @@ class Trainer:
         schedule: Schedule,
         augmentation: Augmentation,
         device: torch.device,
+        anchor: Anchor | None = None,
     ) -> None:
         # a fifth faster on the CPU than channels first
         network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -82,6 +85,8 @@ class Trainer:
         self.schedule = schedule
         self.augmentation = augmentation
         self.device = device
+        self.anchor = anchor
+        self.half = native_precision(device) == "bfloat16"
         self.done = 0
         self.optimiser = torch.optim.AdamW(
             network.parameters(),
@@ -98,9 +103,14 @@ class Trainer:
             group["lr"] = rate
         plans = self.sampler.plan(self.done)
         tiles = self._tiles(self.sampler.crops(plans), np.stack([p.turn for p in plans]))
+        tiles = tiles.contiguous(memory_format=torch.channels_last)
+        targets = self.sampler.targets(plans)
         self.network.train()
-        logits = self.network(tiles.contiguous(memory_format=torch.channels_last))[:, 0]
-        loss = self._loss(logits, self.sampler.targets(plans))
+        logits = self._logits(self.network, tiles)
+        loss = self._loss(logits, targets)
+        if self.anchor is not None:
+            at = torch.from_numpy(targets.unlabelled & ~targets.positive).to(self.device)
+            loss = self.anchor.loss(loss, tiles, logits, at)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
@@ -108,6 +118,12 @@ class Trainer:
         self.done += 1
         self._update_average()
         return float(loss.detach())
+
+    def _logits(self, network: DenseNetwork, tiles: torch.Tensor) -> torch.Tensor:
+        """Score in bfloat16 where the device has it natively; logits are float32."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            logits: torch.Tensor = network(tiles)[:, 0]
+        return logits.float()
 
     def _tiles(self, crops: NDArray[np.float32], turns: NDArray[np.float64]) -> torch.Tensor:
         turned = turn_tiles(
