@@ -25,7 +25,9 @@ from frostpick.models.mae import (
 from frostpick.models.mae.autoencoder import reconstruction_loss
 from frostpick.models.mae.flops import dense_flops, image_flops, sliding_flops, window_flops
 from frostpick.models.mae.geometry import enlarged_patches, grid
+from frostpick.models.mae.shipped_encoder import WEIGHTS, shipped_encoder
 from frostpick.preprocess import WorkingImage
+from frostpick.recipes.mae_windows import SimulatedWindows
 from frostpick.sampling import Sampling
 
 SMALL = Preset(2, 24, 3, 1, 16, 2, reach=2)
@@ -239,3 +241,34 @@ def test_wrong_presets_and_arguments_are_named() -> None:
         ExemplarNetwork("tiny", 0)
     with pytest.raises(ValueError, match="matching 'sum'"):
         ExemplarNetwork("tiny", 1, "sum")
+
+
+def test_the_shipped_encoder_is_small_and_knows_particles_it_never_saw() -> None:
+    model = shipped_encoder("tiny")
+    assert model is not None and shipped_encoder("base") is None
+    assert sum(f.stat().st_size for f in (WEIGHTS / "mae-tiny").iterdir()) < 10e6
+    seed = 2025
+    assert model.card.trained_on["seed"] != seed
+    source = SimulatedWindows(seed)
+    generator, gains, margins = seeded(0), [], []
+    for number in range(4):
+        shown = source.windows(number, 12, 24, np.random.default_rng(number))
+        if not shown.positives:
+            continue
+        crops, centres = shown.windows.crops, shown.windows.centres
+        kept = random_masks(len(crops), 0.75, generator)
+        with torch.inference_mode():
+            _, patches = model.network(crops, kept)
+            tokens = model.network.encoder(crops)
+        truth = enlarged_patches(crops)
+        # against the best guess that knows nothing: the mean of all pixels
+        gains.append(float(reconstruction_loss(patches, crops, kept) / truth.var()))
+        pooled = RingPooling()(tokens, centres, grid())
+        deviation, mean = torch.std_mean(pooled[12:], dim=0)
+        unit = torch.nn.functional.normalize((pooled - mean) / deviation, dim=1)
+        alike = unit[:12] @ unit[:12].T
+        others = (alike.sum() - 12) / (12 * 11)
+        margins.append(float(others - (unit[:12] @ unit[12:].T).mean()))
+    assert len(margins) > 1
+    assert np.mean(gains) < 0.9
+    assert np.mean(margins) > 0.2

@@ -47,7 +47,7 @@ STEP = 401
 
 @dataclass(frozen=True)
 class MaeRecipe:
-    """Numbers of the pretraining; the shipped encoder has the defaults.
+    """Numbers of the pretraining; the card of the shipped encoder tells its own.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class MaeRecipe:
 
     preset: str = "tiny"
     seed: int = 2024
-    steps: int = 900
+    steps: int = 400
     micrographs: int = 2
     positives: int = 8
     background: int = 16
