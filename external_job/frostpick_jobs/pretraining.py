@@ -1,18 +1,24 @@
-"""Pretraining of the few-shot encoder into a folder."""
+"""Pretraining into a folder: the picker, the few-shot encoder, or the pruner."""
 
 from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 from frostpick.config import PretrainSettings
 from frostpick.errors import ConfigError
 from frostpick.models.mae.model import AutoencoderModel
+from frostpick.models.picking_model import PickingModel
+from frostpick.models.pruner import Pruner
 from frostpick.recipes.mae_windows import MicrographWindows, SimulatedWindows, WindowSource
 from frostpick.recipes.pretrain_mae import MaeRecipe, pretrain_mae
+from frostpick.recipes.pretrain_picker import PickerRecipe, pretrain_picker
+from frostpick.recipes.pretrain_pruner import PretrainRecipe, pretrain_pruner
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.run_record import RunRecord
@@ -23,43 +29,79 @@ from frostpick_jobs.tasks.claim import claim
 
 log = logging.getLogger(__name__)
 
+Made = PickingModel | AutoencoderModel | Pruner
 
-def run_pretrain(host: FolderHost, settings: PretrainSettings) -> AutoencoderModel:
-    """Pretrain an autoencoder and save it as ``model`` in the host's folder.
+
+def run_pretrain(host: FolderHost, settings: PretrainSettings) -> Made:
+    """Pretrain a network and save it as ``model`` in the host's folder.
 
     Raises
     ------
     ConfigError
-        Micrographs without a diameter; another pretraining is unfinished in the folder.
+        Micrographs where only simulations teach, or without a diameter; another
+        pretraining is unfinished in the folder.
     InputError
         No micrograph can be used, or a folder that holds another kind of job.
     """
     record = RunRecord("pretrain", host.name, settings.model_dump(mode="json"))
     host.begin()
     claim(host.spool, "pretrain")
-    recipe = MaeRecipe(preset=settings.preset)
-    recipe = replace(
-        recipe, seed=settings.seed or recipe.seed, steps=settings.steps or recipe.steps
-    )
-    source = _source(host, settings, recipe)
-    torch.set_num_threads(resolve_threads(settings.threads))
-    spool = host.spool / "training"
-    if settings.restart:
-        remove_checkpoint(spool)
-    with record.stage("pretraining"):
-        result = pretrain_mae(
-            source,
-            recipe,
-            spool=spool,
-            reporter=host.reporter,
-            device=resolve_device(settings.device),
+    if settings.method != "mae" and host.micrographs():
+        raise ConfigError(
+            f"--method {settings.method} learns from simulated micrographs only, where every "
+            "particle is known; leave --micrographs away, or take --method mae"
         )
-    result.model.save(host.out / "model")
-    record.add(
-        model={"digest": result.model.digest}, training=result.summary, curve=list(result.curve)
-    )
+    torch.set_num_threads(resolve_threads(settings.threads))
+    if settings.restart:
+        remove_checkpoint(host.spool / "training")
+    with record.stage("pretraining"):
+        model, summary = _METHODS[settings.method](host, settings)
+    model.save(host.out / "model")
+    record.add(model={"digest": model.digest}, **summary)
     write_text(host.out / "run.json", json.dumps(record.finished(), indent=2) + "\n")
-    return result.model
+    return model
+
+
+def _picker(host: FolderHost, settings: PretrainSettings) -> tuple[PickingModel, dict[str, Any]]:
+    recipe = replace(PickerRecipe(), **_numbers(settings, micrographs=settings.corpus))
+    result = pretrain_picker(
+        recipe,
+        spool=host.spool / "training",
+        reporter=host.reporter,
+        threads=settings.threads,
+        device=resolve_device(settings.device),
+    )
+    return result.model, {"training": result.summary, "curve": list(result.curve)}
+
+
+def _mae(host: FolderHost, settings: PretrainSettings) -> tuple[AutoencoderModel, dict[str, Any]]:
+    recipe = replace(MaeRecipe(preset=settings.preset), **_numbers(settings))
+    result = pretrain_mae(
+        _source(host, settings, recipe),
+        recipe,
+        spool=host.spool / "training",
+        reporter=host.reporter,
+        device=resolve_device(settings.device),
+    )
+    return result.model, {"training": result.summary, "curve": list(result.curve)}
+
+
+def _pruner(host: FolderHost, settings: PretrainSettings) -> tuple[Pruner, dict[str, Any]]:
+    recipe = replace(PretrainRecipe(), **_numbers(settings, micrographs=settings.corpus))
+    return pretrain_pruner(host.spool / "training", host.reporter, recipe), {}
+
+
+_METHODS: Mapping[str, Callable[[FolderHost, PretrainSettings], tuple[Made, dict[str, Any]]]] = {
+    "picker": _picker,
+    "mae": _mae,
+    "pruner": _pruner,
+}
+
+
+def _numbers(settings: PretrainSettings, **others: int | None) -> dict[str, Any]:
+    """Return the numbers of a recipe that the user chose."""
+    chosen = {"seed": settings.seed or None, "steps": settings.steps, **others}
+    return {name: value for name, value in chosen.items() if value is not None}
 
 
 def _source(host: FolderHost, settings: PretrainSettings, recipe: MaeRecipe) -> WindowSource:

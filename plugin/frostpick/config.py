@@ -258,11 +258,19 @@ class PruneSettings(VerifySettings):
 class PretrainSettings(ScaleSettings):
     """Options of ``pretrain``."""
 
-    method: Literal["mae"] = Field(
-        "mae", description="mae: the masked autoencoder that fewshot starts from."
+    method: Literal["picker", "mae", "pruner"] = Field(
+        "picker",
+        description="picker: what train starts from; mae: the masked autoencoder that fewshot "
+        "starts from; pruner: what prune starts from.",
     )
     preset: Literal["tiny", "small", "base"] = Field(
-        "tiny", description="Size of the network: tiny, small or base."
+        "tiny", description="Size of the autoencoder: tiny, small or base."
+    )
+    corpus: int | None = Field(
+        None,
+        ge=20,
+        description="Simulated micrographs to learn from (picker, pruner); the recipe's when "
+        "empty.",
     )
     steps: int | None = Field(None, ge=1, description="Training steps; the recipe's when empty.")
     restart: bool = Field(

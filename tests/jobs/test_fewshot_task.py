@@ -202,7 +202,7 @@ def test_relion_job_leaves_coordinates_a_model_and_its_marker(
 
 def test_pretrain_makes_the_encoder_that_fewshot_starts_from(data: Path, tmp_path: Path) -> None:
     told = PretrainSettings(
-        diameter=112, pixel_size=PIXEL_A, device="cpu", threads=1, steps=2, seed=5
+        method="mae", diameter=112, pixel_size=PIXEL_A, device="cpu", threads=1, steps=2, seed=5
     )
     pretraining = FolderHost(tmp_path / "pre", [str(data)], pixel_size=PIXEL_A)
     model = run_pretrain(pretraining, told)
@@ -214,9 +214,11 @@ def test_pretrain_makes_the_encoder_that_fewshot_starts_from(data: Path, tmp_pat
     assert made.card.parent == model.digest
     with pytest.raises(ConfigError, match="--diameter"):
         run_pretrain(
-            FolderHost(tmp_path / "no", [str(data)]), PretrainSettings(device="cpu", threads=1)
+            FolderHost(tmp_path / "no", [str(data)]),
+            PretrainSettings(method="mae", device="cpu", threads=1),
         )
     simulated = run_pretrain(
-        FolderHost(tmp_path / "sim"), PretrainSettings(device="cpu", threads=1, steps=1)
+        FolderHost(tmp_path / "sim"),
+        PretrainSettings(method="mae", device="cpu", threads=1, steps=1),
     )
     assert simulated.card.trained_on["source"] == "simulated corpus"

@@ -162,8 +162,8 @@ def pretrain(
         list[str] | None,
         typer.Option(
             "--micrographs",
-            help="Folder, pattern in quotes, file or list of any micrographs, without labels; "
-            "simulated ones when left out; may be repeated.",
+            help="Folder, pattern in quotes, file or list of any micrographs, without labels, "
+            "for --method mae; simulated ones when left out; may be repeated.",
         ),
     ] = None,
     out: Out,
@@ -171,7 +171,7 @@ def pretrain(
     config: Path | None = None,
     values: dict[str, Any],
 ) -> None:
-    """Pretrain the encoder that fewshot starts from; continues an unfinished pretraining."""
+    """Pretrain what train, fewshot or prune start from; continues an unfinished pretraining."""
     log_to_terminal()
     settings = resolve_settings(PretrainSettings, config, values)
     from frostpick_jobs.folder import FolderHost

@@ -67,9 +67,9 @@ class PickerRecipe:
     """
 
     seed: int = 2026
-    micrographs: int = 3000
+    micrographs: int = 4000
     held_out: int = 60
-    steps: int = 20000
+    steps: int = 24000
     measure_every: int = 2000
     tiles: int = 6
     outputs: int = 33
@@ -133,7 +133,8 @@ def pretrain_picker(
         resolve_threads(threads),
         reporter,
     )
-    kept, held_out = corpus[: -recipe.held_out], corpus[-recipe.held_out :]
+    apart = min(recipe.held_out, len(corpus) // 4)
+    kept, held_out = corpus[:-apart], corpus[-apart:]
     trainer = _trainer(recipe, kept, device)
     curve = _run(trainer, recipe, held_out, spool, reporter)
     network = trainer.copy_of_average()
