@@ -124,8 +124,9 @@ def iterate_picker(
 def run_rounds(rounds: Rounds, most: int) -> tuple[list[Round], int, Mined]:
     """Go round by round while the held-out figure rises.
 
-    A round that lowers it is kept for the record and not used; one that leaves it as it
-    is is used and is the last. Where nothing is held out every round is used.
+    The first round that does not raise it is the last, is kept for the record and is not
+    used: with few labels held out the figure is soon 1, and rounds beyond that have been
+    seen to lose as well as to gain. Where nothing is held out every round is used.
 
     Returns
     -------
@@ -145,11 +146,10 @@ def run_rounds(rounds: Rounds, most: int) -> tuple[list[Round], int, Mined]:
             best, taught = number, mined
             continue
         log.info("round %d: held-out recall %.3f, before %.3f", number, now, before)
-        if now >= before:
-            best, taught = number, mined
         if now <= before:
-            log.info("round %d: no better than round %d; the last one", number, number - 1)
+            log.info("round %d: no better than round %d, not used; the last one", number, best)
             break
+        best, taught = number, mined
     return done, best, taught
 
 

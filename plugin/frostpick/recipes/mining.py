@@ -30,6 +30,9 @@ Mask = NDArray[np.bool_]
 class MiningRule:
     """What a pick must show to become a label.
 
+    Of one simulated set's picks (15 labels, from a pretrained model, not the development
+    data) .9 and .05 let 261 pass, .989 of them particles; .8 and .15 let 376 pass, .976.
+
     Parameters
     ----------
     confident
@@ -46,8 +49,8 @@ class MiningRule:
         Most new empty places, as a multiple of the new particles.
     """
 
-    confident: float = 0.8
-    spread: float = 0.15
+    confident: float = 0.9
+    spread: float = 0.05
     refused: float = 0.1
     beyond: float = 1.15
     apart: float = 0.5

@@ -57,8 +57,8 @@ def round_curves(table: Sequence[Row]) -> Figure:
         dropped = [int(n) for n in x[~used]]
         caption = (
             "Rounds of iterative training. Top: recall of labels that no round has seen, among "
-            "one to two times as many picks as particles are expected; a round that lowers it is "
-            f"not used ({_listed(dropped)}). Middle: mean over the selected picks of the mean "
+            "one to two times as many picks as particles are expected; one that does not raise it "
+            f"is not used ({_listed(dropped)}). Middle: mean over the selected picks of the mean "
             "probability at four rotations, and its deviation. Bottom: picks that became labels, "
             "particles (green) and empty places (grey)."
         )
