@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.inference.centring import centre_of_mass
 from frostpick.inference.dense import ScoreMap
 from frostpick.sampling import Sampling
 
@@ -40,15 +41,20 @@ class Peaks:
 
 
 def find_peaks(
-    scores: ScoreMap, min_distance_px: float, floor_logit: float, max_peaks: int
+    scores: ScoreMap,
+    min_distance_px: float,
+    floor_logit: float,
+    max_peaks: int,
+    centring_px: float | None = None,
 ) -> Peaks:
     """Return the picks of greedy disc suppression, refined between the cells.
 
     From the highest logit down, ties in the order of rows then columns, a cell is a
     peak unless it lies nearer than ``min_distance_px`` to a peak found before (an open
     disc: exactly that distance is allowed). Every peak then moves to the top of a
-    parabola through its 3 x 3 neighbours, by half a cell at most, so that two peaks may
-    come nearer by up to one cell. The logit stays that of the cell.
+    parabola through its 3 x 3 neighbours, by half a cell at most along each axis, or, with
+    ``centring_px``, to the centre of mass within that radius, by a cell at most: two peaks
+    may come nearer by that much each. The logit stays that of the cell.
 
     Parameters
     ----------
@@ -60,10 +66,14 @@ def find_peaks(
         Cells below are no peaks.
     max_peaks
         Stop after so many.
+    centring_px
+        Radius in micrograph pixels of `frostpick.inference.centring.centre_of_mass`.
     """
     logits = scores.logits.detach().to("cpu").numpy()
     rows, columns = greedy_discs(logits, scores.sampling, min_distance_px, floor_logit, max_peaks)
     offset = refine(logits, rows, columns)
+    if centring_px is not None:
+        offset = centre_of_mass(logits, rows, columns, offset, scores.sampling, centring_px)
     at = scores.sampling.to_parent(np.stack([rows, columns], axis=1) + offset)
     return Peaks(at[:, 0], at[:, 1], logits[rows, columns].astype(np.float64))
 

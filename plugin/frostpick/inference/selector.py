@@ -21,6 +21,9 @@ from frostpick.models.card import ModelCard
 from frostpick.models.dense import DenseNetwork
 from frostpick.preprocess import WorkingImage
 
+#: Radius of the window in which a plateau's centre of mass is taken, in diameters.
+CENTRING = 0.25
+
 
 @dataclass(frozen=True)
 class Selector:
@@ -35,16 +38,20 @@ class Selector:
     constants
         Of ``four-rotations``: ``gate_low`` and ``gate_high``, deviation over the
         micrograph's median; ``first_range`` in diameters. Missing ones have defaults.
+    flat_tops
+        The network was taught discs, and a pick belongs in the middle of its plateau.
     """
 
     name: Literal["disc-nms", "four-rotations", "density-cut"] = "disc-nms"
     px_per_diameter: float = 32.0
     constants: Mapping[str, float] = field(default_factory=dict)
+    flat_tops: bool = False
 
     @classmethod
     def of(cls, card: ModelCard) -> Selector:
         """Return the selector a card asks for."""
-        return cls(card.selector, card.px_per_diameter, card.selector_constants)
+        taught_discs = card.kind == "dense" and card.network.name != "dog"
+        return cls(card.selector, card.px_per_diameter, card.selector_constants, taught_discs)
 
     def map(self, network: DenseNetwork, working: WorkingImage) -> ScoreMap:
         """Score a working image; places that the selector shuts out are ``-inf``."""
@@ -80,6 +87,7 @@ class Selector:
             cut = density_cut(scores.logits.detach().cpu().numpy()).cut
             floor_logit = max(floor_logit, cut)
         if self.name != "four-rotations":
-            return find_peaks(scores, min_distance_px, floor_logit, max_peaks)
+            centring = CENTRING * diameter_px if self.flat_tops else None
+            return find_peaks(scores, min_distance_px, floor_logit, max_peaks, centring)
         first = self.constants.get("first_range", FIRST_RANGE) * diameter_px
         return two_pass_maxima(scores, first, min_distance_px, floor_logit, max_peaks)
