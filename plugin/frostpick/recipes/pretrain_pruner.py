@@ -1,4 +1,4 @@
-"""How the shipped pruner was made: boxes of a simulated corpus, classes, two heads.
+"""How a pruner for any particle is made: boxes of a simulated corpus, classes, two heads.
 
 ``pretrain_pruner`` runs every stage in order and goes on where a stopped run ended:
 boxes are kept by micrograph, the fit by its own state. ``labelled_boxes`` is the second
@@ -48,7 +48,7 @@ SHARD = 50
 
 @dataclass(frozen=True)
 class PretrainRecipe:
-    """Numbers of the recipe; the shipped pruner has the defaults.
+    """Numbers of the recipe. The card of a pruner tells those that it was made with.
 
     Parameters
     ----------
@@ -59,12 +59,12 @@ class PretrainRecipe:
     """
 
     seed: int = 2022
-    micrographs: int = 3000
-    held_out: int = 100
+    micrographs: int = 800
+    held_out: int = 50
     network: str = "slim-resnet"
-    units: int = 24
+    units: int = 16
     heads: int = 2
-    steps: int = 6000
+    steps: int = 2800
     batch: int = 128
     rate: float = 2e-3
     side: int = 64
