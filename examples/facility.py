@@ -5,7 +5,7 @@ Every few minutes it looks for new micrographs below SESSION, picks those that a
 not picked yet, and renews ``picks.star`` and the report. It can be stopped and
 started at any time; nothing is picked twice.
 
-    python examples/facility.py SESSION OUT --model blob --diameter 160 --rounds 1
+    python examples/facility.py SESSION OUT --diameter 160 --rounds 1
 """
 
 import argparse
@@ -21,7 +21,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("session", type=Path, help="folder that the micrographs arrive in")
     parser.add_argument("out", type=Path, help="folder for the results")
-    parser.add_argument("--model", default="blob", help="model file, its folder or a shipped name")
+    parser.add_argument(
+        "--model", default="general", help="model file, its folder or a shipped name"
+    )
     parser.add_argument("--diameter", type=float, help="particle diameter in Angstrom")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or GPU numbers")
     parser.add_argument("--every", type=float, default=300.0, help="seconds between rounds")
