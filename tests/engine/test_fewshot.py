@@ -177,6 +177,13 @@ def test_random_places_stay_away_from_exemplars() -> None:
         assert not (np.hypot(yx[:, 0] - y, yx[:, 1] - x) < 14.0).any()
 
 
+def test_exemplars_that_cover_everything_are_told() -> None:
+    """A diameter too large by far; such a draw never came to its end."""
+    covered = marked([(float(y), float(x)) for y in (10, 30, 50) for x in (10, 30, 50)], side=61)
+    with pytest.raises(LabelError, match=r"exemplars cover the micrographs.*check --diameter"):
+        random_places([covered], 5, 16.0, np.random.default_rng(1))
+
+
 def marked(yx: list[tuple[float, float]], side: int = 600) -> TrainingImage:
     pixels = np.zeros((side, side), np.float32)
     grid = Sampling.identity((side, side), 1.0)

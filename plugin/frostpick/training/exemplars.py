@@ -25,6 +25,8 @@ FEWEST, ENOUGH = 3, 8
 TWICE = 0.25
 #: Exemplars all within this many diameters of their middle are one clump.
 CLUMP = 3.0
+#: Places tried for each one wanted; fewer than one free in so many is a wrong diameter.
+TRIES = 200
 #: Tokens from the edge of a window at which the rings around the centre still fit in.
 FIRST, LAST = SIDE // 2, WINDOW - 1 - SIDE // 2
 #: Token that a window is centred on when its place is not drawn at random.
@@ -176,16 +178,26 @@ def random_places(
     ----------
     away
         Smallest distance to an exemplar, in working pixels.
+
+    Raises
+    ------
+    LabelError
+        Exemplars are nearly everywhere.
     """
     places: list[Place] = []
-    while len(places) < count:
+    for _ in range(TRIES * count):
+        if len(places) == count:
+            return places
         index = int(rng.integers(len(images)))
         image = images[index]
         yx = rng.random(2) * image.pixels.shape
         near = np.hypot(*(image.particles_yx - yx).T) < away
         if not near.any():
             places.append((index, float(yx[0]), float(yx[1])))
-    return places
+    raise LabelError(
+        f"exemplars cover the micrographs: hardly a place is {away / PX_PER_DIAMETER:.2g} "
+        "diameters from all of them; check --diameter, or give micrographs without exemplars too"
+    )
 
 
 def random_corners(count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
