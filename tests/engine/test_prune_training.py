@@ -63,6 +63,17 @@ def test_few_labels_teach_what_the_start_does_not_know():
     assert again.pruner.digest == tuned.pruner.digest
 
 
+def test_bad_labels_of_one_micrograph_are_held_out_in_turn_too():
+    """Good ones on nine micrographs, bad ones on a tenth; none may go without a score."""
+    start, few = tiny_pruner(), labels(60, 1)
+    group = np.where(few.good, np.arange(60) % 9, 9)
+    recipe = replace(QUICK, steps=2, rate=1e-6, fewest=4)
+    tuned = tune_pruner(start, replace(few, group=group), SilentReporter(), recipe=recipe)
+    known = raw_scores(start.network, few.boxes)  # hardly changed by two tiny steps
+    spec = tuned.pruner.card.calibration
+    assert np.allclose(tuned.held_out, spec.slope * known + spec.offset, atol=0.05)
+
+
 def test_positives_and_unlabelled_boxes_are_enough():
     start, few, rest, test = untrained(), labels(60, 1), labels(80, 6), labels(60, 2)
     only_good = few.keep(few.good)

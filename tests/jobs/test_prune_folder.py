@@ -294,6 +294,13 @@ def test_a_fitted_pruner_is_kept_and_used_again(
     for _ in range(2):
         prune(project, settings(pruner), **labels)
     assert len(calls) == 1
+    for _ in range(2):  # good ones alone: the input teaches too
+        prune(project, settings(pruner), good=["good.csv"])
+    assert len(calls) == 2
+    lines = ["micrograph,x_px,y_px", *(f"{m},{x + 3},{y}" for m, x, y, _ in ROWS)]
+    (project / "moved.csv").write_text("\n".join(lines) + "\n")
+    prune(project, settings(pruner), good=["good.csv"], picks=["moved.csv"])
+    assert len(calls) == 3
     card = json.loads((project / "out/pruner/model.json").read_text())
     assert card["diameter_A"] == DIAMETER_A and card["trained_on"]["good"] == 2
     prune(project, settings(str(project / "out"), diameter=None), "next")

@@ -197,8 +197,16 @@ def _key(
     if labels.good.all():
         for group in _thinned(candidates, candidates.rows, settings.seed):
             total.update(group.name.encode())
-            total.update(np.ascontiguousarray(group.row).tobytes())
+            for array in _boxes_of(group):
+                total.update(np.ascontiguousarray(array).tobytes())
     return total.hexdigest()
+
+
+def _boxes_of(group: Group) -> list[NDArray[Any]]:
+    """Return what tells the boxes of a group from others of the same file."""
+    if isinstance(group, PickGroup):
+        return [group.row, group.picks.x_px, group.picks.y_px]
+    return [group.row, group.stack.index]
 
 
 def _keep(folder: Path, key: str, fitted: Fitted) -> None:

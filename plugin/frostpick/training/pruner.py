@@ -269,20 +269,24 @@ class _Steps:
 
 
 def _folds(labels: BoxLabels, recipe: TuneRecipe, seed: int) -> Sequence[NDArray[np.bool_]]:
-    """Return masks of the parts left out: whole micrographs where there are enough of them."""
+    """Return masks of the parts left out, together all labels.
+
+    Whole micrographs where there are enough of them and both kinds remain in every rest;
+    else boxes, of each kind as many: bad ones may all lie on one micrograph.
+    """
     rng = np.random.default_rng([seed, 17])
     groups = np.unique(labels.group)
-    part = np.zeros(len(labels), np.int64)
     if len(groups) >= 2 * recipe.folds:
         of = dict(zip(rng.permutation(groups).tolist(), range(len(groups)), strict=True))
         part = np.array([of[g] % recipe.folds for g in labels.group.tolist()], np.int64)
-    else:
-        for kind in (True, False):
-            at = np.flatnonzero(labels.good == kind)
-            part[rng.permutation(at)] = np.arange(len(at)) % recipe.folds
-    masks = [part == k for k in range(recipe.folds)]
-    # Without a micrograph of both kinds in the rest there is nothing to learn from.
-    return [m for m in masks if m.any() and labels.good[~m].any() and not labels.good[~m].all()]
+        masks = [part == k for k in range(recipe.folds)]
+        if all(labels.good[~m].any() and not labels.good[~m].all() for m in masks):
+            return masks
+    part = np.zeros(len(labels), np.int64)
+    for kind in (True, False):
+        at = np.flatnonzero(labels.good == kind)
+        part[rng.permutation(at)] = np.arange(len(at)) % recipe.folds
+    return [part == k for k in range(recipe.folds)]
 
 
 def _summary(
