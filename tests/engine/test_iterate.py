@@ -24,7 +24,7 @@ from frostpick.models.shipped import shipped
 from frostpick.recipes import one_round
 from frostpick.recipes.examine import Examined, examine
 from frostpick.recipes.iterate import IterationResult, iterate_picker, run_rounds
-from frostpick.recipes.mining import MiningRule, gate_of, joined_labels, mine, sort_picks
+from frostpick.recipes.mining import Mined, MiningRule, gate_of, joined_labels, mine, sort_picks
 from frostpick.recipes.reference import EVERYTHING, Reference, Strip, hold_out_labels
 from frostpick.recipes.second_opinion import PrunerOpinion
 from frostpick.recipes.view_features import view_features
@@ -363,7 +363,7 @@ def test_a_round_learns_true_particles_and_is_kept(
         assert {"model.safetensors", "model.json", "picks.npz", "round.json"} == {
             path.name for path in folder.iterdir()
         }
-    assert result.model.digest == PickingModel.load(spool / "last").digest
+    assert result.model.digest == PickingModel.load(spool / f"last_{result.best:02d}").digest
     # the last training saw the held-out labels too
     assert result.summary["labels"] == 35 + result.rounds[result.best].metrics["new_particles"]
 
@@ -413,6 +413,24 @@ def test_stopped_rounds_give_the_same_model(
     whole = iterated[0]
     assert [one.model.digest for one in again.rounds] == [one.model.digest for one in whole.rounds]
     assert again.model.digest == whole.model.digest and again.table == whole.table
+
+
+def test_more_rounds_may_be_asked_for_while_the_last_training_is_unfinished(
+    data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = iter([0, 1])
+    original = run_rounds
+
+    def scripted(*arguments: Any) -> Any:
+        done, _, taught = original(*arguments)
+        number = next(best)
+        return done, number, taught if number else Mined({}, 0, 0)
+
+    monkeypatch.setattr("frostpick.recipes.iterate.run_rounds", scripted)
+    with pytest.raises(JobStopped):  # entered for both rounds before
+        iterate(data, tmp_path, StopAt("training", 3, 45))
+    again = iterate(data, tmp_path)
+    assert again.best == 1 and (tmp_path / "last_01" / "last.json").is_file()
 
 
 def test_a_finished_iteration_trains_nothing_again(

@@ -15,8 +15,8 @@ from frostpick.runtime.atomic import write_text
 
 log = logging.getLogger(__name__)
 
-#: Folder, and the file in it that says that it is whole and of which round.
-LAST, DONE = "last", "last.json"
+#: File that says that the folder is whole.
+DONE = "last.json"
 
 
 def train_last(
@@ -30,10 +30,12 @@ def train_last(
     """
     if rounds.material.reference.kind == "none":
         return best.model, best.curve, best.summary
-    folder = rounds.spool / LAST
-    kept = _kept(rounds, best.number)
-    if kept is not None:
-        return kept
+    # A folder for each round: when more rounds are asked for, an unfinished training of
+    # another round must not stand in the way.
+    folder = rounds.spool / f"last_{best.number:02d}"
+    if (folder / DONE).is_file():
+        values = json.loads((folder / DONE).read_text(encoding="utf-8"))
+        return PickingModel.load(folder), values["curve"], values["summary"]
     log.info("last training: as round %d, with the held-out labels", best.number)
     labels = joined_labels(rounds.material.labels, taught.new)
     trained = rounds.train(folder, labels, everything=True)
@@ -43,17 +45,3 @@ def train_last(
     write_text(folder / DONE, json.dumps(values, indent=2) + "\n")
     shutil.rmtree(folder / TRAINING, ignore_errors=True)
     return model, trained.curve, trained.summary
-
-
-def _kept(
-    rounds: Rounds, number: int
-) -> tuple[PickingModel, list[dict[str, float]], dict[str, Any]] | None:
-    """Return what an earlier call has trained for this round; else make room."""
-    folder = rounds.spool / LAST
-    if not (folder / DONE).is_file():
-        return None
-    values = json.loads((folder / DONE).read_text(encoding="utf-8"))
-    if values["round"] != number:  # more rounds were asked for since
-        shutil.rmtree(folder)
-        return None
-    return PickingModel.load(folder), values["curve"], values["summary"]
