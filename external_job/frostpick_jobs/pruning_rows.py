@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from frostpick.types import Micrograph, Picks
 from frostpick_jobs.formats import PickTable
 from frostpick_jobs.host import Candidates
 from frostpick_jobs.name_matching import match_names
+
+log = logging.getLogger(__name__)
 
 #: Picks nearer than this many pixels are the same pick written by two programs.
 SAME_PX = 2.0
@@ -81,8 +84,13 @@ def pick_rows(
     tables: Sequence[PickTable],
     micrographs: Sequence[Micrograph],
     complete: Complete | None = None,
+    *,
+    every: bool = False,
 ) -> PickRows:
-    """Return all rows of tables; aligned particles are re-centred.
+    """Return the rows of tables; aligned particles are re-centred.
+
+    Rows that a file marks as not selected are left out unless ``every`` is set, as in
+    training: a table of all picks above the floor is mostly others.
 
     Parameters
     ----------
@@ -94,6 +102,7 @@ def pick_rows(
     LabelError
         Names of the tables cannot be told apart, or fit no micrograph.
     """
+    tables = list(tables) if every else [_selected(table) for table in tables]
     names = [name for table in tables for name in table.rows_by_micrograph()]
     found = match_names(names, [m.id for m in micrographs]) if names else {}
     by_id = {m.id: m for m in micrographs}
@@ -120,3 +129,15 @@ def pick_rows(
         np.concatenate(x),
         np.concatenate(y),
     )
+
+
+def _selected(table: PickTable) -> PickTable:
+    if table.selected is None or table.selected.all():
+        return table
+    log.info(
+        "%s: %d of %d rows are not selected, and left out",
+        table.path,
+        np.count_nonzero(~table.selected),
+        len(table),
+    )
+    return table.keep(table.selected)

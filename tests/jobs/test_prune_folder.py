@@ -307,6 +307,25 @@ def test_a_fitted_pruner_is_kept_and_used_again(
     assert len(table(project / "next/scores.csv")) == len(ROWS)
 
 
+def test_rows_that_are_not_selected_are_neither_input_nor_labels(
+    project: Path, pruner: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = "micrograph,x_px,y_px,score,probability,selected\n"
+    lines = [f"{m},{x},{y},1.0,0.7,{int(not why)}" for m, x, y, why in ROWS]
+    (project / "all.csv").write_text(head + "\n".join(lines) + "\n")
+    with caplog.at_level("INFO"):
+        prune(project, settings(pruner), picks=["all.csv"])
+    wanted = [(m, x, y) for m, x, y, why in ROWS if not why]
+    rows = table(project / "out/scores.csv")
+    assert [(r["micrograph"][0], float(r["x_px"]), float(r["y_px"])) for r in rows] == wanted
+    assert "6 of 11 rows are not selected, and left out" in caplog.text
+    (project / "no.csv").write_text(head + "a,60,140,-2.0,0.1,0\n")
+    given = {"good": ["all.csv"], "bad": ["no.csv"]}
+    judged = FolderHost(project / "x", ["mics"], ["all.csv"], pixel_size=PIXEL_A, **given).judged()
+    assert judged.good is not None and judged.good.rows == len(wanted)
+    assert judged.bad is not None and judged.bad.rows == 1  # what is bad need not be selected
+
+
 def test_scripts_prune_and_verify(project: Path, pruner: str) -> None:
     told = {"diameter": DIAMETER_A, "pixel_size": PIXEL_A, "pruner": pruner, "threads": 1}
     inputs = {"micrographs": "mics", "picks": "picks.csv"}

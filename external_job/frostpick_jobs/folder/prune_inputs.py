@@ -88,9 +88,9 @@ class PruneInputs:
         good = self._labels(self.good) if self.good else None
         if not self.bad:
             return Judged(good)
-        return Judged(good, self._rest() if self.bad == (REST,) else self._labels(self.bad))
+        return Judged(good, self._rest() if self.bad == (REST,) else self._labels(self.bad, True))
 
-    def _labels(self, files: tuple[str, ...]) -> Candidates:
+    def _labels(self, files: tuple[str, ...], every: bool = False) -> Candidates:
         with_images = [Path(f) for f in files if self.particles is not None and _has_images(f)]
         if len(with_images) == len(files):
             parts = [read_particles(f, self.pixel_size_A) for f in with_images]
@@ -101,7 +101,7 @@ class PruneInputs:
                 f"{files[0]}: coordinates; expected particles with images (rlnImageName), or give "
                 "the --micrographs that they lie on"
             )
-        return self._rows_of(files).candidates(self.micrographs)
+        return self._rows_of(files, every).candidates(self.micrographs)
 
     def _rest(self) -> Candidates:
         if self.picks:
@@ -121,12 +121,13 @@ class PruneInputs:
         at: NDArray[np.int64] = np.array(rest, np.int64)
         return Candidates(len(self.particle_rows), stacks=self.particle_rows.stacks(rows=at))
 
-    def _rows_of(self, files: tuple[str, ...]) -> PickRows:
+    def _rows_of(self, files: tuple[str, ...], every: bool = False) -> PickRows:
         warned: set[tuple[float, float]] = set()
         return pick_rows(
             read_pick_files(files),
             self.micrographs,
             lambda micrograph: with_header(micrograph, self.pixel_size_A, warned),
+            every=every,
         )
 
     def _stack(self, path: Path) -> Candidates:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +58,19 @@ class PickTable:
     def empty(cls, path: Path, format: str) -> PickTable:
         """Return the table of a file without picks."""
         return cls(path, format, (), np.zeros(0), np.zeros(0))
+
+    def keep(self, chosen: NDArray[np.bool_]) -> PickTable:
+        """Return the rows of a mask ``(n,)``."""
+        if chosen.all():
+            return self
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        columns = {n: v[chosen] for n, v in values.items() if isinstance(v, np.ndarray)}
+        texts = {
+            n: tuple(one for one, kept in zip(v, chosen, strict=True) if kept)
+            for n, v in values.items()
+            if isinstance(v, tuple)
+        }
+        return replace(self, **columns, **texts)
 
     def rows_by_micrograph(self) -> dict[str, NDArray[np.int64]]:
         """Return the rows of each micrograph name, ascending, names in order of appearance."""
