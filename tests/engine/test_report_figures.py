@@ -256,6 +256,10 @@ def test_curves_and_boxes_of_odd_sizes_draw() -> None:
     box_mosaic([])
     box_mosaic([np.full((4, 4), np.nan), np.ones((8, 5)), [[1.0]]], ["a", "b"])
     assert pixels(box_mosaic([np.eye(8)] * 200)).size
+    # two lines of text are drawn whole: the longest reason is not cut
+    whole = box_mosaic([np.eye(8)], ["-1.5\nnot particle"], columns=6)
+    other = box_mosaic([np.eye(8)], ["-1.5\nnot a-rticle"], columns=6)
+    assert not np.array_equal(pixels(whole), pixels(other))
 
 
 def test_same_input_gives_the_same_bytes_and_leaves_no_trace() -> None:

@@ -20,7 +20,9 @@ from frostpick.types import REASONS, Decisions
 from frostpick_jobs.tasks.prune_fit import Fitted
 
 #: Boxes in a mosaic.
-SHOWN = 40
+SHOWN = 36
+#: Boxes in a row, wide enough for the longest reason.
+COLUMNS = 6
 #: Groups that boxes of mosaics are read from; reading costs more than drawing.
 MOST_GROUPS = 24
 
@@ -77,6 +79,7 @@ def _mosaics(
                 name=name,
                 caption=f"Boxes {words}, the best score first and the worst last; dark particles "
                 "at the scale the pruner sees, each with its own grey scale.",
+                columns=COLUMNS,
             )
         )
     return plots
@@ -111,4 +114,4 @@ def _soft(box: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _caption(decisions: Decisions, row: int) -> str:
     reason = REASONS[int(decisions.reason[row])]
-    return f"{decisions.score[row]:.1f} {reason}".strip()
+    return f"{decisions.score[row]:.1f}\n{reason}".strip()

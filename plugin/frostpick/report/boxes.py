@@ -29,7 +29,7 @@ def box_mosaic(
         ``(h, w)`` images, at most 100 of which are drawn; each gets the grey
         scale of its own 1st to 99th percentile.
     captions
-        One short text a box (a score, a reason), or none at all.
+        One short text a box (a score, a reason below it), or none at all.
     name, caption
         Of the whole figure.
     columns
@@ -38,11 +38,11 @@ def box_mosaic(
     shown = [np.atleast_2d(np.asarray(b, np.float64)) for b in boxes[:_MOST]]
     columns = max(1, columns)
     rows = max(1, -(-len(shown) // columns))
-    text_in = _TEXT_IN if any(captions) else 0.0
+    text_in = _TEXT_IN * max((1 + text.count("\n") for text in captions if text), default=0)
     side_in = (WIDTH_IN - (columns + 1) * _GAP_IN) / columns
     pitch_in = side_in + text_in + _GAP_IN
     height_in = rows * pitch_in + _GAP_IN
-    letters = max(4, int(side_in / 0.085))
+    letters = max(4, int(side_in / 0.08))
     with drawing(WIDTH_IN, height_in, layout=None) as canvas:
         for i, box in enumerate(shown):
             row, column = divmod(i, columns)
@@ -64,7 +64,7 @@ def box_mosaic(
                 canvas.text(
                     (left_in + side_in / 2) / WIDTH_IN,
                     (top_in - side_in - text_in / 2) / height_in,
-                    printable(captions[i], letters),
+                    "\n".join(printable(line, letters) for line in captions[i].split("\n")),
                     fontsize=9,
                     ha="center",
                     va="center",
