@@ -173,6 +173,7 @@ class Spy:
         self.calls.clear()
         self.inferred.clear()
         options = {
+            "model": "blob",  # the particles are discs
             "diameter": DIAMETER_A,
             "threads": 1,
             "device": "cpu",

@@ -45,7 +45,13 @@ def pick(p, micrographs=("J2.exposures",), settings=None, **request):
     asked = JobRequest(
         "pick", request.pop("project", p.uid), micrographs=refs, **{**where, **request}
     )
-    options = {"diameter": DIAMETER_A, "threads": 1, "device": "cpu", **(settings or {})}
+    options = {
+        "model": "blob",
+        "diameter": DIAMETER_A,
+        "threads": 1,
+        "device": "cpu",
+        **(settings or {}),
+    }
     code = run.pick(
         p.connect(), asked, PickSettings(**options), spool=p.root / "spool", tempo=TEMPO
     )

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.cryosparc
 
 def pick(p, spool):
     request = JobRequest("pick", p.uid, workspace="W1", micrographs=(OutputRef("J2", "exposures"),))
-    settings = PickSettings(diameter=DIAMETER_A, threads=1, device="cpu")
+    settings = PickSettings(model="blob", diameter=DIAMETER_A, threads=1, device="cpu")
     tempo = Tempo(poll=0.1, events=0.02)
     assert run.pick(p.connect(), request, settings, spool=p.root / spool, tempo=tempo) == 0
     job = p.latest()

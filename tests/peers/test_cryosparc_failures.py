@@ -68,7 +68,9 @@ def pick(project, server=None, **request):
         again=AGAIN,
         **{**where, **request},
     )
-    settings = PickSettings(diameter=DIAMETER_A, threads=1, device="cpu", threshold="p=0.9")
+    settings = PickSettings(
+        model="blob", diameter=DIAMETER_A, threads=1, device="cpu", threshold="p=0.9"
+    )
     return run.pick(
         server or project.connect(), asked, settings, spool=project.root / "spool", tempo=FAST
     )

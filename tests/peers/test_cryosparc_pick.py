@@ -41,7 +41,13 @@ def pick(project, *, server=None, settings=None, tempo=TEMPO, **request):
         project.uid,
         **{"workspace": "W1", "micrographs": (EXPOSURES,), **request},
     )
-    options = {"diameter": DIAMETER_A, "threshold": "p=0.9", "threads": 1, "device": "cpu"}
+    options = {
+        "model": "blob",
+        "diameter": DIAMETER_A,
+        "threshold": "p=0.9",
+        "threads": 1,
+        "device": "cpu",
+    }
     code = run.pick(
         server or project.connect(),
         asked,
