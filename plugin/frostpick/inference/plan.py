@@ -97,8 +97,8 @@ def plan_picking(
     diameter = settings.diameter or own
     if diameter is None:
         raise ConfigError(
-            "a model such as blob works for any particle and needs its size: "
-            "give --diameter, the longest dimension in Angstrom, or --model for a trained one"
+            "this model picks any particle and needs its size: give --diameter, the longest "
+            "dimension in Angstrom, or --model for one trained on this particle"
         )
     if own is not None and abs(diameter / own - 1) > 0.01:
         log.info(
