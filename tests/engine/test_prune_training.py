@@ -202,6 +202,10 @@ def test_pretraining_goes_on_where_it_was_stopped(tmp_path):
     assert whole.side == SIDE and whole.card.trained_on["micrographs"] == 2
 
 
+def test_a_small_corpus_holds_out_a_quarter():
+    assert [PretrainRecipe(micrographs=n).learned for n in (2, 3, 20, 800)] == [1, 2, 15, 750]
+
+
 def test_a_folder_of_labelled_boxes_is_read(tmp_path):
     import mrcfile
 

@@ -53,7 +53,8 @@ class PretrainRecipe:
     Parameters
     ----------
     micrographs, held_out
-        Of the corpus with this ``seed``; the last ``held_out`` are not learned from.
+        Of the corpus with this ``seed``; the last ``held_out``, of a small corpus a quarter,
+        are not learned from.
     share
         Of the classes in a batch, in the order of `CLASSES`.
     """
@@ -72,6 +73,11 @@ class PretrainRecipe:
     share: tuple[float, ...] = (0.5, 0.12, 0.08, 0.05, 0.05, 0.05, 0.05, 0.10)
     losses: LossWeights = field(default_factory=LossWeights)
     augmentation: BoxAugmentation = field(default_factory=BoxAugmentation)
+
+    @property
+    def learned(self) -> int:
+        """Number of micrographs that are learned from."""
+        return self.micrographs - min(self.held_out, max(1, self.micrographs // 4))
 
     def spec(self) -> NetworkSpec:
         """Return network and arguments for the card."""
@@ -113,7 +119,7 @@ def pretrain_pruner(
         Further boxes, e.g. of `labelled_boxes`.
     """
     recipe = recipe or PretrainRecipe()
-    learned = recipe.micrographs - recipe.held_out
+    learned = recipe.learned
     data = LabelledBoxes.concat([*corpus_boxes(folder, recipe, 0, learned, reporter), *labelled])
     test = LabelledBoxes.concat(
         list(corpus_boxes(folder, recipe, learned, recipe.micrographs, reporter))
@@ -256,7 +262,7 @@ def _card(recipe: PretrainRecipe, calibration: CalibrationSpec, boxes: int) -> M
         calibration=calibration,
         trained_on={
             "kind": "simulated micrographs of procedural proteins",
-            "micrographs": recipe.micrographs - recipe.held_out,
+            "micrographs": recipe.learned,
             "boxes": boxes,
             "seed": recipe.seed,
             "steps": recipe.steps,
