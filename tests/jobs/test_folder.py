@@ -238,7 +238,7 @@ def test_pick_then_select(
     tmp_path: Path, micrographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    first = api.pick(micrographs, out, diameter=64, threads=1, threshold="1000")
+    first = api.pick(micrographs, out, diameter=64, model="blob", threads=1, threshold="1000")
     assert first.out == out and first.summary.micrographs == 3
     every = (out / "picks.csv").read_text()
 
@@ -276,7 +276,7 @@ def test_select_refuses_a_mixture_of_results(
     tmp_path: Path, micrographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, real, stored = tmp_path / "out", missing.keep, []
-    api.pick(micrographs, out, diameter=64, threads=1)
+    api.pick(micrographs, out, diameter=64, model="blob", threads=1)
 
     def stop_after_one(*arguments: Any) -> None:
         real(*arguments)
@@ -285,12 +285,12 @@ def test_select_refuses_a_mixture_of_results(
 
     monkeypatch.setattr(missing, "keep", stop_after_one)
     with pytest.raises(JobStopped):
-        api.pick(micrographs, out, diameter=80, threads=1)
+        api.pick(micrographs, out, diameter=80, model="blob", threads=1)
     assert len(stored) == 1
     with pytest.raises(InputError, match="did not come to its end"):
         api.select(out, "p=0.5")
     monkeypatch.setattr(missing, "keep", real)
-    api.pick(micrographs, out, diameter=80, threads=1)
+    api.pick(micrographs, out, diameter=80, model="blob", threads=1)
     api.select(out, "p=0.5")
     record = json.loads((out / "run.json").read_text())
     assert record["min_distance_A"] == pytest.approx(0.7 * 80)
@@ -301,7 +301,9 @@ def test_all_are_written_and_the_table_still_says_which_are_selected(
     tmp_path: Path, micrographs: Path
 ) -> None:
     out = tmp_path / "out"
-    result = api.pick(micrographs, out, diameter=64, threads=1, threshold="p=0.5", write="all")
+    result = api.pick(
+        micrographs, out, diameter=64, model="blob", threads=1, threshold="p=0.5", write="all"
+    )
     assert 0 < result.summary.selected < result.summary.picks
     assert len(read_picks(out / "picks.star")) == result.summary.picks
     table = read_picks(out / "picks.csv")

@@ -95,7 +95,7 @@ def test_a_folder_needs_no_picks_where_a_model_is_given(project: Path) -> None:
 
 def test_neither_picks_nor_a_model_is_told(project: Path) -> None:
     with pytest.raises(InputError, match="--picks"):
-        api.iterate("Micrographs", out="out", pixel_size=2.0, **QUICK)
+        api.iterate("Micrographs", out="out", pixel_size=2.0, start_from="none", **QUICK)
 
 
 def test_a_relion_job_without_coordinates(project: Path) -> None:
@@ -128,6 +128,7 @@ def test_relion_needs_coordinates_only_without_a_model(
 ) -> None:
     (project / "m.star").write_text("\ndata_\n\nloop_\n_rlnMicrographName #1\na.mrc\n\n")
     words = ["--o", "External/job003/", "--in_mics", "m.star", "--diameter", "64"]
+    words += ["--from", "none"]
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:
