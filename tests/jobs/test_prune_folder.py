@@ -17,7 +17,7 @@ from frostpick.errors import ConfigError, InputError, JobStopped
 from frostpick.pruning import prune as engine
 from frostpick.pruning.prune import Group, GroupScores
 from frostpick_jobs.folder import FolderHost
-from frostpick_jobs.formats import read_star_blocks
+from frostpick_jobs.formats import read_pick_files, read_star_blocks
 from frostpick_jobs.formats.star_rows import copy_rows
 from frostpick_jobs.lifecycle import execute
 from frostpick_jobs.store.prune_store import PruneStore
@@ -125,6 +125,13 @@ def test_every_pick_is_kept_or_rejected_with_its_reason(project: Path, pruner: s
     page = (project / "out/report.html").read_text()
     assert "boxes_kept" in page or "Boxes kept" in page
     assert (project / "out/pruner/model.safetensors").is_file()
+
+
+def test_the_folder_of_a_pruning_job_stands_for_what_was_kept(project: Path, pruner: str) -> None:
+    prune(project, settings(pruner))
+    (found,) = read_pick_files([project / "out"])
+    wanted = [(f"{m}.mrc", x, y) for m, x, y, why in ROWS if not why]
+    assert sorted(zip(found.micrograph, found.x_px, found.y_px, strict=True)) == sorted(wanted)
 
 
 def test_verify_drops_no_row_and_tells_the_spread(project: Path, pruner: str) -> None:

@@ -35,6 +35,11 @@ _JOB_NOTES = (
     "RELION_OUTPUT_NODES.star",
     "note.txt",
 )
+#: Files that hold all the picks of a folder, of our own jobs and of RELION's.
+_WHOLE = (
+    *("picks.csv", "kept.star", "verified.star"),
+    *("autopick.star", "manualpick.star", "coords_suffix_*.star"),
+)
 _SUFFIX_FILE = re.compile(r"coords_suffix_(.+)\.star$")
 
 
@@ -78,8 +83,9 @@ def read_pick_files(paths: Sequence[Path | str], base: Path | None = None) -> li
     """Read files, folders and glob patterns.
 
     A folder stands for the one file that holds all of its picks where it has one
-    (``picks.csv``, ``autopick.star``, ``manualpick.star``, ``coords_suffix_NAME.star``),
-    else for all pick files below it, sorted, without RELION's own notes on the job.
+    (``picks.csv``, ``kept.star``, ``verified.star``, ``autopick.star``, ``manualpick.star``,
+    ``coords_suffix_NAME.star``), else for all pick files below it, sorted, without RELION's
+    own notes on the job.
 
     Raises
     ------
@@ -109,7 +115,7 @@ def _expand(given: Path | str) -> list[Path]:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    for pattern in ("picks.csv", "autopick.star", "manualpick.star", "coords_suffix_*.star"):
+    for pattern in _WHOLE:
         whole = sorted(folder.glob(pattern))
         if whole:
             return whole[:1]
