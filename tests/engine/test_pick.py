@@ -89,7 +89,7 @@ def test_discs_are_picked_where_they_are(contrast, sign):
     assert sorted(distance.argmin(1)) == [0, 1, 2, 3, 4, 5]
     assert distance.min(1).max() < 3.0
     assert (np.diff(found.picks.score) <= 0).all()
-    assert (found.picks.probability >= 0.01).all()
+    assert (found.picks.probability >= 0.001).all()
     assert found.picks.diameter_A == DIAMETER
 
 

@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from frostpick.models.card import CalibrationSpec
 
-#: Picks less likely than this are not kept at all.
-FLOOR_PROBABILITY = 0.01
+#: Picks less likely than this are not kept at all. At 0.01 one or two in a hundred particles of
+#: a finished ranking were lost, and AP with them (.952 against .959 on one set).
+FLOOR_PROBABILITY = 0.001
 
 
 def calibrated(logit: ArrayLike, calibration: CalibrationSpec) -> NDArray[np.float64]:

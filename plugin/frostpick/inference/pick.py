@@ -86,7 +86,7 @@ def pick_image(
     Returns
     -------
     MicrographPicks
-        Picks with a probability of at least 0.01, at most 5 times as many as discs of
+        Picks with a probability of at least 0.001, at most 5 times as many as discs of
         one diameter fit in, in micrograph pixels, by descending score. All lie on the
         image; those in the plan's border are found first, suppress their neighbours,
         and are then dropped.
