@@ -36,7 +36,8 @@ def _short(monkeypatch):
 def iterate(p, particles=(PARTICLES,), **settings):
     asked = JobRequest("iterate", p.uid, "W1", micrographs=(EXPOSURES,), particles=particles)
     options = {"diameter": DIAMETER_A, "threads": 1, "device": "cpu", "epochs": 1, "rounds": 1}
-    settings = IterateSettings(**{**options, "network": "conv31", **settings})
+    fresh = {} if "start_from" in settings or "from" in settings else {"network": "conv31"}
+    settings = IterateSettings(**{**options, **fresh, **settings})
     tempo = Tempo(poll=0.1, events=0.02)
     code = run.train(p.connect(), asked, settings, spool=p.root / "spool", tempo=tempo)
     return code, p.latest()

@@ -35,10 +35,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CITATION = (
-    "frostpick; T. Bepler et al., *Positive-unlabeled convolutional neural networks for particle "
-    "picking in cryo-electron micrographs*, Nat. Methods 16, 1153 (2019)"
+#: What to cite besides frostpick, by task.
+_BEPLER = (
+    "T. Bepler et al., *Positive-unlabeled convolutional neural networks for particle picking in "
+    "cryo-electron micrographs*, Nat. Methods 16, 1153 (2019)"
 )
+CITATIONS = {
+    "fewshot": "C. Xu, X. Zhan and M. Xu, *cryoMAE* (2024), where `method` is cryomae; " + _BEPLER,
+    "iterate": "Y. Zhu et al., BMC Bioinformatics 18, 348 (2017); " + _BEPLER,
+    "prune": "H. Li et al., J. Comput. Biol. 29, 1117 (2022)",
+}
 
 
 @dataclass(frozen=True)
@@ -222,4 +228,4 @@ def describe(request: JobRequest, settings: Mapping[str, Any], model: PickingMod
         "|---|---|",
     ]
     lines += [f"| {name} | {value} |" for name, value in rows]
-    return "\n".join([*lines, "", CITATION])
+    return "\n".join([*lines, "", f"frostpick; {CITATIONS.get(request.task, _BEPLER)}"])

@@ -1,4 +1,4 @@
-"""The default network: a quarter of the resolution at once, then residual blocks."""
+"""The network of ``general``: a quarter of the resolution at once, then residual blocks."""
 
 from __future__ import annotations
 

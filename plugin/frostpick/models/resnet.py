@@ -1,4 +1,4 @@
-"""The default network: a small residual scorer with a field of 71 pixels."""
+"""The default network from nothing: a small residual scorer with a field of 71 pixels."""
 
 from __future__ import annotations
 
