@@ -122,10 +122,10 @@ def pick_rows(
                     tx[rows], ty[rows] = table.centres(rows, float(size))
         x.append(tx)
         y.append(ty)
-    every = tuple(name for table in tables for name in table.micrograph)
+    written = tuple(name for table in tables for name in table.micrograph)
     return PickRows(
-        every,
-        tuple(found.get(name, "") for name in every),
+        written,
+        tuple(found.get(name, "") for name in written),
         np.concatenate(x),
         np.concatenate(y),
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from itertools import compress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,14 +65,14 @@ class PickTable:
         """Return the rows of a mask ``(n,)``."""
         if chosen.all():
             return self
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        columns = {n: v[chosen] for n, v in values.items() if isinstance(v, np.ndarray)}
-        texts = {
-            n: tuple(one for one, kept in zip(v, chosen, strict=True) if kept)
-            for n, v in values.items()
-            if isinstance(v, tuple)
-        }
-        return replace(self, **columns, **texts)
+        kept: dict[str, Any] = {}
+        for name in (f.name for f in fields(self)):
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray):
+                kept[name] = value[chosen]
+            elif isinstance(value, tuple):
+                kept[name] = tuple(compress(value, chosen.tolist()))
+        return replace(self, **kept)
 
     def rows_by_micrograph(self) -> dict[str, NDArray[np.int64]]:
         """Return the rows of each micrograph name, ascending, names in order of appearance."""
