@@ -245,7 +245,8 @@ class PruneSettings(VerifySettings):
         None,
         gt=0,
         lt=1,
-        description="Fraction of particles in the input; estimated when empty.",
+        description="Fraction of particles in the input; when empty one half, and estimated "
+        "where no bad examples are given to learn from.",
     )
     four_rotations: bool = Field(
         False, description="Score the mean of four rotations of a box; four times as slow."
