@@ -85,4 +85,4 @@ def test_two_million_scores():
 def test_calibration_is_a_line_and_the_floor_its_inverse():
     line = CalibrationSpec(slope=0.5, offset=-1.0)
     assert calibrated([2.0, 4.0], line).tolist() == [0.0, 1.0]
-    assert calibrated([floor_logit(line)], line)[0] == pytest.approx(logit(0.01))
+    assert calibrated([floor_logit(line)], line)[0] == pytest.approx(logit(0.001))
