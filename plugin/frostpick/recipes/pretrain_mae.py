@@ -32,7 +32,15 @@ from frostpick.models.mae.pooling import RingPooling
 from frostpick.recipes.mae_windows import Shown, WindowSource
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter
-from frostpick.training.checkpoint import as_saved, load_checkpoint, save_checkpoint, training_key
+from frostpick.training.checkpoint import (
+    as_saved,
+    load_checkpoint,
+    optimiser_state,
+    part_of,
+    restore_optimiser,
+    save_checkpoint,
+    training_key,
+)
 from frostpick.training.similarity import ALPHA, BETA, TAU, similarity_loss
 
 log = logging.getLogger(__name__)
@@ -272,26 +280,14 @@ class _Run:
 
     def state(self) -> dict[str, torch.Tensor]:
         tensors = as_saved(self.network.state_dict(), "network.")
-        for index, entry in self.optimiser.state_dict()["state"].items():
-            tensors |= as_saved(entry, f"optimiser.{index}.")
-        return tensors
+        return tensors | optimiser_state(self.optimiser)
 
     def progress(self) -> dict[str, Any]:
         return {"done": self.done, "curve": self.curve, "losses": self._losses}
 
     def restore(self, tensors: Mapping[str, torch.Tensor], progress: Mapping[str, Any]) -> None:
-        moments: dict[int, dict[str, torch.Tensor]] = {}
-        network: dict[str, torch.Tensor] = {}
-        for key, value in tensors.items():
-            kind, name = key.split(".", 1)
-            if kind == "network":
-                network[name] = value
-            else:
-                index, entry = name.split(".", 1)
-                moments.setdefault(int(index), {})[entry] = value.clone()
-        self.network.load_state_dict(network)
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        self.network.load_state_dict(part_of(tensors, "network."))
+        restore_optimiser(self.optimiser, tensors)
         self.done = int(progress["done"])
         self.curve = list(progress["curve"])
         self._losses = [(a, b) for a, b in progress["losses"]]

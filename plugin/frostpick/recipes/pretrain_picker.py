@@ -32,16 +32,19 @@ from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
 from frostpick.sampling import Sampling
 from frostpick.training.augment import Augmentation
+from frostpick.training.averaged import Schedule
 from frostpick.training.checkpoint import load_checkpoint, save_checkpoint, training_key
 from frostpick.training.examples import TrainingImage
 from frostpick.training.measure import Found, average_precision, find_in, joined
+from frostpick.training.setup import initial_network
 from frostpick.training.tiles import TileGeometry
-from frostpick.training.trainer import Schedule
 
 log = logging.getLogger(__name__)
 
 #: Seconds between two saved states.
 SAVE_EVERY_S = 60.0
+#: Fraction of the outputs on particles before anything is learned.
+FIRST_PRIOR = 0.02
 #: Lowest logit of a pick while measuring.
 FLOOR = -8.0
 
@@ -147,7 +150,7 @@ def _trainer(
     recipe: PickerRecipe, images: Sequence[CorpusImage], device: torch.device
 ) -> SupervisedTrainer:
     spec = NetworkSpec(name=recipe.network, arguments=dict(recipe.arguments))
-    network = SupervisedTrainer.new_network(spec, recipe.seed)
+    network = initial_network(spec, None, recipe.seed, FIRST_PRIOR)
     geometry = TileGeometry.of(
         network, recipe.outputs, recipe.label_radius * recipe.px_per_diameter, 0.0
     )
@@ -218,7 +221,6 @@ def _find(
     images: Sequence[CorpusImage],
     device: torch.device,
 ) -> Found:
-    network = network.eval().requires_grad_(False)
     found = []
     for number, image in enumerate(images):
         one = TrainingImage(

@@ -204,7 +204,7 @@ class Course:
         count_now = self.estimate and any(
             (done - self.recipe.epoch_steps) / self.steps < at <= fraction for at in COUNT_AT
         )
-        averaged = self._averaged()
+        averaged = self.trainer.copy_of_average()
         if self.measured:
             row["held_out_ap"] = average_precision(self.find(averaged, self.held_out_parts()))
             if fraction >= KEEP_FROM and row["held_out_ap"] >= (1 - LATER) * p.chosen_metric:
@@ -216,11 +216,6 @@ class Course:
             self._set_prior()
         row["expected_per_micrograph"] = p.expected
         p.curve.append(row)
-
-    def _averaged(self) -> DenseNetwork:
-        """Return a copy of the network with the averaged weights, for measuring."""
-        network = self.trainer.copy_of_average()
-        return network.eval().requires_grad_(False)
 
     def _set_prior(self) -> None:
         radius = self.recipe.label_radius * self.recipe.px_per_diameter

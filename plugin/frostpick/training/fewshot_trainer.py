@@ -18,7 +18,12 @@ from frostpick.models.mae.autoencoder import (
 from frostpick.models.mae.geometry import PX_PER_DIAMETER, grid
 from frostpick.models.mae.pooling import RingPooling
 from frostpick.runtime.precision import native_precision
-from frostpick.training.checkpoint import as_saved
+from frostpick.training.checkpoint import (
+    as_saved,
+    optimiser_state,
+    part_of,
+    restore_optimiser,
+)
 from frostpick.training.examples import TrainingImage
 from frostpick.training.exemplars import (
     STILL,
@@ -216,23 +221,14 @@ class FewshotTrainer:
     def state(self) -> dict[str, torch.Tensor]:
         """Return every tensor the next step depends on."""
         tensors = as_saved(self.trained, "network.")
-        for index, entry in self.optimiser.state_dict()["state"].items():
-            tensors |= as_saved(entry, f"optimiser.{index}.")
-        return tensors
+        return tensors | optimiser_state(self.optimiser)
 
     def restore(self, state: Mapping[str, torch.Tensor], done: int) -> None:
         """Continue after ``done`` steps from what `state` returned then."""
-        moments: dict[int, dict[str, torch.Tensor]] = {}
         with torch.no_grad():
-            for key, value in state.items():
-                kind, name = key.split(".", 1)
-                if kind == "network":
-                    self.trained[name].copy_(value)
-                else:
-                    index, entry = name.split(".", 1)
-                    moments.setdefault(int(index), {})[entry] = value.clone()
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+            for name, value in part_of(state, "network.").items():
+                self.trained[name].copy_(value)
+        restore_optimiser(self.optimiser, state)
         self.done = done
 
 

@@ -12,7 +12,14 @@ from torch import nn
 
 from frostpick.models.box_network import BoxNetwork
 from frostpick.runtime.reporter import Reporter
-from frostpick.training.checkpoint import as_saved, load_checkpoint, save_checkpoint
+from frostpick.training.checkpoint import (
+    as_saved,
+    load_checkpoint,
+    optimiser_state,
+    part_of,
+    restore_optimiser,
+    save_checkpoint,
+)
 
 #: Returns boxes ``(b, side, side)`` and whatever the loss needs with them.
 Draw = Callable[[torch.Generator], tuple[torch.Tensor, ...]]
@@ -129,8 +136,7 @@ class Fit:
         if self.folder is None:
             return
         tensors = as_saved(self.network.state_dict(), "network.")
-        for number, state in optimizer.state_dict()["state"].items():
-            tensors |= as_saved(state, f"optimizer.{number}.")
+        tensors |= optimiser_state(optimizer)
         save_checkpoint(self.folder, self.key, tensors, {"step": step, "losses": self.losses})
 
     def _resume(self, optimizer: torch.optim.Optimizer) -> int:
@@ -138,17 +144,8 @@ class Fit:
         if found is None:
             return 0
         tensors, progress = found
-        prefix = "network."
-        self.network.load_state_dict(
-            {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-        )
-        state = optimizer.state_dict()
-        state["state"] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimizer."):
-                _, number, part = name.split(".", 2)
-                state["state"].setdefault(int(number), {})[part] = tensor
-        optimizer.load_state_dict(state)
+        self.network.load_state_dict(part_of(tensors, "network."))
+        restore_optimiser(optimizer, tensors)
         self.losses = [float(v) for v in progress["losses"]]
         return int(progress["step"])
 

@@ -17,6 +17,7 @@ from frostpick.models.dense import DenseNetwork
 from frostpick.models.networks import PAPER_PX, build_network
 from frostpick.models.picking_model import PickingModel
 from frostpick.training.anchor import Anchor
+from frostpick.training.averaged import Schedule
 from frostpick.training.checkpoint import training_key
 from frostpick.training.examples import TrainingImage
 from frostpick.training.gather import Gathered, Reading
@@ -24,7 +25,7 @@ from frostpick.training.held_out import FEWEST
 from frostpick.training.prior import class_prior, first_guess, labelled_density, mean_area
 from frostpick.training.recipe import Recipe
 from frostpick.training.tiles import TileGeometry, TileSampler
-from frostpick.training.trainer import Schedule, Trainer
+from frostpick.training.trainer import Trainer
 from frostpick.types import Labels, Micrograph
 
 log = logging.getLogger(__name__)
