@@ -102,16 +102,8 @@ def train(
         Any error meant for the user.
     """
     resolved = resolve(TrainSettings, ("arguments", settings))
-    host = _host(
-        micrographs,
-        out,
-        picks=as_paths(picks),
-        pixel_size=resolved.pixel_size,
-        picks_pixel_size=resolved.picks_pixel_size,
-    )
-    summary = execute(host, lambda: run_train(host, resolved))
-    folder = _out(host)
-    return TrainResult(folder, folder / "model" / WEIGHTS if folder else None, summary)
+    host = _labelled_host(micrographs, out, picks, resolved)
+    return _trained(host, execute(host, lambda: run_train(host, resolved)))
 
 
 def iterate(
@@ -137,16 +129,8 @@ def iterate(
         Any error meant for the user.
     """
     resolved = resolve(IterateSettings, ("arguments", settings))
-    host = _host(
-        micrographs,
-        out,
-        picks=as_paths(picks),
-        pixel_size=resolved.pixel_size,
-        picks_pixel_size=resolved.picks_pixel_size,
-    )
-    summary = execute(host, lambda: run_iterate(host, resolved))
-    folder = _out(host)
-    return TrainResult(folder, folder / "model" / WEIGHTS if folder else None, summary)
+    host = _labelled_host(micrographs, out, picks, resolved)
+    return _trained(host, execute(host, lambda: run_iterate(host, resolved)))
 
 
 def fewshot(
@@ -175,13 +159,7 @@ def fewshot(
         Any error meant for the user.
     """
     resolved = resolve(FewshotSettings, ("arguments", settings))
-    host = _host(
-        micrographs,
-        out,
-        picks=as_paths(exemplars),
-        pixel_size=resolved.pixel_size,
-        picks_pixel_size=resolved.picks_pixel_size,
-    )
+    host = _labelled_host(micrographs, out, exemplars, resolved)
     summary = execute(host, lambda: run_fewshot(host, resolved))
     return PickResult(_out(host), summary)
 
@@ -222,6 +200,26 @@ def _host(micrographs: Paths | Host, out: str | os.PathLike[str] | None, **other
     if out is None:
         raise ConfigError("no output folder; give one with out")
     return FolderHost(Path(out), as_paths(micrographs), **others)
+
+
+def _labelled_host(
+    micrographs: Paths | Host,
+    out: str | os.PathLike[str] | None,
+    picks: Paths,
+    settings: TrainSettings | FewshotSettings,
+) -> Host:
+    return _host(
+        micrographs,
+        out,
+        picks=as_paths(picks),
+        pixel_size=settings.pixel_size,
+        picks_pixel_size=settings.picks_pixel_size,
+    )
+
+
+def _trained(host: Host, summary: TrainSummary) -> TrainResult:
+    folder = _out(host)
+    return TrainResult(folder, folder / "model" / WEIGHTS if folder else None, summary)
 
 
 def as_paths(paths: Paths) -> tuple[str, ...]:
