@@ -70,10 +70,10 @@ class PickerRecipe:
     """
 
     seed: int = 2026
-    micrographs: int = 4000
-    held_out: int = 60
-    steps: int = 24000
-    measure_every: int = 2000
+    micrographs: int = 8000
+    held_out: int = 160
+    steps: int = 60000
+    measure_every: int = 5000
     tiles: int = 6
     outputs: int = 33
     on_particle: float = 0.35

@@ -97,7 +97,7 @@ def random_conditions(rng: np.random.Generator) -> Conditions:
         b_factor_A2=rng.uniform(60.0, 350.0),
     )
     # a third of the data is as clear as large, well kept particles are
-    at_32_px = log_uniform(rng, 0.04, 0.5) if rng.random() < 0.67 else log_uniform(rng, 0.3, 2.5)
+    at_32_px = log_uniform(rng, 0.07, 0.7) if rng.random() < 0.67 else log_uniform(rng, 0.3, 2.5)
     return Conditions(
         canvas=(int(rng.choice(_SIDES)), int(rng.choice(_SIDES))),
         diameter_px=diameter_px,

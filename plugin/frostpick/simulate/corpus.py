@@ -13,7 +13,7 @@ from scipy.ndimage import convolve1d, gaussian_filter
 
 from frostpick.simulate.conditions import Conditions, random_conditions
 from frostpick.simulate.crowd import CELL, Points, place_particles
-from frostpick.simulate.debris import random_debris
+from frostpick.simulate.debris import Debris, random_debris
 from frostpick.simulate.junk import MASK_LABELS
 from frostpick.simulate.layers import (
     Decoy,
@@ -39,15 +39,16 @@ Generator = np.random.Generator
 
 _STREAM = 4  # of the random numbers: none of those of `simulate`
 _BASE_LEVEL = 10.0  # mean intensity, in standard deviations of the noise
-_EMPTY = 0.03  # share of micrographs with no particle though there was room
+_EMPTY = 0.08  # share of micrographs with no particle though there was room
+_BARE = 0.5  # share of those without junk of protein, too: plain ice
 
 
 def corpus_micrograph(seed: int, index: int) -> SimulatedMicrograph:
     """Make micrograph ``index`` (0-based) of a corpus; it depends on the two numbers alone.
 
     Every one shows another protein at another scale, with all of its conditions drawn
-    anew: 22 to 56 pixels a diameter, 400 to 750 pixels a side. About 3 % have no particle
-    by choice and 3 % lie on carbon all over.
+    anew: 22 to 56 pixels a diameter, 400 to 750 pixels a side. About 8 % have no particle
+    by choice, half of them nothing of protein at all, and 3 % lie on carbon all over.
 
     Returns
     -------
@@ -61,6 +62,9 @@ def corpus_micrograph(seed: int, index: int) -> SimulatedMicrograph:
     grid = _Grid(conditions)
     layers = Layers.empty(conditions.canvas)
     debris = random_debris(rng, specimen, conditions)
+    empty = rng.random() < _EMPTY
+    if empty and rng.random() < _BARE:
+        debris = Debris(conditions, specimen)
     gain, typical = _gain(rng, specimen.protein, conditions)
     for kind, points in debris.points.items():
         _mark(layers, kind, points, specimen.protein, conditions, typical)
@@ -68,7 +72,7 @@ def corpus_micrograph(seed: int, index: int) -> SimulatedMicrograph:
     draw_thick_ice(rng, layers, conditions)
     draw_specks(rng, layers, conditions)
     draw_crystals(rng, layers, conditions)
-    bare = draw_carbon(rng, layers, conditions) or rng.random() < _EMPTY
+    bare = draw_carbon(rng, layers, conditions) or empty
     rows, columns = (n // CELL * CELL for n in conditions.canvas)
     cells = layers.mask[:rows, :columns].reshape(rows // CELL, CELL, columns // CELL, CELL)
     blocked = np.pad(cells.any((1, 3)), ((0, 1), (0, 1)), constant_values=True)
