@@ -143,6 +143,11 @@ def test_verify_drops_no_row_and_tells_the_spread(project: Path, pruner: str) ->
     scores = table(project / "out/scores.csv")
     assert len(scores) == len(ROWS) and {row["keep"] for row in scores} == {"1"}
     assert len(positions(project / "out/verified.star")) == len(ROWS)
+    (block,) = read_star_blocks(project / "out/verified.star").values()
+    columns = [block.columns[n] for n in ("rlnAutopickFigureOfMerit", "rlnParticleSelectZScore")]
+    for row, *native in zip(scores, *columns, strict=True):
+        told = (float(row[n] or w) for n, w in (("score", -999), ("spread", 999)))
+        assert [float(value) for value in native] == pytest.approx(list(told), rel=1e-3, abs=1e-5)
     for row, (*_, reason) in zip(scores, ROWS, strict=True):
         assert (row["score"] == "") == (reason == "not read")
         if reason in ("", "duplicate"):

@@ -5,16 +5,21 @@ from __future__ import annotations
 import csv
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import mrcfile
 import numpy as np
 import pytest
 from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph, tiny_pruner
 
+from frostpick.errors import JobStopped
+from frostpick.pruning import prune as engine
+from frostpick.pruning.prune import Group, GroupScores
 from frostpick_jobs.cli import relion_job
 from frostpick_jobs.cli.relion import guarded
-from frostpick_jobs.formats import read_picks
+from frostpick_jobs.formats import read_picks, read_star_blocks
 from frostpick_jobs.relion import markers
+from frostpick_jobs.store.prune_store import PruneStore
 
 GOLDEN = Path(__file__).parent / "relion_golden"
 JOB = "External/job009/"
@@ -91,9 +96,10 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def run(pruner: str, *words: str) -> int:
+def run(pruner: str, *words: str, task: Literal["prune", "verify"] = "prune") -> int:
     command = ["--o", JOB, *words, "--pruner", pruner, "--diameter", str(DIAMETER_A)]
-    return guarded("prune", [*command, "--keep_at", "0", "--device", "cpu", "--j", "1"])
+    command += ["--keep_at", "0"] if task == "prune" else []
+    return guarded(task, [*command, "--device", "cpu", "--j", "1"])
 
 
 def nodes(job: Path) -> list[list[str]]:
@@ -194,3 +200,105 @@ def test_inputs_that_do_not_go_together_fail_in_one_sentence(
         assert run(pruner, *words) == 1
         assert sentence in caplog.text
         assert (job / markers.FAILURE).exists() and not (job / markers.SUCCESS).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "node"),
+    [("relion3", "coords_suffix_autopick.star"), ("relion5", "autopick.star")],
+)
+def test_verified_picks_are_all_there_with_score_and_spread(
+    job: Path, pruner: str, name: str, node: str
+) -> None:
+    for file in ("job.star", "job_pipeline.star"):
+        shutil.copy(GOLDEN / f"{name}_{file}", job / file)
+    words = ("--in_mics", "mics.star", "--in_coords", "AutoPick/job005/autopick.star")
+    assert run(pruner, *words, task="verify") == 0
+    assert (job / markers.SUCCESS).exists()
+    assert [row[:2] for row in nodes(job)] == [
+        [f"{JOB}{node}", "2"],
+        [f"{JOB}logfile.pdf", "13"],
+    ]
+    scores = list(csv.DictReader((job / "scores.csv").read_text().splitlines()))
+    assert not (job / "pruner").exists() and not (job / "rejected.star").exists()
+    for number, tail in enumerate(("gridA/x.12", "gridB/y")):
+        (block,) = read_star_blocks(job / f"Movies/{tail}_autopick.star").values()
+        mine = [row for row in scores if row["micrograph"] == NAMES[number]]
+        wanted = [*DISCS[number], *EMPTY[number]]
+        found = [
+            [float(value) for value in block.columns[label]]
+            for label in (
+                "rlnCoordinateX",
+                "rlnCoordinateY",
+                "rlnAutopickFigureOfMerit",
+                "rlnParticleSelectZScore",
+            )
+        ]
+        assert list(zip(*found[:2], strict=True)) == [(float(x), float(y)) for x, y in wanted]
+        assert np.allclose(found[2], [float(row["score"]) for row in mine], rtol=1e-4)
+        assert np.allclose(found[3], [float(row["spread"]) for row in mine], rtol=1e-3, atol=1e-5)
+        good = np.arange(len(wanted)) < len(DISCS[number])
+        assert ((np.array(found[2]) > 0) == good).all() and min(found[3]) >= 0
+    assert len(read_picks(job / "autopick.star", Path())) == 8
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_verified_particles_are_the_same_lines_with_two_columns(
+    job: Path, pruner: str, scored: bool
+) -> None:
+    shutil.copy(GOLDEN / "relion3_job.star", job / "job.star")
+    good = write_particles(job.parents[1])
+    source = Path("particles.star")
+    if scored:  # as Extract leaves particles that were picked by a score
+        text = source.read_text().replace("_rlnCtfFigureOfMerit #4", "_rlnAutopickFigureOfMerit #4")
+        source.write_text(text)
+    assert run(pruner, "--in_parts", "particles.star", task="verify") == 0
+    assert nodes(job)[0][:2] == [f"{JOB}particles.star", "3"]
+    lines = source.read_text().splitlines()
+    ours = (job / "particles.star").read_text().splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("0000"))
+    new = 1 if scored else 2
+    assert ours[:first] == lines[:first]
+    labels = ["_rlnAutopickFigureOfMerit #5", "_rlnParticleSelectZScore #6"]
+    wanted = ["_rlnParticleSelectZScore #5"] if scored else labels
+    assert ours[first : first + new] == wanted
+    rows = list(csv.DictReader((job / "scores.csv").read_text().splitlines()))
+    for n, one in enumerate(good):
+        old, line = lines[first + n].split(), ours[first + new + n].split()
+        if scored:
+            assert line[:3] == old[:3] and len(line) == 5
+        else:
+            assert ours[first + new + n].startswith(lines[first + n])
+        score, spread = float(line[3 if scored else 4]), float(line[-1])
+        assert (score > 0) == one
+        assert score == pytest.approx(float(rows[n]["score"]), rel=1e-4)
+        assert spread == pytest.approx(float(rows[n]["spread"]), rel=1e-3, abs=1e-5)
+    assert ours[first + new + len(good) :] == lines[first + len(good) :]
+
+
+def test_a_stopped_verifying_job_goes_on(
+    job: Path, pruner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("--in_mics", "mics.star", "--in_coords", "AutoPick/job005/autopick.star")
+    put = PruneStore.put
+
+    def put_and_stop(self: PruneStore, group: Group, found: GroupScores) -> None:
+        put(self, group, found)
+        (job / markers.ABORT_NOW).touch()
+        raise JobStopped("enough")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PruneStore, "put", put_and_stop)
+        assert run(pruner, *words, task="verify") != 0
+    assert (job / markers.ABORTED).exists() and not (job / "autopick.star").exists()
+    (job / markers.ABORT_NOW).unlink()
+    read: list[str] = []
+    original = engine.prepare_group
+
+    def watch(group: Group, *others: object) -> object:
+        read.append(group.name)
+        return original(group, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine, "prepare_group", watch)
+    assert run(pruner, *words, task="verify") == 0
+    assert read == [NAMES[1]] and (job / markers.SUCCESS).exists()
+    assert len(read_picks(job / "autopick.star", Path())) == 8

@@ -1,4 +1,4 @@
-"""``frostpick-relion-train``, ``-iterate``, ``-pick``, ``-fewshot``, ``-prune`` of External jobs.
+"""``frostpick-relion-train``, ``-iterate``, ``-pick`` and so on: the programs of External jobs.
 
 RELION never looks at the exit status: a job that leaves no exit file in its
 folder runs for ever. So this module imports next to nothing, finds the folder in
@@ -19,7 +19,7 @@ from typing import Literal, NoReturn, get_args
 from frostpick_jobs.relion import markers
 from frostpick_jobs.relion.arguments import parallel_rank
 
-Task = Literal["train", "iterate", "pick", "fewshot", "prune"]
+Task = Literal["train", "iterate", "pick", "fewshot", "prune", "verify"]
 
 
 def train_main() -> NoReturn:
@@ -45,6 +45,11 @@ def fewshot_main() -> NoReturn:
 def prune_main() -> NoReturn:
     """Prune coordinates or particles in a RELION External job."""
     sys.exit(guarded("prune", sys.argv[1:]))
+
+
+def verify_main() -> NoReturn:
+    """Score coordinates or particles in a RELION External job."""
+    sys.exit(guarded("verify", sys.argv[1:]))
 
 
 def guarded(task: Task, argv: Sequence[str]) -> int:

@@ -16,6 +16,7 @@ from frostpick.config import (
     PruneSettings,
     Settings,
     TrainSettings,
+    VerifySettings,
     resolve,
 )
 from frostpick.errors import ConfigError
@@ -33,6 +34,7 @@ _KINDS: dict[str, type[Settings]] = {
     "pick": PickSettings,
     "fewshot": FewshotSettings,
     "prune": PruneSettings,
+    "verify": VerifySettings,
 }
 #: Labels that name files, beside the settings of a task.
 _FILES: dict[str, Mapping[str, str]] = {
@@ -49,7 +51,7 @@ _EPILOG = (
 
 
 def run_relion_job(
-    task: Literal["train", "iterate", "pick", "fewshot", "prune"], argv: Sequence[str]
+    task: Literal["train", "iterate", "pick", "fewshot", "prune", "verify"], argv: Sequence[str]
 ) -> int:
     """Run one External job and return the exit status of the program."""
     log_to_run_files()
@@ -64,6 +66,8 @@ def run_relion_job(
 
     if isinstance(settings, PruneSettings):
         return _prune(arguments, settings)
+    if isinstance(settings, VerifySettings):
+        return _verify(arguments, settings)
     if isinstance(settings, TrainSettings):
         training, iterating = settings, isinstance(settings, IterateSettings)
         host = RelionHost(
@@ -105,6 +109,16 @@ def _prune(arguments: JobArguments, settings: PruneSettings) -> int:
         pixel_size_A=settings.pixel_size,
     )
     status = run_job(host, lambda: run_prune(host, settings), debug=arguments.debug)
+    return status if host.ended else BUSY
+
+
+def _verify(arguments: JobArguments, settings: VerifySettings) -> int:
+    from frostpick_jobs.lifecycle import run_job
+    from frostpick_jobs.relion.verify_host import RelionVerifyHost
+    from frostpick_jobs.tasks.prune import run_verify
+
+    host = RelionVerifyHost(arguments, pixel_size_A=settings.pixel_size)
+    status = run_job(host, lambda: run_verify(host, settings), debug=arguments.debug)
     return status if host.ended else BUSY
 
 

@@ -101,6 +101,22 @@ def split_star_line(line: str) -> list[str]:
     return values
 
 
+def value_spans(line: str) -> list[tuple[int, int]]:
+    """Return where the values of a line stand, quotes included, its comment left out."""
+    spans = []
+    for match in _TOKEN.finditer(line):
+        plain = match.group(3)
+        if plain is not None and plain.startswith("#"):
+            break
+        if plain is not None:
+            spans.append(match.span(3))
+        else:
+            group = 1 if match.group(1) is not None else 2
+            start, stop = match.span(group)
+            spans.append((start - 1, stop + 1))
+    return spans
+
+
 class _Parser:
     """Takes lines; knows the block it is in, the labels of its loop, and the rows so far."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from frostpick.errors import ConfigError, InputError
 from frostpick.runtime.atomic import remove_leftovers
-from frostpick.types import Micrograph, Picks
+from frostpick.types import Decisions, Micrograph, Picks
 from frostpick_jobs.formats import read_picks, write_micrograph_star
 from frostpick_jobs.formats.decision_table import write_decision_table
 from frostpick_jobs.formats.particle_star import ParticleRows, read_particles
@@ -48,6 +48,9 @@ class RelionPruneHost(RelionHost):
         Pixel size of micrographs of which neither RELION nor the header knows it.
     """
 
+    #: For the log.
+    _doing = "pruning"
+
     def __init__(
         self,
         arguments: JobArguments,
@@ -78,7 +81,7 @@ class RelionPruneHost(RelionHost):
             if name is not None and not Path(name).is_file():
                 raise InputError(f"{name}: no such file ({flag}); run the job that writes it first")
         remove_leftovers(self._job)
-        logger.info("RELION %s, pruning %s", self._generation.value, self._source)
+        logger.info("RELION %s, %s %s", self._generation.value, self._doing, self._source)
 
     def micrographs(self) -> Sequence[Micrograph]:
         """Return the micrographs of ``--in_mics``, none without it."""
@@ -103,20 +106,31 @@ class RelionPruneHost(RelionHost):
     def deliver(self, delivery: Delivery) -> None:
         """Write particles or coordinates, scores, pruner, report and pictures, then the nodes."""
         assert delivery.decisions is not None
-        keep = delivery.decisions.keep
         if self._arguments.in_parts is not None:
-            source = Path(self._arguments.in_parts)
-            copy_rows(source, self._job / REJECTED, ~keep)
-            copy_rows(source, self._job / KEPT, keep)
+            self._write_particles(Path(self._arguments.in_parts), delivery.decisions)
             write_decision_table(self._job / SCORES, delivery.decisions, self._particles.image)
             node = (KEPT, NodeKind.PARTICLES)
         else:
-            node = self._write_picks(delivery)
-        if delivery.pruner is not None:
-            delivery.pruner.save(self._job / PRUNER)
+            node = self._write_picks(delivery.decisions)
+        self._write_pruner(delivery)
         self._write_report(delivery)
         nodes = [node, (LOGFILE, NodeKind.LOGFILE)]
         write_nodes(self._job, self._arguments.prefix, nodes, self._generation)
+
+    def _write_particles(self, source: Path, decisions: Decisions) -> None:
+        copy_rows(source, self._job / REJECTED, ~decisions.keep)
+        copy_rows(source, self._job / KEPT, decisions.keep)
+
+    def _write_micrograph(self, path: Path, picks: Picks, decisions: Decisions) -> None:
+        kept = picks.keep(decisions.keep[picks.row])
+        scored = Picks.from_xy(
+            picks.micrograph_id, kept.x_px, kept.y_px, score=decisions.score[kept.row], row=kept.row
+        )
+        write_micrograph_star(path, scored.sorted(), None)
+
+    def _write_pruner(self, delivery: Delivery) -> None:
+        if delivery.pruner is not None:
+            delivery.pruner.save(self._job / PRUNER)
 
     @property
     def _source(self) -> str:
@@ -160,18 +174,12 @@ class RelionPruneHost(RelionHost):
             lambda micrograph: with_header(micrograph, self._pixel_size_A, warned),
         )
 
-    def _write_picks(self, delivery: Delivery) -> tuple[str, NodeKind]:
-        """Write the kept picks of every micrograph that had picks, and the list of them."""
-        decisions = delivery.decisions
-        assert decisions is not None and self._arguments.in_mics is not None
+    def _write_picks(self, decisions: Decisions) -> tuple[str, NodeKind]:
+        """Write picks of every micrograph that had some, the list of them, and the scores."""
+        assert self._arguments.in_mics is not None
         names = []
         for micrograph, picks in self.candidates().picks:
-            kept = picks.keep(decisions.keep[picks.row])
-            scored = Picks.from_xy(
-                micrograph.id, kept.x_px, kept.y_px, score=decisions.score[kept.row], row=kept.row
-            )
-            path = self._job / coordinate_file(micrograph.id)
-            write_micrograph_star(path, scored.sorted(), None)
+            self._write_micrograph(self._job / coordinate_file(micrograph.id), picks, decisions)
             names.append(micrograph.id)
         remove_stale(self._job, names)
         rows = self._picks
