@@ -53,6 +53,21 @@ def test_nnpu_tolerance_is_in_units_of_the_prior() -> None:
     assert nnpu(positive, unlabelled, 0.5, tolerance=0.5).item() == pytest.approx(cut, rel=1e-5)
 
 
+def test_nnpu_with_the_labelled_taken_out() -> None:
+    # of 10 locations 2 are labelled, 1 more is a particle: prior .3, labelled .2, rest .1;
+    # L_U(0) of the 8 others = (4 ln 2 + 4 ln 4/3) / 8
+    others = logits(*[0.0] * 4, *[-LN3] * 4)
+    expected = 0.3 * THREE_QUARTERS + 0.8 * (HALF + THREE_QUARTERS) / 2 - 0.1 * QUARTER
+    found = nnpu(logits(LN3, LN3), others, 0.3, 0.2).item()
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_nnpu_with_every_particle_labelled_is_the_positive_negative_risk() -> None:
+    positive, others = logits(LN3, 0.0), logits(-LN3, 0.0, LN3)
+    found = nnpu(positive, others, 0.2, 0.2).item()
+    assert found == pytest.approx(pn(positive, others, 0.2).item(), rel=1e-6)
+
+
 def test_ge_kl() -> None:
     # mean g over U = (1/2 + 1/4) / 2 = 3/8; KL(1/4 || 3/8)
     divergence = 0.25 * math.log(0.25 / 0.375) + 0.75 * math.log(0.75 / 0.625)

@@ -134,6 +134,15 @@ def test_label_tiles_do_not_count_as_unlabelled() -> None:
     assert targets.positive[:3].any((1, 2)).all()
 
 
+def test_labelled_share_of_what_trains() -> None:
+    whole = an_image([(60.0, 70.0), (20.0, 30.0)])
+    # a held-out strip of 40 of 120 rows, with one of the two labels in it
+    part = TrainingImage(**{**vars(whole), "held_out": Region(0.0, 0.0, 40.0, 160.0)})
+    sampler = a_sampler([whole, part])
+    discs, area = 3 * np.pi * 5.0**2, 120 * 160 + 80 * 160
+    assert sampler.labelled_share == pytest.approx(discs / area)
+
+
 def test_known_empty_places() -> None:
     image = an_image([(60.0, 70.0)])
     empty = np.array([[float(y), 20.0] for y in range(10, 110, 4)])

@@ -36,20 +36,32 @@ def pn(positive: torch.Tensor, unlabelled: torch.Tensor, prior: float) -> torch.
 
 
 def nnpu(
-    positive: torch.Tensor, unlabelled: torch.Tensor, prior: float, tolerance: float = TOLERANCE
+    positive: torch.Tensor,
+    unlabelled: torch.Tensor,
+    prior: float,
+    labelled: float = 0.0,
+    tolerance: float = TOLERANCE,
 ) -> torch.Tensor:
     """Non-negative risk of positive and unlabelled data, the clamped form.
 
-    ``prior * L_P(1) + max(-tolerance * prior, L_U(0) - prior * L_P(0))``, eq. 6 of
-    Kiryo et al. (2017) with their tolerance beta in units of the prior. The second
-    term estimates the risk on negatives, which cannot be below zero; where the
-    estimate is clearly below, it teaches nothing. A few tiles hold now more, now
-    fewer particles than the prior says: without tolerance half of the steps would
-    teach nothing about the background.
+    ``prior * L_P(1) + max(-tolerance * rest, (1 - labelled) * L_U(0) - rest * L_P(0))`` with
+    ``rest = prior - labelled``: eq. 6 of Kiryo et al. (2017) with their tolerance beta in
+    units of ``rest``. The second term estimates the risk on negatives, which cannot be below
+    zero; where the estimate is clearly below, it teaches nothing. A few tiles hold now more,
+    now fewer particles than the prior says: without tolerance half of the steps would teach
+    nothing about the background.
+
+    Parameters
+    ----------
+    labelled
+        Fraction of all locations that carry a label and were taken out of ``unlabelled``;
+        0 where they were not. The expectation is the same, its variance falls with every
+        label, and with all particles labelled it is the positive-negative risk.
     """
     p, u = positive.float(), unlabelled.float()
-    negative_risk = softplus(u).mean() - prior * softplus(p).mean()
-    return prior * softplus(-p).mean() + negative_risk.clamp(min=-tolerance * prior)
+    rest = max(0.0, prior - labelled)
+    negative_risk = (1.0 - labelled) * softplus(u).mean() - rest * softplus(p).mean()
+    return prior * softplus(-p).mean() + negative_risk.clamp(min=-tolerance * rest)
 
 
 def ge_kl(

@@ -10,7 +10,7 @@ from frostpick.models.dense import DenseNetwork
 from frostpick.training.anchor import Anchor
 from frostpick.training.augment import Augmentation, augment
 from frostpick.training.averaged import AveragedTraining, Schedule
-from frostpick.training.objectives import OBJECTIVES, SAMPLED, SAMPLED_LOCATIONS
+from frostpick.training.objectives import OBJECTIVES, SAMPLED, SAMPLED_LOCATIONS, nnpu
 from frostpick.training.tiles import Targets, TileSampler, turn_tiles
 
 #: Salts of the random streams of one step, beside those of the tiles.
@@ -66,7 +66,11 @@ class Trainer(AveragedTraining):
         positive = torch.from_numpy(targets.positive).to(self.device)
         unlabelled, prior = self._unlabelled(targets)
         at = torch.from_numpy(unlabelled).to(self.device)
-        loss = OBJECTIVES[self.objective](logits[positive], logits[at], prior)
+        if self.objective == "nnpu":
+            known = min(self.sampler.labelled_share, 0.99 * prior)
+            loss = nnpu(logits[positive], logits[at], prior, known)
+        else:
+            loss = OBJECTIVES[self.objective](logits[positive], logits[at], prior)
         if targets.empty.any():
             empty = torch.from_numpy(targets.empty).to(self.device)
             # a known empty place weighs as much as a known particle
@@ -75,9 +79,9 @@ class Trainer(AveragedTraining):
 
     def _unlabelled(self, targets: Targets) -> tuple[NDArray[np.bool_], float]:
         """Return the unlabelled locations that the objective is taken over, and their prior."""
-        if self.objective == "nnpu":  # its unlabelled are a draw from everything, labels included
-            return targets.unlabelled, self.prior
         at = targets.unlabelled & ~targets.positive
+        if self.objective == "nnpu":
+            return at, self.prior
         seen = targets.unlabelled.sum()
         labelled = float((targets.unlabelled & targets.positive).sum()) / max(1.0, float(seen))
         prior = max((self.prior - labelled) / (1.0 - labelled), 0.1 * self.prior)
