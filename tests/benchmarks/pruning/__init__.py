@@ -1,0 +1,1 @@
+"""The pruning benchmark: boxes of the development sets, Topaz's picks, speed."""

@@ -1,0 +1,27 @@
+"""What a pruning result depends on besides its inputs: the sources that cut, fit and score."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import frostpick
+
+SOURCES = (
+    "images/*.py",
+    "pruning/*.py",
+    "models/box_network*.py",
+    "training/pruner*.py",
+    "runtime/precision.py",
+)
+
+
+@cache
+def pruning_version() -> str:
+    """Return 10 hexadecimal digits over those sources."""
+    root = Path(frostpick.__file__).parent
+    total = hashlib.sha256()
+    for path in sorted(path for pattern in SOURCES for path in root.glob(pattern)):
+        total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()[:10]

@@ -1,0 +1,81 @@
+"""What is measured of scores: accuracy and F1, and Topaz's picks made cleaner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from frostpick.pruning.boxes import Boxes
+from pruning.sets import SETS, topaz_picks
+
+#: A pick is right within this many diameters of a particle.
+MATCH = 0.25
+#: Share of Topaz's recall that is to be left.
+LEFT = 0.93
+
+
+def accuracy_and_f1(score: np.ndarray, good: np.ndarray) -> tuple[float, float]:
+    """Return both figures of scores ``(n,)`` at the threshold 0."""
+    kept = score >= 0
+    hits = int((kept & good).sum())
+    return float((kept == good).mean()), 2 * hits / max(1, int(kept.sum()) + int(good.sum()))
+
+
+def right_picks(
+    xy: np.ndarray, particles: np.ndarray, diameter_px: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Match picks, best first, to particles one to one, each to the nearest that is free.
+
+    Returns
+    -------
+    ndarray
+        ``(n,)`` bool, picks within `MATCH` of a whole particle.
+    ndarray
+        ``(n,)`` bool, picks within it of one that the border cuts, which do not count.
+    """
+    right, cut = np.zeros(len(xy), np.bool_), np.zeros(len(xy), np.bool_)
+    free = np.ones(len(particles), np.bool_)
+    for number, (x, y) in enumerate(xy):
+        distance = np.hypot(particles[:, 0] - x, particles[:, 1] - y)
+        distance[~free] = np.inf
+        if not len(distance) or distance.min() > MATCH * diameter_px:
+            continue
+        hit = int(distance.argmin())
+        free[hit] = False
+        right[number], cut[number] = particles[hit, 2] == 0, particles[hit, 2] != 0
+    return right, cut
+
+
+def topaz_figures(
+    bench: Path, name: str, side: int, score_of: Callable[[Boxes], np.ndarray]
+) -> dict[str, float]:
+    """Return precision and recall of the recorded picks, before and after pruning.
+
+    ``pruned``: at the score 0. ``at_93``: the precision where 93 % of the recall is left.
+    """
+    pixel, diameter = SETS[name]
+    rights, cuts, scores, total = [], [], [], 0
+    for picks in topaz_picks(bench, name, side):
+        right, cut = right_picks(picks.xy, picks.particles, diameter / pixel)
+        rights.append(right)
+        cuts.append(cut)
+        scores.append(score_of(picks.boxes))
+        total += int((picks.particles[:, 2] == 0).sum())
+    right, cut, score = np.concatenate(rights), np.concatenate(cuts), np.concatenate(scores)
+
+    def of(kept: np.ndarray) -> tuple[float, float]:
+        kept = kept & ~cut
+        return float(right[kept].mean()) if kept.any() else 0.0, float(right[kept].sum() / total)
+
+    before, after = of(np.ones(len(right), np.bool_)), of(score >= 0)
+    ranked = np.sort(score[right])[::-1]
+    at_93 = of(score >= ranked[int(np.ceil(LEFT * len(ranked))) - 1])
+    return {
+        "topaz_precision": before[0],
+        "topaz_recall": before[1],
+        "pruned_precision": after[0],
+        "pruned_recall": after[1],
+        "precision_at_93": at_93[0],
+    }

@@ -1,0 +1,58 @@
+"""The figures of the pruning benchmark against hand sums."""
+
+from __future__ import annotations
+
+import bench_pruning
+import numpy as np
+import pytest
+from pruning.figures import accuracy_and_f1, right_picks
+
+
+def test_accuracy_and_f1_are_the_hand_sums() -> None:
+    # kept: 3, of them right 2; good: 3; right decisions: 2 kept and 1 rejected of 5
+    score = np.array([2.0, 0.0, 0.5, -1.0, -3.0])
+    good = np.array([True, True, False, True, False])
+    accuracy, f1 = accuracy_and_f1(score, good)
+    assert accuracy == pytest.approx(3 / 5)
+    assert f1 == pytest.approx(2 * 2 / (3 + 3))
+
+
+def test_nothing_kept_and_nothing_good_is_no_division_by_zero() -> None:
+    assert accuracy_and_f1(np.array([-1.0]), np.array([False])) == (1.0, 0.0)
+
+
+def test_a_particle_is_found_once_and_a_cut_one_does_not_count() -> None:
+    particles = np.array([[100.0, 100.0, 0.0], [200.0, 100.0, 1.0], [300.0, 100.0, 0.0]])
+    # Of a diameter of 40: on it; again on the same; beyond 10 px; on the cut one.
+    xy = np.array([[104.0, 100.0], [100.0, 100.0], [311.0, 100.0], [200.0, 109.0]])
+    right, cut = right_picks(xy, particles, 40.0)
+    assert right.tolist() == [True, False, False, False]
+    assert cut.tolist() == [False, False, False, True]
+
+
+def test_picks_without_particles_are_all_wrong() -> None:
+    right, cut = right_picks(np.array([[1.0, 2.0]]), np.zeros((0, 3)), 30.0)
+    assert not right.any() and not cut.any()
+
+
+def test_the_table_averages_whole_draws_only() -> None:
+    def one(name: str, draw: int, accuracy: float) -> dict[str, object]:
+        figures = dict.fromkeys(bench_pruning.FIGURES, accuracy)
+        return {"set": name, "variant": "default", "labels": 20, "draw": draw, **figures}
+
+    found = [
+        *(
+            one(name, 0, value)
+            for name, value in zip(bench_pruning.SETS, (0.9, 0.8, 0.7), strict=True)
+        ),
+        *(
+            one(name, 1, value)
+            for name, value in zip(bench_pruning.SETS, (0.7, 0.8, 0.9), strict=True)
+        ),
+        one("apof_r", 2, 0.1),
+    ]
+    row = bench_pruning.table(found).splitlines()[2]
+    assert row == (
+        "| default | 20 + 20 | 1 | 2 | 0.800 / 0.800 | 0.800 / 0.800 | 0.800 / 0.800 "
+        "| 0.800 / 0.800 | 0.000 |"
+    )
