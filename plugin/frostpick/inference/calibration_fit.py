@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 
+from frostpick.inference.calibration import FLOOR_PROBABILITY, calibrated
 from frostpick.models.card import CalibrationSpec
 from frostpick.types import sigmoid
 
@@ -71,4 +72,12 @@ def fit_calibration(
     first = np.array([math.log(slope), 0.0])
     best = minimize(cost, first, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-8})
     fitted, offset = math.exp(float(best.x[0])), float(best.x[1])
-    return CalibrationSpec(slope=fitted, offset=offset, fitted_on=fitted_on)
+    found = CalibrationSpec(slope=fitted, offset=offset, fitted_on=fitted_on)
+    return found.model_copy(update={"share": _share(calibrated(s, found))})
+
+
+def _share(score: Floats) -> float | None:
+    """Return the mean probability of what a job would keep."""
+    kept = sigmoid(score)
+    kept = kept[kept >= FLOOR_PROBABILITY]
+    return float(np.clip(kept.mean(), 0.01, 0.99)) if len(kept) else None

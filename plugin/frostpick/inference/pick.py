@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from frostpick.errors import ConfigError, MicrographError
 from frostpick.images import RawImage, resolve_pixel_size
 from frostpick.inference.calibration import calibrated, floor_logit
+from frostpick.inference.emptiness import emptiness
 from frostpick.inference.plan import PickPlan
 from frostpick.inference.preview import make_preview
 from frostpick.inference.read import fetch_and_decode
@@ -28,6 +29,7 @@ from frostpick.inference.selector import Selector
 from frostpick.inference.stream import read_ahead
 from frostpick.models.picking_model import PickingModel
 from frostpick.preprocess import preprocess
+from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.reporter import Reporter
 from frostpick.types import Micrograph, Picks
 
@@ -86,7 +88,8 @@ def pick_image(
     Returns
     -------
     MicrographPicks
-        Picks with a probability of at least 0.001, at most 5 times as many as discs of
+        Picks with a probability of at least 0.001, before the scores of a micrograph that
+        seems empty are lowered, at most 5 times as many as discs of
         one diameter fit in, in micrograph pixels, by descending score. All lie on the
         image; those in the plan's border are found first, suppress their neighbours,
         and are then dropped.
@@ -119,8 +122,10 @@ def pick_image(
             min_distance_px=plan.min_distance_A / pixel_size_A,
             floor_logit=floor_logit(card.calibration),
             max_peaks=math.ceil(MOST_PACKED * packing_limit(shape, diameter_px)),
-        ).inside(shape, plan.border * diameter_px)
-        score = calibrated(peaks.logit, card.calibration)
+        )
+        shift = emptiness(calibrated(peaks.logit, card.calibration), card.calibration.share)
+        peaks = peaks.inside(shape, plan.border * diameter_px)
+        score = calibrated(peaks.logit, card.calibration) + shift
         picks = Picks.from_xy(
             micrograph_id, peaks.x_px, peaks.y_px, score=score, diameter_A=plan.diameter_A
         ).sorted()
@@ -149,6 +154,7 @@ def pick_micrographs(
     if plan.contrast == "auto":
         raise ConfigError("contrast 'auto' is not settled; call settle_contrast before picking")
     torch.set_num_threads(plan.threads)
+    keep_freed_memory()
     ready = make_ready(model, plan.device, plan.precision)
     warned: set[tuple[float, float]] = set()
     with closing(read_ahead(micrographs, _read, plan.readers, reporter.check)) as ahead:
