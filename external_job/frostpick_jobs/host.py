@@ -145,6 +145,10 @@ class Host(ABC):
     def model(self) -> PickingModel | None:
         """Return the model the job was given, or None when it was given none."""
 
+    def pruner(self) -> Pruner | None:
+        """Return the pruner the job was given, or None: then the settings name one."""
+        return None
+
     def candidates(self) -> Candidates:
         """Return the rows of a pruning job; `InputError` from a host that has none."""
         raise InputError(f"the {self.name} host has no picks or particles to prune")

@@ -3,17 +3,21 @@
 import csv
 
 import pytest
+import torch
 
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
 from cryosparc_project import DIAMETER_A, project
+from tiny_pruner import tiny_pruner
 
 from frostpick.config import IterateSettings
-from frostpick.errors import InputError
+from frostpick.errors import InputError, ModelError
 from frostpick.models.picking_model import PickingModel
+from frostpick.models.pruner import Pruner
 from frostpick.recipes import iterate as engine
 from frostpick.recipes.mining import MiningRule
+from frostpick.recipes.second_opinion import PrunerOpinion
 from frostpick.training.recipe import Recipe
 from frostpick_jobs.cryosparc import run
 from frostpick_jobs.cryosparc.references import OutputRef
@@ -71,3 +75,25 @@ def test_neither_particles_nor_a_model_makes_no_job(tmp_path):
         with pytest.raises(InputError, match="--particles"):
             iterate(p, particles=())
         assert set(p.store.jobs) == before
+
+
+def test_a_pruner_of_an_earlier_job_gives_the_second_opinion(tmp_path, monkeypatch):
+    caught = {}
+
+    class Reached(Exception):
+        pass
+
+    def stub(*others, verifier, **more):
+        caught["key"] = verifier.key
+        raise Reached
+
+    monkeypatch.setattr(iterate_task, "iterate_picker", stub)
+    with project(tmp_path) as p:
+        with pytest.raises(ModelError, match="P1-J2 has no pruner/"):
+            iterate(p, pruner="J2")
+        kept = p.store.pdir(p.uid) / "J2" / "pruner"
+        tiny_pruner().save(kept)
+        code, _ = iterate(p, pruner="J2")
+        assert code == 1
+        opinion = PrunerOpinion(Pruner.load(kept), DIAMETER_A, torch.device("cpu"))
+        assert caught["key"] == opinion.key

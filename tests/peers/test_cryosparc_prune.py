@@ -1,6 +1,7 @@
 """Prune in an External job: two outputs, and every other slot of every row as it was."""
 
 import csv
+import json
 
 import mrcfile
 import numpy as np
@@ -14,12 +15,14 @@ from cryosparc_project import project
 from csemu.seed import _alloc, _done, _finish
 from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph, tiny_pruner
 
-from frostpick.config import PruneSettings
-from frostpick.errors import InputError
+from frostpick.config import PruneSettings, VerifySettings
+from frostpick.errors import InputError, JobStopped, ModelError
+from frostpick.models.pruner import Pruner
 from frostpick_jobs.cryosparc import run
 from frostpick_jobs.cryosparc.references import OutputRef
 from frostpick_jobs.cryosparc.request import JobRequest
 from frostpick_jobs.cryosparc.run import Tempo
+from frostpick_jobs.store.prune_store import PruneStore
 
 pytestmark = pytest.mark.cryosparc
 
@@ -114,6 +117,16 @@ def prune(p, pruner, particles, *, settings=None, **request):
     return code, request.get("job") or p.latest()
 
 
+def verify(p, pruner, particles, **request):
+    where = {} if "job" in request else {"workspace": "W1"}
+    asked = JobRequest("verify", p.uid, particles=particles, **{**where, **request})
+    told = {"pruner": pruner, "diameter": DIAMETER_A, "threads": 1, "device": "cpu"}
+    code = run.verify(
+        p.connect(), asked, VerifySettings(**told), spool=p.root / "spool", tempo=TEMPO
+    )
+    return code, request.get("job") or p.latest()
+
+
 def check_rows(p, source, job, good, slots):
     """Both outputs together are the input, and each row has every slot byte for byte."""
     before = p.store.load_output(p.uid, source.job, source.output, "all")
@@ -156,6 +169,85 @@ def test_picks_are_cut_from_the_micrographs(tmp_path, pruner):
         code, job = prune(p, pruner, (source,), micrographs=(EXPOSURES,))
         assert code == 0
         check_rows(p, source, job, [row[3] for row in rows], ("location", "pick_stats"))
+
+
+def check_verified(p, source, job, good, passed):
+    """Every input row is there with all its slots byte for byte, and score and spread in one."""
+    before = p.store.load_output(p.uid, source.job, source.output, "all")
+    after = p.store.load_output(p.uid, job, "particles_verified", "all")
+    results = p.job(job).spec.outputs.root["particles_verified"].results
+    assert {r.name for r in results if r.passthrough} == passed
+    assert [r.name for r in results if not r.passthrough] == ["pick_stats"]
+    row_of = {int(uid): n for n, uid in enumerate(before["uid"])}
+    at = np.array([row_of[int(uid)] for uid in after["uid"]])
+    assert sorted(at.tolist()) == list(range(len(good)))
+    for field in before.fields():
+        if field.split("/")[0] != "pick_stats":
+            assert np.array_equal(np.array(before[field])[at], np.array(after[field])), field
+    probability = np.array(after["pick_stats/ncc_score"])
+    assert ((probability > 0.5) == np.array(good)[at]).all()
+    text = (p.store.pdir(p.uid) / job / "scores.csv").read_text()
+    told = {int(row["uid"]): row for row in csv.DictReader(text.splitlines())}
+    for uid, one, spread in zip(after["uid"], probability, after["pick_stats/power"], strict=True):
+        row = told[int(uid)]
+        assert one == pytest.approx(float(row["probability"]), rel=1e-3)
+        assert one == pytest.approx(1 / (1 + np.exp(-float(row["score"]))), rel=1e-3)
+        assert spread == pytest.approx(float(row["spread"]), rel=1e-3, abs=1e-5)
+        assert spread >= 0
+
+
+def test_verified_particles_are_all_there_with_score_and_spread(tmp_path, pruner):
+    with project(tmp_path) as p:
+        rows = rows_of(p)
+        source = extracted(p, rows)
+        code, job = verify(p, pruner, (source,))
+        assert code == 0 and p.job(job).status == "completed"
+        assert set(p.job(job).spec.outputs.root) == {"particles_verified"}
+        check_verified(p, source, job, [row[3] for row in rows], set(SLOTS))
+        assert not (p.store.pdir(p.uid) / job / "pruner").exists()
+
+
+def test_a_stopped_verifying_goes_on_and_takes_the_place_of_old_scores(
+    tmp_path, pruner, monkeypatch
+):
+    put = PruneStore.put
+
+    def put_and_stop(self, group, found):
+        put(self, group, found)
+        raise JobStopped("enough")
+
+    with project(tmp_path) as p:
+        rows = rows_of(p)
+        source = extracted(p, rows, slots=("location", "pick_stats"))
+        with monkeypatch.context() as patch:
+            patch.setattr(PruneStore, "put", put_and_stop)
+            code, job = verify(p, pruner, (source,), micrographs=(EXPOSURES,))
+        assert code == 130 and p.job(job).status == "failed"
+        read = []
+        monkeypatch.setattr(PruneStore, "put", lambda s, group, f: read.append(group.name))
+        code, again = verify(p, pruner, (), job=job)
+        assert code == 0 and again == job and len(read) == 2
+        check_verified(p, source, job, [row[3] for row in rows], {"location"})
+
+
+def test_a_pruner_is_taken_from_an_earlier_job(tmp_path, pruner):
+    with project(tmp_path) as p:
+        source = extracted(p, rows_of(p))
+        code, first = prune(p, pruner, (source,))
+        assert code == 0
+        digest = Pruner.load(p.store.pdir(p.uid) / first / "pruner").digest
+        for ask in (prune, verify):
+            code, job = ask(p, first, (source,))
+            assert code == 0
+            record = json.loads((p.store.pdir(p.uid) / job / "frostpick.json").read_text())
+            assert record["model"] == {"digest": digest, "name": first}
+        made = set(p.store.jobs)
+        for ask in (prune, verify):
+            with pytest.raises(ModelError, match=r"P1-J2 has no pruner/model.safetensors; --prun"):
+                ask(p, "J2", (source,))
+        with pytest.raises(ModelError, match=r"has no pruner/.*'frostpick cryosparc prune'"):
+            prune(p, job, (source,))  # a verifying job keeps none
+        assert set(p.store.jobs) == made
 
 
 def test_labels_are_two_outputs_or_the_rest(tmp_path, pruner, monkeypatch):

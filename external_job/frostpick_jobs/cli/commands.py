@@ -14,28 +14,17 @@ from frostpick.config import (
     IterateSettings,
     PickSettings,
     PretrainSettings,
-    Settings,
     TrainSettings,
     resolve,
 )
-from frostpick_jobs.cli.config_file import read_config
+from frostpick_jobs.cli.config_file import read_config, resolve_settings
 from frostpick_jobs.cli.console import log_to_terminal
+from frostpick_jobs.cli.parameters import Debug, Micrographs, Out
 
 log = logging.getLogger(__name__)
 
 #: Exit codes from here on are stops: 128 and the number of a signal.
 STOPPED = 128
-
-Micrographs = Annotated[
-    list[str],
-    typer.Option(
-        "--micrographs",
-        help="Folder, pattern in quotes, file or list (.star, .txt) of micrographs; "
-        "may be repeated.",
-    ),
-]
-Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def train(
@@ -283,10 +272,3 @@ def told(code: int) -> int:
     if code >= STOPPED:
         log.info("what is finished is kept: give the same command again to go on")
     return code
-
-
-def resolve_settings(kind: type[Any], config: Path | None, values: dict[str, Any]) -> Any:
-    """Return settings from a YAML file and the command line, which wins."""
-    layers = [(str(config), read_config(config))] if config else []
-    settings: Settings = resolve(kind, *layers, ("command line", values))
-    return settings

@@ -1,4 +1,4 @@
-"""Settings from a YAML file."""
+"""Settings from a YAML file, and from it together with the command line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from frostpick.config import Settings, resolve
 from frostpick.errors import ConfigError
 
 
@@ -32,3 +33,10 @@ def read_config(path: Path) -> dict[str, Any]:
             f"{path}: holds a {type(found).__name__}; expected lines such as 'threshold: auto'"
         )
     return {str(name): value for name, value in found.items()}
+
+
+def resolve_settings(kind: type[Any], config: Path | None, values: dict[str, Any]) -> Any:
+    """Return settings from a YAML file and the command line, which wins."""
+    layers = [(str(config), read_config(config))] if config else []
+    settings: Settings = resolve(kind, *layers, ("command line", values))
+    return settings

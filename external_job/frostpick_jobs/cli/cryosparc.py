@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -17,66 +14,26 @@ from frostpick.config import (
     IterateSettings,
     PickSettings,
     PruneSettings,
-    Settings,
     TrainSettings,
-    resolve,
+    VerifySettings,
 )
-from frostpick.errors import JobStopped
-from frostpick_jobs.cli.config_file import read_config
 from frostpick_jobs.cli.console import log_to_terminal
-from frostpick_jobs.cli.options import list_options
-from frostpick_jobs.cli.typer_options import command_with_settings
+from frostpick_jobs.cli.parameters import (
+    BoxOutputs,
+    MicrographOutputs,
+    ParticleOutputs,
+    Project,
+    Url,
+    Workspace,
+)
+from frostpick_jobs.cli.server_command import Place, server_command
 from frostpick_jobs.cryosparc.references import check_uid, parse_output
-from frostpick_jobs.cryosparc.request import JobRequest, Task
-
-if TYPE_CHECKING:
-    from frostpick_jobs.cryosparc.connect import Server
 
 app = typer.Typer(
     help="External jobs of CryoSPARC. Log in once with  python -m cryosparc.tools login --url URL",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-Url = Annotated[
-    str | None,
-    typer.Option("--url", help="CryoSPARC, such as http://host:39000; else CRYOSPARC_BASE_URL."),
-]
-Project = Annotated[str, typer.Option("--project", help="Project, such as P3.")]
-Workspace = Annotated[
-    str | None, typer.Option("--workspace", help="Workspace to make the job in, such as W1.")
-]
-Job = Annotated[
-    str | None,
-    typer.Option(
-        "--job", help="An External job made and connected in the web page, or one to resume."
-    ),
-]
-Micrographs = Annotated[
-    list[str] | None,
-    typer.Option("--micrographs", help="Output of a job, such as J10.exposures; may be repeated."),
-]
-Particles = Annotated[
-    list[str] | None,
-    typer.Option("--particles", help="Output with picks or particles, such as J12.particles."),
-]
-Blob = Annotated[
-    str,
-    typer.Option("--blob", help="Slot of the image to read, such as micrograph_blob_non_dw."),
-]
-FlipY = Annotated[
-    bool,
-    typer.Option(
-        "--flip-y",
-        help="Mirror picks top to bottom: for images that another program read from TIFF movies.",
-    ),
-]
-Title = Annotated[str, typer.Option("--title", help="Title of the job.")]
-Spool = Annotated[
-    Path | None,
-    typer.Option("--spool", help="Folder of this machine for results that are not saved yet."),
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 @app.command("login-check")
@@ -92,94 +49,55 @@ def login_check(url: Url = None) -> None:
 
 
 def train(
+    place: Place,
+    settings: TrainSettings,
+    again: str,
     *,
-    project: Project,
-    workspace: Workspace = None,
-    micrographs: Micrographs = None,
-    particles: Particles = None,
-    job: Job = None,
-    title: Title = "",
-    blob: Blob = "micrograph_blob",
-    flip_y: FlipY = False,
-    url: Url = None,
-    spool: Spool = None,
-    debug: Debug = False,
-    config: Path | None = None,
-    values: dict[str, Any],
+    micrographs: MicrographOutputs = None,
+    particles: ParticleOutputs = None,
 ) -> None:
     """Train a picking model on picks or particles of a project."""
-    log_to_terminal()
-    settings = _resolve(TrainSettings, config, values)
-    again = _command("train", TrainSettings, values, config, project, url, blob, flip_y, spool)
-    request = _request(
-        "train", project, workspace, job, micrographs, particles, title, blob, flip_y, again
-    )
     from frostpick_jobs.cryosparc import run
 
-    _on_server(url, lambda s: run.train(s, request, settings, spool=spool, debug=debug))
+    asked = place.request("train", again, micrographs, particles)
+    place.on_server(lambda s: run.train(s, asked, settings, spool=place.spool, debug=place.debug))
 
 
 def iterate(
+    place: Place,
+    settings: IterateSettings,
+    again: str,
     *,
-    project: Project,
-    workspace: Workspace = None,
-    micrographs: Micrographs = None,
-    particles: Particles = None,
-    job: Job = None,
-    title: Title = "",
-    blob: Blob = "micrograph_blob",
-    flip_y: FlipY = False,
-    url: Url = None,
-    spool: Spool = None,
-    debug: Debug = False,
-    config: Path | None = None,
-    values: dict[str, Any],
+    micrographs: MicrographOutputs = None,
+    particles: ParticleOutputs = None,
 ) -> None:
     """Train in rounds: pick, verify, learn from the sure picks; --particles may be left out.
 
-    Without --particles a model is needed to start from.
+    Without --particles a model is needed to start from. --pruner also takes a pruning job,
+    such as J30.
     """
-    log_to_terminal()
-    settings = _resolve(IterateSettings, config, values)
-    again = _command("iterate", IterateSettings, values, config, project, url, blob, flip_y, spool)
-    request = _request(
-        "iterate", project, workspace, job, micrographs, particles, title, blob, flip_y, again
-    )
     from frostpick_jobs.cryosparc import run
 
-    _on_server(url, lambda s: run.train(s, request, settings, spool=spool, debug=debug))
+    asked = place.request("iterate", again, micrographs, particles)
+    place.on_server(lambda s: run.train(s, asked, settings, spool=place.spool, debug=place.debug))
 
 
 def pick(
-    *,
-    project: Project,
-    workspace: Workspace = None,
-    micrographs: Micrographs = None,
-    job: Job = None,
-    title: Title = "",
-    blob: Blob = "micrograph_blob",
-    flip_y: FlipY = False,
-    url: Url = None,
-    spool: Spool = None,
-    debug: Debug = False,
-    config: Path | None = None,
-    values: dict[str, Any],
+    place: Place, settings: PickSettings, again: str, *, micrographs: MicrographOutputs = None
 ) -> None:
     """Pick the micrographs of a project; --model also takes a training job, such as J20."""
-    log_to_terminal()
-    settings = _resolve(PickSettings, config, values)
-    again = _command("pick", PickSettings, values, config, project, url, blob, flip_y, spool)
-    request = _request("pick", project, workspace, job, micrographs, (), title, blob, flip_y, again)
     from frostpick_jobs.cryosparc import run
 
-    _on_server(url, lambda s: run.pick(s, request, settings, spool=spool, debug=debug))
+    asked = place.request("pick", again, micrographs)
+    place.on_server(lambda s: run.pick(s, asked, settings, spool=place.spool, debug=place.debug))
 
 
 def fewshot(
+    place: Place,
+    settings: FewshotSettings,
+    again: str,
     *,
-    project: Project,
-    workspace: Workspace = None,
-    micrographs: Micrographs = None,
+    micrographs: MicrographOutputs = None,
     exemplars: Annotated[
         list[str] | None,
         typer.Option(
@@ -187,43 +105,24 @@ def fewshot(
             help="About 15 particles of one micrograph, such as J12.particles of a Manual Picker.",
         ),
     ] = None,
-    job: Job = None,
-    title: Title = "",
-    blob: Blob = "micrograph_blob",
-    flip_y: FlipY = False,
-    url: Url = None,
-    spool: Spool = None,
-    debug: Debug = False,
-    config: Path | None = None,
-    values: dict[str, Any],
 ) -> None:
     """Pick all micrographs from about fifteen particles marked on one of them."""
-    log_to_terminal()
-    settings = _resolve(FewshotSettings, config, values)
-    again = _command("fewshot", FewshotSettings, values, config, project, url, blob, flip_y, spool)
-    request = _request(
-        "fewshot", project, workspace, job, micrographs, exemplars, title, blob, flip_y, again
-    )
     from frostpick_jobs.cryosparc import run
 
-    _on_server(url, lambda s: run.fewshot(s, request, settings, spool=spool, debug=debug))
+    asked = place.request("fewshot", again, micrographs, exemplars)
+    place.on_server(lambda s: run.fewshot(s, asked, settings, spool=place.spool, debug=place.debug))
 
 
 def prune(
+    place: Place,
+    settings: PruneSettings,
+    again: str,
     *,
-    project: Project,
-    workspace: Workspace = None,
     particles: Annotated[
         list[str] | None,
         typer.Option("--particles", help="Particles to prune, such as J12.particles."),
     ] = None,
-    micrographs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--micrographs",
-            help="Cut the boxes from these, such as J10.exposures, for picks without images.",
-        ),
-    ] = None,
+    micrographs: BoxOutputs = None,
     good: Annotated[
         list[str] | None,
         typer.Option("--good", help="Known particles, such as J14.particles_selected."),
@@ -236,34 +135,44 @@ def prune(
             "is not good.",
         ),
     ] = None,
-    job: Job = None,
-    title: Title = "",
-    blob: Blob = "micrograph_blob",
-    flip_y: FlipY = False,
-    url: Url = None,
-    spool: Spool = None,
-    debug: Debug = False,
-    config: Path | None = None,
-    values: dict[str, Any],
 ) -> None:
-    """Split particles into kept and rejected ones; every other slot passes through."""
-    log_to_terminal()
-    settings = _resolve(PruneSettings, config, values)
+    """Split particles into kept and rejected ones; every other slot passes through.
+
+    --pruner also takes an earlier pruning job, such as J30.
+    """
+    from frostpick_jobs.cryosparc import run
+
     rest = [one.strip() for one in bad or ()] == ["rest"]
-    again = _command("prune", PruneSettings, values, config, project, url, blob, flip_y, spool)
     again += " --bad rest" if rest else ""
-    request = _request(
-        "prune", project, workspace, job, micrographs, particles, title, blob, flip_y, again
-    )
-    request = replace(
-        request,
+    asked = replace(
+        place.request("prune", again, micrographs, particles),
         good=tuple(parse_output(one, "--good") for one in good or ()),
         bad=() if rest else tuple(parse_output(one, "--bad") for one in bad or ()),
         bad_is_rest=rest,
     )
+    place.on_server(lambda s: run.prune(s, asked, settings, spool=place.spool, debug=place.debug))
+
+
+def verify(
+    place: Place,
+    settings: VerifySettings,
+    again: str,
+    *,
+    particles: Annotated[
+        list[str] | None,
+        typer.Option("--particles", help="Particles to score, such as J12.particles."),
+    ] = None,
+    micrographs: BoxOutputs = None,
+) -> None:
+    """Score particles by mean and spread over four rotations; no row is dropped.
+
+    Inspect Picks then cuts by the probability (NCC score) and by the spread (power).
+    --pruner also takes a pruning job, such as J30.
+    """
     from frostpick_jobs.cryosparc import run
 
-    _on_server(url, lambda s: run.prune(s, request, settings, spool=spool, debug=debug))
+    asked = place.request("verify", again, micrographs, particles)
+    place.on_server(lambda s: run.verify(s, asked, settings, spool=place.spool, debug=place.debug))
 
 
 @app.command("selftest")
@@ -293,84 +202,9 @@ def selftest(
         write_text(out, answers)
 
 
-app.command("train")(command_with_settings(TrainSettings, train))
-app.command("iterate")(command_with_settings(IterateSettings, iterate))
-app.command("pick")(command_with_settings(PickSettings, pick))
-app.command("fewshot")(command_with_settings(FewshotSettings, fewshot))
-app.command("prune")(command_with_settings(PruneSettings, prune))
-
-
-def _on_server(url: str | None, action: Callable[[Server], int]) -> NoReturn:
-    """Connect, act, and leave with the exit code; 130 when stopped before the job was ready."""
-    from frostpick_jobs.cryosparc.connect import connect
-
-    server = connect(url)
-    try:
-        code = action(server)
-    except JobStopped as stop:
-        print(f"frostpick: {stop}", file=sys.stderr)
-        code = 130
-    finally:
-        server.close()
-    raise typer.Exit(code)
-
-
-def _request(
-    task: Task,
-    project: str,
-    workspace: str | None,
-    job: str | None,
-    micrographs: list[str] | None,
-    particles: list[str] | tuple[()] | None,
-    title: str,
-    blob: str,
-    flip_y: bool,
-    again: str,
-) -> JobRequest:
-    if workspace is None and job is None:
-        raise typer.BadParameter("give --workspace to make a job, or --job to use one")
-    return JobRequest(
-        task=task,
-        project=check_uid(project, "P", "--project"),
-        workspace=None if workspace is None else check_uid(workspace, "W", "--workspace"),
-        job=None if job is None else check_uid(job, "J", "--job"),
-        micrographs=tuple(parse_output(m, "--micrographs") for m in micrographs or ()),
-        particles=tuple(parse_output(p, "--particles") for p in particles or ()),
-        image_slot=blob,
-        title=title,
-        flip_y=flip_y,
-        again=again,
-    )
-
-
-def _command(
-    task: Task,
-    kind: type[Settings],
-    values: dict[str, Any],
-    config: Path | None,
-    project: str,
-    url: str | None,
-    blob: str,
-    flip_y: bool,
-    spool: Path | None,
-) -> str:
-    """Return the command that resumes, but for ``--job``: micrographs are connected by then."""
-    words = ["frostpick", "cryosparc", task, "--project", project]
-    for option in list_options(kind):
-        value = values.get(option.field)
-        if value is None or option.field == "restart":
-            continue
-        if option.type is bool:
-            words.append(option.flag if value else f"--no-{option.flag[2:]}")
-        else:
-            words += [option.flag, str(value)]
-    given = {"--config": config, "--url": url, "--spool": spool}
-    given["--blob"] = None if blob == "micrograph_blob" else blob
-    for flag, one in given.items():
-        words += [] if one is None else [flag, str(one)]
-    return shlex.join([*words, *(["--flip-y"] if flip_y else [])])
-
-
-def _resolve(kind: type[Any], config: Path | None, values: dict[str, Any]) -> Any:
-    layers = [(str(config), read_config(config))] if config else []
-    return resolve(kind, *layers, ("command line", values))
+app.command("train")(server_command("train", TrainSettings, train))
+app.command("iterate")(server_command("iterate", IterateSettings, iterate))
+app.command("pick")(server_command("pick", PickSettings, pick))
+app.command("fewshot")(server_command("fewshot", FewshotSettings, fewshot))
+app.command("prune")(server_command("prune", PruneSettings, prune))
+app.command("verify")(server_command("verify", VerifySettings, verify))

@@ -8,32 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from frostpick.config import PruneSettings, VerifySettings
-from frostpick_jobs.cli.commands import Debug, Out, resolve_settings, told
+from frostpick_jobs.cli.commands import told
+from frostpick_jobs.cli.config_file import resolve_settings
 from frostpick_jobs.cli.console import log_to_terminal
-
-Micrographs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--micrographs",
-        help="Micrographs that the picks lie on: folder, pattern in quotes, file or list; "
-        "may be repeated.",
-    ),
-]
-Picks = Annotated[
-    list[str] | None,
-    typer.Option("--picks", help="Picks of any program: file, folder or pattern; may be repeated."),
-]
-Particles = Annotated[
-    Path | None,
-    typer.Option("--particles", help="Extracted particles: a particles STAR file, or a .mrcs."),
-]
+from frostpick_jobs.cli.parameters import Debug, Out, ParticlesFile, PickedMicrographs, Picks
 
 
 def prune(
     *,
-    micrographs: Micrographs = None,
+    micrographs: PickedMicrographs = None,
     picks: Picks = None,
-    particles: Particles = None,
+    particles: ParticlesFile = None,
     good: Annotated[
         list[str] | None,
         typer.Option("--good", help="Known particles, 20 are a start: picks or particles STAR."),
@@ -68,9 +53,9 @@ def prune(
 
 def verify(
     *,
-    micrographs: Micrographs = None,
+    micrographs: PickedMicrographs = None,
     picks: Picks = None,
-    particles: Particles = None,
+    particles: ParticlesFile = None,
     out: Out,
     debug: Debug = False,
     config: Path | None = None,

@@ -26,7 +26,7 @@ from frostpick_jobs.cryosparc.inputs import (
 from frostpick_jobs.cryosparc.job_view import ACTIVE, JobView, Link, OutputView
 from frostpick_jobs.cryosparc.particle_labels import match_rows, no_particle_sentence
 from frostpick_jobs.cryosparc.references import OutputRef
-from frostpick_jobs.cryosparc.request import LEARNING_TASKS, JobRequest
+from frostpick_jobs.cryosparc.request import LEARNING_TASKS, PRUNING_TASKS, JobRequest
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +47,9 @@ def check_request(server: Server, request: JobRequest) -> None:
     if existing is not None:
         _check_existing(existing)
     micrographs = _sources(existing, "exposure", MICROGRAPHS, request.micrographs)
-    if request.task == "prune":
+    if request.task in PRUNING_TASKS:
         _check_pruning(server, request, existing, bool(micrographs))
-    if request.task == "prune" and not micrographs:
+    if request.task in PRUNING_TASKS and not micrographs:
         return
     if not micrographs:
         where = "" if existing is None else f"{existing.uid} has no micrographs connected; "
@@ -180,7 +180,9 @@ def _check_pruning(
 ) -> None:
     sources = _sources(existing, "particle", PARTICLES, request.particles)
     if not sources:
-        raise InputError("no particles to prune; give them with --particles J12.particles")
+        raise InputError(
+            f"no particles to {request.task}; give them with --particles J12.particles"
+        )
     examples = None if existing is None else existing.inputs.get(GOOD)
     good = bool(request.good or (examples is not None and examples.links))
     if request.bad_is_rest and not good:

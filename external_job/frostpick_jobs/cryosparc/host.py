@@ -44,12 +44,13 @@ from frostpick_jobs.cryosparc.summary import pick_summary, table
 from frostpick_jobs.cryosparc.uids import job_seed
 from frostpick_jobs.cryosparc.upload import upload_file
 from frostpick_jobs.cryosparc.watch import StatusWatch
-from frostpick_jobs.cryosparc.wiring import KEPT, PICKS
+from frostpick_jobs.cryosparc.wiring import PICKS
 from frostpick_jobs.host import Delivery, Host, MicrographOutput, Outcome
 from frostpick_jobs.progress import terminal_reporter
 
 if TYPE_CHECKING:
     from frostpick.models.picking_model import PickingModel
+    from frostpick.models.pruner import Pruner
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ class CryoSPARCHost(Host):
         Local folder for results that are not saved yet; deleted once they are.
     model
         The model to pick with, or to start from; None to take the one the settings name.
+    pruner
+        The pruner of an earlier job; None to take the one the settings name.
     diameter_A
         For labels: the test for mirrored picks, and what counts as one particle.
     keep_spool
@@ -86,13 +89,14 @@ class CryoSPARCHost(Host):
         spool: Path,
         *,
         model: PickingModel | None = None,
+        pruner: Pruner | None = None,
         diameter_A: float | None = None,
         keep_spool: bool = False,
         poll_seconds: float = 5.0,
         event_seconds: float = 2.0,
     ) -> None:
         self.job, self.request, self.spool = job, request, spool
-        self._model, self._diameter_A = model, diameter_A
+        self._model, self._pruner, self._diameter_A = model, pruner, diameter_A
         self._keep_spool = keep_spool
         self._watch = StatusWatch(job.server, job.project, job.uid, poll_seconds)
         self._event_seconds = event_seconds
@@ -143,6 +147,10 @@ class CryoSPARCHost(Host):
     def model(self) -> PickingModel | None:
         """Return the model the host was given."""
         return self._model
+
+    def pruner(self) -> Pruner | None:
+        """Return the pruner the host was given."""
+        return self._pruner
 
     def deliver_one(self, output: MicrographOutput) -> None:
         """Do nothing: outputs of CryoSPARC hold all micrographs at once."""
@@ -260,9 +268,7 @@ class CryoSPARCHost(Host):
             png for name, png, _ in delivery.figures if name.startswith(MICROGRAPH_PREFIX)
         ]
         chosen = (on_micrograph or pictures)[0]
-        output = PICKS if delivery.model is None else None
-        if delivery.decisions is not None:
-            output = KEPT
+        output = self._pictured(delivery)
         try:
             self.job.server.call(
                 "set the pictures",
@@ -270,6 +276,10 @@ class CryoSPARCHost(Host):
             )
         except ServerError as error:
             log.warning("no tile image: %s", error)
+
+    def _pictured(self, delivery: Delivery) -> str | None:
+        """Return the output that shows a picture, None for the job's tile alone."""
+        return PICKS if delivery.model is None else None
 
     @cached_property
     def _parts(self) -> list[Any]:

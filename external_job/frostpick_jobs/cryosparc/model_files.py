@@ -1,8 +1,9 @@
-"""A model in the folder of the job that trained it: ``J20/model/model.safetensors``."""
+"""Models in the folder of the job that made them: ``J20/model/model.safetensors``, ``pruner/``."""
 
 from __future__ import annotations
 
 import logging
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,11 @@ from frostpick_jobs.cryosparc.upload import Check, save_dataset, upload_file
 
 if TYPE_CHECKING:
     from frostpick.models.picking_model import PickingModel
+    from frostpick.models.pruner import Pruner
 
 log = logging.getLogger(__name__)
 
-FOLDER = "model"
+FOLDER, PRUNER = "model", "pruner"
 TYPE = "frostpick"
 
 
@@ -39,12 +41,51 @@ def fetch_model(server: Server, project: str, job: JobRef, into: Path) -> Pickin
     ModelError
         The job has no model, or a damaged one.
     """
-    from frostpick.models.picking_model import CARD, WEIGHTS, PickingModel
+    from frostpick.models.picking_model import PickingModel
+
+    wanted = (
+        "--model takes a job of 'frostpick cryosparc train' that has completed, a model file, its "
+        "folder or a shipped name"
+    )
+    place = _fetch(server, project, job, FOLDER, into, wanted)
+    model = PickingModel.load(into)
+    log.info("model of %s-%s, digest %s", place, job.job, model.digest[:12])
+    return model
+
+
+def fetch_pruner(server: Server, project: str, job: JobRef, into: Path) -> Pruner:
+    """Return the pruner of a pruning job, fitted to its labels, of this project or another.
+
+    Parameters
+    ----------
+    into
+        Local folder for the two files.
+
+    Raises
+    ------
+    ModelError
+        The job has no pruner, or a damaged one.
+    """
+    from frostpick.models.pruner import Pruner
+
+    wanted = (
+        "--pruner takes a job of 'frostpick cryosparc prune' that has completed, a pruner's file, "
+        "its folder or a shipped name"
+    )
+    place = _fetch(server, project, job, PRUNER, into, wanted)
+    pruner = Pruner.load(into)
+    log.info("pruner of %s-%s, digest %s", place, job.job, pruner.digest[:12])
+    return pruner
+
+
+def _fetch(server: Server, project: str, job: JobRef, folder: str, into: Path, wanted: str) -> str:
+    """Download the two files of a model, and return the project they are of."""
+    from frostpick.models.picking_model import CARD, WEIGHTS
 
     client, place = server.client, job.project or project
     into.mkdir(parents=True, exist_ok=True)
     for name in (WEIGHTS, CARD):
-        path = f"{job.job}/{FOLDER}/{name}"
+        path = f"{job.job}/{folder}/{name}"
         try:
             server.call(
                 f"read {path}",
@@ -53,14 +94,8 @@ def fetch_model(server: Server, project: str, job: JobRef, into: Path) -> Pickin
         except ServerError as error:
             if error.code not in (404, 422, None):
                 raise
-            raise ModelError(
-                f"{place}-{job.job} has no {FOLDER}/{name}; --model takes a job of "
-                "'frostpick cryosparc train' that has completed, a model file, its folder "
-                "or a shipped name"
-            ) from None
-    model = PickingModel.load(into)
-    log.info("model of %s-%s, digest %s", place, job.job, model.digest[:12])
-    return model
+            raise ModelError(f"{place}-{job.job} has no {folder}/{name}; {wanted}") from None
+    return place
 
 
 def upload_model(
@@ -79,6 +114,15 @@ def upload_model(
     for name in (CARD, WEIGHTS):
         upload_file(job, f"{FOLDER}/{name}", (folder / name).read_bytes(), check)
     announce_model(job, check)
+
+
+def upload_pruner(job: ExternalJob, pruner: Pruner, check: Check | None = None) -> None:
+    """Write a pruner's two files into the job's folder, whole, and say how to use them."""
+    with tempfile.TemporaryDirectory(prefix="frostpick-") as folder:
+        pruner.save(Path(folder))
+        for file in sorted(Path(folder).iterdir()):
+            upload_file(job, f"{PRUNER}/{file.name}", file.read_bytes(), check)
+    log.info("the pruner is in %s/%s: give  --pruner %s", job.uid, PRUNER, job.uid)
 
 
 def announce_model(job: ExternalJob, check: Check | None = None) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from frostpick.types import Micrograph
+from frostpick.types import Decisions, Micrograph
 from frostpick_jobs.cryosparc.host import CryoSPARCHost
 from frostpick_jobs.cryosparc.inputs import (
     BAD,
@@ -20,6 +20,7 @@ from frostpick_jobs.cryosparc.inputs import (
     load_parts,
     pruned_slots,
 )
+from frostpick_jobs.cryosparc.model_files import upload_pruner
 from frostpick_jobs.cryosparc.outputs import save_record
 from frostpick_jobs.cryosparc.prune_rows import ParticleInput
 from frostpick_jobs.cryosparc.sources import ProjectFiles, find_project_files
@@ -31,7 +32,7 @@ from frostpick_jobs.host import Candidates, Delivery, Judged
 
 log = logging.getLogger(__name__)
 
-SCORES, PRUNER = "scores.csv", "pruner"
+SCORES = "scores.csv"
 
 
 class CryoSPARCPruneHost(CryoSPARCHost):
@@ -66,19 +67,24 @@ class CryoSPARCPruneHost(CryoSPARCHost):
         check, slot = self.reporter.check, self._slot
         self._particles.save(self.job, KEPT, slot, decisions.keep, check)
         self._particles.save(self.job, REJECTED, slot, ~decisions.keep, check)
+        if delivery.pruner is not None:
+            upload_pruner(self.job, delivery.pruner, check)
+        log.info("%s", table([(name, str(n)) for name, n in decisions.counts().items()]))
+        self._finish(delivery, decisions)
+
+    def _finish(self, delivery: Delivery, decisions: Decisions) -> None:
+        """Upload the scores of all rows and the record, show pictures, complete the job."""
         uids = [str(uid) for uid in self._particles.uid.tolist()]
         with tempfile.TemporaryDirectory(prefix="frostpick-") as folder:
             scores = Path(folder) / SCORES
             write_decision_table(scores, decisions, uids, named="uid")
-            upload_file(self.job, SCORES, scores.read_bytes(), check)
-            if delivery.pruner is not None:
-                delivery.pruner.save(Path(folder) / PRUNER)
-                for file in sorted((Path(folder) / PRUNER).iterdir()):
-                    upload_file(self.job, f"{PRUNER}/{file.name}", file.read_bytes(), check)
+            upload_file(self.job, SCORES, scores.read_bytes(), self.reporter.check)
         save_record(self.job, delivery.record)
         self._show_pictures(delivery)
-        log.info("%s", table([(name, str(n)) for name, n in decisions.counts().items()]))
         self._complete()
+
+    def _pictured(self, delivery: Delivery) -> str | None:
+        return KEPT
 
     def _candidates(self, particles: ParticleInput, rows: Any = None) -> Candidates:
         return particles.candidates(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,6 +124,23 @@ class ParticleInput:
         for field in kept.fields(exclude_uid=True):
             if field in out.fields():
                 out[field] = kept[field]
+        save_dataset(job, output, out, check)
+
+    def save_scores(
+        self, job: ExternalJob, output: str, columns: Mapping[str, Any], check: Check
+    ) -> None:
+        """Save every row with columns ``(n,)`` of one slot; the server adds the others by uid."""
+        from cryosparc.dataset import Dataset
+
+        controller = job.controller
+        rows = Dataset({"uid": self.uid})
+        out = job.server.call(
+            f"fields of {job}.{output}", lambda: controller.alloc_output(output, rows)
+        )
+        for field, values in columns.items():
+            if field not in out.fields():
+                out.add_fields([field], [values.dtype.str])
+            out[field] = values
         save_dataset(job, output, out, check)
 
 

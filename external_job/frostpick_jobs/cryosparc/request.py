@@ -8,11 +8,13 @@ from typing import Literal
 from frostpick_jobs.cryosparc.exposures import ORIGINAL
 from frostpick_jobs.cryosparc.references import JobRef, OutputRef
 
-Task = Literal["train", "iterate", "pick", "fewshot", "prune"]
+Task = Literal["train", "iterate", "pick", "fewshot", "prune", "verify"]
 #: Tasks that give a model.
 TRAINING_TASKS = ("train", "iterate")
 #: Tasks that learn from particles.
 LEARNING_TASKS = (*TRAINING_TASKS, "fewshot")
+#: Tasks that look at the rows of a particle input.
+PRUNING_TASKS = ("prune", "verify")
 
 
 @dataclass(frozen=True)

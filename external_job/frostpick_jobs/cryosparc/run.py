@@ -17,12 +17,13 @@ from frostpick.config import (
     PruneSettings,
     Settings,
     TrainSettings,
+    VerifySettings,
 )
 from frostpick.errors import ConfigError
 from frostpick_jobs.cryosparc.checks import check_request
 from frostpick_jobs.cryosparc.connect import Server
 from frostpick_jobs.cryosparc.host import CryoSPARCHost
-from frostpick_jobs.cryosparc.model_files import fetch_model
+from frostpick_jobs.cryosparc.model_files import fetch_model, fetch_pruner
 from frostpick_jobs.cryosparc.references import parse_job
 from frostpick_jobs.cryosparc.request import JobRequest
 from frostpick_jobs.cryosparc.spool import spool_folder
@@ -32,6 +33,7 @@ from frostpick_jobs.stop_signals import StopSignals
 
 if TYPE_CHECKING:
     from frostpick.models.picking_model import PickingModel
+    from frostpick.models.pruner import Pruner
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +42,12 @@ _BEPLER = (
     "T. Bepler et al., *Positive-unlabeled convolutional neural networks for particle picking in "
     "cryo-electron micrographs*, Nat. Methods 16, 1153 (2019)"
 )
+_LI = "H. Li et al., J. Comput. Biol. 29, 1117 (2022)"
 CITATIONS = {
     "fewshot": "C. Xu, X. Zhan and M. Xu, *cryoMAE* (2024), where `method` is cryomae; " + _BEPLER,
     "iterate": "Y. Zhu et al., BMC Bioinformatics 18, 348 (2017); " + _BEPLER,
-    "prune": "H. Li et al., J. Comput. Biol. 29, 1117 (2022)",
+    "prune": _LI,
+    "verify": "Y. Zhu et al., BMC Bioinformatics 18, 348 (2017); " + _LI,
 }
 
 
@@ -83,7 +87,10 @@ def train(
     if settings.diameter is None and (start is None or start.card.diameter_A is None):
         raise ConfigError("training needs the particle's longest dimension: give --diameter")
     diameter = settings.diameter or (start.card.diameter_A if start else None)
-    host = _host(server, request, settings, start, diameter, spool, tempo)
+    pruner = None
+    if isinstance(settings, IterateSettings):
+        pruner = _pruner_of_job(server, request, settings.pruner)
+    host = _host(server, request, settings, start, diameter, spool, tempo, pruner=pruner)
     run = run_iterate if isinstance(settings, IterateSettings) else run_train
     return run_job(host, lambda: run(host, settings), debug=debug)
 
@@ -161,17 +168,64 @@ def prune(
     FrostpickError
         Before the job was there: nothing was created, unless the sentence names a job.
     """
-    from frostpick.models.pruner import load_pruner
-    from frostpick.pruning.plan import plan_pruning
     from frostpick_jobs.cryosparc.prune_host import CryoSPARCPruneHost
     from frostpick_jobs.tasks.prune import run_prune
 
-    check_request(server, request)
-    plan_pruning(load_pruner(settings.pruner), settings)
-    host = _host(
-        server, request, settings, None, settings.diameter, spool, tempo, CryoSPARCPruneHost
-    )
+    host = _pruning_host(server, request, settings, spool, tempo, CryoSPARCPruneHost)
     return run_job(host, lambda: run_prune(host, settings), debug=debug)
+
+
+def verify(
+    server: Server,
+    request: JobRequest,
+    settings: VerifySettings,
+    *,
+    spool: Path | None = None,
+    debug: bool = False,
+    tempo: Tempo = Tempo(),
+) -> int:
+    """Score particles in an External job; return the exit code.
+
+    Raises
+    ------
+    FrostpickError
+        Before the job was there: nothing was created, unless the sentence names a job.
+    """
+    from frostpick_jobs.cryosparc.verify_host import CryoSPARCVerifyHost
+    from frostpick_jobs.tasks.prune import run_verify
+
+    host = _pruning_host(server, request, settings, spool, tempo, CryoSPARCVerifyHost)
+    return run_job(host, lambda: run_verify(host, settings), debug=debug)
+
+
+def _pruning_host(
+    server: Server,
+    request: JobRequest,
+    settings: VerifySettings,
+    spool: Path | None,
+    tempo: Tempo,
+    kind: type[CryoSPARCHost],
+) -> CryoSPARCHost:
+    """Check all that can be wrong, then make the job of a task that looks at particles."""
+    from frostpick.models.pruner import load_pruner
+    from frostpick.pruning.plan import plan_pruning
+
+    check_request(server, request)
+    pruner = _pruner_of_job(server, request, settings.pruner)
+    asked = PruneSettings(**settings.model_dump())
+    plan_pruning(pruner or load_pruner(settings.pruner), asked)
+    return _host(
+        server, request, settings, None, settings.diameter, spool, tempo, kind, pruner=pruner
+    )
+
+
+def _pruner_of_job(server: Server, request: JobRequest, text: str) -> Pruner | None:
+    """Return the pruner of the job that ``text`` names; None where it names none."""
+    source = parse_job(text)
+    if source is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="frostpick-pruner-") as folder:
+        return fetch_pruner(server, request.project, source, Path(folder))
 
 
 def _with_model(
@@ -195,11 +249,13 @@ def _host(
     spool: Path | None,
     tempo: Tempo,
     kind: type[CryoSPARCHost] = CryoSPARCHost,
+    *,
+    pruner: Pruner | None = None,
 ) -> CryoSPARCHost:
     described = replace(
         request,
         title=request.title or f"frostpick {request.task}",
-        description=describe(request, settings.model_dump(mode="json"), model),
+        description=describe(request, settings.model_dump(mode="json"), model, pruner),
     )
     with StopSignals() as signals:
         check: Callable[[], None] = signals.raise_if_received
@@ -209,18 +265,26 @@ def _host(
         described,
         spool_folder(server.url, job.project, job.uid, spool),
         model=model,
+        pruner=pruner,
         diameter_A=diameter_A,
         poll_seconds=tempo.poll,
         event_seconds=tempo.events,
     )
 
 
-def describe(request: JobRequest, settings: Mapping[str, Any], model: PickingModel | None) -> str:
+def describe(
+    request: JobRequest,
+    settings: Mapping[str, Any],
+    model: PickingModel | None,
+    pruner: Pruner | None = None,
+) -> str:
     """Return the markdown of a job's description: parameters and citation."""
     rows = [("image", request.image_slot), ("flip y", str(request.flip_y))]
     rows += [(name, str(value)) for name, value in settings.items() if value is not None]
     if model is not None:
         rows.append(("model digest", model.digest[:16]))
+    if pruner is not None:
+        rows.append(("pruner digest", pruner.digest[:16]))
     lines = [
         f"**frostpick {__version__} {request.task}**",
         "",

@@ -24,7 +24,12 @@ from frostpick_jobs.cryosparc.inputs import (
 from frostpick_jobs.cryosparc.job import ExternalJob
 from frostpick_jobs.cryosparc.model_files import has_model_output
 from frostpick_jobs.cryosparc.references import OutputRef
-from frostpick_jobs.cryosparc.request import LEARNING_TASKS, TRAINING_TASKS, JobRequest
+from frostpick_jobs.cryosparc.request import (
+    LEARNING_TASKS,
+    PRUNING_TASKS,
+    TRAINING_TASKS,
+    JobRequest,
+)
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +37,8 @@ PICKS = "particles"
 ALL_PICKS = "particles_all"
 #: Outputs of a pruning job.
 KEPT, REJECTED = "particles_kept", "particles_rejected"
+#: Output of a verifying job.
+VERIFIED = "particles_verified"
 
 Slots = list[dict[str, Any]]
 Check = Callable[[], None]
@@ -97,7 +104,7 @@ def _given_up(job: ExternalJob, text: str) -> str:
 
 
 def _wire(job: ExternalJob, request: JobRequest, check: Check) -> None:
-    if request.task == "prune":
+    if request.task in PRUNING_TASKS:
         _wire_pruning(job, request, check)
         return
     exposures = _input(job, "exposure", MICROGRAPHS, _exposure_slots(request), "Micrographs")
@@ -126,7 +133,7 @@ def _wire(job: ExternalJob, request: JobRequest, check: Check) -> None:
 
 
 def _wire_pruning(job: ExternalJob, request: JobRequest, check: Check) -> None:
-    """Particles in, the same rows out in two parts; all their other slots pass through."""
+    """Particles in, the same rows out; all slots but those that are written pass through."""
     if request.micrographs or find_input(job.look(), "exposure", MICROGRAPHS) is not None:
         exposures = _input(job, "exposure", MICROGRAPHS, _exposure_slots(request), "Micrographs")
         _connect(job, exposures, request.micrographs, check)
@@ -135,7 +142,7 @@ def _wire_pruning(job: ExternalJob, request: JobRequest, check: Check) -> None:
         own = "blob"
     others = [slot for slot in ("location", "alignments2D") if slot != own]
     slots = [shim.slot(own, own), *map(_optional, others)]
-    particles = _input(job, "particle", PARTICLES, slots, "Particles to prune")
+    particles = _input(job, "particle", PARTICLES, slots, f"Particles to {request.task}")
     _connect(job, particles, request.particles, check)
     for name, sources, title in (
         (GOOD, request.good, "Known particles"),
@@ -145,8 +152,12 @@ def _wire_pruning(job: ExternalJob, request: JobRequest, check: Check) -> None:
             _input(job, "particle", name, slots, title)
             _connect(job, name, sources, check)
     check()
-    _output(job, "particle", KEPT, [shim.slot(own, own)], particles, "Particles kept")
-    _output(job, "particle", REJECTED, [shim.slot(own, own)], particles, "Particles rejected")
+    if request.task == "verify":
+        scores = [shim.slot("pick_stats", "pick_stats")]
+        _output(job, "particle", VERIFIED, scores, particles, "Particles with scores")
+    else:
+        _output(job, "particle", KEPT, [shim.slot(own, own)], particles, "Particles kept")
+        _output(job, "particle", REJECTED, [shim.slot(own, own)], particles, "Particles rejected")
     errors = job.look().errors
     if errors:
         raise ServerError(f"{job} cannot start, these inputs are not met: {', '.join(errors)}")

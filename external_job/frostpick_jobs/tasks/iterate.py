@@ -78,7 +78,7 @@ def run_iterate(
             start=start,
             spool=spool,
             reporter=host.reporter,
-            verifier=_second_opinion(settings, start),
+            verifier=_second_opinion(host, settings, start),
         )
     plots = round_figures(result.table)
     plots.append(training_curves(result.curve, chosen_step=result.summary.get("chosen_step")))
@@ -90,10 +90,12 @@ def run_iterate(
     return TrainSummary(result.model, result.curve, result.summary)
 
 
-def _second_opinion(settings: TrainSettings, start: PickingModel | None) -> Verifier | None:
+def _second_opinion(
+    host: Host, settings: TrainSettings, start: PickingModel | None
+) -> Verifier | None:
     if not isinstance(settings, IterateSettings) or settings.pruner == "none":
         return None
-    pruner = load_pruner(settings.pruner)
+    pruner = host.pruner() or load_pruner(settings.pruner)
     diameter = settings.diameter or (start.card.diameter_A if start else None)
     diameter = diameter or pruner.card.diameter_A
     if diameter is None:

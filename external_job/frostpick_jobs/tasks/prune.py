@@ -75,7 +75,7 @@ def run_prune(host: Host, settings: PruneSettings) -> PruneSummary:
         shutil.rmtree(spool)
     with record.stage("reading the inputs"):
         candidates = _candidates(host)
-        start = load_pruner(settings.pruner)
+        start = host.pruner() or load_pruner(settings.pruner)
         plan = plan_pruning(start, settings, rotations=4 if settings.four_rotations else 1)
         plan = settle_prune_contrast(groups_of(candidates), plan, host.reporter)
     with record.stage("fitting"):
@@ -106,7 +106,7 @@ def run_verify(host: Host, settings: VerifySettings) -> PruneSummary:
     claim(host.spool, "verify")
     with record.stage("reading the inputs"):
         candidates = _candidates(host)
-        pruner = load_pruner(settings.pruner)
+        pruner = host.pruner() or load_pruner(settings.pruner)
         same = PruneSettings(**settings.model_dump())
         plan = plan_pruning(pruner, same, rotations=4)
         plan = settle_prune_contrast(groups_of(candidates), plan, host.reporter)

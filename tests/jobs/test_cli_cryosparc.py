@@ -1,0 +1,100 @@
+"""The commands on a CryoSPARC server: what is asked for, and the command that resumes it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer.testing
+
+from frostpick.config import FewshotSettings, PickSettings, PruneSettings, VerifySettings
+from frostpick_jobs.cli.main import app
+from frostpick_jobs.cryosparc import connect, run
+from frostpick_jobs.cryosparc.references import OutputRef
+
+PARTICLES, MICROGRAPHS = OutputRef("J12", "particles"), OutputRef("J10", "exposures")
+AT = ["--project", "P1", "--workspace", "W2"]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return what reaches the job's own code, in place of a server."""
+    caught: dict[str, Any] = {}
+
+    def server(url: str | None) -> Any:
+        return SimpleNamespace(url=url, close=lambda: caught.update(closed=True))
+
+    def catch(name: str) -> Any:
+        def action(server: Any, request: Any, settings: Any, **others: Any) -> int:
+            caught.update(name=name, url=server.url, request=request, settings=settings, **others)
+            return 0
+
+        return action
+
+    monkeypatch.setattr(connect, "connect", server)
+    monkeypatch.setattr("frostpick_jobs.cli.server_command.log_to_terminal", lambda: None)
+    for name in ("train", "pick", "fewshot", "prune", "verify"):
+        monkeypatch.setattr(run, name, catch(name))
+    return caught
+
+
+def call(*words: str) -> typer.testing.Result:
+    return typer.testing.CliRunner().invoke(app, ["cryosparc", *words])
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "kind", "again"),
+    [
+        (
+            ["verify", *AT, "--particles", "J12.particles", "--pruner", "J30", "--flip-y"],
+            "verify",
+            VerifySettings,
+            "frostpick cryosparc verify --project P1 --pruner J30 --flip-y",
+        ),
+        (
+            ["prune", *AT, "--particles", "J12.particles", "--good", "J14.a", "--bad", "rest"],
+            "prune",
+            PruneSettings,
+            "frostpick cryosparc prune --project P1 --bad rest",
+        ),
+        (
+            ["prune", *AT, "--particles", "J12.particles", "--mostly-good", "--restart"],
+            "prune",
+            PruneSettings,
+            "frostpick cryosparc prune --project P1 --mostly-good",
+        ),
+        (
+            ["fewshot", *AT, "--exemplars", "J12.particles", "--url", "http://h:1", "--seed", "3"],
+            "fewshot",
+            FewshotSettings,
+            "frostpick cryosparc fewshot --project P1 --seed 3 --url http://h:1",
+        ),
+        (
+            ["pick", *AT, "--threshold", "p=0.6", "--blob", "micrograph_blob_non_dw"],
+            "pick",
+            PickSettings,
+            "frostpick cryosparc pick --project P1 --threshold p=0.6 --blob micrograph_blob_non_dw",
+        ),
+    ],
+)
+def test_a_request_and_the_command_that_resumes(
+    asked: dict[str, Any], words: list[str], name: str, kind: type, again: str
+) -> None:
+    done = call(*words, "--micrographs", "J10.exposures", "--debug")
+    assert done.exit_code == 0, done.output
+    request = asked["request"]
+    assert asked["name"] == request.task == name and type(asked["settings"]) is kind
+    assert asked["debug"] and asked["closed"]
+    assert request.resume_command("J40") == f"{again} --job J40"
+    assert (request.project, request.workspace, request.job) == ("P1", "W2", None)
+    assert request.micrographs == (MICROGRAPHS,)
+    assert request.particles == (() if name == "pick" else (PARTICLES,))
+    assert request.bad_is_rest == ("rest" in words)
+    assert request.good == ((OutputRef("J14", "a"),) if "--good" in words else ())
+
+
+def test_neither_workspace_nor_job(asked: dict[str, Any]) -> None:
+    done = call("verify", "--project", "P1", "--particles", "J12.particles")
+    assert done.exit_code == 2 and "give --workspace to make a job" in done.output
+    assert not asked
