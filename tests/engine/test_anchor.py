@@ -3,52 +3,127 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 
 from frostpick.config import TrainSettings, resolve
 from frostpick.errors import ConfigError
-from frostpick.models.dense import DenseNetwork
+from frostpick.inference.peaks import Peaks
+from frostpick.models.picking_model import PickingModel
+from frostpick.models.shipped import load_model
+from frostpick.sampling import Sampling
 from frostpick.training.anchor import Anchor
+from frostpick.training.examples import TrainingImage
+from frostpick.training.tiles import TileGeometry, TilePlan
 
 
-class Constant(DenseNetwork):
-    """Scores every output alike."""
-
-    stride, receptive_field = 1, 1
-
-    def __init__(self, logit: float) -> None:
-        super().__init__()
-        self.logit = torch.nn.Parameter(torch.tensor(logit))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * 0 + self.logit
+def a_micrograph() -> TrainingImage:
+    """Noise with one dark, particle-like disc."""
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[:129, :129]
+    pixels = rng.normal(0.0, 1.0, (129, 129)) - 2.0 * (np.hypot(y - 60, x - 70) < 14)
+    nothing = np.zeros((0, 2))
+    grid = Sampling.identity((129, 129), 1.0)
+    return TrainingImage("m", pixels.astype(np.float32), grid, nothing, nothing)
 
 
-def test_weights_and_targets_by_hand() -> None:
-    start = Constant(0.5)
-    anchor = Anchor(start, labels=60, sharpness=2.0, given=20, device=torch.device("cpu"))
-    tiles = torch.zeros(1, 1, 2, 2)
-    logits = torch.tensor([[[0.0, 2.0], [-1.0, 9.0]]])
-    at = torch.tensor([[[True, True], [True, False]]])
-    p = 1 / (1 + math.exp(-1.0))  # sigmoid(2 * 0.5)
+Found = Callable[..., Anchor]
+
+
+@pytest.fixture
+def an_anchor(monkeypatch: pytest.MonkeyPatch) -> Found:
+    """An anchor of slope 1 and offset -.5 whose start finds what the test says."""
+
+    def make(
+        places: list[tuple[float, float]],
+        logits: list[float],
+        *,
+        given: int,
+        share: float | None = None,
+    ) -> Anchor:
+        y, x = np.array(places).T
+        found = Peaks(y, x, np.array(logits))
+        monkeypatch.setattr("frostpick.training.anchor.peaks_in", lambda *_, **__: found)
+        start = load_model("blob")
+        calibration = start.card.calibration.model_copy(update={"share": share})
+        card = start.card.model_copy(update={"calibration": calibration})
+        return Anchor(
+            PickingModel(card, start.network),
+            [a_micrograph()],
+            TileGeometry(outputs=5, stride=4, field=31, label_radius=5.0, guard=8.0),
+            labels=60,
+            slope=1.0,
+            offset=-0.5,
+            given=given,
+            device=torch.device("cpu"),
+        )
+
+    return make
+
+
+def test_weights_and_targets_by_hand(an_anchor: Found) -> None:
+    anchor = an_anchor([(20.0, 30.0), (60.0, 90.0)], [0.0, 2.0], given=20)
+    plans = [TilePlan(0, (20, 30), np.eye(2), by_label=False)]
+    # outputs at 12, 16, 20, 24, 28 times 22 .. 38; the disc of radius 5 holds a plus of five
+    # with the pick's worth, 1 / (1 + e^.5); the other pick is far away
+    worth = 1 / (1 + math.exp(0.5))
+    target = np.zeros((5, 5))
+    target[1:4, 2] = target[2, 1:4] = worth
+    assert anchor.targets(plans)[0] == pytest.approx(target)
+    logits = torch.zeros(1, 5, 5)
+    logits[0, 2, 2] = 1.0
+    at = torch.zeros(1, 5, 5, dtype=torch.bool)
+    at[0, 2, 2:4] = at[0, 0, 0] = True  # of worth, worth and 0
+    p = 0.7310585786300049
     each = [
-        -p * math.log(s) - (1 - p) * math.log(1 - s)
-        for s in (0.5, 0.8807970779778823, 0.2689414213699951)
+        -worth * math.log(p) - (1 - worth) * math.log(1 - p),
+        math.log(2.0),
+        math.log(2.0),
     ]
     expected = 0.25 * 3.0 + 0.75 * sum(each) / 3
-    assert float(anchor.loss(torch.tensor(3.0), tiles, logits, at)) == pytest.approx(expected)
-    with torch.no_grad():
-        start.logit.fill_(100.0)  # what the training does to its own network does not move it
-    assert float(anchor.loss(torch.tensor(3.0), tiles, logits, at)) == pytest.approx(expected)
+    assert float(anchor.loss(torch.tensor(3.0), logits, at, plans)) == pytest.approx(expected)
 
 
-def test_without_unlabelled_outputs_the_labels_decide() -> None:
-    anchor = Anchor(Constant(0.0), labels=60, sharpness=2.0, given=20, device=torch.device("cpu"))
-    none = torch.zeros(1, 2, 2, dtype=torch.bool)
-    loss = anchor.loss(torch.tensor(3.0), torch.zeros(1, 1, 2, 2), torch.zeros(1, 2, 2), none)
-    assert float(loss) == 3.0
+def test_turned_tiles_have_turned_targets(an_anchor: Found) -> None:
+    anchor = an_anchor([(26.0, 30.0)], [4.0], given=0)
+    quarter = np.array([[0.0, -1.0], [1.0, 0.0]])  # tile (0, 1) lies at image (-1, 0)
+    target = anchor.targets([TilePlan(0, (20, 30), quarter, by_label=False)])[0]
+    # the pick is 6 rows below the centre: 6 columns to the left of the tile's
+    assert target[2].argmax() in (0, 1) and target[2, 0] > 0.9
+    assert not target[2, 2:].any() and not target[0].any() and not target[4].any()
+
+
+def test_a_micrograph_that_seems_empty_has_soft_labels_of_nothing(an_anchor: Found) -> None:
+    doubtful = an_anchor([(20.0, 30.0), (60.0, 90.0)], [0.2, 0.2], given=0, share=0.6)
+    assert doubtful.picks(0)[1].max() < 0.02
+    sure = an_anchor([(20.0, 30.0), (60.0, 90.0)], [4.0, 0.2], given=0, share=0.6)
+    assert sure.picks(0)[1].max() > 0.9
+
+
+def test_without_unlabelled_outputs_the_labels_decide(an_anchor: Found) -> None:
+    anchor = an_anchor([(20.0, 30.0)], [0.0], given=20)
+    none = torch.zeros(1, 5, 5, dtype=torch.bool)
+    plans = [TilePlan(0, (20, 30), np.eye(2), by_label=False)]
+    assert float(anchor.loss(torch.tensor(3.0), torch.zeros(1, 5, 5), none, plans)) == 3.0
+
+
+def test_the_start_is_asked_as_a_picking_job_would() -> None:
+    start = load_model("general")
+    image = a_micrograph()
+    geometry = TileGeometry.of(start.network, 9, 6.0, 16.0)
+    device = torch.device("cpu")
+    anchor = Anchor(
+        start, [image], geometry, labels=60, slope=1.0, offset=0.0, given=0, device=device
+    )
+    yx, worth = anchor.picks(0)
+    logits = start.network(torch.from_numpy(np.pad(image.pixels, 39, mode="reflect"))[None, None])
+    best = np.array(divmod(int(logits[0, 0].argmax()), logits.shape[-1])) * 4.0
+    nearest = np.hypot(*(yx - best).T).argmin()
+    assert np.hypot(*(yx[nearest] - best)) < 8.0
+    assert worth[nearest] == worth.max()
 
 
 def test_a_named_network_starts_from_nothing() -> None:

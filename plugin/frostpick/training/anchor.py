@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from frostpick.models.dense import DenseNetwork
+from frostpick.inference.emptiness import emptiness
+from frostpick.inference.ready import choose_precision, make_ready
+from frostpick.inference.selector import Selector
+from frostpick.models.picking_model import PickingModel
+from frostpick.training.examples import Points, TrainingImage
+from frostpick.training.measure import peaks_in
+from frostpick.training.tiles import TileGeometry, TilePlan, on_discs
+from frostpick.types import sigmoid
+
+#: Lowest logit of a pick of the start; lower ones say no more than that there is none.
+FLOOR = -8.0
 
 
 class Anchor:
-    """The start model's opinion of unlabelled places, as soft targets.
+    """The start model's picks as soft labels of unlabelled places.
 
     A loss on n labels has the weight ``n / (n + labels)``, and the cross-entropy with the
-    start's probabilities, taken over unlabelled outputs, has the rest (the distillation of
-    Hinton et al. 2015 with a temperature below 1). With 15 labels the start decides, with a
-    thousand the labels do.
+    start's picks, taken over unlabelled outputs, has the rest. The target of an output is
+    the probability of the best pick whose disc it is on, and 0 elsewhere: what a pick is
+    worth is known better after the suppression of its neighbours than for each output by
+    itself. With 15 labels the start decides, with a thousand the labels do; without any,
+    the network learns from its start alone what these micrographs look like
+    (self-training with soft pseudo-labels, Lee 2013).
 
     Parameters
     ----------
     start
-        Network before the training; copied.
+        Model before the training; copied.
+    images
+        What is trained on, in the order of the plans.
+    geometry
+        Of the tiles.
     labels
         Number of labels that weigh as much as the start.
-    sharpness
-        Factor of the start's logits: above 1 its opinions become decisions.
+    slope, offset
+        From the start's logit to the log-odds of a pick on these micrographs.
     given
         Number of labels of this training.
     device
@@ -34,20 +53,29 @@ class Anchor:
 
     def __init__(
         self,
-        start: DenseNetwork,
+        start: PickingModel,
+        images: Sequence[TrainingImage],
+        geometry: TileGeometry,
         *,
         labels: float,
-        sharpness: float,
+        slope: float,
+        offset: float,
         given: int,
         device: torch.device,
     ) -> None:
         self.label_weight = given / (given + labels)
-        self.sharpness = sharpness
-        frozen = copy.deepcopy(start).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.start: DenseNetwork = frozen.eval().requires_grad_(False)
+        self.images, self.geometry = images, geometry
+        self.slope, self.offset = slope, offset
+        self.device = device
+        self.start = make_ready(start, device, choose_precision(start.network, [device]))
+        self._known: dict[int, tuple[Points, NDArray[np.float64]]] = {}
 
     def loss(
-        self, label_loss: torch.Tensor, tiles: torch.Tensor, logits: torch.Tensor, at: torch.Tensor
+        self,
+        label_loss: torch.Tensor,
+        logits: torch.Tensor,
+        at: torch.Tensor,
+        plans: Sequence[TilePlan],
     ) -> torch.Tensor:
         """Return the weighted sum of the labels' loss and the start's.
 
@@ -55,14 +83,48 @@ class Anchor:
         ----------
         label_loss
             Scalar.
-        tiles
-            ``(b, 1, side, side)`` float32, what the network saw.
         logits, at
             ``(b, n, n)`` float32 logits, and bool: the outputs without a label.
+        plans
+            Of the ``b`` tiles.
         """
         if not bool(at.any()):
             return label_loss
-        with torch.no_grad():
-            target = torch.sigmoid(self.sharpness * self.start(tiles)[:, 0].float())
+        target = torch.from_numpy(self.targets(plans)).to(logits.device)
         distance = binary_cross_entropy_with_logits(logits[at], target[at])
         return self.label_weight * label_loss + (1.0 - self.label_weight) * distance
+
+    def targets(self, plans: Sequence[TilePlan]) -> NDArray[np.float32]:
+        """Return ``(b, n, n)`` probabilities that an output is on a particle's disc."""
+        g = self.geometry
+        offsets = g.offsets()
+        out = np.zeros((len(plans), g.outputs, g.outputs), np.float32)
+        for k, plan in enumerate(plans):
+            yx, probability = self.picks(plan.image)
+            places = np.asarray(plan.centre) + offsets @ plan.turn.T
+            low, high = places.min((0, 1)) - g.label_radius, places.max((0, 1)) + g.label_radius
+            for j in np.flatnonzero(((yx >= low) & (yx <= high)).all(-1)):
+                hit = on_discs(places, yx[j : j + 1], g.label_radius)
+                out[k][hit] = np.maximum(out[k][hit], probability[j])
+        return out
+
+    def picks(self, image: int) -> tuple[Points, NDArray[np.float64]]:
+        """Return the start's picks on an image, ``(n, 2)`` working pixels, and what each is worth.
+
+        Looked for once for each image, when a tile first lies on it.
+        """
+        if image not in self._known:
+            card = self.start.card
+            peaks = peaks_in(
+                self.start.network,
+                self.images[image],
+                px_per_diameter=card.px_per_diameter,
+                min_distance=card.min_distance,
+                floor=FLOOR,
+                device=self.device,
+                selector=Selector.of(card),
+            )
+            score = self.slope * peaks.logit + self.offset
+            worth = sigmoid(score + emptiness(score, card.calibration.share))
+            self._known[image] = np.stack([peaks.y_px, peaks.x_px], axis=1), worth
+        return self._known[image]

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from frostpick.inference.peaks import Peaks
 from frostpick.inference.selector import Selector
 from frostpick.models.dense import DenseNetwork
 from frostpick.preprocess import WorkingImage
@@ -61,22 +62,44 @@ def find_in(
     selector
         How picks are found; greedy discs when None.
     """
+    peaks = peaks_in(
+        network,
+        image,
+        px_per_diameter=px_per_diameter,
+        min_distance=min_distance,
+        floor=floor,
+        device=device,
+        selector=selector,
+    )
+    yx = np.stack([peaks.y_px, peaks.x_px], axis=1)
+    inside = region.contains(yx)
+    labels = image.particles_yx[region.contains(image.particles_yx)]
+    return match(yx[inside], peaks.logit[inside], labels, MATCH * px_per_diameter)
+
+
+def peaks_in(
+    network: DenseNetwork,
+    image: TrainingImage,
+    *,
+    px_per_diameter: float,
+    min_distance: float,
+    floor: float,
+    device: torch.device,
+    selector: Selector | None = None,
+) -> Peaks:
+    """Pick a whole training image, in working pixels; parameters as in `find_in`."""
     selector = selector or Selector(px_per_diameter=px_per_diameter)
     pixels = torch.from_numpy(np.array(image.pixels)).to(device)
-    grid = Sampling.identity(image.pixels.shape, 1.0)  # picks in working pixels
+    grid = Sampling.identity(image.pixels.shape, 1.0)
     scores = selector.map(network, WorkingImage(pixels, grid))
     most = 16 + int(5 * 1.15 * image.pixels.size / px_per_diameter**2)
-    peaks = selector.peaks(
+    return selector.peaks(
         scores,
         diameter_px=px_per_diameter,
         min_distance_px=min_distance * px_per_diameter,
         floor_logit=floor,
         max_peaks=most,
     )
-    yx = np.stack([peaks.y_px, peaks.x_px], axis=1)
-    inside = region.contains(yx)
-    labels = image.particles_yx[region.contains(image.particles_yx)]
-    return match(yx[inside], peaks.logit[inside], labels, MATCH * px_per_diameter)
 
 
 def match(yx: Points, logit: Floats, labels: Points, reach: float) -> Found:

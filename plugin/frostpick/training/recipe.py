@@ -32,7 +32,7 @@ class Recipe:
         held out.
     rate, tuning_rate
         Highest learning rate from nothing and from a model.
-    anchor_labels, anchor_sharpness
+    anchor_labels, anchor_slope, anchor_offset
         Of `frostpick.training.anchor.Anchor`, when training from a model.
     tiles, outputs
         Tiles a step, and output locations along a side of a tile.
@@ -59,7 +59,8 @@ class Recipe:
     rate: float = 3e-3
     tuning_rate: float = 2e-3
     anchor_labels: float = 60.0
-    anchor_sharpness: float = 2.0
+    anchor_slope: float = 1.9
+    anchor_offset: float = -0.5
     warm_up: float = 0.25
     weight_decay: float = 0.01
     average: float = 0.98

@@ -161,9 +161,12 @@ def make_trainer(
     anchor = None
     if start is not None:
         anchor = Anchor(
-            start.network,
+            start,
+            images,
+            geometry,
             labels=recipe.anchor_labels,
-            sharpness=recipe.anchor_sharpness,
+            slope=recipe.anchor_slope,
+            offset=recipe.anchor_offset,
             given=labels,
             device=device,
         )

@@ -50,7 +50,7 @@ class Trainer(AveragedTraining):
         loss = self._loss(logits, targets)
         if self.anchor is not None:
             at = torch.from_numpy(targets.unlabelled & ~targets.positive).to(self.device)
-            loss = self.anchor.loss(loss, tiles, logits, at)
+            loss = self.anchor.loss(loss, logits, at, plans)
         return self.descend(loss)
 
     def _tiles(self, crops: NDArray[np.float32], turns: NDArray[np.float64]) -> torch.Tensor:
