@@ -79,6 +79,26 @@ def test_every_mode_and_byte_order(put, mode, order, stamp):
     assert header.shape == (2, 3) and header.pixel_size_A == 1.5
 
 
+def test_every_float16_is_read_as_numpy_reads_it(put):
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    finite = every[np.isfinite(every)]  # subnormals and both zeros among them
+    raw = bytearray(mrc_bytes([0.0] * len(finite), nx=1024, ny=62, mode=12))
+    raw[1024:] = finite.tobytes()
+    read = read_image(put(bytes(raw)), "m").data.ravel()
+    np.testing.assert_array_equal(read.view(np.uint32), finite.astype(np.float32).view(np.uint32))
+
+
+@pytest.mark.parametrize("mode", [2, 12])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("row", [0, 31, 32, 99])
+def test_a_value_that_is_not_finite_is_found_in_every_part(put, mode, value, row):
+    pixels = np.arange(300.0).reshape(100, 3)
+    pixels[row, 1] = value
+    path = put(mrc_bytes(pixels.ravel(), nx=3, ny=100, mode=mode))
+    with pytest.raises(MicrographError, match="1 of 300 pixels are NaN or infinite"):
+        read_image(path, "m")
+
+
 def test_a_wrong_machine_stamp_is_seen_through(put):
     raw = bytearray(mrc_bytes([1, 2, 3, 4, 5, 6], order=">"))
     raw[212:214] = b"\x44\x44"

@@ -10,6 +10,7 @@ do not move.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol
@@ -98,13 +99,14 @@ def normalise(
     ValueError
         The image is constant or holds a value that is not a finite number.
     """
-    if not bool(torch.isfinite(image).all()):
+    low, high = (float(extreme) for extreme in torch.aminmax(image))
+    if not math.isfinite(high - low):  # both pass NaN on
         raise ValueError("it holds values that are not finite numbers")
     mask = ice_mask(image, px_per_diameter, constants)
-    ice = image if bool(mask.all()) else image[mask]
+    ice = image if mask is None else image[mask]
     centre = lower_median(ice)
     deviation = MAD * lower_median((ice - centre).abs_())
-    least = 1e-6 * max(1e-30, float(image.abs().max()))
+    least = 1e-6 * max(1e-30, abs(low), abs(high))
     if not float(deviation) > least:
         deviation = image.std()
     if not float(deviation) > least:
@@ -115,11 +117,11 @@ def normalise(
 
 def ice_mask(
     image: torch.Tensor, px_per_diameter: float, constants: Mapping[str, float]
-) -> torch.Tensor:
-    """Return where an image ``(h, w)`` shows ice: bool ``(h, w)``, all True when it has one mode.
+) -> torch.Tensor | None:
+    """Return where an image ``(h, w)`` shows ice: bool ``(h, w)``; None for all of it.
 
-    Ice is the brighter of two modes; a brighter mode that covers less than the
-    ``minority`` is not one, so a strip of vacuum is not taken for ice.
+    Ice is the brighter of two modes, or everywhere; a brighter mode that covers less than
+    the ``minority`` is not one, so a strip of vacuum is not taken for ice.
     """
     side = max(1, min(round(constants["block"] * px_per_diameter), *image.shape))
     stride = max(1, side // 4)
@@ -127,7 +129,7 @@ def ice_mask(
     means = image.unfold(0, side, stride).mean(-1).unfold(1, side, stride).mean(-1)
     modes = fit_two_modes(means)
     if not are_two(modes, constants):
-        return torch.ones_like(image, dtype=torch.bool)
+        return None
     dark = (means <= modes.boundary).to(torch.float32)[None, None]
     # A local mean that reaches over the edge of the carbon passes for ice: cut half a block.
     wider = max_pool2d(dark, 5, 1, 2)

@@ -25,7 +25,7 @@ FACTORS = (0.4, 40.0)
 #: Length of the gap that closes the period, in working pixels.
 GAP = 16
 #: Rows transformed at a time: keeps the work in the cache and the memory low.
-CHUNK = 256
+CHUNK = 128
 #: Largest relative difference between the step asked for and the one achieved.
 STEP_TOLERANCE = 0.01
 
@@ -105,15 +105,17 @@ def rescale(
     level = float(image[:: max(1, ny // 64), :: max(1, nx // 64)].mean(dtype=np.float64))
     kept = min(columns.long, columns.short) // 2
     spectrum = torch.empty((rows.long, kept + 1), dtype=torch.complex64, device=device)
+    period = torch.empty((CHUNK, columns.long), device=device)
+    gap = _Gap.of(columns, device)
     for start in range(0, ny, CHUNK):
         part = torch.from_numpy(
             np.require(image[start : start + CHUNK], np.float32, ["C", "W"])
         ).to(device)
-        period = torch.empty((len(part), columns.long), device=device)
+        period = period[: len(part)]
         torch.clamp(part, lo, hi, out=period[:, :nx]).sub_(level)
-        _close_period(period.T, nx)
+        gap.close(period, axis=1)
         spectrum[start : start + len(part)] = torch.fft.rfft(period, dim=1)[:, : kept + 1]
-    _close_period(spectrum, ny)
+    _Gap.of(rows, device).close(spectrum, axis=0)
     resampled = _inverse(spectrum, rows, columns)[: rows.samples, : columns.samples]
     step = (rows.step, columns.step)
     shape = (rows.samples, columns.samples)
@@ -157,16 +159,27 @@ def _inverse(spectrum: torch.Tensor, rows: Period, columns: Period) -> torch.Ten
     return image
 
 
-def _close_period(period: torch.Tensor, n: int) -> None:
-    """Fill ``period[n:]`` (along axis 0) with the mirrored end fading into the mirrored start."""
-    gap = len(period) - n
-    if gap == 0:
-        return
-    j = torch.arange(gap, device=period.device)
-    end = period[(n - 2 - j).clamp(0, n - 1)]
-    start = period[(gap - j).clamp(0, n - 1)]
-    fade = (0.5 - 0.5 * torch.cos(math.pi * (j + 1) / (gap + 1))).to(torch.float32)[:, None]
-    period[n:] = end + fade * (start - end)
+@dataclass(frozen=True)
+class _Gap:
+    """What fills a period from ``n`` on: the mirrored end fading into the mirrored start."""
+
+    n: int
+    end: torch.Tensor
+    start: torch.Tensor
+    fade: torch.Tensor
+
+    @classmethod
+    def of(cls, period: Period, device: torch.device | str) -> _Gap:
+        n, gap = period.n, period.long - period.n
+        j = torch.arange(gap, device=device)
+        fade = (0.5 - 0.5 * torch.cos(math.pi * (j + 1) / (gap + 1))).to(torch.float32)
+        return cls(n, (n - 2 - j).clamp(0, n - 1), (gap - j).clamp(0, n - 1), fade)
+
+    def close(self, values: torch.Tensor, axis: int) -> None:
+        """Fill the gap along one of the two axes of ``values``."""
+        end, start = (values.index_select(axis, at) for at in (self.end, self.start))
+        fade = self.fade if axis == 1 else self.fade[:, None]
+        values.narrow(axis, self.n, len(self.fade)).copy_(end + fade * (start - end))
 
 
 def _is_smooth(number: int) -> bool:
