@@ -12,6 +12,8 @@ MICROGRAPHS = {"in_mic": "JoinStar/job003/join_mics.star"}
 MANUAL = "ManualPick/job090/"
 KEEP = {"diameter": 120, "keep_at": "0", "border": 0, "contrast": "dark", "device": "cpu"}
 
+SCORE = {name: value for name, value in KEEP.items() if name not in ("keep_at", "border")}
+
 
 @pytest.fixture(scope="module")
 def project(imported, tmp_path_factory):
@@ -93,3 +95,52 @@ def test_pruned_particles_go_through_select_and_class2d(project):
     assert done.returncode == 0, done.stdout + done.stderr
     data = (project.folder / "Class2D/run_it001_data.star").read_text()
     assert data.count("@Extract") == sum(kept)
+
+
+def test_verified_coordinates_are_extracted(project):
+    inputs = MICROGRAPHS | {"in_coords": f"{MANUAL}coords_suffix_manualpick.star"}
+    job = project.external("verify", inputs=inputs, pruner="tiny", **SCORE)
+    assert project.run(job) == "finished", project.output(job)
+    assert project.markers(job) == ["SUCCESS"]
+    assert project.nodes(job) == {"coords_suffix_autopick.star": 2, "logfile.pdf": 13}
+    right = []
+    for name, truth in project.truth.items():
+        picks = project.picks(job, name)
+        text = (project.folder / MANUAL / f"{name.rpartition('.')[0]}_manualpick.star").read_text()
+        lines = [line.split() for line in text.splitlines() if line[:1].isdigit()]
+        given = np.array(lines, dtype=np.float64)
+        assert (picks[:, :2] == given).all() and len(picks) == len(truth.x) + 8
+        right += ((picks[:, 2] > 0) == [is_true(project, name, x, y) for x, y in given]).tolist()
+    assert np.mean(right) >= 0.9
+    # RELION itself leaves out boxes that an edge of the micrograph cuts
+    boxes = list(project.boxes(project.extract(job, size=32)))
+    assert 0.8 * len(right) < len(boxes) <= len(right)
+
+
+def test_verified_particles_are_selected_by_their_score_and_their_spread(project):
+    extract = project.extract(MANUAL, "coords_suffix_manualpick.star", size=96)
+    particles = f"{extract}particles.star"
+    job = project.external("verify", inputs={"in_part": particles}, pruner="tiny", **SCORE)
+    assert project.run(job) == "finished", project.output(job)
+    assert project.nodes(job) == {"particles.star": 3, "logfile.pdf": 13}
+    table = list(csv.DictReader((project.folder / job / "scores.csv").read_text().splitlines()))
+    assert len(table) == len(list(project.boxes(extract)))
+    median = float(np.median([float(row["spread"]) for row in table]))
+    for label, column, above, below in (
+        ("rlnAutopickFigureOfMerit", "score", 0.0, 9999),
+        ("rlnParticleSelectZScore", "spread", 0.0, median),
+    ):
+        select = project.add(
+            "Select",
+            fn_data=f"{job}particles.star",
+            do_select_values="Yes",
+            select_label=label,
+            select_minval=above,
+            select_maxval=f"{below:.6f}",
+        )
+        assert project.run(select) == "finished", project.output(select)
+        text = (project.folder / select / "particles.star").read_text()
+        near = [row for row in table if abs(float(row[column]) - below) < 1e-3]
+        wanted = {r["image"] for r in table if above <= float(r[column]) <= below}
+        found = {word for word in text.split() if "@Extract" in word}
+        assert found ^ wanted <= {row["image"] for row in near} and 0 < len(found) < len(table)
