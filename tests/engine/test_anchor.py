@@ -12,6 +12,7 @@ import torch
 from frostpick.config import TrainSettings, resolve
 from frostpick.errors import ConfigError
 from frostpick.inference.peaks import Peaks
+from frostpick.models.card import CalibrationSpec
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import load_model
 from frostpick.sampling import Sampling
@@ -35,7 +36,7 @@ Found = Callable[..., Anchor]
 
 @pytest.fixture
 def an_anchor(monkeypatch: pytest.MonkeyPatch) -> Found:
-    """An anchor of slope 1 and offset -.5 whose start finds what the test says."""
+    """An anchor of sharpness 2, slope .5 and offset -.25 whose start finds what the test says."""
 
     def make(
         places: list[tuple[float, float]],
@@ -48,15 +49,14 @@ def an_anchor(monkeypatch: pytest.MonkeyPatch) -> Found:
         found = Peaks(y, x, np.array(logits))
         monkeypatch.setattr("frostpick.training.anchor.peaks_in", lambda *_, **__: found)
         start = load_model("blob")
-        calibration = start.card.calibration.model_copy(update={"share": share})
+        calibration = CalibrationSpec(slope=0.5, offset=-0.25, share=share)
         card = start.card.model_copy(update={"calibration": calibration})
         return Anchor(
             PickingModel(card, start.network),
             [a_micrograph()],
             TileGeometry(outputs=5, stride=4, field=31, label_radius=5.0, guard=8.0),
             labels=60,
-            slope=1.0,
-            offset=-0.5,
+            sharpness=2.0,
             given=given,
             device=torch.device("cpu"),
         )
@@ -68,7 +68,7 @@ def test_weights_and_targets_by_hand(an_anchor: Found) -> None:
     anchor = an_anchor([(20.0, 30.0), (60.0, 90.0)], [0.0, 2.0], given=20)
     plans = [TilePlan(0, (20, 30), np.eye(2), by_label=False)]
     # outputs at 12, 16, 20, 24, 28 times 22 .. 38; the disc of radius 5 holds a plus of five
-    # with the pick's worth, 1 / (1 + e^.5); the other pick is far away
+    # with the pick's worth, 1 / (1 + e^(2 * .25)); the other pick is far away
     worth = 1 / (1 + math.exp(0.5))
     target = np.zeros((5, 5))
     target[1:4, 2] = target[2, 1:4] = worth
@@ -99,7 +99,7 @@ def test_turned_tiles_have_turned_targets(an_anchor: Found) -> None:
 def test_a_micrograph_that_seems_empty_has_soft_labels_of_nothing(an_anchor: Found) -> None:
     doubtful = an_anchor([(20.0, 30.0), (60.0, 90.0)], [0.2, 0.2], given=0, share=0.6)
     assert doubtful.picks(0)[1].max() < 0.02
-    sure = an_anchor([(20.0, 30.0), (60.0, 90.0)], [4.0, 0.2], given=0, share=0.6)
+    sure = an_anchor([(20.0, 30.0), (60.0, 90.0)], [9.0, 0.2], given=0, share=0.6)
     assert sure.picks(0)[1].max() > 0.9
 
 
@@ -115,9 +115,7 @@ def test_the_start_is_asked_as_a_picking_job_would() -> None:
     image = a_micrograph()
     geometry = TileGeometry.of(start.network, 9, 6.0, 16.0)
     device = torch.device("cpu")
-    anchor = Anchor(
-        start, [image], geometry, labels=60, slope=1.0, offset=0.0, given=0, device=device
-    )
+    anchor = Anchor(start, [image], geometry, labels=60, sharpness=1.0, given=0, device=device)
     yx, worth = anchor.picks(0)
     logits = start.network(torch.from_numpy(np.pad(image.pixels, 39, mode="reflect"))[None, None])
     best = np.array(divmod(int(logits[0, 0].argmax()), logits.shape[-1])) * 4.0

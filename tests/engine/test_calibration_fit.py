@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -49,3 +51,22 @@ def test_nothing_to_fit_is_the_prior() -> None:
     found = fit_calibration(np.zeros(0), np.zeros(0), 0.1)
     assert found.slope == pytest.approx(SLOPE, abs=1e-3)
     assert found.offset == pytest.approx(0.0, abs=1e-3)
+
+
+def test_share_of_particles_among_what_is_kept() -> None:
+    # 30 sure particles, 70 doubtful ones of probability .1 and 400 below the floor: 37 of 100
+    logit = np.r_[np.full(30, 9.0), np.full(70, -math.log(9.0)), np.full(400, -9.0)]
+    rng = np.random.default_rng(0)
+    labelled = rng.random(500) < sigmoid(logit)
+    found = fit_calibration(logit, labelled, 1.0, slope=1.0, offset_spread=1e-3)
+    assert found.share == pytest.approx(0.37, abs=0.02)
+    # where nearly all are particles it is told as one half
+    assert fit_calibration(np.full(50, 9.0), np.ones(50), 1.0).share == 0.5
+
+
+def test_soft_labels_count_by_their_probability() -> None:
+    # the probabilities of the true line (one in a hundred looks like nothing) give the line back
+    logit = np.linspace(-4, 4, 4000)
+    found = fit_calibration(logit, 0.01 + 0.99 * sigmoid(1.7 * logit - 0.8), 1.0)
+    assert found.slope == pytest.approx(1.7, abs=0.05)
+    assert found.offset == pytest.approx(-0.8, abs=0.15)

@@ -19,7 +19,8 @@ from frostpick.inference.pick import pick_image
 from frostpick.inference.plan import plan_picking
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.reporter import SilentReporter
-from frostpick.training import course, gather
+from frostpick.training import course, gather, setup
+from frostpick.training.anchor import Anchor
 from frostpick.training.recipe import Recipe
 from frostpick.training.train import TrainingResult, train_picker
 from frostpick.types import Labels, LocalFile, Micrograph
@@ -248,6 +249,73 @@ def test_expected_below_the_labels(
 def test_no_diameter(data: tuple[list[Micrograph], dict[str, Labels]], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--diameter"):
         train(data, tmp_path, diameter=None)
+
+
+def test_every_pass_is_taught_by_the_one_before(
+    data: tuple[list[Micrograph], dict[str, Labels]],
+    trained: TrainingResult,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taught: list[str] = []
+
+    class Watched(Anchor):
+        def __init__(self, start: PickingModel, *others: object, **more: object) -> None:
+            taught.append(start.digest)
+            super().__init__(start, *others, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(setup, "Anchor", Watched)
+    recipe = replace(SHORT, passes=1)
+    once = train(data, tmp_path / "once", start=trained.model, recipe=recipe)
+    recipe = replace(SHORT, passes=2)
+    twice = train(data, tmp_path / "twice", start=trained.model, recipe=recipe)
+    assert taught == [trained.model.digest, trained.model.digest, once.model.digest]
+    assert [row["step"] for row in twice.curve] == [5, 10, 15, 20]
+    assert [row["chosen"] for row in twice.curve][:2] == [0, 0]
+    assert twice.summary["passes"] == 2 and twice.summary["steps"] == 20
+    assert twice.summary["chosen_step"] in (15, 20)
+    assert twice.model.card.parent == trained.model.digest
+
+
+@pytest.mark.parametrize("stop", [3, 12])
+def test_a_training_stopped_in_any_pass_gives_the_same_model(
+    data: tuple[list[Micrograph], dict[str, Labels]],
+    trained: TrainingResult,
+    tmp_path: Path,
+    stop: int,
+) -> None:
+    recipe = replace(SHORT, passes=2)
+    whole = train(data, tmp_path / "whole", start=trained.model, recipe=recipe)
+    with pytest.raises(JobStopped):
+        train(data, tmp_path / "part", StopAt(stop), start=trained.model, recipe=recipe)
+    again = train(data, tmp_path / "part", start=trained.model, recipe=recipe)
+    assert again.model.digest == whole.model.digest and again.curve == whole.curve
+    with pytest.raises(ConfigError, match="--restart"):
+        train(data, tmp_path / "part", start=trained.model, recipe=recipe, seed=1)
+    restarted = train(data, tmp_path / "part", start=trained.model, recipe=recipe, restart=True)
+    assert restarted.model.digest == whole.model.digest
+
+
+def test_without_labels_a_model_learns_from_its_own_picks(
+    data: tuple[list[Micrograph], dict[str, Labels]], trained: TrainingResult, tmp_path: Path
+) -> None:
+    adapted = train((data[0], {}), tmp_path, start=trained.model, recipe=replace(SHORT, passes=2))
+    assert adapted.summary["labels"] == 0 and adapted.summary["background_micrographs"] == 6
+    assert adapted.model.digest != trained.model.digest
+    assert adapted.model.card.calibration.fitted_on == "picks of the start"
+    assert adapted.summary["expected_per_micrograph"] == pytest.approx(18, rel=0.35)
+    pixels, xy = image(200)
+    plan = plan_picking(adapted.model, PickSettings(device="cpu", threads=1))
+    picks = {"m": pick_image(adapted.model, pixels, PIXEL_A, plan, "m").picks}
+    truth = {"m": Labels.from_xy("m", xy[:, 0], xy[:, 1])}
+    assert evaluate(picks, truth, DIAMETER_PX, {"m": SIDE}).ap > 0.8
+
+
+def test_contrast_cannot_be_found_without_labels(
+    data: tuple[list[Micrograph], dict[str, Labels]], trained: TrainingResult, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="say dark or light"):
+        train((data[0], {}), tmp_path, start=trained.model, contrast="auto")
 
 
 def test_fine_tuning_keeps_network_and_scale(

@@ -31,6 +31,9 @@ OFFSET_SPREAD = 3.0
 #: strays with few labels and with many (seen on the training micrographs of three simulated
 #: sets: slopes 1.2 to 1.7, offsets -.6 to .3 with 15 labels).
 TUNED_SLOPE, TUNED_FEW_SPREAD, TUNED_SPREAD = 1.45, 0.4, 1.0
+#: Largest fraction of particles among candidates that a card tells: where nearly all were
+#: particles, the scores know little of what other candidates look like.
+MOST_SHARE = 0.5
 #: Fraction of particles that look like nothing (on carbon, or labelled by mistake): without
 #: it the worst few labels alone would set the slope.
 LAPSE = 0.01
@@ -50,7 +53,8 @@ def fit_calibration(
     Parameters
     ----------
     logit, labelled
-        ``(n,)`` logits of all picks of some micrographs, and whether each is labelled.
+        ``(n,)`` logits of all picks of some micrographs, and whether each is labelled, or
+        how probably (0 to 1).
     label_rate
         Fraction of all particles among these picks that is labelled, c.
     fitted_on
@@ -59,13 +63,13 @@ def fit_calibration(
         Slope before any data, and deviation of the offset about 0.
     """
     s = np.asarray(logit, np.float64)
-    m = np.asarray(labelled, np.bool_)
+    m = np.asarray(labelled, np.float64)
     c = float(np.clip(label_rate, 1e-4, 0.99))
 
     def cost(x: Floats) -> float:
         probability = sigmoid(math.exp(float(x[0])) * s + float(x[1]))
         p = np.clip(c * (LAPSE + (1.0 - LAPSE) * probability), 1e-12, 1.0 - 1e-9)
-        likelihood = float(np.log(p[m]).sum() + np.log1p(-p[~m]).sum())
+        likelihood = float((m * np.log(p) + (1.0 - m) * np.log1p(-p)).sum())
         slope_term = (float(x[0]) - math.log(slope)) / SLOPE_SPREAD
         return -likelihood + 0.5 * slope_term**2 + 0.5 * (float(x[1]) / offset_spread) ** 2
 
@@ -77,7 +81,7 @@ def fit_calibration(
 
 
 def _share(score: Floats) -> float | None:
-    """Return the mean probability of what a job would keep."""
+    """Return the mean probability of what a job would keep, at most `MOST_SHARE`."""
     kept = sigmoid(score)
     kept = kept[kept >= FLOOR_PROBABILITY]
-    return float(np.clip(kept.mean(), 0.01, 0.99)) if len(kept) else None
+    return float(np.clip(kept.mean(), 0.01, MOST_SHARE)) if len(kept) else None

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from frostpick.inference.calibration import calibrated, floor_logit
 from frostpick.inference.emptiness import emptiness
 from frostpick.inference.ready import choose_precision, make_ready
 from frostpick.inference.selector import Selector
@@ -17,9 +18,6 @@ from frostpick.training.examples import Points, TrainingImage
 from frostpick.training.measure import peaks_in
 from frostpick.training.tiles import TileGeometry, TilePlan, on_discs
 from frostpick.types import sigmoid
-
-#: Lowest logit of a pick of the start; lower ones say no more than that there is none.
-FLOOR = -8.0
 
 
 class Anchor:
@@ -43,8 +41,8 @@ class Anchor:
         Of the tiles.
     labels
         Number of labels that weigh as much as the start.
-    slope, offset
-        From the start's logit to the log-odds of a pick on these micrographs.
+    sharpness
+        Factor of the start's scores: above 1 its opinions become decisions.
     given
         Number of labels of this training.
     device
@@ -58,15 +56,13 @@ class Anchor:
         geometry: TileGeometry,
         *,
         labels: float,
-        slope: float,
-        offset: float,
+        sharpness: float,
         given: int,
         device: torch.device,
     ) -> None:
         self.label_weight = given / (given + labels)
         self.images, self.geometry = images, geometry
-        self.slope, self.offset = slope, offset
-        self.device = device
+        self.sharpness, self.device = sharpness, device
         self.start = make_ready(start, device, choose_precision(start.network, [device]))
         self._known: dict[int, tuple[Points, NDArray[np.float64]]] = {}
 
@@ -120,11 +116,12 @@ class Anchor:
                 self.images[image],
                 px_per_diameter=card.px_per_diameter,
                 min_distance=card.min_distance,
-                floor=FLOOR,
+                floor=floor_logit(card.calibration),
                 device=self.device,
                 selector=Selector.of(card),
             )
-            score = self.slope * peaks.logit + self.offset
-            worth = sigmoid(score + emptiness(score, card.calibration.share))
+            score = calibrated(peaks.logit, card.calibration)
+            score += emptiness(score, card.calibration.share)
+            worth = sigmoid(self.sharpness * score)
             self._known[image] = np.stack([peaks.y_px, peaks.x_px], axis=1), worth
         return self._known[image]

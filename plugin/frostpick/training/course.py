@@ -11,14 +11,24 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.spatial import cKDTree
 
 from frostpick.errors import DeviceError, JobStopped
 from frostpick.inference.selector import Selector
 from frostpick.models.dense import DenseNetwork
 from frostpick.runtime.reporter import Reporter
+from frostpick.training.anchor import Anchor
 from frostpick.training.checkpoint import as_saved, load_checkpoint, save_checkpoint
 from frostpick.training.examples import Region, TrainingImage
-from frostpick.training.measure import Found, average_precision, find_in, joined
+from frostpick.training.measure import (
+    MATCH,
+    Floats,
+    Found,
+    average_precision,
+    find_in,
+    joined,
+    peaks_in,
+)
 from frostpick.training.prior import class_prior, count_particles, mean_area, packing_limit
 from frostpick.training.recipe import Recipe
 from frostpick.training.trainer import Trainer
@@ -168,13 +178,42 @@ class Course:
         ]
         return joined(found)
 
+    def find_soft(
+        self,
+        network: DenseNetwork,
+        parts: Sequence[tuple[TrainingImage, Region]],
+        selector: Selector,
+        anchor: Anchor,
+    ) -> tuple[Floats, Floats]:
+        """Pick whole images; return the logits, and the worth of the anchor's pick on each or 0."""
+        logits, worths = [], []
+        for image, _ in parts:
+            index = next(k for k, one in enumerate(self.images) if one is image)
+            peaks = peaks_in(
+                network,
+                image,
+                px_per_diameter=self.recipe.px_per_diameter,
+                min_distance=self.recipe.min_distance,
+                floor=FLOOR,
+                device=self.trainer.device,
+                selector=selector,
+            )
+            yx, worth = anchor.picks(index)
+            at = np.stack([peaks.y_px, peaks.x_px], axis=1)
+            reach = MATCH * self.recipe.px_per_diameter
+            # no pick in reach: the distance is infinite, and the index one too many
+            nearest = cKDTree(yx).query(at, distance_upper_bound=reach)[1]
+            logits.append(peaks.logit)
+            worths.append(np.append(worth, 0.0)[nearest])
+        return np.concatenate(logits), np.concatenate(worths)
+
     def held_out_parts(self) -> list[tuple[TrainingImage, Region]]:
         """Return what is held out."""
         return [(i, i.held_out) for i in self.images if i.held_out is not None]
 
     def labelled_parts(self) -> list[tuple[TrainingImage, Region]]:
-        """Return labelled images, at most ``COUNTED`` of them, whole."""
-        labelled = [image for image in self.images if len(image.particles_yx)]
+        """Return labelled images, all where none is, at most ``COUNTED`` of them, whole."""
+        labelled = [image for image in self.images if len(image.particles_yx)] or list(self.images)
         step = max(1.0, len(labelled) / COUNTED)
         chosen = [labelled[int(k * step)] for k in range(min(COUNTED, len(labelled)))]
         return [(image, image.whole) for image in chosen]

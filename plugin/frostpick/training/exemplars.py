@@ -35,13 +35,13 @@ MIDDLE = WINDOW // 2
 Place = tuple[int, float, float]
 
 
-def check_exemplars(images: Sequence[TrainingImage]) -> list[TrainingImage]:
+def check_exemplars(images: Sequence[TrainingImage], fewest: int = FEWEST) -> list[TrainingImage]:
     """Return the images with marks of the same particle merged.
 
     Raises
     ------
     LabelError
-        Fewer than three exemplars are left.
+        Fewer than ``fewest`` exemplars are left.
     """
     checked = [replace(i, particles_yx=_merged(i.particles_yx)) for i in images]
     before, count = (sum(len(i.particles_yx) for i in part) for part in (images, checked))
@@ -51,9 +51,9 @@ def check_exemplars(images: Sequence[TrainingImage]) -> list[TrainingImage]:
             "the diameter if they are different particles",
             before - count,
         )
-    if count < FEWEST:
+    if count < fewest:
         raise LabelError(
-            f"few-shot picking needs at least {FEWEST} exemplars inside the micrographs, found "
+            f"few-shot picking needs at least {fewest} exemplars inside the micrographs, found "
             f"{count}; mark about 15 particles on one micrograph"
         )
     if count < ENOUGH:

@@ -120,7 +120,7 @@ def train_fewshot(
     reading = _reading(settings, exemplars, spool)
     chosen = choose_micrographs(micrographs, exemplars, everything=False, seed=settings.seed)
     gathered = gather(chosen, exemplars, reading, reporter, device)
-    images = check_exemplars(gathered.images)
+    images = check_exemplars(gathered.images, recipe.fewest)
     area = mean_area(images)
     expected = settings.expected_per_micrograph or first_guess(images, PX_PER_DIAMETER)
     prior = window_prior(expected, area, PX_PER_DIAMETER)
@@ -130,7 +130,7 @@ def train_fewshot(
     course.run(reporter)
     scorer = exemplar_network(trainer)
     told = calibrate(scorer, trainer, settings.expected_per_micrograph)
-    view = view_of(scorer, trainer, told)
+    view = view_of(trainer, told)
     counts = {
         "exemplars": len(trainer.exemplars),
         "exemplar_micrographs": sum(len(image.particles_yx) > 0 for image in images),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,16 +12,20 @@ from numpy.typing import NDArray
 
 from frostpick.inference.calibration import calibrated
 from frostpick.inference.calibration_fit import fit_calibration
+from frostpick.inference.dense import ScoreMap, score_map
+from frostpick.inference.peaks import find_peaks
 from frostpick.inference.ready import ReadyNetwork
 from frostpick.inference.threshold import choose_threshold
 from frostpick.models.card import CalibrationSpec
 from frostpick.models.exemplar import ExemplarNetwork, cosine_logit, matched
 from frostpick.models.mae.geometry import PITCH, PX_PER_DIAMETER
+from frostpick.preprocess import WorkingImage
 from frostpick.runtime.precision import native_precision
+from frostpick.sampling import Sampling
 from frostpick.training.examples import TrainingImage
 from frostpick.training.exemplars import Place, cut, turned
 from frostpick.training.fewshot_trainer import FewshotTrainer
-from frostpick.training.measure import find_in
+from frostpick.training.measure import MATCH, match
 from frostpick.training.prior import count_particles, packing_limit
 
 log = logging.getLogger(__name__)
@@ -34,11 +38,20 @@ FLOOR = -2.0
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What the exemplars' micrographs tell about the scores."""
+    """What the exemplars' micrographs tell about the scores.
+
+    Attributes
+    ----------
+    expected
+        Particles a micrograph, given or estimated.
+    maps
+        Scores of the micrographs that were looked at, in working pixels.
+    """
 
     calibration: CalibrationSpec
     threshold: float
     expected: float
+    maps: Mapping[str, ScoreMap]
 
 
 def exemplar_network(trainer: FewshotTrainer) -> ExemplarNetwork:
@@ -73,6 +86,8 @@ def exemplar_logits(network: ExemplarNetwork, trainer: FewshotTrainer) -> NDArra
         for k, place in enumerate(trainer.exemplars):
             seen = _around(trainer.images, place, 0, network, trainer.device, AROUND)
             others = torch.cat([own[: 4 * k], own[4 * k + 4 :]])
+            if not len(others):  # a single exemplar has its own turns only
+                others = own[1:]
             cosine = matched(network.descriptors(seen), others, trainer.recipe.matching)
             logits.append(float(cosine_logit(cosine.amax())))
     return np.array(logits)
@@ -92,7 +107,10 @@ def calibrate(
     """
     images = [image for image in trainer.images if len(image.particles_yx)]
     known = exemplar_logits(network, trainer)
-    others = [_unmatched(network, image, trainer) for image in images]
+    ready = ReadyNetwork(network, trainer.device, native_precision(trainer.device))
+    maps = {image.micrograph_id: _scores(ready, image, trainer.device) for image in images}
+    reach = trainer.recipe.min_distance * PX_PER_DIAMETER
+    others = [_unmatched(maps[image.micrograph_id], image, reach) for image in images]
     logit = np.concatenate([known, *others])
     labelled = np.arange(len(logit)) < len(known)
     if expected is None:
@@ -103,23 +121,21 @@ def calibrate(
     rate = len(known) / (expected * len(images))
     calibration = fit_calibration(logit, labelled, rate, fitted_on="exemplars")
     threshold = choose_threshold(calibrated(logit, calibration), "auto")
-    return Calibrated(calibration, threshold, expected)
+    return Calibrated(calibration, threshold, expected, maps)
 
 
-def _unmatched(
-    network: ExemplarNetwork, image: TrainingImage, trainer: FewshotTrainer
-) -> NDArray[np.float64]:
-    """Return the logits of the picks on an image that are no exemplars."""
-    ready = ReadyNetwork(network, trainer.device, native_precision(trainer.device))
-    found = find_in(
-        ready,
-        image,
-        image.whole,
-        px_per_diameter=PX_PER_DIAMETER,
-        min_distance=trainer.recipe.min_distance,
-        floor=FLOOR,
-        device=trainer.device,
-    )
+def _scores(ready: ReadyNetwork, image: TrainingImage, device: torch.device) -> ScoreMap:
+    pixels = torch.from_numpy(np.array(image.pixels)).to(device)
+    grid = Sampling.identity(image.pixels.shape, 1.0)  # picks in working pixels
+    return score_map(ready, WorkingImage(pixels, grid))
+
+
+def _unmatched(scores: ScoreMap, image: TrainingImage, reach: float) -> NDArray[np.float64]:
+    """Return the logits of the picks, ``reach`` apart, on an image that are no exemplars."""
+    most = 16 + int(5 * packing_limit([image], PX_PER_DIAMETER))
+    peaks = find_peaks(scores, reach, FLOOR, most)
+    yx = np.stack([peaks.y_px, peaks.x_px], axis=1)
+    found = match(yx, peaks.logit, image.particles_yx, MATCH * PX_PER_DIAMETER)
     return found.logit[~found.matched]
 
 

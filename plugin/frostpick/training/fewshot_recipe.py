@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from frostpick.models.mae.autoencoder import MASKED
+from frostpick.training.exemplars import FEWEST
 from frostpick.training.similarity import ALPHA, BETA, TAU
 
 
@@ -17,7 +18,7 @@ class FewshotRecipe:
     steps
         Most steps. The paper's 5,000 epochs are not needed: see `measure_every`.
     positives
-        Fewest windows of exemplars a step, each exemplar turned by 0, 90, 180 or 270 degrees.
+        Windows of exemplars a step, each exemplar turned by 0, 90, 180 or 270 degrees.
     unlabelled
         Unlabelled windows for each of them, at least ``away`` diameters from exemplars.
     mirror
@@ -38,28 +39,31 @@ class FewshotRecipe:
         Every so many steps reconstruction and margin are measured on windows kept aside;
         the training ends when ``patience`` measurements in a row improve neither by
         ``gain``, but not before ``least`` steps.
+    fewest
+        Fewer exemplars are refused.
     min_distance
         Smallest distance between picks in diameters.
     """
 
-    steps: int = 240
-    positives: int = 16
+    steps: int = 60
+    positives: int = 8
     unlabelled: int = 2
     away: float = 0.5
     mirror: bool = True
     rate: float = 3e-4
     weight_decay: float = 0.01
     masked: float = MASKED
-    masked_similarity: float = 0.0
+    masked_similarity: float = 0.5
     alpha: float = ALPHA
     tau: float = TAU
     beta: float = BETA
     adjusted: bool = True
     matching: str = "max"
-    measure_every: int = 20
-    patience: int = 3
+    measure_every: int = 10
+    patience: int = 2
     gain: float = 0.005
-    least: int = 100
+    least: int = 20
+    fewest: int = FEWEST
     min_distance: float = 0.5
 
     def key(self) -> dict[str, object]:

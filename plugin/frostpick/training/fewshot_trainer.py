@@ -39,7 +39,7 @@ from frostpick.training.similarity import similarity_loss
 #: Salts of the random streams.
 STEP, STANDARD, KEPT_ASIDE = 301, 302, 303
 #: Unlabelled windows that fix the standard of the descriptors, and those kept aside.
-STANDARDS, ASIDE = 384, 128
+STANDARDS, ASIDE = 192, 64
 #: Windows encoded at once without gradients.
 BATCH = 64
 #: Share of the unlabelled windows that may lie above the background's upper limit: about as
@@ -205,8 +205,8 @@ class FewshotTrainer:
     def _positive(self, rng: np.random.Generator) -> Windows:
         rounds = math.ceil(self.recipe.positives / len(self.exemplars))
         order = np.concatenate([rng.permutation(len(self.exemplars)) for _ in range(rounds)])
-        count = max(self.recipe.positives, len(self.exemplars))
-        return self._shown([self.exemplars[k] for k in order[:count]], rng)
+        chosen = [self.exemplars[k] for k in order[: self.recipe.positives]]
+        return self._shown(chosen, rng)
 
     def _unlabelled(self, count: int, rng: np.random.Generator) -> Windows:
         return self._shown(random_places(self.images, count, self.away, rng), rng)
@@ -246,8 +246,11 @@ def leave_one_out(own: torch.Tensor) -> torch.Tensor:
     Parameters
     ----------
     own
-        ``(exemplars, turns, size)`` unit descriptors; the unturned one is compared.
+        ``(exemplars, turns, size)`` unit descriptors; the unturned one is compared. A
+        single exemplar is compared with its own turns.
     """
+    if len(own) == 1:
+        return (own[0, :1] @ own[0, 1:].T).amax(1)
     cosines = torch.einsum("is,jts->ijt", own[:, 0], own).amax(-1)
     return cosines.masked_fill(torch.eye(len(own), dtype=torch.bool, device=own.device), -2).amax(1)
 

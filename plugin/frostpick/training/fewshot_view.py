@@ -5,19 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from frostpick.inference.calibration import calibrated
-from frostpick.inference.dense import score_map
 from frostpick.inference.density_cut import DensityCut, density_cut
 from frostpick.inference.peaks import find_peaks
-from frostpick.inference.ready import ReadyNetwork
-from frostpick.models.exemplar import SHY, ExemplarNetwork
+from frostpick.models.exemplar import SHY
 from frostpick.models.mae.geometry import PX_PER_DIAMETER
-from frostpick.preprocess import WorkingImage
-from frostpick.runtime.precision import native_precision
-from frostpick.sampling import Sampling
 from frostpick.training.exemplars import STILL, random_places, windows
 from frostpick.training.fewshot_finish import FLOOR, Calibrated
 from frostpick.training.fewshot_trainer import FewshotTrainer
@@ -25,7 +19,7 @@ from frostpick.training.fewshot_trainer import FewshotTrainer
 Floats = NDArray[np.float64]
 
 #: Most windows of a kind in the map of embeddings.
-MOST = 200
+MOST = 100
 #: Salt of the random stream.
 SHOWN = 304
 
@@ -58,21 +52,20 @@ class FewshotView:
     picked_xy: Floats
 
 
-def view_of(network: ExemplarNetwork, trainer: FewshotTrainer, told: Calibrated) -> FewshotView:
+def view_of(trainer: FewshotTrainer, told: Calibrated) -> FewshotView:
     """Look at the micrograph with most exemplars through the trained network."""
     counts = [len(image.particles_yx) for image in trainer.images]
     index = int(np.argmax(counts))
     image = trainer.images[index]
-    ready = ReadyNetwork(network, trainer.device, native_precision(trainer.device))
-    pixels = torch.from_numpy(np.array(image.pixels)).to(trainer.device)
-    scores = score_map(ready, WorkingImage(pixels, Sampling.identity(image.pixels.shape, 1.0)))
+    scores = told.maps[image.micrograph_id]
     logits = scores.logits.cpu().numpy()
-    peaks = find_peaks(scores, trainer.recipe.min_distance * PX_PER_DIAMETER, FLOOR, MOST)
+    peaks = find_peaks(scores, trainer.recipe.min_distance * PX_PER_DIAMETER, FLOOR, 10 * MOST)
     good = calibrated(peaks.logit, told.calibration) >= told.threshold
     picked = [
         (index, float(y), float(x)) for y, x in zip(peaks.y_px[good], peaks.x_px[good], strict=True)
     ]
     rng = np.random.default_rng((trainer.seed, SHOWN))
+    picked = [picked[k] for k in rng.permutation(len(picked))[:MOST]]
     other = random_places([image], MOST, trainer.away, rng)
     places = [*trainer.exemplars, *((index, y, x) for _, y, x in other), *picked]
     shown = windows(trainer.images, places, [0] * len(places), [STILL] * len(places))

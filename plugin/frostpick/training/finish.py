@@ -18,10 +18,12 @@ from frostpick.inference.selector import Selector
 from frostpick.inference.threshold import choose_threshold
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.picking_model import PickingModel
+from frostpick.training.anchor import Anchor
 from frostpick.training.course import Course
 from frostpick.training.gate import label_gate
 from frostpick.training.gather import Gathered, Reading
 from frostpick.training.held_out import FEWEST, Split
+from frostpick.types import sigmoid
 
 log = logging.getLogger(__name__)
 
@@ -48,21 +50,37 @@ def _before_data(setting: Setting) -> dict[str, float]:
     return {"slope": TUNED_SLOPE, "offset_spread": spread}
 
 
-def finish(course: Course, setting: Setting) -> tuple[PickingModel, dict[str, Any]]:
-    """Calibrate the kept network and describe it."""
+def finish(
+    course: Course, setting: Setting, first: Anchor | None
+) -> tuple[PickingModel, dict[str, Any]]:
+    """Calibrate the kept network and describe it.
+
+    Parameters
+    ----------
+    first
+        What a training from a model took as its first soft labels: where nothing is
+        labelled, scores are fitted to them.
+    """
     network = course.network()
     selector = choose_selector(setting)
-    found = course.find(network, course.labelled_parts(), selector)
-    estimate = course.count(found)
+    parts = course.labelled_parts()
+    if any(len(image.particles_yx) for image, _ in parts) or first is None:
+        found = course.find(network, parts, selector)
+        logit, estimate = found.logit, course.count(found)
+        calibration = fit_calibration(
+            logit,
+            found.matched,
+            len(found.label_logit) / max(1.0, estimate * len(parts)),
+            fitted_on="training labels",
+            **_before_data(setting),
+        )
+    else:
+        logit, worth = course.find_soft(network, parts, selector, first)
+        calibration = fit_calibration(logit, worth, 1.0, fitted_on="picks of the start")
+        probable = sigmoid(calibrated(logit, calibration)).sum()
+        estimate = max(1.0, float(probable) / len(parts))
     expected = course.progress.expected if setting.expected_given else estimate
-    calibration = fit_calibration(
-        found.logit,
-        found.matched,
-        len(found.label_logit) / max(1.0, estimate * len(course.labelled_parts())),
-        fitted_on="training labels",
-        **_before_data(setting),
-    )
-    threshold = choose_threshold(calibrated(found.logit, calibration), "auto")
+    threshold = choose_threshold(calibrated(logit, calibration), "auto")
     images = setting.split.images
     labelled = sum(len(image.particles_yx) > 0 for image in images)
     counts = {

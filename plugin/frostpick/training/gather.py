@@ -77,16 +77,17 @@ def choose_micrographs(
     *,
     everything: bool,
     seed: int,
+    needed: bool = True,
 ) -> list[Micrograph]:
     """Return the labelled micrographs and a seeded choice of others, in the given order.
 
     Raises
     ------
     LabelError
-        No micrograph has a label.
+        No micrograph has a label, and there are labels or they are ``needed``.
     """
     labelled = [m for m in micrographs if m.id in labels and len(labels[m.id])]
-    if not any((labels[m.id].sign > 0).any() for m in labelled):
+    if (labels or needed) and not any((labels[m.id].sign > 0).any() for m in labelled):
         raise LabelError(
             f"none of the {len(micrographs)} micrographs has a labelled particle; give picks that "
             "belong to these micrographs"
@@ -119,7 +120,7 @@ def gather(
     InputError
         Not one micrograph can be used.
     LabelError
-        No label lies inside a readable micrograph.
+        There are labels, and none lies inside a readable micrograph.
     """
     device = device or torch.device("cpu")
     contrast = reading.contrast
@@ -150,11 +151,13 @@ def gather(
         if (len(images) + len(failed)) % TRIM == 0:
             give_back_free_memory()
         reporter.advance(1)
-    _complain(images, failed, outside)
+    _complain(images, failed, outside, labelled=bool(labels))
     return Gathered(images, failed, contrast)
 
 
-def _complain(images: Sequence[TrainingImage], failed: Mapping[str, str], outside: int) -> None:
+def _complain(
+    images: Sequence[TrainingImage], failed: Mapping[str, str], outside: int, *, labelled: bool
+) -> None:
     if not images:
         name, reason = next(iter(failed.items()))
         raise InputError(
@@ -164,7 +167,7 @@ def _complain(images: Sequence[TrainingImage], failed: Mapping[str, str], outsid
         log.warning("skipped: %d micrographs in all", len(failed))
     if outside:
         log.warning("%d labels lie outside their micrographs and were dropped", outside)
-    if not any(len(image.particles_yx) for image in images):
+    if labelled and not any(len(image.particles_yx) for image in images):
         raise LabelError(
             f"no labelled particle is left: {outside} lie outside their micrographs and "
             f"{len(failed)} micrographs cannot be used; check the pixel size of the picks"

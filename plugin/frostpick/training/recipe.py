@@ -32,8 +32,11 @@ class Recipe:
         held out.
     rate, tuning_rate
         Highest learning rate from nothing and from a model.
-    anchor_labels, anchor_slope, anchor_offset
+    anchor_labels, anchor_sharpness
         Of `frostpick.training.anchor.Anchor`, when training from a model.
+    passes
+        Trainings one after the other, when training from a model; the picks of each teach
+        the next.
     tiles, outputs
         Tiles a step, and output locations along a side of a tile.
     label_share
@@ -59,8 +62,8 @@ class Recipe:
     rate: float = 3e-3
     tuning_rate: float = 2e-3
     anchor_labels: float = 60.0
-    anchor_slope: float = 1.9
-    anchor_offset: float = -0.5
+    anchor_sharpness: float = 1.3
+    passes: int = 2
     warm_up: float = 0.25
     weight_decay: float = 0.01
     average: float = 0.98

@@ -61,12 +61,17 @@ def choose_reading(
             "training needs the size of the particle: give --diameter, its longest dimension in "
             "Angstrom"
         )
+    contrast = settings.contrast or (start.card.contrast if start else "dark")
+    if contrast == "auto" and not labels:
+        raise ConfigError(
+            "contrast auto looks at the labels, and there are none: say dark or light"
+        )
     return Reading(
         diameter_A=diameter,
         pixel_size_A=settings.pixel_size,
         px_per_diameter=recipe.px_per_diameter,
         preprocess=start.card.preprocess if start else PreprocessSpec(),
-        contrast=settings.contrast or (start.card.contrast if start else "dark"),
+        contrast=contrast,
         folder=spool / "working",
     )
 
@@ -85,7 +90,7 @@ def expected_at_first(
     density = labelled_density(images)
     if given is None:
         labelled = [image for image in images if len(image.particles_yx)]
-        if all(image.complete for image in labelled):
+        if labelled and all(image.complete for image in labelled):
             return density, True
         return first_guess(images, recipe.px_per_diameter), False
     labels = sum(len(image.particles_yx) for image in images)
@@ -143,30 +148,30 @@ def make_trainer(
     recipe: Recipe,
     expected: float,
     device: torch.device,
+    teacher: PickingModel | None,
 ) -> Trainer:
     """Return a trainer ready for its first step."""
     px = recipe.px_per_diameter
     prior = class_prior(expected, mean_area(images), recipe.label_radius * px)
     network = initial_network(spec, start, settings.seed, prior)
     geometry = TileGeometry.of(network, recipe.outputs, recipe.label_radius * px, recipe.guard * px)
+    labels = sum(len(image.particles_yx) for image in images)
     sampler = TileSampler(
         images,
         geometry,
         tiles=recipe.tiles,
-        label_share=recipe.label_share,
+        label_share=recipe.label_share if labels else 0.0,
         any_angle=recipe.any_angle,
         seed=settings.seed,
     )
-    labels = sum(len(image.particles_yx) for image in images)
     anchor = None
-    if start is not None:
+    if start is not None and teacher is not None:
         anchor = Anchor(
-            start,
+            teacher,
             images,
             geometry,
             labels=recipe.anchor_labels,
-            slope=recipe.anchor_slope,
-            offset=recipe.anchor_offset,
+            sharpness=recipe.anchor_sharpness,
             given=labels,
             device=device,
         )
@@ -202,8 +207,9 @@ def resume_key(
     labels: Mapping[str, Labels],
     micrographs: Sequence[Micrograph],
     gathered: Gathered,
+    teacher: PickingModel | None,
 ) -> str:
-    """Return the digest of all that the course of this training depends on."""
+    """Return the digest of all that the passes of this training depend on."""
     aside = {"device", "threads", "restart", "start_from"}
     usable = [m for m in micrographs if m.id not in gathered.failed]
     return training_key(
@@ -212,6 +218,7 @@ def resume_key(
             "settings": settings.model_dump(mode="json", exclude=aside),
             "recipe": recipe.key(),
             "start": start.digest if start else None,
+            "teacher": teacher.digest if teacher else None,
             "labels": labels_digest(labels),
             "micrographs": [(m.id, m.source.fingerprint(), m.pixel_size_A) for m in usable],
         }

@@ -126,13 +126,13 @@ class TileSampler:
         self.positives = _places(images, self.particles)
         self.labels = self.positives + _places(images, self.empty)
         self.cells = [cell for i, im in enumerate(images) for cell in _cells(i, im, g)]
-        if not self.positives or not self.cells:
+        if (self.by_label and not self.positives) or not self.cells:
             raise ValueError("a sampler needs at least one particle and one cell to train on")
 
     @property
     def labelled_share(self) -> float:
         """Fraction of the locations that train which lie on the disc of a label."""
-        area = sum(im.pixels.size for im in self.images if im.trains)
+        area = float(sum(im.pixels.size for im in self.images if im.trains))
         area -= sum(im.held_out.area for im in self.images if im.trains and im.held_out)
         return len(self.positives) * np.pi * self.geometry.label_radius**2 / max(area, 1.0)
 

@@ -67,15 +67,21 @@ def train_picker(
     spool: Path,
     reporter: Reporter,
     recipe: Recipe | None = None,
+    teacher: PickingModel | None = None,
 ) -> TrainingResult:
     """Train a model on incomplete labels.
+
+    A training from a model takes `Recipe.passes` passes. Each begins at the start model; the
+    first takes that model's picks as soft labels of what is not labelled, every later one
+    the picks of the pass before it (`frostpick.training.anchor`).
 
     Parameters
     ----------
     micrographs
         All micrographs of the job.
     labels
-        By micrograph id, in pixels of those micrographs.
+        By micrograph id, in pixels of those micrographs. Without any the start model learns
+        from its own picks what these micrographs look like.
     settings
         What the user asked for.
     start
@@ -88,14 +94,16 @@ def train_picker(
         Told of each step and asked to stop at each step.
     recipe
         Numbers of the method, for experiments.
+    teacher
+        Model whose picks are the first pass's soft labels; the start when None.
 
     Raises
     ------
     ConfigError
-        No diameter; fewer expected particles than labels; another training is
-        unfinished in ``spool`` and ``settings.restart`` is not set.
+        No diameter; fewer expected particles than labels;
+        another training is unfinished in ``spool`` and ``settings.restart`` is not set.
     LabelError
-        No label can be used.
+        None of the labels can be used, or none is given and there is no start.
     InputError
         No micrograph can be used.
     """
@@ -109,28 +117,55 @@ def train_picker(
     torch.set_num_threads(resolve_threads(settings.threads))
     device = resolve_device(settings.device)
     if settings.restart:
-        remove_checkpoint(spool)
+        for folder in (spool, *spool.glob("pass_*")):
+            remove_checkpoint(folder)
     reading = choose_reading(settings, labels, start, recipe, spool)
     chosen = choose_micrographs(
-        micrographs, labels, everything=settings.all_micrographs, seed=settings.seed
+        micrographs,
+        labels,
+        everything=settings.all_micrographs,
+        seed=settings.seed,
+        needed=start is None,
     )
     gathered = gather(chosen, labels, reading, reporter, device)
     split = hold_out(gathered.images, settings.seed, recipe.guard * recipe.px_per_diameter)
     expected, given = expected_at_first(settings, split.images, recipe, len(micrographs))
     spec = choose_network(settings, start, recipe)
-    course = Course(
-        make_trainer(split.images, spec, start, settings, recipe, expected, device),
-        split.images,
-        recipe,
-        expected=expected,
-        estimate=not given,
-        spool=spool,
-        key=resume_key(settings, recipe, start, labels, chosen, gathered),
-    )
-    course.run(reporter)
     setting = Setting(settings, start, spec, reading, gathered, split, given)
-    model, summary = finish(course, setting)
+    key = resume_key(settings, recipe, start, labels, chosen, gathered, teacher)
+    teacher, curve, first = teacher or start, list[dict[str, float]](), None
+    for number in range(recipe.passes if start else 1):
+        course = Course(
+            make_trainer(split.images, spec, start, settings, recipe, expected, device, teacher),
+            split.images,
+            recipe,
+            expected=expected,
+            estimate=not given,
+            spool=spool / f"pass_{number + 1}" if number else spool,
+            key=f"{key}-{number + 1}",
+        )
+        first = first or course.trainer.anchor
+        course.run(reporter)
+        model, summary = finish(course, setting, first)
+        curve = follow(curve, course.curve())
+        teacher, expected = model, float(summary["expected_per_micrograph"])
+    summary |= {"passes": number + 1, "steps": int(curve[-1]["step"])}
+    summary["chosen_step"] = next(int(row["step"]) for row in curve if row["chosen"])
     shutil.rmtree(reading.folder, ignore_errors=True)
     summary["wall_s"] = time.monotonic() - wall
     summary["cpu_s"] = time.process_time() - cpu
-    return TrainingResult(model, course.curve(), summary)
+    return TrainingResult(model, curve, summary)
+
+
+def follow(
+    earlier: Sequence[Mapping[str, float]], later: Sequence[Mapping[str, float]]
+) -> list[dict[str, float]]:
+    """Return the curve of a pass after those before it, counted on; only the last one chooses."""
+    if not earlier:
+        return [dict(row) for row in later]
+    last = earlier[-1]
+    counted_on = [
+        {**row, "step": row["step"] + last["step"], "epoch": row["epoch"] + last["epoch"]}
+        for row in later
+    ]
+    return [*({**row, "chosen": 0.0} for row in earlier), *counted_on]

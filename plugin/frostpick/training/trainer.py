@@ -47,7 +47,7 @@ class Trainer(AveragedTraining):
         targets = self.sampler.targets(plans)
         self.network.train()
         logits = self.logits(tiles)
-        loss = self._loss(logits, targets)
+        loss = self._loss(logits, targets) if self.sampler.by_label else logits.new_zeros(())
         if self.anchor is not None:
             at = torch.from_numpy(targets.unlabelled & ~targets.positive).to(self.device)
             loss = self.anchor.loss(loss, logits, at, plans)
