@@ -6,19 +6,26 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from frostpick.config import PretrainSettings
 from frostpick.errors import ConfigError
+from frostpick.models.box_network import CLASSES
 from frostpick.models.mae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner import Pruner
 from frostpick.recipes.mae_windows import MicrographWindows, SimulatedWindows, WindowSource
 from frostpick.recipes.pretrain_mae import MaeRecipe, pretrain_mae
 from frostpick.recipes.pretrain_picker import PickerRecipe, pretrain_picker
-from frostpick.recipes.pretrain_pruner import PretrainRecipe, pretrain_pruner
+from frostpick.recipes.pretrain_pruner import (
+    LabelledBoxes,
+    PretrainRecipe,
+    labelled_boxes,
+    pretrain_pruner,
+)
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.run_record import RunRecord
@@ -38,10 +45,12 @@ def run_pretrain(host: FolderHost, settings: PretrainSettings) -> Made:
     Raises
     ------
     ConfigError
-        Micrographs where only simulations teach, or without a diameter; another
-        pretraining is unfinished in the folder.
+        An option that the method has no use for, micrographs or boxes without a diameter;
+        another pretraining is unfinished in the folder.
     InputError
-        No micrograph can be used, or a folder that holds another kind of job.
+        No micrograph or box can be used, or a folder that holds another kind of job.
+    ModelError
+        The checkpoint of general images cannot be used.
     """
     record = RunRecord("pretrain", host.name, settings.model_dump(mode="json"))
     host.begin()
@@ -51,6 +60,7 @@ def run_pretrain(host: FolderHost, settings: PretrainSettings) -> Made:
             f"--method {settings.method} learns from simulated micrographs only, where every "
             "particle is known; leave --micrographs away, or take --method mae"
         )
+    _refuse_unused(settings, bool(host.micrographs()))
     torch.set_num_threads(resolve_threads(settings.threads))
     if settings.restart:
         remove_checkpoint(host.spool / "training")
@@ -88,9 +98,70 @@ def _mae(host: FolderHost, settings: PretrainSettings) -> tuple[AutoencoderModel
 
 def _pruner(host: FolderHost, settings: PretrainSettings) -> tuple[Pruner, dict[str, Any]]:
     recipe = replace(PretrainRecipe(), **_numbers(settings, micrographs=settings.corpus))
-    return pretrain_pruner(host.spool / "training", host.reporter, recipe), {}
+    imagenet = None
+    if settings.imagenet is not None:
+        imagenet, recipe = Path(settings.imagenet), replace(recipe, network="resnet18")
+    pruner = pretrain_pruner(
+        host.spool / "training",
+        host.reporter,
+        recipe,
+        imagenet=imagenet,
+        labelled=_labelled(settings),
+    )
+    return pruner, {}
 
 
+def _labelled(settings: PretrainSettings) -> list[LabelledBoxes]:
+    """Return the user's own boxes by class."""
+    if settings.boxes is None:
+        return []
+    for name in ("diameter", "pixel_size"):
+        if getattr(settings, name) is None:
+            raise ConfigError(
+                f"--boxes {settings.boxes}: nothing tells their scale; give --diameter, the "
+                "longest dimension of the particle, and --pixel-size, both in Angstrom"
+            )
+    if settings.contrast == "auto":
+        raise ConfigError(
+            "--contrast auto cannot be found out from boxes; give light, as extracted particles "
+            "are unless told otherwise, or dark"
+        )
+    assert settings.pixel_size is not None and settings.diameter is not None
+    found = labelled_boxes(
+        Path(settings.boxes),
+        settings.pixel_size,
+        settings.diameter,
+        light=settings.contrast != "dark",
+        side=PretrainRecipe().side,
+    )
+    counts = torch.bincount(found.classes, minlength=len(CLASSES)).tolist()
+    told = ", ".join(f"{n} {name}" for name, n in zip(CLASSES, counts, strict=True) if n)
+    log.info("%s: %s", settings.boxes, told)
+    return [found]
+
+
+def _refuse_unused(settings: PretrainSettings, on_micrographs: bool) -> None:
+    """Refuse options that would change nothing."""
+    method = settings.method
+    unused = [] if method == "pruner" else ["imagenet", "boxes"]
+    if method == "mae":
+        unused.append("corpus")
+    if not (on_micrographs or (method == "pruner" and settings.boxes is not None)):
+        unused += ["diameter", "pixel_size", "contrast"]
+    for name in unused:
+        if getattr(settings, name) is not None:
+            why = _NO_USE.get(name, "simulated particles have every size, and a known one")
+            raise ConfigError(
+                f"--{name.replace('_', '-')} has no use in this pretraining, --method {method}: "
+                f"{why}; leave it away"
+            )
+
+
+_NO_USE = {
+    "imagenet": "only a pruner starts from general images",
+    "boxes": "only a pruner learns from boxes",
+    "corpus": "windows are simulated, or read, as it goes",
+}
 _METHODS: Mapping[str, Callable[[FolderHost, PretrainSettings], tuple[Made, dict[str, Any]]]] = {
     "picker": _picker,
     "mae": _mae,

@@ -274,6 +274,16 @@ class PretrainSettings(ScaleSettings):
         "empty.",
     )
     steps: int | None = Field(None, ge=1, description="Training steps; the recipe's when empty.")
+    imagenet: str | None = Field(
+        None,
+        description="Start the pruner from this ResNet-18 checkpoint of general images, a "
+        "safetensors file or a torch file of weights; its network is then a ResNet-18.",
+    )
+    boxes: str | None = Field(
+        None,
+        description="Folder of labelled boxes that the pruner learns from too: one stack a class, "
+        "particle.mrcs, carbon.mrcs, ice.mrcs and so on; needs --diameter and --pixel-size.",
+    )
     restart: bool = Field(
         False, description="Throw away an unfinished pretraining of this folder and begin again."
     )

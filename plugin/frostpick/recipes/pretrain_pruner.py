@@ -19,7 +19,8 @@ import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as save_tensors
 
-from frostpick.errors import InputError
+from frostpick.errors import InputError, ModelError
+from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
 from frostpick.models.box_network import CLASSES, BoxNetwork, ResNet18
 from frostpick.models.box_networks import build_box_network
@@ -117,18 +118,19 @@ def pretrain_pruner(
         Checkpoint that a ``resnet18`` starts from.
     labelled
         Further boxes, e.g. of `labelled_boxes`.
+
+    Raises
+    ------
+    ModelError
+        The checkpoint is none of a ResNet-18, or the recipe's network is another.
     """
     recipe = recipe or PretrainRecipe()
+    network = _start(recipe, imagenet)
     learned = recipe.learned
     data = LabelledBoxes.concat([*corpus_boxes(folder, recipe, 0, learned, reporter), *labelled])
     test = LabelledBoxes.concat(
         list(corpus_boxes(folder, recipe, learned, recipe.micrographs, reporter))
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        network = build_box_network(recipe.spec().name, recipe.spec().arguments)
-    if imagenet is not None and isinstance(network, ResNet18):
-        load_imagenet(network, imagenet)
     schedule = FitSchedule(
         recipe.steps,
         recipe.rate,
@@ -142,7 +144,7 @@ def pretrain_pruner(
         schedule=schedule,
         seed=recipe.seed,
         folder=folder,
-        key=_key(recipe, imagenet, data),
+        key=_key(recipe, imagenet, data, labelled),
     )
     reporter.stage("training the pruner", recipe.steps)
     fit.run(reporter)
@@ -154,9 +156,26 @@ def pretrain_pruner(
     )
     right = logits.mean(1).argmax(1) == test.classes
     log.info("held-out boxes: %d, classes right %.3f", len(right), float(right.float().mean()))
-    pruner = Pruner.build(_card(recipe, calibration, len(data.classes)), network.state_dict())
+    card = _card(recipe, calibration, len(data.classes), imagenet, labelled)
+    pruner = Pruner.build(card, network.state_dict())
     pruner.save(folder / "pruner")
     return pruner
+
+
+def _start(recipe: PretrainRecipe, imagenet: Path | None) -> BoxNetwork:
+    """Return the network before the first step."""
+    spec = recipe.spec()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network = build_box_network(spec.name, spec.arguments)
+    if imagenet is not None:
+        if not isinstance(network, ResNet18):
+            raise ModelError(
+                f"{imagenet}: a checkpoint of ResNet-18 cannot start network {spec.name!r}; "
+                "take network 'resnet18'"
+            )
+        load_imagenet(network, imagenet)
+    return network
 
 
 def corpus_boxes(
@@ -195,26 +214,35 @@ def labelled_boxes(
     Raises
     ------
     InputError
-        A stack's name is no class, or the folder has none.
+        A stack's name is no class, one cannot be read, or the folder has none.
     """
     geometry = BoxGeometry(diameter_A, side)
-    parts = []
+    parts: list[LabelledBoxes] = []
     for path in sorted(folder.glob("*.mrc*")):
         if path.stem not in CLASSES:
             raise InputError(
                 f"{path}: {path.stem!r} is no class; expected one of {', '.join(CLASSES)}"
             )
-        stack = Stack.open(path)
-        for start in range(0, stack.sections, BATCH):
-            at = np.arange(start, min(start + BATCH, stack.sections))
-            images = torch.from_numpy(stack.read(at))
-            boxes = boxes_of_images(images, pixel_size_A, geometry, light=light)
-            data = boxes.data[boxes.usable]
-            classes = torch.full((len(data),), CLASSES.index(path.stem))
-            parts.append(LabelledBoxes(quantised(data), classes))
+        try:
+            parts += _boxes_of_class(path, pixel_size_A, geometry, light=light)
+        except (ImageFileError, OSError) as error:
+            raise InputError(f"{path}: {error}; expected a stack of boxes") from error
     if not parts:
         raise InputError(f"{folder}: no stacks; expected particle.mrcs, carbon.mrcs and so on")
     return LabelledBoxes.concat(parts)
+
+
+def _boxes_of_class(
+    path: Path, pixel_size_A: float, geometry: BoxGeometry, *, light: bool
+) -> Iterator[LabelledBoxes]:
+    stack = Stack.open(path)
+    for start in range(0, stack.sections, BATCH):
+        at = np.arange(start, min(start + BATCH, stack.sections))
+        images = torch.from_numpy(stack.read(at))
+        boxes = boxes_of_images(images, pixel_size_A, geometry, light=light)
+        data = boxes.data[boxes.usable]
+        classes = torch.full((len(data),), CLASSES.index(path.stem))
+        yield LabelledBoxes(quantised(data), classes)
 
 
 def quantised(boxes: torch.Tensor) -> torch.Tensor:
@@ -245,13 +273,38 @@ def _draw(
     return augment_boxes(boxes, recipe.augmentation, generator), data.classes[chosen]
 
 
-def _key(recipe: PretrainRecipe, imagenet: Path | None, data: LabelledBoxes) -> str:
-    start = None if imagenet is None else hashlib.sha256(imagenet.read_bytes()).hexdigest()
+def _key(
+    recipe: PretrainRecipe,
+    imagenet: Path | None,
+    data: LabelledBoxes,
+    labelled: Sequence[LabelledBoxes],
+) -> str:
+    start = None if imagenet is None else _digest_of_file(imagenet)
     parts = {"recipe": asdict(recipe), "start": start, "boxes": len(data.classes)}
+    if labelled:
+        own = hashlib.sha256()
+        for part in labelled:
+            own.update(part.boxes.numpy().tobytes() + part.classes.numpy().tobytes())
+        parts["labelled"] = own.hexdigest()
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _card(recipe: PretrainRecipe, calibration: CalibrationSpec, boxes: int) -> ModelCard:
+def _digest_of_file(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _card(
+    recipe: PretrainRecipe,
+    calibration: CalibrationSpec,
+    boxes: int,
+    imagenet: Path | None,
+    labelled: Sequence[LabelledBoxes],
+) -> ModelCard:
+    others: dict[str, str | int] = {}
+    if imagenet is not None:
+        others["general_images"] = f"checkpoint {_digest_of_file(imagenet)[:16]}"
+    if labelled:
+        others["labelled_boxes"] = sum(len(part.classes) for part in labelled)
     return ModelCard(
         kind=KIND,
         network=recipe.spec(),
@@ -266,6 +319,7 @@ def _card(recipe: PretrainRecipe, calibration: CalibrationSpec, boxes: int) -> M
             "boxes": boxes,
             "seed": recipe.seed,
             "steps": recipe.steps,
+            **others,
         },
         citation="Li et al., J. Comput. Biol. 29, 1117 (2022): two heads, several losses",
     )
