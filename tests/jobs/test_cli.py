@@ -221,7 +221,10 @@ def test_pick_select_and_score(dataset, tmp_path) -> None:
 
 def test_models_list_and_show() -> None:
     listed = run("models", "list")
-    assert listed.returncode == 0 and "blob" in listed.stdout
+    words = [line.split() for line in listed.stdout.splitlines()]
+    assert listed.returncode == 0
+    assert [one[0] for one in words] == ["general", "blob", "pruner", "mae-tiny"]
+    assert [one[-1] for one in words] == ["iterate", "iterate", "iterate", "fewshot"]
     card = json.loads(run("models", "show", "blob").stdout)
     assert card["kind"] == "dense" and len(card["digest"]) == 64
     wrong = run("models", "show", "bolb")

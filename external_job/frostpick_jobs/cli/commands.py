@@ -31,19 +31,19 @@ def train(
     *,
     micrographs: Micrographs,
     picks: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--picks",
-            help="File, folder or pattern of picks to learn from "
-            "(STAR, CSV, .box, Topaz text); may be repeated.",
+            help="File, folder or pattern of picks to learn from (STAR, CSV, .box, Topaz text); "
+            "may be repeated. Without it the start model learns from its own picks.",
         ),
-    ],
+    ] = None,
     out: Out,
     debug: Debug = False,
     config: Path | None = None,
     values: dict[str, Any],
 ) -> None:
-    """Train a picking model from incomplete picks; continues an unfinished training."""
+    """Train a picking model from incomplete picks, or none; continues an unfinished training."""
     log_to_terminal()
     settings = resolve_settings(TrainSettings, config, values)
     from frostpick_jobs.folder import FolderHost
@@ -53,7 +53,7 @@ def train(
     host = FolderHost(
         out,
         micrographs,
-        picks,
+        picks or [],
         pixel_size=settings.pixel_size,
         picks_pixel_size=settings.picks_pixel_size,
     )
@@ -249,22 +249,22 @@ def demo(
 
 def list_models() -> None:
     """List the models that come with frostpick."""
-    from frostpick.models.shipped import load_model, shipped_names
+    from frostpick.models.catalogue import USED_BY, catalogue
 
-    for name in shipped_names():
-        card = load_model(name).card
+    for entry in catalogue():
+        card = entry.card
         size = "asks for --diameter" if card.diameter_A is None else f"{card.diameter_A:g} A"
-        print(f"{name:12} {card.network.name:10} {size}")
+        print(f"{entry.name:12} {card.network.name:12} {size:20} {USED_BY[card.kind]}")
 
 
 def show_model(
     model: Annotated[str, typer.Argument(help="A shipped name, a model file or its folder.")],
 ) -> None:
     """Print a model's card and digest as JSON."""
-    from frostpick.models.shipped import load_model
+    from frostpick.models.catalogue import find_card
 
-    found = load_model(model)
-    print(json.dumps({**found.card.model_dump(mode="json"), "digest": found.digest}, indent=2))
+    card, digest = find_card(model)
+    print(json.dumps({**card.model_dump(mode="json"), "digest": digest}, indent=2))
 
 
 def told(code: int) -> int:
