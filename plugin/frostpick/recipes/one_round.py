@@ -100,6 +100,7 @@ class Rounds:
             model,
             self.material.pool,
             self.material.labels,
+            start=self.start,
             expected=self.expected,
             pixel_size_A=self.settings.pixel_size,
             device=resolve_device(self.settings.device),

@@ -22,6 +22,7 @@ from frostpick.runtime.reporter import Reporter
 from frostpick.training.course import COUNTED, FLOOR
 from frostpick.training.gather import Reading, gather
 from frostpick.training.measure import find_in, joined
+from frostpick.training.tuned_calibration import known_before_data
 from frostpick.types import Labels, Micrograph
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ def recalibrate(
     micrographs: Sequence[Micrograph],
     labels: Mapping[str, Labels],
     *,
+    start: PickingModel | None,
     expected: float,
     pixel_size_A: float | None,
     device: torch.device,
@@ -46,6 +48,9 @@ def recalibrate(
         At most 32 labelled ones of them are picked.
     labels
         A random draw of the particles. Without a usable one the model is returned as it is.
+    start
+        The model that the training began with: a fine-tuned network's calibration is known
+        more closely before the labels are looked at.
     expected
         Mean particles on a micrograph.
     """
@@ -80,7 +85,10 @@ def recalibrate(
     )
     count = sum(len(image.particles_yx) for image in images)
     rate = count / max(1.0, expected * len(images))
-    calibration = fit_calibration(found.logit, found.matched, rate, fitted_on="training labels")
+    known = known_before_data(start, sum(int((one.sign > 0).sum()) for one in labels.values()))
+    calibration = fit_calibration(
+        found.logit, found.matched, rate, fitted_on="training labels", **known
+    )
     threshold = choose_threshold(calibrated(found.logit, calibration), "auto")
     card = card.model_copy(update={"calibration": calibration, "threshold": threshold})
     return PickingModel(card, network.cpu())
