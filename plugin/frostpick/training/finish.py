@@ -8,12 +8,7 @@ from typing import Any
 
 from frostpick.config import TrainSettings
 from frostpick.inference.calibration import calibrated
-from frostpick.inference.calibration_fit import (
-    TUNED_FEW_SPREAD,
-    TUNED_SLOPE,
-    TUNED_SPREAD,
-    fit_calibration,
-)
+from frostpick.inference.calibration_fit import fit_calibration
 from frostpick.inference.selector import Selector
 from frostpick.inference.threshold import choose_threshold
 from frostpick.models.card import ModelCard, NetworkSpec
@@ -22,7 +17,8 @@ from frostpick.training.anchor import Anchor
 from frostpick.training.course import Course
 from frostpick.training.gate import label_gate
 from frostpick.training.gather import Gathered, Reading
-from frostpick.training.held_out import FEWEST, Split
+from frostpick.training.held_out import Split
+from frostpick.training.tuned_calibration import known_before_data
 from frostpick.types import sigmoid
 
 log = logging.getLogger(__name__)
@@ -41,15 +37,6 @@ class Setting:
     expected_given: bool
 
 
-def _before_data(setting: Setting) -> dict[str, float]:
-    """Return what is known of a calibration before the labels are looked at."""
-    if setting.start is None:
-        return {}
-    labels = sum(len(image.particles_yx) for image in setting.split.images)
-    spread = TUNED_FEW_SPREAD if labels < FEWEST else TUNED_SPREAD
-    return {"slope": TUNED_SLOPE, "offset_spread": spread}
-
-
 def finish(
     course: Course, setting: Setting, first: Anchor | None
 ) -> tuple[PickingModel, dict[str, Any]]:
@@ -64,6 +51,8 @@ def finish(
     network = course.network()
     selector = choose_selector(setting)
     parts = course.labelled_parts()
+    images = setting.split.images
+    labels = sum(len(image.particles_yx) for image in images)
     if any(len(image.particles_yx) for image, _ in parts) or first is None:
         found = course.find(network, parts, selector)
         logit, estimate = found.logit, course.count(found)
@@ -72,7 +61,7 @@ def finish(
             found.matched,
             len(found.label_logit) / max(1.0, estimate * len(parts)),
             fitted_on="training labels",
-            **_before_data(setting),
+            **known_before_data(setting.start, labels),
         )
     else:
         logit, worth = course.find_soft(network, parts, selector, first)
@@ -81,11 +70,10 @@ def finish(
         estimate = max(1.0, float(probable) / len(parts))
     expected = course.progress.expected if setting.expected_given else estimate
     threshold = choose_threshold(calibrated(logit, calibration), "auto")
-    images = setting.split.images
     labelled = sum(len(image.particles_yx) > 0 for image in images)
     counts = {
         "objective": setting.settings.objective,
-        "labels": sum(len(image.particles_yx) for image in images),
+        "labels": labels,
         "labelled_micrographs": labelled,
         "background_micrographs": len(images) - labelled,
         "expected_per_micrograph": round(expected, 2),
