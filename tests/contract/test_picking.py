@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from frostpick.errors import MicrographError
+from frostpick.images import RawImage
+from frostpick.inference import pick
 from frostpick.models.shipped import load_model
+from frostpick.types import Micrograph
 from frostpick_jobs.host import Host
 from frostpick_jobs.job_lock import job_lock
 
@@ -150,6 +154,27 @@ def test_one_bad_micrograph_is_skipped_listed_and_tried_again(
     bad.write_bytes(whole)
     assert spy.pick(case) == 0
     assert spy.inferred == [case.id_of(bad)]
+    assert len(case.delivered()) == len(case.files)
+
+
+def test_a_micrograph_that_failed_is_tried_again_though_its_file_is_the_same(
+    case: Any, spy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = case.id_of(case.files[3])
+    read = pick.fetch_and_decode
+
+    def away(micrograph: Micrograph) -> RawImage:
+        if micrograph.id == bad:
+            raise MicrographError(bad, "the disk did not answer")
+        return read(micrograph)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pick, "fetch_and_decode", away)
+        assert spy.pick(case) == 0
+    (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
+    assert delivery.failed == {bad: "the disk did not answer"}
+    assert spy.pick(case) == 0
+    assert spy.inferred == [bad]
     assert len(case.delivered()) == len(case.files)
 
 

@@ -152,17 +152,6 @@ def test_another_micrographs_file_is_absent(tmp_path: Path) -> None:
     assert store.find("b") is None and store.find("a") is not None
 
 
-def test_failures_last_until_a_result_comes(tmp_path: Path) -> None:
-    store = PickStore(tmp_path)
-    store.fail("m", "cannot be read")
-    assert PickStore(tmp_path).failure("m") == "cannot be read"
-    assert not store.holds(key())
-    store.put(key(), result("m"))
-    assert PickStore(tmp_path).failure("m") is None
-    store.fail("m", "disk away")
-    assert PickStore(tmp_path).holds(key())
-
-
 def test_states_and_leftovers(tmp_path: Path) -> None:
     store = PickStore(tmp_path)
     store.write_state("threshold", {"threshold": 0.1 + 0.2})

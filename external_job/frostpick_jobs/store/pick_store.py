@@ -34,7 +34,9 @@ class Repicked:
 
 
 class PickStore:
-    """Per-micrograph results, failures and small states of a picking job.
+    """Per-micrograph results and small states of a picking job.
+
+    A failure is not kept: without a result the micrograph is tried again.
 
     One process writes at a time (`frostpick_jobs.job_lock`). Names are hashes,
     so that any id is safe; the id inside is what counts. The folder is listed once.
@@ -65,11 +67,10 @@ class PickStore:
         return reason is None
 
     def put(self, key: PickKey, result: StoredPicks) -> None:
-        """Store a result in place of an older one or of a failure."""
+        """Store a result in place of an older one."""
         path = self._path(key.micrograph)
         write_result(path, result, key.parts())
         self._names.add(path.name)
-        self._forget(self._failure_path(key.micrograph))
 
     def get(self, micrograph_id: str) -> StoredPicks:
         """Return a stored result; `FrostpickError` when it is gone."""
@@ -86,20 +87,6 @@ class PickStore:
         path = self._path(micrograph_id)
         return read_result(path, micrograph_id) if path.name in self._names else None
 
-    def fail(self, micrograph_id: str, reason: str) -> None:
-        """Record a failure; an older result stays, for the file may come back as it was."""
-        path = self._failure_path(micrograph_id)
-        write_text(path, json.dumps({"id": micrograph_id, "reason": reason}) + "\n")
-        self._names.add(path.name)
-
-    def failure(self, micrograph_id: str) -> str | None:
-        """Return the recorded reason of a failure, or None."""
-        path = self._failure_path(micrograph_id)
-        if path.name not in self._names:
-            return None
-        found = _read_json(path)
-        return str(found["reason"]) if found.get("id") == micrograph_id else None
-
     def read_state(self, name: str) -> dict[str, Any]:
         """Return a state written by `write_state`; empty when missing or damaged."""
         return _read_json(self._folder / f"{name}.json")
@@ -114,14 +101,6 @@ class PickStore:
 
     def _path(self, micrograph_id: str) -> Path:
         return self._results / f"{text_digest(micrograph_id)[:40]}.npz"
-
-    def _failure_path(self, micrograph_id: str) -> Path:
-        return self._results / f"{text_digest(micrograph_id)[:40]}.failed.json"
-
-    def _forget(self, path: Path) -> None:
-        if path.name in self._names:
-            path.unlink(missing_ok=True)
-            self._names.discard(path.name)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

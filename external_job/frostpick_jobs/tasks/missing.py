@@ -59,7 +59,6 @@ def missing_keys(
             key = pick_key(model.digest, plan, micrograph)
         except OSError as error:
             failed[micrograph.id] = f"{micrograph.source.name}: {error.strerror or error}"
-            store.fail(micrograph.id, failed[micrograph.id])
             continue
         if not store.holds(key, repicked):
             keys[micrograph.id] = key
@@ -74,10 +73,9 @@ def keep(
     found: MicrographPicks | MicrographFailure,
     failed: dict[str, str],
 ) -> None:
-    """Store a result or a failure."""
+    """Store a result, or note a failure."""
     if isinstance(found, MicrographFailure):
         failed[found.micrograph_id] = found.reason
-        store.fail(found.micrograph_id, found.reason)
         return
     result = StoredPicks(
         micrograph_id=found.micrograph_id,
