@@ -128,6 +128,9 @@ def test_select_chooses_another_threshold(data: Path, tmp_path: Path) -> None:
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["task"] == "fewshot" and record["exemplars"] == 8
     assert (tmp_path / "model" / "model.safetensors").exists()
+    page = (tmp_path / "report.html").read_text()
+    for picture in ("Similarity of every place", "Descriptors of windows", "nearest neighbours"):
+        assert picture in page
 
 
 def test_pu_trains_a_network_on_the_exemplars(data: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from frostpick.types import Micrograph
 from frostpick_jobs.host import Delivery, Host, MicrographOutput
 from frostpick_jobs.store import PickStore, StoredPicks
 from frostpick_jobs.tasks.figures import pick_figures
+from frostpick_jobs.tasks.kept_figures import keep_figures
 from frostpick_jobs.tasks.threshold import (
     Threshold,
     decide_threshold,
@@ -117,11 +118,12 @@ def finish_picking(
     Parameters
     ----------
     figures
-        Pictures after those of the picks.
+        Pictures after those of the picks; kept for `run_select`.
     files
         See `Delivery`.
     """
     done = [m for m in job.micrographs if m.id not in failed]
+    keep_figures(store, figures)
     totals = sum_up(store, done)
     settings = job.settings
     basis = _basis(job)

@@ -12,6 +12,7 @@ from frostpick_jobs.host import Host
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.claim import claimed_by
 from frostpick_jobs.tasks.finish import DELIVERED, PickSummary, deliver_picks, sum_up
+from frostpick_jobs.tasks.kept_figures import kept_figures
 from frostpick_jobs.tasks.threshold import freeze_threshold
 
 #: What the record keeps of the job that picked.
@@ -51,4 +52,14 @@ def run_select(host: Host, rule: str) -> PickSummary:
     done = [Micrograph(one, LocalFile(Path(one))) for one in state["micrographs"]]
     totals = sum_up(store, done)
     threshold = freeze_threshold(store, state["basis"], rule, totals.scores)
-    return deliver_picks(host, store, done, state["failed"], threshold, "selected", totals, record)
+    return deliver_picks(
+        host,
+        store,
+        done,
+        state["failed"],
+        threshold,
+        "selected",
+        totals,
+        record,
+        plots=kept_figures(store),
+    )
