@@ -169,13 +169,17 @@ def test_expected_table_against_a_hand_sum() -> None:
     # 0.9 + 0.6 of 2 picks; 1.5 of 1.8 expected particles
     assert table.rows[table.marked] == ("0.000", "0.500", "2", "75.0%", "83.3%")
     lowest, highest = table.rows[0], table.rows[-1]
-    assert lowest[2:] == ("3", "60.0%", "100.0%")
+    assert lowest[1:] == ("0.001", "3", "60.0%", "100.0%")
     assert highest[2:] == ("0", "–", "–")
     assert "precision 75.0%, expected recall 83.3%" in expected_precision_recall(scores, 0).caption
     own = expected_table(scores, 0.123)
     assert own.marked is not None and own.rows[own.marked][0] == "0.123"
     assert len(own.rows) == len(table.rows) + 1
     assert expected_table([], math.nan).marked is None
+
+
+def test_the_first_row_of_the_table_holds_the_least_likely_picks_that_are_kept() -> None:
+    assert expected_table([logit(0.9), logit(0.0011)], math.nan).rows[0][2] == "2"
 
 
 @pytest.mark.parametrize(

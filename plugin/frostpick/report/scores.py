@@ -8,6 +8,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+from frostpick.inference.calibration import FLOOR_PROBABILITY
 from frostpick.inference.threshold import expected_table as threshold_rows
 from frostpick.report.figure import (
     BLUE,
@@ -25,8 +26,12 @@ from frostpick.types import sigmoid
 
 Floats = NDArray[np.float64]
 
-_PROBABILITIES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
-_TICKS = (0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
+#: Rows of the table, from what is kept at all.
+_PROBABILITIES = (
+    *(FLOOR_PROBABILITY, 0.01, 0.05),
+    *(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99),
+)
+_TICKS = (FLOOR_PROBABILITY, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 _CURVE_POINTS = 200
 _SCORE = "figure of merit (log-odds)"
 
