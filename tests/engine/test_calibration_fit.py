@@ -65,8 +65,10 @@ def test_share_of_particles_among_what_is_kept() -> None:
 
 
 def test_soft_labels_count_by_their_probability() -> None:
-    # the probabilities of the true line (one in a hundred looks like nothing) give the line back
+    # probabilities along a true line give it back (one in a hundred particles looks like
+    # nothing, and one in a hundred is not labelled)
     logit = np.linspace(-4, 4, 4000)
-    found = fit_calibration(logit, 0.01 + 0.99 * sigmoid(1.7 * logit - 0.8), 1.0)
+    soft = 0.99 * (0.01 + 0.99 * sigmoid(1.7 * logit - 0.8))
+    found = fit_calibration(logit, soft, 0.99)
     assert found.slope == pytest.approx(1.7, abs=0.05)
     assert found.offset == pytest.approx(-0.8, abs=0.15)

@@ -74,7 +74,11 @@ def fit_calibration(
         return -likelihood + 0.5 * slope_term**2 + 0.5 * (float(x[1]) / offset_spread) ** 2
 
     first = np.array([math.log(slope), 0.0])
-    best = minimize(cost, first, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-8})
+    # about as wide as what is looked for: the simplex that scipy makes by itself is a
+    # thousandth as high as wide here, and can collapse far from the minimum
+    around = first + np.array([[0.0, 0.0], [0.3, 0.0], [0.0, 1.0]])
+    options = {"xatol": 1e-6, "fatol": 1e-8, "initial_simplex": around}
+    best = minimize(cost, first, method="Nelder-Mead", options=options)
     fitted, offset = math.exp(float(best.x[0])), float(best.x[1])
     found = CalibrationSpec(slope=fitted, offset=offset, fitted_on=fitted_on)
     return found.model_copy(update={"share": _share(calibrated(s, found))})
