@@ -38,6 +38,8 @@ class TrainSummary:
 def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
     """Train a model on a host's micrographs and labels, and deliver it.
 
+    Without labels the start model learns from its own picks what these micrographs look like.
+
     Calls `Host.begin` and `Host.deliver`; `Host.end` is called by
     `frostpick_jobs.lifecycle`, under which this runs. A stopped training goes on
     from its last state when the job is continued with the same settings and
@@ -49,7 +51,7 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
     InputError
         No micrographs, or a folder that holds another kind of job.
     LabelError
-        No label is on any micrograph of the job.
+        Labels are given, and none is on any micrograph of the job.
     """
     if settings.rounds:
         from frostpick_jobs.tasks.iterate import run_iterate  # which needs this module
@@ -62,9 +64,13 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
         micrographs = host.micrographs()
         if not micrographs:
             raise InputError("no micrographs to train on; give some with --micrographs")
-        labels = host.labels()
-        check_labels(labels)
         start = start_model(host, settings)
+        labels: Mapping[str, Labels] = {}
+        if start is None or host.has_labels():
+            labels = host.labels()
+            check_labels(labels)
+        else:
+            log.info("no labels: the start model learns from its own picks on these micrographs")
     spool = host.spool / SPOOL
     if settings.restart and spool.exists():
         shutil.rmtree(spool)

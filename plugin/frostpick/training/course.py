@@ -185,7 +185,10 @@ class Course:
         selector: Selector,
         anchor: Anchor,
     ) -> tuple[Floats, Floats]:
-        """Pick whole images; return the logits, and the worth of the anchor's pick on each or 0."""
+        """Pick whole images; return the logits, and what each pick is worth.
+
+        That is 1 on a label, else the worth of the anchor's pick there, and 0 without one.
+        """
         logits, worths = [], []
         for image, _ in parts:
             index = next(k for k, one in enumerate(self.images) if one is image)
@@ -203,8 +206,10 @@ class Course:
             reach = MATCH * self.recipe.px_per_diameter
             # no pick in reach: the distance is infinite, and the index one too many
             nearest = cKDTree(yx).query(at, distance_upper_bound=reach)[1]
+            labels = image.particles_yx
+            known = cKDTree(labels).query(at, distance_upper_bound=reach)[1] < len(labels)
             logits.append(peaks.logit)
-            worths.append(np.append(worth, 0.0)[nearest])
+            worths.append(np.where(known, 1.0, np.append(worth, 0.0)[nearest]))
         return np.concatenate(logits), np.concatenate(worths)
 
     def held_out_parts(self) -> list[tuple[TrainingImage, Region]]:
@@ -212,11 +217,12 @@ class Course:
         return [(i, i.held_out) for i in self.images if i.held_out is not None]
 
     def labelled_parts(self) -> list[tuple[TrainingImage, Region]]:
-        """Return labelled images, all where none is, at most ``COUNTED`` of them, whole."""
-        labelled = [image for image in self.images if len(image.particles_yx)] or list(self.images)
-        step = max(1.0, len(labelled) / COUNTED)
-        chosen = [labelled[int(k * step)] for k in range(min(COUNTED, len(labelled)))]
-        return [(image, image.whole) for image in chosen]
+        """Return labelled images, at most ``COUNTED`` of them, whole."""
+        return _some([image for image in self.images if len(image.particles_yx)])
+
+    def counted_parts(self) -> list[tuple[TrainingImage, Region]]:
+        """Return images with labels or without, at most ``COUNTED`` of them, whole."""
+        return _some(self.images)
 
     def count(self, found: Found) -> float:
         """Return particles an image, from what is in `labelled_parts`.
@@ -281,3 +287,9 @@ class Course:
         self.trainer.restore(tensors, self.progress.done)
         self._set_prior()
         log.info("going on after step %d of %d", self.progress.done, self.steps)
+
+
+def _some(images: Sequence[TrainingImage]) -> list[tuple[TrainingImage, Region]]:
+    step = max(1.0, len(images) / COUNTED)
+    chosen = [images[int(k * step)] for k in range(min(COUNTED, len(images)))]
+    return [(image, image.whole) for image in chosen]

@@ -17,7 +17,7 @@ from frostpick.training.anchor import Anchor
 from frostpick.training.course import Course
 from frostpick.training.gate import label_gate
 from frostpick.training.gather import Gathered, Reading
-from frostpick.training.held_out import Split
+from frostpick.training.held_out import FEWEST, Split
 from frostpick.training.tuned_calibration import known_before_data
 from frostpick.types import sigmoid
 
@@ -45,15 +45,16 @@ def finish(
     Parameters
     ----------
     first
-        What a training from a model took as its first soft labels: where nothing is
-        labelled, scores are fitted to them.
+        What a training from a model took as its first soft labels: where little is labelled,
+        scores are fitted to them and to the labels.
     """
     network = course.network()
     selector = choose_selector(setting)
     parts = course.labelled_parts()
     images = setting.split.images
     labels = sum(len(image.particles_yx) for image in images)
-    if any(len(image.particles_yx) for image, _ in parts) or first is None:
+    estimate = 0.0
+    if labels or first is None:
         found = course.find(network, parts, selector)
         logit, estimate = found.logit, course.count(found)
         calibration = fit_calibration(
@@ -63,11 +64,13 @@ def finish(
             fitted_on="training labels",
             **known_before_data(setting.start, labels),
         )
-    else:
+    if labels < FEWEST and first is not None:
+        # a network that was taught by its own picks is surer of them than a few labels can tell
+        parts = course.counted_parts()
         logit, worth = course.find_soft(network, parts, selector, first)
         calibration = fit_calibration(logit, worth, 1.0, fitted_on="picks of the start")
         probable = sigmoid(calibrated(logit, calibration)).sum()
-        estimate = max(1.0, float(probable) / len(parts))
+        estimate = estimate or max(1.0, float(probable) / len(parts))
     expected = course.progress.expected if setting.expected_given else estimate
     threshold = choose_threshold(calibrated(logit, calibration), "auto")
     labelled = sum(len(image.particles_yx) > 0 for image in images)
