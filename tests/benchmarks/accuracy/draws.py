@@ -24,6 +24,8 @@ FILE = Path(__file__).with_name("draws.json")
 #: Labels by count: how many draws. 15 are all of one micrograph.
 DRAWS = {"15": 10, "50": 5, "200": 5, "1000": 5}
 FEW = 15
+#: A training without labels: the start model learns from its own picks.
+ADAPTED = "0"
 #: 200 labels from the half of the views that lie flattest: see `seen_views`.
 HALF_VIEWS = "200 of half the views"
 
@@ -98,8 +100,9 @@ def draws_of(data: BenchSet) -> Mapping[str, Sequence[Sequence[int]]]:
     """
     published = json.loads(FILE.read_text()) if FILE.exists() else {"sets": {}}
     known = published["sets"].get(data.name)
+    nothing: dict[str, list[list[int]]] = {ADAPTED: [[]]}
     if known is None:
-        return make_draws(data.name, data.train.truth)
+        return nothing | make_draws(data.name, data.train.truth)
     found = digest(data.train.table_path)
     if found != known["table_sha256"]:
         raise SystemExit(
@@ -107,7 +110,7 @@ def draws_of(data: BenchSet) -> Mapping[str, Sequence[Sequence[int]]]:
             f"{known['table_sha256'][:12]}... that the published draws were made from; make new "
             "ones with bench_draws.py, or get the file back"
         )
-    return parse(known["draws"])
+    return nothing | parse(known["draws"])
 
 
 def parse(draws: Mapping[str, Sequence[str]]) -> dict[str, list[list[int]]]:

@@ -113,7 +113,8 @@ def _model(
     kept = session.out / "models" / f"{run.training}-{session.start_tag}-{code_version()}"
     if not (kept / "training.json").exists():
         labels = work / "labels.csv"
-        labelled = write_labels(labels, data.train.truth, draws[run.draws][run.draw])
+        rows = draws[run.draws][run.draw]
+        labelled = write_labels(labels, data.train.truth, rows)
         told = (
             {"expected_per_micrograph": PRIOR[run.kind] * data.train.mean_count}
             if (run.kind in PRIOR)
@@ -122,7 +123,7 @@ def _model(
         cpu, wall = time.process_time(), time.perf_counter()
         trained = api.train(
             str(data.train.micrographs),
-            [str(labels)],
+            [str(labels)] if rows else [],
             work / "train",
             diameter=data.diameter_A,
             start_from=session.start,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from accuracy.draws import HALF_VIEWS
+from accuracy.draws import ADAPTED, HALF_VIEWS
 from accuracy.sets import BenchSet
 
 NONE = "none"
-COUNTS = (NONE, "15", "50", "200", "1000")
+COUNTS = (NONE, ADAPTED, "15", "50", "200", "1000")
 #: Kinds of runs of the two parts. Those of `OF_A_MODEL` need a model that another run trains.
 MAIN = ("main", "blob")
 ROBUSTNESS = ("prior_half", "prior_twice", "pixel_half", "pixel_twice", "empty", "half_views")
@@ -24,7 +24,7 @@ class Run:
     Parameters
     ----------
     labels
-        ``none`` or a count.
+        ``none`` or a count; with 0 a training without labels.
     draw
         Number of the draw of labels, 0 where there are no labels.
     kind
@@ -68,7 +68,7 @@ def main_runs(
     counts = list(counts)
     if NONE in counts and start != NONE:
         runs += [Run(data.name, NONE, 0) for data in sets]
-    some = [c for c in counts if c != NONE]
+    some = [c for c in counts if c != NONE and (c != ADAPTED or start != NONE)]
     longest = max((len(draws[d.name].get(c, ())) for d in sets for c in some), default=0)
     for draw in range(min(longest, most_draws or longest)):
         for count in some:
