@@ -203,7 +203,7 @@ class Scripted:
     def first(self) -> Any:
         return self._one(0)
 
-    def later(self, number: int, taught: Any) -> Any:
+    def later(self, number: int, taught: Any, last: Any) -> Any:
         return self._one(number)
 
     def mine(self, last: Any) -> Any:

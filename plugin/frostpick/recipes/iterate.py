@@ -115,7 +115,8 @@ def iterate_picker(
     torch.set_num_threads(resolve_threads(settings.threads))
     rounds = Rounds(material, settings, start, spool, reporter, recipe, rule, verifier)
     done, best, taught = run_rounds(rounds, most)
-    model, curve, summary = train_last(rounds, done[best], taught)
+    teacher = done[best - 1].model if best else None
+    model, curve, summary = train_last(rounds, done[best], taught, teacher)
     return IterationResult(
         model, done, best, round_table(done, best, settings.seed), curve, summary
     )
@@ -139,7 +140,7 @@ def run_rounds(rounds: Rounds, most: int) -> tuple[list[Round], int, Mined]:
         if not mined.particles:
             log.info("round %d: no new pick passed verification; nothing to learn", number)
             break
-        one = rounds.later(number, mined)
+        one = rounds.later(number, mined, done[best])
         before, now = done[best].held_out, one.held_out
         done.append(one)
         if now is None or before is None:

@@ -20,7 +20,7 @@ DONE = "last.json"
 
 
 def train_last(
-    rounds: Rounds, best: Round, taught: Mined
+    rounds: Rounds, best: Round, taught: Mined, teacher: PickingModel | None
 ) -> tuple[PickingModel, list[dict[str, float]], dict[str, Any]]:
     """Train once more on what taught the best round and on all of the user's labels.
 
@@ -38,7 +38,7 @@ def train_last(
         return PickingModel.load(folder), values["curve"], values["summary"]
     log.info("last training: as round %d, with the held-out labels", best.number)
     labels = joined_labels(rounds.material.labels, taught.new)
-    trained = rounds.train(folder, labels, everything=True)
+    trained = rounds.train(folder, labels, teacher, everything=True)
     model = rounds.calibrated(trained.model, folder)
     model.save(folder)
     values = {"round": best.number, "curve": trained.curve, "summary": trained.summary}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,15 +59,18 @@ class Rounds:
         """Return round 0: trained on the user's labels, or the start model where there are none."""
         one = load_round(self.spool, 0)
         if one is None and self.material.labels:
-            one = self._made(0, Mined({}, 0, 0))
+            one = self._made(0, Mined({}, 0, 0), None)
         elif one is None:
             one = self._looked(0, self._given(), Mined({}, 0, 0), [], {})
         self.expected = self.settings.expected_per_micrograph or one.metrics["expected"]
         return one
 
-    def later(self, number: int, taught: Mined) -> Round:
-        """Return round ``number``, trained on the user's labels and on ``taught``."""
-        return load_round(self.spool, number) or self._made(number, taught)
+    def later(self, number: int, taught: Mined, last: Round) -> Round:
+        """Return round ``number``, trained on the user's labels, on ``taught`` and ``last``.
+
+        What passed verification is labelled; of the rest the picks of ``last`` are soft labels.
+        """
+        return load_round(self.spool, number) or self._made(number, taught, last.model)
 
     def mine(self, last: Round) -> Mined:
         """Return what the picks of a round can teach."""
@@ -76,7 +79,14 @@ class Rounds:
             last.found, material.labels, material.reference, self.rule, diameter_of(last.model)
         )
 
-    def train(self, folder: Path, labels: dict[str, Labels], *, everything: bool) -> TrainingResult:
+    def train(
+        self,
+        folder: Path,
+        labels: dict[str, Labels],
+        teacher: PickingModel | None,
+        *,
+        everything: bool,
+    ) -> TrainingResult:
         """Train from the start model on labels; ``everything`` also on what is held out."""
         micrographs = self.material.pool if everything else self.material.train
         settings = self.settings
@@ -91,7 +101,8 @@ class Rounds:
             start=self.start,
             spool=folder / TRAINING,
             reporter=self.reporter,
-            recipe=self.recipe,
+            recipe=replace(self.recipe, passes=1),  # a round is a pass
+            teacher=teacher,
         )
 
     def calibrated(self, model: PickingModel, folder: Path) -> PickingModel:
@@ -108,13 +119,13 @@ class Rounds:
             reporter=self.reporter,
         )
 
-    def _made(self, number: int, taught: Mined) -> Round:
+    def _made(self, number: int, taught: Mined, teacher: PickingModel | None) -> Round:
         folder = round_folder(self.spool, number)
         log.info(
             "round %d: %d new particles and %d empty places", number, taught.particles, taught.empty
         )
         labels = joined_labels(self.material.own, taught.new)
-        trained = self.train(folder, labels, everything=False)
+        trained = self.train(folder, labels, teacher, everything=False)
         if not number:
             given = self.settings.expected_per_micrograph
             self.expected = given or float(trained.summary["expected_per_micrograph"])

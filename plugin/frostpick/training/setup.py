@@ -165,7 +165,7 @@ def make_trainer(
         seed=settings.seed,
     )
     anchor = None
-    if start is not None and teacher is not None:
+    if teacher is not None:
         anchor = Anchor(
             teacher,
             images,
