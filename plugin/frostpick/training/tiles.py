@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -126,10 +127,13 @@ class TileSampler:
         self.positives = _places(images, self.particles)
         self.labels = self.positives + _places(images, self.empty)
         self.cells = [cell for i, im in enumerate(images) for cell in _cells(i, im, g)]
+        # One permutation of each kind, for as long as it lasts: of a thousand micrographs'
+        # cells, drawn anew for each tile, it took longer than a tenth of a step.
+        self._orders: dict[tuple[int, int], tuple[int, NDArray[np.int64]]] = {}
         if (self.by_label and not self.positives) or not self.cells:
             raise ValueError("a sampler needs at least one particle and one cell to train on")
 
-    @property
+    @cached_property
     def labelled_share(self) -> float:
         """Fraction of the locations that train which lie on the disc of a label."""
         area = float(sum(im.pixels.size for im in self.images if im.trains))
@@ -156,8 +160,12 @@ class TileSampler:
 
     def _cycle(self, salt: int, size: int, position: int) -> int:
         """Return element ``position`` of an endless run of fresh permutations."""
-        rng = np.random.default_rng((self.seed, salt, position // size))
-        return int(rng.permutation(size)[position % size])
+        turn, place = divmod(position, size)
+        known, order = self._orders.get((salt, size), (-1, None))
+        if order is None or known != turn:
+            order = np.random.default_rng((self.seed, salt, turn)).permutation(size)
+            self._orders[salt, size] = (turn, order)
+        return int(order[place])
 
     def _tile(
         self, rng: np.random.Generator, image: int, y: float, x: float, *, by_label: bool

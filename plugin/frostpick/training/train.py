@@ -18,6 +18,7 @@ from frostpick.config import TrainSettings
 from frostpick.models.networks import PAPER_PX
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.device import resolve_device
+from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
 from frostpick.training.checkpoint import remove_checkpoint
@@ -115,6 +116,7 @@ def train_picker(
     elif settings.network in PAPER_PX:
         recipe = replace(recipe, px_per_diameter=PAPER_PX[str(settings.network)])
     torch.set_num_threads(resolve_threads(settings.threads))
+    keep_freed_memory()
     device = resolve_device(settings.device)
     if settings.restart:
         for folder in (spool, *spool.glob("pass_*")):
