@@ -222,8 +222,6 @@ class _Job:
         good = torch.from_numpy(labels.good)
         pools = [good.nonzero()[:, 0], (~good).nonzero()[:, 0]]
         half = recipe.batch // 2
-        # Most bad examples show ice; unlabelled boxes may mostly be particles.
-        noise_like = labels.boxes[pools[1]] if self.unlabelled is None else None
 
         def draw(generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
             parts, marks = [], []
@@ -236,7 +234,7 @@ class _Job:
                     at = pool[torch.randint(len(pool), (half,), generator=generator)]
                     parts.append(labels.boxes[at])
                     marks.append(torch.full((half,), float(value == 0)))
-            boxes = augment_boxes(torch.cat(parts), recipe.augmentation, generator, noise_like)
+            boxes = augment_boxes(torch.cat(parts), recipe.augmentation, generator)
             return boxes, torch.cat(marks)
 
         def loss(logits: torch.Tensor, marks: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,7 @@
 """Changes that leave a working box what it is.
 
 Flips and quarter turns; a shift of the centre; a narrower window, as a stack with a
-tight box has; a softer picture, as a coarser stack has; another contrast; more noise, as
-a micrograph of thicker ice or less defocus has.
+tight box has; a softer picture, as a coarser stack has; another contrast.
 """
 
 from __future__ import annotations
@@ -29,41 +28,23 @@ class BoxAugmentation:
         working pixels.
     gain
         Largest factor of the grey levels, up or down.
-    noise
-        Share of the boxes that noise is added to, and its largest deviation in those of the
-        ice around the particle. Labels often come from few micrographs; the faint ones among
-        the others would be rejected as a whole.
     """
 
     shift: int = 2
     windows: tuple[float, float] = (0.4, 0.68)
     soft: tuple[float, float] = (0.3, 0.8)
     gain: float = 1.2
-    noise: tuple[float, float] = (0.0, 0.0)
 
 
 def augment_boxes(
-    boxes: torch.Tensor,
-    how: BoxAugmentation,
-    generator: torch.Generator,
-    noise_like: torch.Tensor | None = None,
+    boxes: torch.Tensor, how: BoxAugmentation, generator: torch.Generator
 ) -> torch.Tensor:
-    """Return changed copies of boxes, each changed in its own way.
-
-    Parameters
-    ----------
-    boxes
-        ``(n, side, side)`` float32.
-    noise_like
-        ``(m, side, side)`` boxes whose spectra added noise has; none, no noise is added.
-    """
+    """Return changed copies of boxes ``(n, side, side)``, each changed in its own way."""
 
     def draw(*shape: int) -> torch.Tensor:
         return torch.rand(*shape, generator=generator)
 
     n, side = len(boxes), int(boxes.shape[1])
-    if how.noise[0] > 0 and noise_like is not None and len(noise_like):
-        boxes = _noisier(boxes, how.noise, noise_like, generator)
     turned = boxes.clone()
     turns = torch.randint(4, (n,), generator=generator)
     for k in (1, 2, 3):
@@ -81,37 +62,6 @@ def augment_boxes(
     reach = (torch.arange(side) - (side - 1) / 2).abs()
     inside = reach[None] <= (shown * side / 2)[:, None]
     return turned * (inside[:, :, None] & inside[:, None, :])
-
-
-def scrambled(boxes: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Return noise with the amplitude spectra of boxes ``(n, side, side)``, mean 0, deviation 1.
-
-    The phases are those of white noise, so nothing of the picture is left (Theiler et al.,
-    Physica D 58:77, 1992: surrogate data).
-    """
-    white = torch.fft.rfft2(torch.randn(boxes.shape, generator=generator))
-    amplitude = torch.fft.rfft2(boxes).abs()
-    amplitude[:, 0, 0] = 0
-    phase = white / white.abs().clamp_min(1e-12)
-    noise: torch.Tensor = torch.fft.irfft2(amplitude * phase, s=boxes.shape[1:])
-    scaled: torch.Tensor = noise / noise.std((1, 2), keepdim=True).clamp_min(1e-6)
-    return scaled
-
-
-def _noisier(
-    boxes: torch.Tensor,
-    how: tuple[float, float],
-    noise_like: torch.Tensor,
-    generator: torch.Generator,
-) -> torch.Tensor:
-    """Return ``(box + s noise) / sqrt(1 + s^2)``: the ice keeps its deviation of 1."""
-    n = len(boxes)
-    noise = scrambled(
-        noise_like[torch.randint(len(noise_like), (n,), generator=generator)], generator
-    )
-    level = how[1] * torch.rand(n, 1, 1, generator=generator)
-    level = level * (torch.rand(n, 1, 1, generator=generator) < how[0])
-    return (boxes + level * noise) / torch.sqrt(1 + level**2)
 
 
 def _shifted(boxes: torch.Tensor, most: int, generator: torch.Generator) -> torch.Tensor:
