@@ -14,7 +14,7 @@ import typer.main
 from frostpick._version import __version__
 from frostpick.config import FewshotSettings, IterateSettings, PickSettings, TrainSettings
 from frostpick.errors import JobStopped
-from frostpick_jobs.cli import commands, main
+from frostpick_jobs.cli import folder_command, main
 from frostpick_jobs.cli.main import app
 from frostpick_jobs.cli.options import add_argparse_options, list_options
 
@@ -134,7 +134,7 @@ def test_a_stop_outside_a_job_is_one_sentence(monkeypatch, capsys) -> None:
 @pytest.mark.parametrize(("code", "told"), [(0, False), (1, False), (130, True), (143, True)])
 def test_after_a_stop_it_is_told_how_to_go_on(caplog, code, told) -> None:
     with caplog.at_level(logging.INFO):
-        assert commands.told(code) == code
+        assert folder_command.told(code) == code
     assert ("give the same command again" in caplog.text) == told
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -17,17 +16,15 @@ from frostpick.config import (
     TrainSettings,
     resolve,
 )
-from frostpick_jobs.cli.config_file import read_config, resolve_settings
+from frostpick_jobs.cli.config_file import read_config
 from frostpick_jobs.cli.console import log_to_terminal
+from frostpick_jobs.cli.folder_command import Job
 from frostpick_jobs.cli.parameters import Debug, Micrographs, Out
-
-log = logging.getLogger(__name__)
-
-#: Exit codes from here on are stops: 128 and the number of a signal.
-STOPPED = 128
 
 
 def train(
+    settings: TrainSettings,
+    out: Path,
     *,
     micrographs: Micrographs,
     picks: Annotated[
@@ -38,16 +35,9 @@ def train(
             "may be repeated. Without it the start model learns from its own picks.",
         ),
     ] = None,
-    out: Out,
-    debug: Debug = False,
-    config: Path | None = None,
-    values: dict[str, Any],
-) -> None:
+) -> Job:
     """Train a picking model from incomplete picks, or none; continues an unfinished training."""
-    log_to_terminal()
-    settings = resolve_settings(TrainSettings, config, values)
     from frostpick_jobs.folder import FolderHost
-    from frostpick_jobs.lifecycle import run_job
     from frostpick_jobs.tasks import run_train
 
     host = FolderHost(
@@ -57,10 +47,12 @@ def train(
         pixel_size=settings.pixel_size,
         picks_pixel_size=settings.picks_pixel_size,
     )
-    raise typer.Exit(told(run_job(host, lambda: run_train(host, settings), debug=debug)))
+    return host, run_train
 
 
 def iterate(
+    settings: IterateSettings,
+    out: Path,
     *,
     micrographs: Micrographs,
     picks: Annotated[
@@ -71,16 +63,9 @@ def iterate(
             "where --from names a model.",
         ),
     ] = None,
-    out: Out,
-    debug: Debug = False,
-    config: Path | None = None,
-    values: dict[str, Any],
-) -> None:
+) -> Job:
     """Train in rounds: pick, verify every pick, learn from the sure ones; continues."""
-    log_to_terminal()
-    settings = resolve_settings(IterateSettings, config, values)
     from frostpick_jobs.folder import FolderHost
-    from frostpick_jobs.lifecycle import run_job
     from frostpick_jobs.tasks import run_iterate
 
     host = FolderHost(
@@ -90,29 +75,26 @@ def iterate(
         pixel_size=settings.pixel_size,
         picks_pixel_size=settings.picks_pixel_size,
     )
-    raise typer.Exit(told(run_job(host, lambda: run_iterate(host, settings), debug=debug)))
+    return host, run_iterate
 
 
 def pick(
+    settings: PickSettings,
+    out: Path,
     *,
     micrographs: Micrographs,
-    out: Out,
-    debug: Debug = False,
-    config: Path | None = None,
-    values: dict[str, Any],
-) -> None:
+) -> Job:
     """Pick particles; micrographs that are done already are not picked again."""
-    log_to_terminal()
-    settings = resolve_settings(PickSettings, config, values)
     from frostpick_jobs.folder import FolderHost
-    from frostpick_jobs.lifecycle import run_job
     from frostpick_jobs.tasks import run_pick
 
     host = FolderHost(out, micrographs, pixel_size=settings.pixel_size)
-    raise typer.Exit(told(run_job(host, lambda: run_pick(host, settings), debug=debug)))
+    return host, run_pick
 
 
 def fewshot(
+    settings: FewshotSettings,
+    out: Path,
     *,
     micrographs: Micrographs,
     exemplars: Annotated[
@@ -123,16 +105,9 @@ def fewshot(
             "text); may be repeated.",
         ),
     ],
-    out: Out,
-    debug: Debug = False,
-    config: Path | None = None,
-    values: dict[str, Any],
-) -> None:
+) -> Job:
     """Pick all micrographs from about fifteen exemplars on one of them; continues."""
-    log_to_terminal()
-    settings = resolve_settings(FewshotSettings, config, values)
     from frostpick_jobs.folder import FolderHost
-    from frostpick_jobs.lifecycle import run_job
     from frostpick_jobs.tasks import run_fewshot
 
     host = FolderHost(
@@ -142,10 +117,12 @@ def fewshot(
         pixel_size=settings.pixel_size,
         picks_pixel_size=settings.picks_pixel_size,
     )
-    raise typer.Exit(told(run_job(host, lambda: run_fewshot(host, settings), debug=debug)))
+    return host, run_fewshot
 
 
 def pretrain(
+    settings: PretrainSettings,
+    out: Path,
     *,
     micrographs: Annotated[
         list[str] | None,
@@ -155,20 +132,13 @@ def pretrain(
             "for --method mae; simulated ones when left out; may be repeated.",
         ),
     ] = None,
-    out: Out,
-    debug: Debug = False,
-    config: Path | None = None,
-    values: dict[str, Any],
-) -> None:
+) -> Job:
     """Pretrain what train, fewshot or prune start from; continues an unfinished pretraining."""
-    log_to_terminal()
-    settings = resolve_settings(PretrainSettings, config, values)
     from frostpick_jobs.folder import FolderHost
-    from frostpick_jobs.lifecycle import run_job
     from frostpick_jobs.pretraining import run_pretrain
 
     host = FolderHost(out, micrographs or (), pixel_size=settings.pixel_size)
-    raise typer.Exit(told(run_job(host, lambda: run_pretrain(host, settings), debug=debug)))
+    return host, run_pretrain
 
 
 def select(
@@ -265,10 +235,3 @@ def show_model(
 
     card, digest = find_card(model)
     print(json.dumps({**card.model_dump(mode="json"), "digest": digest}, indent=2))
-
-
-def told(code: int) -> int:
-    """Say after a stop how the job goes on; return the exit code."""
-    if code >= STOPPED:
-        log.info("what is finished is kept: give the same command again to go on")
-    return code

@@ -22,7 +22,8 @@ from frostpick.config import (
 from frostpick.errors import FrostpickError, JobStopped
 from frostpick_jobs.cli import commands, prune_commands
 from frostpick_jobs.cli.cryosparc import app as cryosparc
-from frostpick_jobs.cli.typer_options import PatternCommand, command_with_settings
+from frostpick_jobs.cli.folder_command import folder_command
+from frostpick_jobs.cli.typer_options import PatternCommand
 
 app = typer.Typer(
     name="frostpick",
@@ -63,14 +64,14 @@ def _add(name: str, function: Callable[..., Any]) -> None:
 
 
 _add("simulate", commands.simulate)
-_add("train", command_with_settings(TrainSettings, commands.train))
-_add("iterate", command_with_settings(IterateSettings, commands.iterate))
-_add("pick", command_with_settings(PickSettings, commands.pick))
-_add("fewshot", command_with_settings(FewshotSettings, commands.fewshot))
-_add("pretrain", command_with_settings(PretrainSettings, commands.pretrain))
+_add("train", folder_command(TrainSettings, commands.train))
+_add("iterate", folder_command(IterateSettings, commands.iterate))
+_add("pick", folder_command(PickSettings, commands.pick))
+_add("fewshot", folder_command(FewshotSettings, commands.fewshot))
+_add("pretrain", folder_command(PretrainSettings, commands.pretrain))
 _add("select", commands.select)
-_add("prune", command_with_settings(PruneSettings, prune_commands.prune))
-_add("verify", command_with_settings(VerifySettings, prune_commands.verify))
+_add("prune", folder_command(PruneSettings, prune_commands.prune))
+_add("verify", folder_command(VerifySettings, prune_commands.verify))
 _add("evaluate", commands.evaluate)
 _add("demo", commands.demo)
 models.command("list")(commands.list_models)

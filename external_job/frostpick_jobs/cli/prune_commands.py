@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from frostpick.config import PruneSettings, VerifySettings
-from frostpick_jobs.cli.commands import told
-from frostpick_jobs.cli.config_file import resolve_settings
-from frostpick_jobs.cli.console import log_to_terminal
-from frostpick_jobs.cli.parameters import Debug, Out, ParticlesFile, PickedMicrographs, Picks
+from frostpick_jobs.cli.folder_command import Job
+from frostpick_jobs.cli.parameters import ParticlesFile, PickedMicrographs, Picks
 
 
 def prune(
+    settings: PruneSettings,
+    out: Path,
     *,
     micrographs: PickedMicrographs = None,
     picks: Picks = None,
@@ -27,16 +27,9 @@ def prune(
         list[str] | None,
         typer.Option("--bad", help="Known non-particles; rest takes all input that is not good."),
     ] = None,
-    out: Out,
-    debug: Debug = False,
-    config: Path | None = None,
-    values: dict[str, Any],
-) -> None:
+) -> Job:
     """Keep the particles among picks or extracted particles, and say why of the rest."""
-    log_to_terminal()
-    settings = resolve_settings(PruneSettings, config, values)
     from frostpick_jobs.folder import FolderHost
-    from frostpick_jobs.lifecycle import run_job
     from frostpick_jobs.tasks.prune import run_prune
 
     host = FolderHost(
@@ -48,24 +41,19 @@ def prune(
         good=good or (),
         bad=bad or (),
     )
-    raise typer.Exit(told(run_job(host, lambda: run_prune(host, settings), debug=debug)))
+    return host, run_prune
 
 
 def verify(
+    settings: VerifySettings,
+    out: Path,
     *,
     micrographs: PickedMicrographs = None,
     picks: Picks = None,
     particles: ParticlesFile = None,
-    out: Out,
-    debug: Debug = False,
-    config: Path | None = None,
-    values: dict[str, Any],
-) -> None:
+) -> Job:
     """Score picks by mean and spread over four rotations; no row is dropped."""
-    log_to_terminal()
-    settings = resolve_settings(VerifySettings, config, values)
     from frostpick_jobs.folder import FolderHost
-    from frostpick_jobs.lifecycle import run_job
     from frostpick_jobs.tasks.prune import run_verify
 
     host = FolderHost(
@@ -75,4 +63,4 @@ def verify(
         pixel_size=settings.pixel_size,
         particles=particles,
     )
-    raise typer.Exit(told(run_job(host, lambda: run_verify(host, settings), debug=debug)))
+    return host, run_verify
