@@ -107,6 +107,7 @@ def _pruner(host: FolderHost, settings: PretrainSettings) -> tuple[Pruner, dict[
         recipe,
         imagenet=imagenet,
         labelled=_labelled(settings),
+        device=resolve_device(settings.device),
     )
     return pruner, {}
 

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from tiny_pruner import disc_boxes, disc_micrograph
 
 from frostpick.config import PretrainSettings
-from frostpick.errors import ConfigError, FrostpickError, InputError, ModelError
+from frostpick.errors import ConfigError, DeviceError, FrostpickError, InputError, ModelError
 from frostpick.models.box_network import CLASSES, ResNet18
 from frostpick.models.pruner import Pruner
 from frostpick.recipes import pretrain_pruner as recipe_module
@@ -141,6 +141,7 @@ def test_boxes_of_ones_own_are_learned_too(tmp_path: Path, monkeypatch: pytest.M
     refused: list[tuple[dict[str, Any], type[FrostpickError], str]] = [
         ({**scale, "diameter": None}, ConfigError, "give --diameter"),
         ({**scale, "pixel_size": None}, ConfigError, "and --pixel-size"),
+        ({"device": "cuda:99"}, DeviceError, "cuda:99|GPU"),
         ({**scale, "contrast": "auto"}, ConfigError, "cannot be found out from boxes"),
         ({**scale, "boxes": str(tmp_path / "no")}, InputError, "no stacks; expected particle"),
     ]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import mrcfile
 import numpy as np
@@ -22,7 +23,12 @@ from frostpick_jobs.cryosparc import run
 from frostpick_jobs.cryosparc.references import OutputRef
 from frostpick_jobs.cryosparc.request import JobRequest
 from frostpick_jobs.cryosparc.run import Tempo
+from frostpick_jobs.folder import FolderHost
+from frostpick_jobs.lifecycle import run_job
+from frostpick_jobs.relion.arguments import JobArguments
+from frostpick_jobs.relion.verify_host import RelionVerifyHost
 from frostpick_jobs.store.prune_store import PruneStore
+from frostpick_jobs.tasks.prune import run_verify
 
 pytestmark = pytest.mark.cryosparc
 
@@ -228,6 +234,43 @@ def test_a_stopped_verifying_goes_on_and_takes_the_place_of_old_scores(
         code, again = verify(p, pruner, (), job=job)
         assert code == 0 and again == job and len(read) == 2
         check_verified(p, source, job, [row[3] for row in rows], {"location"})
+
+
+def test_three_hosts_give_the_same_scores(tmp_path, pruner, monkeypatch):
+    asked = VerifySettings(pruner=pruner, diameter=DIAMETER_A, threads=1, device="cpu")
+    with project(tmp_path) as p:
+        rows = rows_of(p)
+        source = extracted(p, rows, slots=("location", "pick_stats"))
+        code, job = verify(p, pruner, (source,), micrographs=(EXPOSURES,))
+        assert code == 0
+        tables = [p.store.pdir(p.uid) / job / "scores.csv"]
+        monkeypatch.chdir(tmp_path)
+        names = [f"raw/{Path(path).name}" for path, _ in p.truth]
+    lines = [f"{Path(names[m]).name},{x},{y}" for m, x, y, _ in rows]
+    Path("picks.csv").write_text("\n".join(["micrograph,x_px,y_px", *lines]) + "\n")
+    folder = FolderHost(Path("folder"), ["raw"], ["picks.csv"])
+    optics = "data_optics\n\nloop_\n_rlnOpticsGroup #1\n_rlnMicrographPixelSize #2\n1 2.0\n\n"
+    table = "data_micrographs\n\nloop_\n_rlnMicrographName #1\n_rlnOpticsGroup #2\n"
+    Path("m.star").write_text(optics + table + "".join(f"{name} 1\n" for name in names))
+    table = "data_\n\nloop_\n_rlnMicrographName #1\n_rlnCoordinateX #2\n_rlnCoordinateY #3\n"
+    Path("p.star").write_text(table + "".join(f"{names[m]} {x} {y}\n" for m, x, y, _ in rows))
+    files = {"in_mics": "m.star", "in_coords": "p.star"}
+    relion = RelionVerifyHost(
+        JobArguments(Path("External/job001"), "External/job001/", given=tuple(files), **files)
+    )
+    for host, out in ((folder, "folder"), (relion, "External/job001")):
+        Path(out).mkdir(parents=True, exist_ok=True)
+        assert run_job(host, lambda host=host: run_verify(host, asked)) == 0
+        tables.append(Path(out) / "scores.csv")
+    found = []
+    for path in tables:
+        told = list(csv.DictReader(path.read_text().splitlines()))
+        assert [int(row["row"]) for row in told] == list(range(len(rows)))
+        found.append([[float(row["score"]), float(row["spread"])] for row in told])
+    # CryoSPARC's fractions of single precision move a centre by up to 3e-4 pixels
+    np.testing.assert_allclose(found[0], found[1], atol=2e-3, rtol=1e-3)
+    np.testing.assert_array_equal(found[1], found[2])
+    assert ((np.array(found[0])[:, 0] > 0) == [row[3] for row in rows]).all()
 
 
 def test_a_pruner_is_taken_from_an_earlier_job(tmp_path, pruner):

@@ -107,6 +107,7 @@ def pretrain_pruner(
     *,
     imagenet: Path | None = None,
     labelled: Sequence[LabelledBoxes] = (),
+    device: torch.device | None = None,
 ) -> Pruner:
     """Make a pruner and save it in ``folder / "pruner"``.
 
@@ -118,6 +119,8 @@ def pretrain_pruner(
         Checkpoint that a ``resnet18`` starts from.
     labelled
         Further boxes, e.g. of `labelled_boxes`.
+    device
+        Where to train; the CPU when None.
 
     Raises
     ------
@@ -125,6 +128,7 @@ def pretrain_pruner(
         The checkpoint is none of a ResNet-18, or the recipe's network is another.
     """
     recipe = recipe or PretrainRecipe()
+    at = device or torch.device("cpu")
     network = _start(recipe, imagenet)
     learned = recipe.learned
     data = LabelledBoxes.concat([*corpus_boxes(folder, recipe, 0, learned, reporter), *labelled])
@@ -134,7 +138,7 @@ def pretrain_pruner(
     schedule = FitSchedule(
         recipe.steps,
         recipe.rate,
-        bf16=native_precision(torch.device("cpu")) == "bfloat16",
+        bf16=native_precision(at) == "bfloat16",
         save_every=250,
     )
     fit = Fit(
@@ -143,11 +147,13 @@ def pretrain_pruner(
         loss=lambda logits, classes: class_loss(logits, classes, recipe.losses),
         schedule=schedule,
         seed=recipe.seed,
+        device=at,
         folder=folder,
         key=_key(recipe, imagenet, data, labelled),
     )
     reporter.stage("training the pruner", recipe.steps)
     fit.run(reporter)
+    network.to("cpu")
     logits = classify(network, test.boxes)
     calibration = fit_scores(
         log_odds(logits).mean(1).double().numpy(),
