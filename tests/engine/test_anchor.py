@@ -43,13 +43,12 @@ def an_anchor(monkeypatch: pytest.MonkeyPatch) -> Found:
         logits: list[float],
         *,
         given: int,
-        share: float | None = None,
     ) -> Anchor:
         y, x = np.array(places).T
         found = Peaks(y, x, np.array(logits))
         monkeypatch.setattr("frostpick.training.anchor.peaks_in", lambda *_, **__: found)
         start = load_model("blob")
-        calibration = CalibrationSpec(slope=0.5, offset=-0.25, share=share)
+        calibration = CalibrationSpec(slope=0.5, offset=-0.25)
         card = start.card.model_copy(update={"calibration": calibration})
         return Anchor(
             PickingModel(card, start.network),
@@ -97,9 +96,9 @@ def test_turned_tiles_have_turned_targets(an_anchor: Found) -> None:
 
 
 def test_a_micrograph_that_seems_empty_has_soft_labels_of_nothing(an_anchor: Found) -> None:
-    doubtful = an_anchor([(20.0, 30.0), (60.0, 90.0)], [0.2, 0.2], given=0, share=0.6)
+    doubtful = an_anchor([(20.0, 30.0), (60.0, 90.0)], [0.4, -1.5], given=0)
     assert doubtful.picks(0)[1].max() < 0.02
-    sure = an_anchor([(20.0, 30.0), (60.0, 90.0)], [9.0, 0.2], given=0, share=0.6)
+    sure = an_anchor([(20.0, 30.0), (60.0, 90.0)], [9.0, 0.2], given=0)
     assert sure.picks(0)[1].max() > 0.9
 
 

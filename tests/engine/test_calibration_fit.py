@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
-from frostpick.inference.calibration_fit import SLOPE, fit_calibration
+from frostpick.inference.calibration_fit import SLOPE, between, fit_calibration
+from frostpick.models.card import CalibrationSpec
 from frostpick.types import sigmoid
 
 
@@ -53,17 +52,6 @@ def test_nothing_to_fit_is_the_prior() -> None:
     assert found.offset == pytest.approx(0.0, abs=1e-3)
 
 
-def test_share_of_particles_among_what_is_kept() -> None:
-    # 30 sure particles, 70 doubtful ones of probability .1 and 400 below the floor: 37 of 100
-    logit = np.r_[np.full(30, 9.0), np.full(70, -math.log(9.0)), np.full(400, -9.0)]
-    rng = np.random.default_rng(0)
-    labelled = rng.random(500) < sigmoid(logit)
-    found = fit_calibration(logit, labelled, 1.0, slope=1.0, offset_spread=1e-3)
-    assert found.share == pytest.approx(0.37, abs=0.02)
-    # where nearly all are particles it is told as one half
-    assert fit_calibration(np.full(50, 9.0), np.ones(50), 1.0).share == 0.5
-
-
 def test_soft_labels_count_by_their_probability() -> None:
     # probabilities along a true line give it back (one in a hundred particles looks like
     # nothing, and one in a hundred is not labelled)
@@ -72,3 +60,10 @@ def test_soft_labels_count_by_their_probability() -> None:
     found = fit_calibration(logit, soft, 0.99)
     assert found.slope == pytest.approx(1.7, abs=0.05)
     assert found.offset == pytest.approx(-0.8, abs=0.15)
+
+
+def test_between_two_calibrations() -> None:
+    one, other = CalibrationSpec(slope=1.0, offset=-1.0), CalibrationSpec(slope=4.0, offset=1.0)
+    found = between(one, other, 0.5)
+    assert (found.slope, found.offset) == (pytest.approx(2.0), pytest.approx(0.0))
+    assert between(one, other, 0.25).offset == pytest.approx(-0.5)

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 
-from frostpick.inference.calibration import FLOOR_PROBABILITY, calibrated
 from frostpick.models.card import CalibrationSpec
 from frostpick.types import sigmoid
 
@@ -31,9 +30,6 @@ OFFSET_SPREAD = 3.0
 #: strays with few labels and with many (seen on the training micrographs of three simulated
 #: sets: slopes 1.2 to 1.7, offsets -.6 to .3 with 15 labels).
 TUNED_SLOPE, TUNED_FEW_SPREAD, TUNED_SPREAD = 1.45, 0.4, 1.0
-#: Largest fraction of particles among candidates that a card tells: where nearly all were
-#: particles, the scores know little of what other candidates look like.
-MOST_SHARE = 0.5
 #: Fraction of particles that look like nothing (on carbon, or labelled by mistake): without
 #: it the worst few labels alone would set the slope.
 LAPSE = 0.01
@@ -80,12 +76,13 @@ def fit_calibration(
     options = {"xatol": 1e-6, "fatol": 1e-8, "initial_simplex": around}
     best = minimize(cost, first, method="Nelder-Mead", options=options)
     fitted, offset = math.exp(float(best.x[0])), float(best.x[1])
-    found = CalibrationSpec(slope=fitted, offset=offset, fitted_on=fitted_on)
-    return found.model_copy(update={"share": _share(calibrated(s, found))})
+    return CalibrationSpec(slope=fitted, offset=offset, fitted_on=fitted_on)
 
 
-def _share(score: Floats) -> float | None:
-    """Return the mean probability of what a job would keep, at most `MOST_SHARE`."""
-    kept = sigmoid(score)
-    kept = kept[kept >= FLOOR_PROBABILITY]
-    return float(np.clip(kept.mean(), 0.01, MOST_SHARE)) if len(kept) else None
+def between(one: CalibrationSpec, other: CalibrationSpec, weight: float) -> CalibrationSpec:
+    """Return a calibration between two: ``weight`` is the other's, of slope and offset alike."""
+    return CalibrationSpec(
+        slope=math.exp((1.0 - weight) * math.log(one.slope) + weight * math.log(other.slope)),
+        offset=(1.0 - weight) * one.offset + weight * other.offset,
+        fitted_on=f"{other.fitted_on}, {one.fitted_on}",
+    )

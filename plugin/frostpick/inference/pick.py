@@ -123,7 +123,7 @@ def pick_image(
             floor_logit=floor_logit(card.calibration),
             max_peaks=math.ceil(MOST_PACKED * packing_limit(shape, diameter_px)),
         )
-        shift = emptiness(calibrated(peaks.logit, card.calibration), card.calibration.share)
+        shift = emptiness(calibrated(peaks.logit, card.calibration))
         peaks = peaks.inside(shape, plan.border * diameter_px)
         score = calibrated(peaks.logit, card.calibration) + shift
         picks = Picks.from_xy(

@@ -33,16 +33,11 @@ class PreprocessSpec(CardPart):
 
 
 class CalibrationSpec(CardPart):
-    """``score = slope * logit + offset``: a pick's log-odds, after NMS, to be a particle.
-
-    ``share`` is the fraction of particles among the candidates it was fitted on; with it the
-    candidates of a micrograph without particles can be told (`frostpick.inference.emptiness`).
-    """
+    """``score = slope * logit + offset``: a pick's log-odds, after NMS, to be a particle."""
 
     slope: float = Field(1.0, gt=0)
     offset: float = 0.0
     fitted_on: str = "nothing"
-    share: float | None = Field(None, gt=0, lt=1)
 
 
 class ModelCard(CardPart):
@@ -89,6 +84,4 @@ class ModelCard(CardPart):
         values = self.model_dump(mode="json")
         if not values["selector_constants"]:  # as in cards from before there were any
             del values["selector_constants"]
-        if values["calibration"]["share"] is None:
-            del values["calibration"]["share"]
         return json.dumps(values, sort_keys=True, separators=(",", ":"))

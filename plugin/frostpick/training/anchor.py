@@ -121,7 +121,7 @@ class Anchor:
                 selector=Selector.of(card),
             )
             score = calibrated(peaks.logit, card.calibration)
-            score += emptiness(score, card.calibration.share)
+            score += emptiness(score)
             worth = sigmoid(self.sharpness * score)
             self._known[image] = np.stack([peaks.y_px, peaks.x_px], axis=1), worth
         return self._known[image]

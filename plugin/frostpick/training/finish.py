@@ -8,20 +8,23 @@ from typing import Any
 
 from frostpick.config import TrainSettings
 from frostpick.inference.calibration import calibrated
-from frostpick.inference.calibration_fit import fit_calibration
+from frostpick.inference.calibration_fit import between, fit_calibration
 from frostpick.inference.selector import Selector
 from frostpick.inference.threshold import choose_threshold
-from frostpick.models.card import ModelCard, NetworkSpec
+from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec
 from frostpick.models.picking_model import PickingModel
 from frostpick.training.anchor import Anchor
 from frostpick.training.course import Course
 from frostpick.training.gate import label_gate
 from frostpick.training.gather import Gathered, Reading
-from frostpick.training.held_out import FEWEST, Split
+from frostpick.training.held_out import Split
 from frostpick.training.tuned_calibration import known_before_data
 from frostpick.types import sigmoid
 
 log = logging.getLogger(__name__)
+
+#: What scores are fitted on.
+LABELS, PICKS = "training labels", "picks of the start"
 
 
 @dataclass(frozen=True)
@@ -45,32 +48,31 @@ def finish(
     Parameters
     ----------
     first
-        What a training from a model took as its first soft labels: where little is labelled,
-        scores are fitted to them and to the labels.
+        What a training from a model took as its first soft labels: scores are fitted to them
+        and to the labels, with the weights that they had in the training.
     """
     network = course.network()
     selector = choose_selector(setting)
     parts = course.labelled_parts()
     images = setting.split.images
     labels = sum(len(image.particles_yx) for image in images)
-    estimate = 0.0
+    fits, estimate = list[CalibrationSpec](), 0.0
     if labels or first is None:
         found = course.find(network, parts, selector)
         logit, estimate = found.logit, course.count(found)
-        calibration = fit_calibration(
-            logit,
-            found.matched,
-            len(found.label_logit) / max(1.0, estimate * len(parts)),
-            fitted_on="training labels",
-            **known_before_data(setting.start, labels),
-        )
-    if labels < FEWEST and first is not None:
-        # a network that was taught by its own picks is surer of them than a few labels can tell
+        rate = len(found.label_logit) / max(1.0, estimate * len(parts))
+        known = known_before_data(setting.start, labels)
+        fits.append(fit_calibration(logit, found.matched, rate, fitted_on=LABELS, **known))
+    if first is not None:
+        # a network that was taught by its own picks is surer of them than few labels can tell
         parts = course.counted_parts()
         logit, worth = course.find_soft(network, parts, selector, first)
-        calibration = fit_calibration(logit, worth, 1.0, fitted_on="picks of the start")
-        probable = sigmoid(calibrated(logit, calibration)).sum()
+        fits.append(fit_calibration(logit, worth, 1.0, fitted_on=PICKS))
+        probable = sigmoid(calibrated(logit, fits[-1])).sum()
         estimate = estimate or max(1.0, float(probable) / len(parts))
+    calibration = fits[0]
+    if len(fits) > 1 and first is not None:
+        calibration = between(fits[1], fits[0], first.label_weight)
     expected = course.progress.expected if setting.expected_given else estimate
     threshold = choose_threshold(calibrated(logit, calibration), "auto")
     labelled = sum(len(image.particles_yx) > 0 for image in images)
