@@ -10,6 +10,7 @@ likelihood with a weak prior.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,7 +74,7 @@ def fit_calibration(
     # about as wide as what is looked for: the simplex that scipy makes by itself is a
     # thousandth as high as wide here, and can collapse far from the minimum
     around = first + np.array([[0.0, 0.0], [0.3, 0.0], [0.0, 1.0]])
-    options = {"xatol": 1e-6, "fatol": 1e-8, "initial_simplex": around}
+    options: Any = {"xatol": 1e-6, "fatol": 1e-8, "initial_simplex": around}
     best = minimize(cost, first, method="Nelder-Mead", options=options)
     fitted, offset = math.exp(float(best.x[0])), float(best.x[1])
     return CalibrationSpec(slope=fitted, offset=offset, fitted_on=fitted_on)
