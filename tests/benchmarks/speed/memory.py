@@ -13,7 +13,7 @@ from pathlib import Path
 
 from speed.files import PIXEL_A, link_many, make_small_type_files
 
-DISTINCT = 40
+DISTINCT = 8
 WANTED_GB = 4.0
 #: Trains in a process of its own and prints what it took: no other memory is in the figure.
 CHILD = """
