@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from frostpick.errors import ConfigError, JobStopped
+from frostpick.recipes import pretrain_picker as recipe_module
 from frostpick.recipes.corpus_files import CorpusImage, working_example
 from frostpick.recipes.pretrain_picker import PickerRecipe, pretrain_picker
 from frostpick.recipes.supervised_tiles import SupervisedTiles
@@ -57,9 +59,27 @@ def test_a_stopped_pretraining_gives_the_same_model(made, tmp_path: Path) -> Non
     result = pretrain_picker(TINY, spool=tmp_path, reporter=SilentReporter(), threads=1)
     assert result.model.digest == made[1].model.digest
     assert [row["step"] for row in result.curve] == [3.0, 6.0]
+    again = pretrain_picker(TINY, spool=tmp_path, reporter=SilentReporter(), threads=1)
+    assert again.model.digest == result.model.digest and again.curve == result.curve
     with pytest.raises(ConfigError, match="--restart"):
         other = PickerRecipe(**{**vars(TINY), "steps": 7})
         pretrain_picker(other, spool=tmp_path, reporter=SilentReporter(), threads=1)
+
+
+def test_the_held_out_micrographs_are_picked_once_a_measurement(
+    made, tmp_path: Path, monkeypatch
+) -> None:
+    picked = []
+
+    def find(*arguments):
+        picked.append(1)
+        return find_all(*arguments)
+
+    find_all = recipe_module._find
+    monkeypatch.setattr(recipe_module, "_find", find)
+    shutil.copytree(made[0] / "corpus-3", tmp_path / "corpus-3")
+    pretrain_picker(TINY, spool=tmp_path, reporter=SilentReporter(), threads=1)
+    assert len(picked) == 2  # after steps 3 and 6
 
 
 def test_the_card_tells_what_it_was_trained_on(made) -> None:

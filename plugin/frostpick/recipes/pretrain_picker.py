@@ -28,6 +28,7 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.recipes.corpus_files import CorpusImage, make_corpus
 from frostpick.recipes.supervised import SupervisedTrainer
 from frostpick.recipes.supervised_tiles import SupervisedTiles
+from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
 from frostpick.sampling import Sampling
@@ -128,6 +129,7 @@ def pretrain_picker(
     wall, cpu = time.monotonic(), time.process_time()
     device = device or torch.device("cpu")
     torch.set_num_threads(resolve_threads(threads))
+    keep_freed_memory()
     corpus = make_corpus(
         spool / f"corpus-{recipe.seed}",
         recipe.seed,
@@ -139,9 +141,11 @@ def pretrain_picker(
     apart = min(recipe.held_out, len(corpus) // 4)
     kept, held_out = corpus[:-apart], corpus[-apart:]
     trainer = _trainer(recipe, kept, device)
-    curve = _run(trainer, recipe, held_out, spool, reporter)
+    curve, found = _run(trainer, recipe, held_out, spool, reporter)
     network = trainer.copy_of_average()
-    model = _model(recipe, network, held_out, len(corpus), device)
+    if found is None:  # a finished training that was stopped before its model was written
+        found = _find(recipe, network, held_out, device)
+    model = _model(recipe, network, found, len(corpus))
     summary = {"wall_s": time.monotonic() - wall, "cpu_s": time.process_time() - cpu}
     return Pretrained(model, curve, summary)
 
@@ -174,10 +178,12 @@ def _run(
     held_out: Sequence[CorpusImage],
     spool: Path,
     reporter: Reporter,
-) -> list[dict[str, float]]:
+) -> tuple[list[dict[str, float]], Found | None]:
+    """Train to the end; return the curve, and what the last step found unless taken before."""
     key = training_key({"format": 1, "task": "pretrain", "recipe": asdict(recipe)})
     curve: list[dict[str, float]] = []
     losses: list[float] = []
+    found: Found | None = None
     state = load_checkpoint(spool, key)
     if state is not None:
         curve, losses = state[1]["curve"], state[1]["losses"]
@@ -212,7 +218,7 @@ def _run(
         if time.monotonic() - saved > SAVE_EVERY_S or trainer.done == recipe.steps:
             save()
             saved = time.monotonic()
-    return curve
+    return curve, found
 
 
 def _find(
@@ -247,12 +253,10 @@ def _find(
 def _model(
     recipe: PickerRecipe,
     network: DenseNetwork,
-    held_out: Sequence[CorpusImage],
+    found: Found,
     micrographs: int,
-    device: torch.device,
 ) -> PickingModel:
-    """Calibrate on the held-out micrographs, where every particle is known."""
-    found = _find(recipe, network, held_out, device)
+    """Calibrate by what was found on the held-out micrographs, where every particle is known."""
     calibration = fit_calibration(
         found.logit, found.matched, 1.0, fitted_on="held-out simulated micrographs"
     )
