@@ -12,12 +12,14 @@ from frostpick.inference.calibration_fit import between, fit_calibration
 from frostpick.inference.selector import Selector
 from frostpick.inference.threshold import choose_threshold
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec
+from frostpick.models.dense import DenseNetwork
 from frostpick.models.picking_model import PickingModel
 from frostpick.training.anchor import Anchor
 from frostpick.training.course import Course
 from frostpick.training.gate import label_gate
 from frostpick.training.gather import Gathered, Reading
 from frostpick.training.held_out import Split
+from frostpick.training.measure import Floats
 from frostpick.training.tuned_calibration import known_before_data
 from frostpick.types import sigmoid
 
@@ -25,6 +27,9 @@ log = logging.getLogger(__name__)
 
 #: What scores are fitted on.
 LABELS, PICKS = "training labels", "picks of the start"
+#: Labels that weigh as much as the picks of the start in that fit and in the count: labels that
+#: trained score higher than other particles do.
+FITTED = 200.0
 
 
 @dataclass(frozen=True)
@@ -49,34 +54,17 @@ def finish(
     ----------
     first
         What a training from a model took as its first soft labels: scores are fitted to them
-        and to the labels, with the weights that they had in the training.
+        and to the labels, of which `FITTED` weigh as much.
     """
     network = course.network()
     selector = choose_selector(setting)
-    parts = course.labelled_parts()
     images = setting.split.images
     labels = sum(len(image.particles_yx) for image in images)
-    fits, estimate = list[CalibrationSpec](), 0.0
-    if labels or first is None:
-        found = course.find(network, parts, selector)
-        logit, estimate = found.logit, course.count(found)
-        rate = len(found.label_logit) / max(1.0, estimate * len(parts))
-        known = known_before_data(setting.start, labels)
-        fits.append(fit_calibration(logit, found.matched, rate, fitted_on=LABELS, **known))
-    if first is not None:
-        # a network that was taught by its own picks is surer of them than few labels can tell
-        parts = course.counted_parts()
-        logit, worth = course.find_soft(network, parts, selector, first)
-        fits.append(fit_calibration(logit, worth, 1.0, fitted_on=PICKS))
-        probable = sigmoid(calibrated(logit, fits[-1])).sum()
-        estimate = estimate or max(1.0, float(probable) / len(parts))
-    calibration = fits[0]
-    if len(fits) > 1 and first is not None:
-        calibration = between(fits[1], fits[0], first.label_weight)
+    logit, calibration, estimate = _fitted(course, setting.start, first, network, selector, labels)
     expected = course.progress.expected if setting.expected_given else estimate
     threshold = choose_threshold(calibrated(logit, calibration), "auto")
     labelled = sum(len(image.particles_yx) > 0 for image in images)
-    counts = {
+    told = {
         "objective": setting.settings.objective,
         "labels": labels,
         "labelled_micrographs": labelled,
@@ -96,11 +84,11 @@ def finish(
         calibration=calibration,
         threshold=threshold,
         min_distance=course.recipe.min_distance,
-        trained_on={"task": "train", "seed": setting.settings.seed, **counts},
+        trained_on={"task": "train", "seed": setting.settings.seed, **told},
         parent=setting.start.digest if setting.start else None,
     )
     summary: dict[str, Any] = {
-        **counts,
+        **told,
         "failed": setting.gathered.failed,
         "contrast": setting.gathered.contrast,
         "split": setting.split.kind,
@@ -120,6 +108,35 @@ def finish(
         f"given; the network finds {estimate:.0f}" if setting.expected_given else "estimated",
     )
     return PickingModel(card, network.cpu()), summary
+
+
+def _fitted(
+    course: Course,
+    start: PickingModel | None,
+    first: Anchor | None,
+    network: DenseNetwork,
+    selector: Selector,
+    labels: int,
+) -> tuple[Floats, CalibrationSpec, float]:
+    """Return logits of picks, the fit of their scores, and the particles of a micrograph."""
+    soft, counted, share = None, 0.0, 1.0
+    if first is not None:
+        # a network that was taught by its own picks is surer of them than few labels can tell
+        parts = course.counted_parts()
+        logit, worth = course.find_soft(network, parts, selector, first)
+        soft = fit_calibration(logit, worth, 1.0, fitted_on=PICKS)
+        counted = float(sigmoid(calibrated(logit, soft)).sum()) / len(parts)
+        share = labels / (labels + FITTED)
+        if not labels:
+            return logit, soft, max(1.0, counted)
+    parts = course.labelled_parts()
+    found = course.find(network, parts, selector)
+    estimate = (1.0 - share) * counted + share * course.count(found)
+    estimate = max(1.0, estimate, len(found.label_logit) / len(parts))
+    known = known_before_data(start, labels)
+    rate = len(found.label_logit) / (estimate * len(parts))
+    fit = fit_calibration(found.logit, found.matched, rate, fitted_on=LABELS, **known)
+    return found.logit, fit if soft is None else between(soft, fit, share), estimate
 
 
 def choose_selector(setting: Setting) -> Selector:

@@ -160,7 +160,7 @@ def make_trainer(
         images,
         geometry,
         tiles=recipe.tiles,
-        label_share=recipe.label_share if labels else 0.0,
+        label_share=(recipe.tuning_label_share if teacher else recipe.label_share) if labels else 0,
         any_angle=recipe.any_angle,
         seed=settings.seed,
     )
