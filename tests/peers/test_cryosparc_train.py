@@ -282,10 +282,16 @@ def test_what_a_training_needs_is_checked_before_anything_is_made(tmp_path):
         with pytest.raises(ConfigError, match="--diameter"):
             train(p, settings={"diameter": None})
         with pytest.raises(InputError, match="no particles to learn from"):
-            train(p, ())
+            train(p, (), settings={"start_from": "none"})
         with pytest.raises(ModelError, match=r"P1-J3 has no model/model.safetensors"):
             train(p, settings={"start_from": "J3"})
         assert len(p.store.jobs) == before
+
+
+def test_without_particles_the_start_model_learns_alone(tmp_path, reached):
+    with project(tmp_path) as p:
+        train(p, ())
+        assert reached["labels"] == {} and reached["start"].card.network.name == "dilated"
 
 
 def test_training_goes_on_from_another_jobs_model(tmp_path, reached):

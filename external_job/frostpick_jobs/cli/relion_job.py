@@ -72,7 +72,7 @@ def run_relion_job(
         training, iterating = settings, isinstance(settings, IterateSettings)
         host = RelionHost(
             arguments,
-            labelled=not iterating or settings.start_from == "none",
+            labelled=settings.start_from == "none",
             pixel_size_A=training.pixel_size,
             picks_pixel_size_A=training.picks_pixel_size,
         )

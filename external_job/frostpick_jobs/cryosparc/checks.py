@@ -26,7 +26,12 @@ from frostpick_jobs.cryosparc.inputs import (
 from frostpick_jobs.cryosparc.job_view import ACTIVE, JobView, Link, OutputView
 from frostpick_jobs.cryosparc.particle_labels import match_rows, no_particle_sentence
 from frostpick_jobs.cryosparc.references import OutputRef
-from frostpick_jobs.cryosparc.request import LEARNING_TASKS, PRUNING_TASKS, JobRequest
+from frostpick_jobs.cryosparc.request import (
+    LEARNING_TASKS,
+    PRUNING_TASKS,
+    TRAINING_TASKS,
+    JobRequest,
+)
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +209,7 @@ def _check_particles(
     server: Server, request: JobRequest, existing: JobView | None, exposures: Exposures
 ) -> None:
     sources = _sources(existing, "particle", PARTICLES, request.particles)
-    if not sources and request.task == "iterate" and request.from_model:
+    if not sources and request.task in TRAINING_TASKS and request.from_model:
         return
     if not sources:
         raise InputError("no particles to learn from; give them with --particles J12.particles")

@@ -109,7 +109,7 @@ def _wire(job: ExternalJob, request: JobRequest, check: Check) -> None:
         return
     exposures = _input(job, "exposure", MICROGRAPHS, _exposure_slots(request), "Micrographs")
     _connect(job, exposures, request.micrographs, check)
-    wanted = request.task != "iterate" or not request.from_model
+    wanted = request.task not in TRAINING_TASKS or not request.from_model
     there = request.particles or find_input(job.look(), "particle", PARTICLES) is not None
     if request.task in LEARNING_TASKS and (wanted or there):
         slots = [shim.slot("location", "location"), _optional("alignments2D")]

@@ -42,8 +42,9 @@ def test_no_diameter_for_a_model_without_one(project):
     assert "diameter" in fails(project, model="blob")
 
 
-def test_training_without_picks(project):
-    assert "Input coordinates" in fails(project, task="train", diameter=120)
+def test_training_from_nothing_without_picks(project):
+    told = fails(project, task="train", diameter=120, **{"from": "none"})
+    assert "Input coordinates" in told
 
 
 def test_broken_environment(project):
