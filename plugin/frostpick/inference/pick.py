@@ -123,7 +123,9 @@ def pick_image(
             floor_logit=floor_logit(card.calibration),
             max_peaks=math.ceil(MOST_PACKED * packing_limit(shape, diameter_px)),
         )
-        shift = emptiness(calibrated(peaks.logit, card.calibration))
+        # similarities to exemplars are no log-odds far from where they were calibrated
+        dense = card.kind == "dense"
+        shift = emptiness(calibrated(peaks.logit, card.calibration)) if dense else 0.0
         peaks = peaks.inside(shape, plan.border * diameter_px)
         score = calibrated(peaks.logit, card.calibration) + shift
         picks = Picks.from_xy(
