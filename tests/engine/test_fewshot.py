@@ -37,7 +37,7 @@ from frostpick.training.exemplars import (
 )
 from frostpick.training.fewshot import FewshotResult, train_fewshot
 from frostpick.training.fewshot_course import settled
-from frostpick.training.fewshot_finish import exemplar_logits, exemplar_network
+from frostpick.training.fewshot_finish import exemplar_logits, exemplar_network, pulled
 from frostpick.training.fewshot_recipe import FewshotRecipe
 from frostpick.training.fewshot_trainer import FewshotTrainer, leave_one_out
 from frostpick.types import Labels, LocalFile, Micrograph, Picks
@@ -231,12 +231,47 @@ def test_leave_one_out_is_brute_force() -> None:
     np.testing.assert_allclose(leave_one_out(own).numpy(), expected, rtol=1e-5)
 
 
+def test_a_single_exemplar_is_compared_with_its_own_turns() -> None:
+    one = working_images()[:1]
+    alone = [replace(one[0], particles_yx=one[0].particles_yx[:1])]
+    assert len(check_exemplars(alone, 1)) == 1
+    torch.manual_seed(0)
+    made = FewshotTrainer(MaskedAutoencoder("tiny"), alone, SHORT, 0.01, 5, torch.device("cpu"))
+    own = made.exemplar_descriptors()
+    assert float(leave_one_out(own)) == pytest.approx(
+        max(float(own[0, 0] @ own[0, turn]) for turn in (1, 2, 3)), abs=1e-6
+    )
+    network, own = exemplar_network(made)
+    (logit,) = exemplar_logits(network, made, own)
+    assert np.tanh(logit) / SHY < 0.9999  # of the very same window it is 1
+
+
+def test_exemplars_are_pulled_towards_what_they_have_in_common() -> None:
+    own = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    torch.testing.assert_close(pulled(own, 0.0), own)
+    half = np.sqrt(0.5)
+    for one, expected in zip(pulled(own, 1.0), [[half, half, 0.0]] * 2, strict=True):
+        torch.testing.assert_close(one, torch.tensor(expected, dtype=torch.float32))
+    # 0.3 (1, 0, 0) + 0.7 (half, half, 0), then of length 1
+    moved = np.array([0.3 + 0.7 * half, 0.7 * half, 0.0])
+    np.testing.assert_allclose(pulled(own, 0.7)[0], moved / np.linalg.norm(moved), atol=1e-6)
+
+
+def test_a_step_takes_as_many_exemplars_as_the_recipe_says() -> None:
+    few = trainer(replace(SHORT, positives=4))
+    many = trainer(replace(SHORT, positives=20))
+    rng = np.random.default_rng(0)
+    assert len(few._positive(rng).crops) == 4
+    assert len(many._positive(rng).crops) == 20
+
+
 def test_an_exemplars_own_logit_comes_from_the_others() -> None:
-    one = trainer()
-    network = exemplar_network(one)
-    logits = exemplar_logits(network, one)
-    known = network.head.get_buffer("exemplars")
-    assert known.shape == (4 * 9, network.head.get_buffer("centre").numel())
+    one = trainer(replace(SHORT, pull=0.0))
+    one.autocast = False  # as the network by itself computes below
+    network, known = exemplar_network(one)
+    logits = exemplar_logits(network, one, known)
+    assert known.shape == (4 * 9, 128)
+    torch.testing.assert_close(network.head.get_buffer("exemplars"), known)
     np.testing.assert_allclose(known.norm(dim=1).numpy(), 1.0, rtol=1e-5)
     pixels = np.pad(one.images[0].pixels, 150, mode="reflect")
     half = network.receptive_field // 2

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from frostpick.models.dense import DenseNetwork
 from frostpick.models.mae.encoder import Encoder
 from frostpick.models.mae.geometry import PITCH
-from frostpick.models.mae.pooling import RADII, SIDE, RingPooling
+from frostpick.models.mae.pooling import PLACES, RADII, SIDE, RingPooling
 from frostpick.models.mae.presets import preset as find_preset
 
 #: A cosine is pulled in by this factor, so that its inverse hyperbolic tangent stays finite.
@@ -22,8 +22,8 @@ class ExemplarNetwork(DenseNetwork):
 
     The logit is ``atanh`` of the largest cosine (cryoMAE's rule; ``mean`` takes the mean
     over exemplars), which stretches the two ends where all cosines crowd. The descriptors
-    have the mean and deviation that unlabelled windows had before training taken off: raw
-    tokens share one direction, and the cosine of any two of them is near 1.
+    have the mean and deviation of unlabelled windows taken off: raw tokens share one
+    direction, and the cosine of any two of them is near 1.
 
     Parameters
     ----------
@@ -42,7 +42,8 @@ class ExemplarNetwork(DenseNetwork):
         self.encoder = Encoder(find_preset(preset))
         self.pooling = RingPooling()
         self.receptive_field = PITCH * (2 * self.encoder.halo + SIDE) + 1
-        self.head = CosineHead(len(RADII) * self.encoder.preset.width, exemplars, matching)
+        size = len(RADII) * self.encoder.preset.width
+        self.head = CosineHead(size, exemplars, matching)
 
     def descriptors(self, images: torch.Tensor) -> torch.Tensor:
         """Return the unit descriptor of every place of ``(b, 1, h, w)``: ``(b, oh, ow, size)``."""
@@ -50,8 +51,13 @@ class ExemplarNetwork(DenseNetwork):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Score ``(b, 1, h, w)`` float32; return ``(b, 1, oh, ow)``."""
-        logits: torch.Tensor = self.head(self.pooling.dense(self.encoder.dense(x)))
-        return logits[:, None]
+        tokens = self.encoder.dense(x)
+        # in strips, so that the descriptors, which outweigh the tokens, stay in the cache
+        strips = [
+            self.head(self.pooling.dense(tokens[:, top : top + PLACES + SIDE - 1]))
+            for top in range(0, tokens.shape[1] - SIDE + 1, PLACES)
+        ]
+        return torch.cat(strips, dim=1)[:, None]
 
 
 class CosineHead(nn.Module):

@@ -18,36 +18,39 @@ from frostpick.inference.read import read_with_pixel_size
 from frostpick.models.card import PreprocessSpec
 from frostpick.models.mae.geometry import PX_PER_DIAMETER
 from frostpick.preprocess import WorkingImage, preprocess
+from frostpick.recipes.mae_tiles import Tiles, cut_tiles
 from frostpick.sampling import Sampling
 from frostpick.simulate.corpus import corpus_micrograph
 from frostpick.simulate.truth import PARTICLE
 from frostpick.training.examples import TrainingImage
-from frostpick.training.exemplars import Windows, random_corners, random_places, windows
+from frostpick.training.exemplars import random_corners, random_places, windows
 from frostpick.types import Micrograph
 
 log = logging.getLogger(__name__)
 
 Points = NDArray[np.float64]
-#: Fewest particles of a micrograph on which the similarity is rehearsed.
+#: Fewest particles of a micrograph on which the contrast is rehearsed.
 FEWEST = 4
-#: Background windows stay this many diameters away from particles.
-AWAY = 0.4
-#: Share of the background windows that show decoys: fragments, specks, crystals.
+#: Share of the tiles that lie around a decoy: a fragment, a speck, a crystal.
 DECOYS = 0.25
+#: A tile lies up to this many working pixels beside what it was chosen for, along each axis.
+ASIDE = 20
 
 
 @dataclass(frozen=True)
 class Shown:
-    """Windows of one micrograph, those on particles first.
+    """What a step sees of one micrograph.
 
     Parameters
     ----------
-    positives
-        How many show a particle; 0 where nobody knows.
+    crops
+        ``(b, 1, CROP, CROP)`` windows to rebuild.
+    tiles
+        To rehearse the contrast on; None where nobody knows the particles.
     """
 
-    windows: Windows
-    positives: int
+    crops: torch.Tensor
+    tiles: Tiles | None = None
 
 
 class WindowSource(Protocol):
@@ -59,10 +62,8 @@ class WindowSource(Protocol):
         """Return a text that changes when the windows do."""
         ...
 
-    def windows(
-        self, number: int, positives: int, background: int, rng: np.random.Generator
-    ) -> Shown:
-        """Return ``positives + background`` windows of micrograph ``number``."""
+    def shown(self, number: int, windows: int, tiles: int, rng: np.random.Generator) -> Shown:
+        """Return windows and tiles of micrograph ``number``."""
         ...
 
 
@@ -84,10 +85,8 @@ class SimulatedWindows:
         """Return name and seed."""
         return f"{self.name} {self.seed}"
 
-    def windows(
-        self, number: int, positives: int, background: int, rng: np.random.Generator
-    ) -> Shown:
-        """Return windows on particles, and on decoys and anywhere else."""
+    def shown(self, number: int, windows: int, tiles: int, rng: np.random.Generator) -> Shown:
+        """Return windows anywhere, and tiles around particles and decoys."""
         made = corpus_micrograph(self.seed, number)
         working = preprocess(
             made.image,
@@ -99,23 +98,16 @@ class SimulatedWindows:
         )
         yx = working.sampling.from_parent(np.stack([made.truth.y_px, made.truth.x_px], axis=1))
         real = made.truth.kind == PARTICLE
-        whole = real & ~made.truth.edge
         image = _image(made.name, working, yx[real])
-        if whole.sum() < FEWEST:
-            places = random_places([image], positives + background, 0.0, rng)
-            return Shown(_cut([image], places, rng), 0)
-        chosen = rng.choice(np.flatnonzero(whole), positives, replace=whole.sum() < positives)
-        places = [(0, float(y), float(x)) for y, x in yx[chosen]]
-        away = AWAY * PX_PER_DIAMETER
-        decoys = [
-            (0, float(y), float(x))
-            for y, x in yx[~real]
-            if (np.hypot(*(yx[real] - (y, x)).T) >= away).all()
-        ]
-        order = rng.permutation(len(decoys))[: round(DECOYS * background)]
-        places += [decoys[k] for k in order]
-        places += random_places([image], positives + background - len(places), away, rng)
-        return Shown(_cut([image], places, rng), positives)
+        crops = _cut([image], windows, rng)
+        if real.sum() < FEWEST or not tiles:
+            return Shown(crops)
+        decoys = rng.permutation(yx[~real])[: round(DECOYS * tiles)]
+        chosen = rng.choice(yx[real], tiles - len(decoys), replace=real.sum() < tiles)
+        places = np.concatenate([chosen, decoys])
+        places = places + rng.uniform(-ASIDE, ASIDE, places.shape)
+        centres = [(float(y), float(x)) for y, x in places]
+        return Shown(crops, cut_tiles(image.pixels, yx[real], centres, rng))
 
 
 class MicrographWindows:
@@ -154,9 +146,7 @@ class MicrographWindows:
         text += [f"{m.id} {m.source.fingerprint()}" for m in self.micrographs]
         return f"{self.name} {hashlib.sha256(chr(10).join(text).encode()).hexdigest()}"
 
-    def windows(
-        self, number: int, positives: int, background: int, rng: np.random.Generator
-    ) -> Shown:
+    def shown(self, number: int, windows: int, tiles: int, rng: np.random.Generator) -> Shown:
         """Return windows at random places; a micrograph that cannot be used is passed over.
 
         Raises
@@ -174,8 +164,7 @@ class MicrographWindows:
                 log.warning("skipped: %s", error)
                 self._unusable.add(index)
                 continue
-            places = random_places([image], positives + background, 0.0, rng)
-            return Shown(_cut([image], places, rng), 0)
+            return Shown(_cut([image], windows, rng))
         raise InputError(f"none of the {len(self.micrographs)} micrographs can be used")
 
     def _read(self, micrograph: Micrograph) -> TrainingImage:
@@ -198,11 +187,7 @@ def _image(name: str, working: WorkingImage, particles: Points) -> TrainingImage
     return TrainingImage(name, pixels, grid, particles, np.zeros((0, 2)))
 
 
-def _cut(
-    images: Sequence[TrainingImage],
-    places: Sequence[tuple[int, float, float]],
-    rng: np.random.Generator,
-) -> Windows:
-    turns = rng.integers(8, size=len(places)).tolist()
-    shown = windows(images, places, turns, random_corners(len(places), rng))
-    return Windows(torch.as_tensor(shown.crops), shown.centres)
+def _cut(images: Sequence[TrainingImage], count: int, rng: np.random.Generator) -> torch.Tensor:
+    places = random_places(images, count, 0.0, rng)
+    turns = rng.integers(8, size=count).tolist()
+    return windows(images, places, turns, random_corners(count, rng)).crops

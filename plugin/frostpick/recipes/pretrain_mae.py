@@ -1,10 +1,11 @@
 """How the encoder of few-shot picking is pretrained: rebuild windows, and tell particles from ice.
 
-Every step takes windows of a few micrographs. All of them are rebuilt from the tokens that a
-mask left over, cryoMAE's pretraining (Xu, Zhan and Xu 2024). Simulated micrographs also know
-where their particles are: on them the similarity loss of the few-shot training is rehearsed,
-each micrograph with a protein of its own, so that the encoder has learned before what
-exemplars will ask of it. The paper does without; ``rehearse=False`` is the paper's.
+Every step takes a few micrographs. Windows of each are rebuilt from the tokens that a mask
+left over, cryoMAE's pretraining (Xu, Zhan and Xu 2024). Simulated micrographs also know where
+their particles are: on them, each with a protein of its own, what the few-shot training will
+ask for is rehearsed: that particles of one micrograph are like each other and unlike all else
+on it (`frostpick.recipes.mae_tiles`). The paper does without; ``rehearse=False`` is the
+paper's.
 
 After step k the state depends on recipe, sources and k alone; a stopped run goes on.
 """
@@ -26,9 +27,10 @@ from frostpick.errors import DeviceError, JobStopped
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.mae.autoencoder import MASKED, MaskedAutoencoder, random_masks
 from frostpick.models.mae.autoencoder import reconstruction_loss as rebuilt_loss
-from frostpick.models.mae.geometry import PX_PER_DIAMETER, grid
+from frostpick.models.mae.geometry import PX_PER_DIAMETER
 from frostpick.models.mae.model import KIND, NETWORK, AutoencoderModel
 from frostpick.models.mae.pooling import RingPooling
+from frostpick.recipes.mae_tiles import Tiles, contrast_loss
 from frostpick.recipes.mae_windows import Shown, WindowSource
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter
@@ -41,7 +43,6 @@ from frostpick.training.checkpoint import (
     save_checkpoint,
     training_key,
 )
-from frostpick.training.similarity import ALPHA, BETA, TAU, similarity_loss
 
 log = logging.getLogger(__name__)
 
@@ -63,32 +64,30 @@ class MaeRecipe:
         Optimiser steps.
     micrographs
         Micrographs a step, each seen once.
-    positives, background
-        Windows on particles and away from them, of each micrograph whose truth is known;
-        of another as many at random.
+    windows, tiles
+        Windows to rebuild and tiles to rehearse on, of each micrograph.
     rate, warm_up, weight_decay
         AdamW; one cosine after a linear warm-up over that share of the steps.
-    masked, masked_similarity
-        Share of hidden tokens in the reconstruction and in the rehearsal.
-    rehearse, beta
-        Whether, and with which weight, the similarity loss is rehearsed.
+    masked
+        Share of hidden tokens in the reconstruction.
+    rehearse, weight, temperature
+        Whether, and with which weight beside the reconstruction, the contrast is rehearsed, and
+        the cosines' divisor in it.
     """
 
     preset: str = "tiny"
     seed: int = 2024
-    steps: int = 400
-    micrographs: int = 2
-    positives: int = 8
-    background: int = 16
+    steps: int = 500
+    micrographs: int = 1
+    windows: int = 6
+    tiles: int = 5
     rate: float = 1e-3
     warm_up: float = 0.08
     weight_decay: float = 0.05
     masked: float = MASKED
-    masked_similarity: float = 0.5
     rehearse: bool = True
-    alpha: float = ALPHA
-    tau: float = TAU
-    beta: float = BETA
+    weight: float = 1.0
+    temperature: float = 0.1
 
     def rate_at(self, step: int) -> float:
         """Return the learning rate of a step."""
@@ -140,7 +139,7 @@ def pretrain_mae(
     wall, cpu = time.monotonic(), time.process_time()
     run = _Run(recipe, device)
     key = training_key(
-        {"format": 1, "task": "pretrain-mae", "recipe": asdict(recipe), "source": source.key()}
+        {"format": 2, "task": "pretrain-mae", "recipe": asdict(recipe), "source": source.key()}
     )
     kept = load_checkpoint(spool, key)
     if kept is not None:
@@ -156,8 +155,8 @@ def pretrain_mae(
         except JobStopped:
             save_checkpoint(spool, key, run.state(), run.progress())
             raise
-        rebuilt, similar = run.step(source)
-        reporter.advance(1, reconstruction=rebuilt, similarity=similar)
+        rebuilt, contrast = run.step(source)
+        reporter.advance(1, reconstruction=rebuilt, contrast=contrast)
         if time.monotonic() - saved > SAVE_EVERY_S or run.done == recipe.steps:
             save_checkpoint(spool, key, run.state(), run.progress())
             saved = time.monotonic()
@@ -168,8 +167,7 @@ def pretrain_mae(
         trained_on={
             "task": "pretrain --method mae",
             "source": source.name,
-            "micrographs": recipe.micrographs * recipe.steps,
-            "windows": recipe.micrographs * recipe.steps * (recipe.positives + recipe.background),
+            "micrographs_seen": recipe.micrographs * recipe.steps,
             **asdict(recipe),
         },
         citation="Xu, Zhan and Xu, cryoMAE (2024); He et al., masked autoencoders (2022)",
@@ -202,7 +200,7 @@ class _Run:
         self._losses: list[tuple[float, float]] = []
 
     def step(self, source: WindowSource) -> tuple[float, float]:
-        """Take the next step; return reconstruction and similarity losses."""
+        """Take the next step; return reconstruction and contrast losses."""
         recipe = self.recipe
         rate = recipe.rate_at(self.done)
         for group in self.optimiser.param_groups:
@@ -210,7 +208,7 @@ class _Run:
         rng = np.random.default_rng((recipe.seed, STEP, self.done))
         first = self.done * recipe.micrographs
         shown = [
-            source.windows(first + k, recipe.positives, recipe.background, rng)
+            source.shown(first + k, recipe.windows, recipe.tiles if recipe.rehearse else 0, rng)
             for k in range(recipe.micrographs)
         ]
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
@@ -224,13 +222,13 @@ class _Run:
         self.done += 1
         self._losses.append(losses)
         if self.done % ROW == 0 or self.done == recipe.steps:
-            rebuilt, similar = np.mean(self._losses, axis=0)
+            rebuilt, contrast = np.mean(self._losses, axis=0)
             self._losses = []
             self.curve.append(
                 {
                     "step": self.done,
                     "reconstruction": float(rebuilt),
-                    "similarity": float(similar),
+                    "contrast": float(contrast),
                     "learning_rate": rate,
                 }
             )
@@ -238,44 +236,33 @@ class _Run:
 
     def _update(self, shown: Sequence[Shown], generator: torch.Generator) -> tuple[float, float]:
         recipe = self.recipe
-        crops = torch.cat([one.windows.crops for one in shown]).to(self.device)
+        crops = torch.cat([one.crops for one in shown]).to(self.device)
         kept = random_masks(len(crops), recipe.masked, generator).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             _, patches = self.network(crops, kept)
         rebuilt = rebuilt_loss(patches, crops, kept)
-        similar = rebuilt.new_zeros(())
-        if recipe.rehearse and any(one.positives for one in shown):
-            similar = self._rehearsal([one for one in shown if one.positives], generator)
+        contrast = rebuilt.new_zeros(())
+        tiles = [one.tiles for one in shown if one.tiles]
+        if tiles:
+            contrast = self._rehearsal(tiles)
         self.optimiser.zero_grad(set_to_none=True)
-        (rebuilt + recipe.beta * similar).backward()  # type: ignore[no-untyped-call]
+        (rebuilt + recipe.weight * contrast).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
-        return float(rebuilt.detach()), float(similar.detach())
+        return float(rebuilt.detach()), float(contrast.detach())
 
-    def _rehearsal(self, shown: Sequence[Shown], generator: torch.Generator) -> torch.Tensor:
-        """Return the mean similarity loss over micrographs, background standardised in each."""
-        crops = torch.cat([one.windows.crops for one in shown]).to(self.device)
-        centres = torch.cat([one.windows.centres for one in shown]).to(self.device)
-        kept = random_masks(len(crops), self.recipe.masked_similarity, generator).to(self.device)
+    def _rehearsal(self, tiles: Sequence[Tiles]) -> torch.Tensor:
+        """Return the mean contrast loss over micrographs."""
+        crops = torch.cat([one.crops for one in tiles]).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            tokens = self.network.encoder(crops, kept)
-        pooled = self.pooling(tokens.float(), centres, grid().to(self.device)[kept])
-        losses = []
-        for one, part in zip(
-            shown, pooled.split([len(o.windows.crops) for o in shown]), strict=True
-        ):
-            unlabelled = part[one.positives :]
-            deviation, mean = torch.std_mean(unlabelled.detach(), dim=0)
-            unit = torch.nn.functional.normalize((part - mean) / (deviation + 1e-3), dim=-1)
-            losses.append(
-                similarity_loss(
-                    unit[: one.positives],
-                    unit[one.positives :],
-                    0.0,
-                    alpha=self.recipe.alpha,
-                    tau=self.recipe.tau,
-                )
+            tokens = self.network.encoder.tile(crops)
+            pooled = self.pooling.dense(tokens).float()
+        losses = [
+            contrast_loss(
+                part.flatten(0, 2), one.shows.flatten().to(self.device), self.recipe.temperature
             )
+            for one, part in zip(tiles, pooled.split([len(o.crops) for o in tiles]), strict=True)
+        ]
         return torch.stack(losses).mean()
 
     def state(self) -> dict[str, torch.Tensor]:

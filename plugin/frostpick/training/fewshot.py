@@ -128,8 +128,8 @@ def train_fewshot(
     key = _key(settings, recipe, start, exemplars, chosen, gathered)
     course = FewshotCourse(trainer, spool, key)
     course.run(reporter)
-    scorer = exemplar_network(trainer)
-    told = calibrate(scorer, trainer, settings.expected_per_micrograph)
+    scorer, own = exemplar_network(trainer)
+    told = calibrate(scorer, trainer, own, settings.expected_per_micrograph)
     view = view_of(trainer, told)
     counts = {
         "exemplars": len(trainer.exemplars),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn.functional import normalize
 
 from frostpick.inference.calibration import calibrated
 from frostpick.inference.calibration_fit import fit_calibration
@@ -54,47 +55,70 @@ class Calibrated:
     maps: Mapping[str, ScoreMap]
 
 
-def exemplar_network(trainer: FewshotTrainer) -> ExemplarNetwork:
-    """Return the scorer of a trained encoder, on the CPU, in evaluation mode.
+def exemplar_network(trainer: FewshotTrainer) -> tuple[ExemplarNetwork, torch.Tensor]:
+    """Return the scorer of a trained encoder in evaluation mode, and its exemplars.
 
-    The exemplars' descriptors, by quarter turns, are taken as a micrograph is scored: from
-    the shared encoding, not from windows.
+    The exemplars' descriptors, ``(4 * exemplars, size)`` by quarter turns, are taken as a
+    micrograph is scored: from the shared encoding, not from windows. The scorer holds them
+    `pulled` together.
     """
-    encoder = trainer.network.encoder
+    encoder, recipe = trainer.network.encoder, trainer.recipe
     count = 4 * len(trainer.exemplars)
-    network = ExemplarNetwork(trainer.network.name, count, trainer.recipe.matching)
+    network = ExemplarNetwork(trainer.network.name, count, recipe.matching)
     network.encoder.load_state_dict(encoder.state_dict())
     head = network.head
-    head.get_buffer("centre").copy_(trainer.centre)
-    head.get_buffer("spread").copy_(trainer.spread)
+    centre, spread = trainer.standard()
+    head.get_buffer("centre").copy_(centre)
+    head.get_buffer("spread").copy_(spread)
     network = network.to(trainer.device).eval().requires_grad_(False)
-    with torch.inference_mode():
-        found = [
-            network.descriptors(_around(trainer.images, place, turn, network, trainer.device, 0))
-            for place in trainer.exemplars
-            for turn in range(4)
-        ]
-    head.get_buffer("exemplars").copy_(torch.cat(found).view(count, -1))
-    return network
+    found = [
+        _described(network, trainer, place, turn, 0)
+        for place in trainer.exemplars
+        for turn in range(4)
+    ]
+    own = torch.cat(found).view(count, -1)
+    head.get_buffer("exemplars").copy_(pulled(own, recipe.pull))
+    return network, own
 
 
-def exemplar_logits(network: ExemplarNetwork, trainer: FewshotTrainer) -> NDArray[np.float64]:
-    """Return the logit that each exemplar would have as a pick, were it no exemplar: ``(n,)``."""
-    own = network.head.get_buffer("exemplars")
+def pulled(descriptors: torch.Tensor, share: float) -> torch.Tensor:
+    """Return unit descriptors ``(m, size)`` drawn towards their common direction.
+
+    An exemplar is one noisy picture, and whatever resembles its noise resembles it; what
+    exemplars have in common is no noise. The share is that of the common direction in the sum:
+    0 leaves all as they are, 1 makes them one.
+    """
+    common = normalize(descriptors.mean(0), dim=0)
+    return normalize((1 - share) * descriptors + share * common, dim=-1)
+
+
+def exemplar_logits(
+    network: ExemplarNetwork, trainer: FewshotTrainer, own: torch.Tensor
+) -> NDArray[np.float64]:
+    """Return the logit that each exemplar would have as a pick, were it no exemplar: ``(n,)``.
+
+    Parameters
+    ----------
+    own
+        From `exemplar_network`.
+    """
     logits = []
-    with torch.inference_mode():
-        for k, place in enumerate(trainer.exemplars):
-            seen = _around(trainer.images, place, 0, network, trainer.device, AROUND)
-            others = torch.cat([own[: 4 * k], own[4 * k + 4 :]])
-            if not len(others):  # a single exemplar has its own turns only
-                others = own[1:]
-            cosine = matched(network.descriptors(seen), others, trainer.recipe.matching)
-            logits.append(float(cosine_logit(cosine.amax())))
+    for k, place in enumerate(trainer.exemplars):
+        seen = _described(network, trainer, place, 0, AROUND)
+        others = torch.cat([own[: 4 * k], own[4 * k + 4 :]])
+        if not len(others):  # a single exemplar has its own turns only
+            others = own[1:]
+        others = pulled(others, trainer.recipe.pull)
+        cosine = matched(seen, others, trainer.recipe.matching)
+        logits.append(float(cosine_logit(cosine.amax())))
     return np.array(logits)
 
 
 def calibrate(
-    network: ExemplarNetwork, trainer: FewshotTrainer, expected: float | None
+    network: ExemplarNetwork,
+    trainer: FewshotTrainer,
+    own: torch.Tensor,
+    expected: float | None,
 ) -> Calibrated:
     """Fit the score on the exemplars' micrographs.
 
@@ -102,11 +126,13 @@ def calibrate(
 
     Parameters
     ----------
+    own
+        From `exemplar_network`.
     expected
         Particles a micrograph, where the user knows.
     """
     images = [image for image in trainer.images if len(image.particles_yx)]
-    known = exemplar_logits(network, trainer)
+    known = exemplar_logits(network, trainer, own)
     ready = ReadyNetwork(network, trainer.device, native_precision(trainer.device))
     maps = {image.micrograph_id: _scores(ready, image, trainer.device) for image in images}
     reach = trainer.recipe.min_distance * PX_PER_DIAMETER
@@ -139,16 +165,15 @@ def _unmatched(scores: ScoreMap, image: TrainingImage, reach: float) -> NDArray[
     return found.logit[~found.matched]
 
 
-def _around(
-    images: Sequence[TrainingImage],
-    place: Place,
-    turn: int,
-    network: ExemplarNetwork,
-    device: torch.device,
-    cells: int,
+def _described(
+    network: ExemplarNetwork, trainer: FewshotTrainer, place: Place, turn: int, cells: int
 ) -> torch.Tensor:
-    """Return what the network sees of a place, and of ``cells`` cells around it."""
+    """Return the unit descriptors of a place, and of ``cells`` cells around it."""
     index, y, x = place
     half = network.receptive_field // 2 + cells * PITCH
-    square = turned(cut(images[index].pixels, y, x, half), turn)
-    return torch.from_numpy(np.ascontiguousarray(square))[None, None].to(device)
+    square = np.ascontiguousarray(turned(cut(trainer.images[index].pixels, y, x, half), turn))
+    pixels = torch.from_numpy(square)[None, None].to(trainer.device)
+    with torch.inference_mode():
+        with torch.autocast(trainer.device.type, torch.bfloat16, enabled=trainer.autocast):
+            pooled = network.pooling.dense(network.encoder.dense(pixels))
+        return network.head.standardised(pooled)

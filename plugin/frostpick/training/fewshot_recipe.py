@@ -35,6 +35,9 @@ class FewshotRecipe:
         Use the class prior; False takes unlabelled windows for background, equations 1 to 3.
     matching
         ``max`` or ``mean`` over the exemplars.
+    pull
+        Share of the exemplars' common direction in each of them when picking; see
+        `frostpick.training.fewshot_finish.pulled`.
     measure_every, patience, gain, least
         Every so many steps reconstruction and margin are measured on windows kept aside;
         the training ends when ``patience`` measurements in a row improve neither by
@@ -45,7 +48,7 @@ class FewshotRecipe:
         Smallest distance between picks in diameters.
     """
 
-    steps: int = 60
+    steps: int = 30
     positives: int = 8
     unlabelled: int = 2
     away: float = 0.5
@@ -59,6 +62,7 @@ class FewshotRecipe:
     beta: float = BETA
     adjusted: bool = True
     matching: str = "max"
+    pull: float = 0.7
     measure_every: int = 10
     patience: int = 2
     gain: float = 0.005

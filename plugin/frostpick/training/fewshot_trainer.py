@@ -15,7 +15,7 @@ from frostpick.models.mae.autoencoder import (
     random_masks,
     reconstruction_loss,
 )
-from frostpick.models.mae.geometry import PX_PER_DIAMETER, grid
+from frostpick.models.mae.geometry import PX_PER_DIAMETER, WINDOW, grid
 from frostpick.models.mae.pooling import RingPooling
 from frostpick.runtime.precision import native_precision
 from frostpick.training.checkpoint import (
@@ -97,7 +97,7 @@ class FewshotTrainer:
             foreach=False,
         )
         self.done = 0
-        self.centre, self.spread = self._standard()
+        self.centre, self.spread = self.standard()
         rng = np.random.default_rng((seed, KEPT_ASIDE))
         self.aside = self._unlabelled(ASIDE, rng)
         self.aside_kept = random_masks(ASIDE, recipe.masked, _generator(rng))
@@ -188,18 +188,21 @@ class FewshotTrainer:
         )
         return pooled
 
-    def _standard(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return mean and deviation of unlabelled descriptors before any step."""
-        self.centre, self.spread = (torch.zeros(()), torch.ones(()))
-        shown = self._unlabelled(STANDARDS, np.random.default_rng((self.seed, STANDARD)))
+    def standard(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return mean and deviation of the ring means of unlabelled windows, as they are now.
+
+        Every place of a window whose rings fit in counts; the windows are always the same.
+        """
+        rng = np.random.default_rng((self.seed, STANDARD))
+        crops = self._unlabelled(STANDARDS, rng).crops
+        parts = []
         with torch.inference_mode():
-            pooled = torch.cat(
-                [
-                    self._pooled(shown.crops[k : k + BATCH], shown.centres[k : k + BATCH], None)
-                    for k in range(0, STANDARDS, BATCH)
-                ]
-            )
-        deviation, mean = torch.std_mean(pooled, dim=0)
+            for k in range(0, STANDARDS, BATCH):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+                    tokens = self.network.encoder(crops[k : k + BATCH])
+                square = tokens.view(len(tokens), WINDOW, WINDOW, -1).float()
+                parts.append(self.pooling.dense(square).flatten(0, 2))
+        deviation, mean = torch.std_mean(torch.cat(parts), dim=0)
         return mean.clone(), (deviation + 1e-3 * deviation.mean() + 1e-6).clone()
 
     def _positive(self, rng: np.random.Generator) -> Windows:

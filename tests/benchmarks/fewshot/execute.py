@@ -4,43 +4,62 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from accuracy.empties import EMPTY, write_empties
 from accuracy.sets import BenchSet
+from scipy.ndimage import gaussian_filter
 
 from fewshot.variants import Variant
-from fewshot.windows import window_map
+from fewshot.ways import Ways, every
 from frostpick.config import FewshotSettings, PickSettings
-from frostpick.evaluation import Truth, evaluate
+from frostpick.evaluation import Evaluation, Truth, evaluate
 from frostpick.images import read_image
 from frostpick.inference.calibration import calibrated, floor_logit
 from frostpick.inference.dense import ScoreMap, score_map
+from frostpick.inference.density_cut import density_cut
 from frostpick.inference.peaks import find_peaks
-from frostpick.inference.plan import plan_picking
-from frostpick.inference.ready import make_ready
+from frostpick.inference.plan import PickPlan, plan_picking
+from frostpick.inference.ready import ReadyNetwork, make_ready
 from frostpick.inference.threshold import choose_threshold
 from frostpick.models.mae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
 from frostpick.preprocess import WorkingImage, preprocess
 from frostpick.runtime.reporter import SilentReporter
+from frostpick.simulate import write_mrc
 from frostpick.training.fewshot import FewshotResult, train_fewshot
 from frostpick.training.fewshot_recipe import FewshotRecipe
 from frostpick.types import Labels, LocalFile, Micrograph, Picks
 
+#: Training micrographs without exemplars that are read for unlabelled windows.
+UNLABELLED = 3
+#: Most picks of a micrograph; far more than there is room for.
+MOST = 10**5
+
+Maps = Mapping[str, ScoreMap]
+
 
 @dataclass(frozen=True)
 class Session:
-    """What all runs share."""
+    """What all runs share.
+
+    Parameters
+    ----------
+    limit
+        Only so many test micrographs of each set.
+    """
 
     encoder: AutoencoderModel | None
     preset: str
     device: str
     threads: int
+    limit: int | None = None
 
 
 def exemplars_of(data: BenchSet, draw: Sequence[int], count: int, seed: int) -> Labels:
@@ -63,7 +82,8 @@ def train(
 ) -> tuple[FewshotResult, float]:
     """Train; return the result and its CPU seconds."""
     files = sorted(data.train.micrographs.glob("*.mrc"))
-    micrographs = [Micrograph(f.name, LocalFile(f), data.pixel_A) for f in files]
+    first = [f for f in files if f.name == exemplars.micrograph_id]
+    rest = [f for f in files if f not in first][:UNLABELLED]
     settings = FewshotSettings(
         diameter=data.diameter_A,
         preset=session.preset,
@@ -72,9 +92,9 @@ def train(
         seed=seed,
     )
     cpu = time.process_time()
-    with tempfile.TemporaryDirectory() as spool:
+    with tempfile.TemporaryDirectory() as spool, smoothed(first + rest, data, variant) as used:
         result = train_fewshot(
-            micrographs,
+            [Micrograph(f.name, LocalFile(f), data.pixel_A) for f in used],
             {exemplars.micrograph_id: exemplars},
             settings,
             start=session.encoder if variant.pretrained else None,
@@ -85,78 +105,144 @@ def train(
     return result, time.process_time() - cpu
 
 
-def figures(
-    session: Session,
-    data: BenchSet,
-    model: PickingModel,
-    *,
-    stride: int = 1,
-    windows: bool = False,
-    limit: int | None = None,
-) -> dict[str, Any]:
-    """Pick test micrographs and score the picks.
+@contextmanager
+def smoothed(files: list[Path], data: BenchSet, variant: Variant) -> Iterator[list[Path]]:
+    """Give micrographs as a variant wants them: smoothed copies, or themselves."""
+    if not variant.low_pass:
+        yield files
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copies = [Path(folder) / file.name for file in files]
+        for file, copy in zip(files, copies, strict=True):
+            image = read_image(file, file.stem).data
+            write_mrc(
+                copy, gaussian_filter(image, variant.low_pass * data.diameter_px), data.pixel_A
+            )
+        yield copies
 
-    Parameters
-    ----------
-    stride
-        Tokens between scored places.
-    windows
-        Encode every window by itself instead of sharing tokens.
-    limit
-        Only so many micrographs.
-    """
-    settings = PickSettings(device=session.device, threads=session.threads)
-    plan = plan_picking(model, settings)
-    ready = make_ready(model, plan.device, plan.precision)
-    torch.set_num_threads(plan.threads)
-    card, picks, truths, cpu = model.card, {}, {}, 0.0
-    names = data.test.names[:limit]
-    for name in names:
-        image = read_image(data.test.micrographs / f"{name}.mrc", name)
-        start = time.process_time()
-        working = preprocess(
-            image.data,
-            data.pixel_A,
-            plan.scale_diameter_A,
+
+class Picker:
+    """A trained model at work on the micrographs of a set."""
+
+    def __init__(self, session: Session, data: BenchSet, model: PickingModel) -> None:
+        settings = PickSettings(device=session.device, threads=session.threads)
+        self.data, self.model = data, model
+        self.plan: PickPlan = plan_picking(model, settings)
+        ready = make_ready(model, self.plan.device, self.plan.precision).network
+        assert isinstance(ready, ReadyNetwork)
+        self.network = ready
+        torch.set_num_threads(self.plan.threads)
+
+    def working(self, path: Path, low_pass: float = 0.0) -> WorkingImage:
+        """Read and preprocess a micrograph."""
+        pixels = read_image(path, path.stem).data
+        if low_pass:
+            pixels = gaussian_filter(pixels, low_pass * self.data.diameter_px)
+        card = self.model.card
+        return preprocess(
+            pixels,
+            self.data.pixel_A,
+            self.plan.scale_diameter_A,
             card.preprocess,
             px_per_diameter=card.px_per_diameter,
-            device=plan.device,
+            device=self.plan.device,
         )
-        scores = _scores(model, ready, working, stride, windows)
-        peaks = find_peaks(
-            scores, plan.min_distance_A / data.pixel_A, floor_logit(card.calibration), 10**6
-        )
-        cpu += time.process_time() - start
-        score = calibrated(peaks.logit, card.calibration)
-        picks[name] = Picks.from_xy(name, peaks.x_px, peaks.y_px, score=score)
-        one = data.test.truth.particles.on(name)
-        truths[name] = Truth.from_xy(name, one.x_px, one.y_px, edge=one.edge)
-    threshold = choose_threshold([p.score for p in picks.values()], "auto")
-    out: dict[str, Any] = {"cpu_per_micrograph": cpu / len(names), "micrographs": len(names)}
-    for rule in ("iou50", "quarter"):
-        found = evaluate(
-            picks, truths, data.diameter_px, dict.fromkeys(names, data.test.shape), rule
-        )
-        out[rule] = {
-            "best_f1": found.best_f1,
-            "ap": found.ap,
-            "auto_f1": found.at(threshold).f1,
-        }
+
+    def picks(self, name: str, scores: ScoreMap, *, cut: bool = False) -> Picks:
+        """Return the picks above the floor, or above the density cut too."""
+        calibration = self.model.card.calibration
+        floor = floor_logit(calibration)
+        if cut:
+            floor = max(floor, density_cut(scores.logits.numpy()).cut)
+        reach = self.plan.min_distance_A / self.data.pixel_A
+        peaks = find_peaks(scores, reach, floor, MOST)
+        score = calibrated(peaks.logit, calibration)
+        return Picks.from_xy(name, peaks.x_px, peaks.y_px, score=score)
+
+    def score(
+        self, picks: Mapping[str, Picks], names: Sequence[str], rule: str = "iou50"
+    ) -> Evaluation:
+        """Score picks on test micrographs."""
+        truths = {}
+        for name in names:
+            one = self.data.test.truth.particles.on(name)
+            truths[name] = Truth.from_xy(name, one.x_px, one.y_px, edge=one.edge)
+        shapes = dict.fromkeys(names, self.data.test.shape)
+        return evaluate(picks, truths, self.data.diameter_px, shapes, rule)  # type: ignore[arg-type]
+
+
+def figures(
+    session: Session, data: BenchSet, model: PickingModel, low_pass: float = 0.0
+) -> dict[str, Any]:
+    """Pick test micrographs in all ways and score the picks.
+
+    F1 and AP by way: ``max`` matching, ``mean``, and ``max`` at every second and third token.
+    """
+    picker = Picker(session, data, model)
+    ways = Ways(picker.network)
+    names, cpu = data.test.names[: session.limit], time.process_time()
+    found: dict[str, dict[str, Picks]] = {}
+    for name in names:
+        working = picker.working(data.test.micrographs / f"{name}.mrc", low_pass)
+        for way, scores in ways.maps(working).items():
+            found.setdefault(way, {})[name] = picker.picks(name, scores)
+            if way == "max":
+                found.setdefault("cut", {})[name] = picker.picks(name, scores, cut=True)
+    out: dict[str, Any] = {
+        "cpu_per_micrograph": (time.process_time() - cpu) / len(names),
+        "micrographs": len(names),
+    }
+    for way, picks in found.items():
+        result = picker.score(picks, names)
+        out[way] = {"best_f1": result.best_f1, "ap": result.ap, "all_f1": result.at(-np.inf).f1}
+    scores = [p.score for p in found["max"].values()]
+    out["max"]["auto_f1"] = (
+        picker.score(found["max"], names).at(choose_threshold(scores, "auto")).f1
+    )
     return out
 
 
-def _scores(
-    model: PickingModel,
-    ready: PickingModel,
-    working: WorkingImage,
-    stride: int,
-    windows: bool,
-) -> ScoreMap:
-    if windows:
-        return window_map(model.network, working, stride)  # type: ignore[arg-type]
-    shared = score_map(ready.network, working)
-    if stride == 1:
-        return shared
-    logits = shared.logits[::stride, ::stride].contiguous()
-    shape = (logits.shape[0], logits.shape[1])
-    return ScoreMap(logits, shared.sampling.child(shape, (stride, stride), (0.0, 0.0)))
+def compared(
+    session: Session, data: BenchSet, model: PickingModel, scored: Mapping[str, Callable[..., Any]]
+) -> dict[str, tuple[float, float]]:
+    """Return best F1 and CPU seconds on the first test micrograph by each way to score it."""
+    picker = Picker(session, data, model)
+    name = data.test.names[0]
+    working = picker.working(data.test.micrographs / f"{name}.mrc")
+    out = {}
+    for way, scores in scored.items():
+        cpu = time.process_time()
+        found = scores(picker, working)
+        spent = time.process_time() - cpu
+        out[way] = (picker.score({name: picker.picks(name, found)}, [name]).best_f1, spent)
+    return out
+
+
+def shared(picker: Picker, working: WorkingImage, stride: int) -> ScoreMap:
+    """Score with tokens shared, every ``stride``-th place."""
+    return every(score_map(picker.network, working), stride)
+
+
+def on_empties(session: Session, data: BenchSet, model: PickingModel) -> dict[str, Any]:
+    """Return selected picks on micrographs with nothing on them and on the test micrographs.
+
+    All are one job: the threshold is chosen on the scores of all of them.
+    """
+    picker = Picker(session, data, model)
+    with tempfile.TemporaryDirectory() as folder:
+        place = write_empties(data, Path(folder) / "micrographs")
+        empty = [f"{kind}_{k}" for kind in ("blank", "carbon") for k in range(EMPTY)]
+        names = [*data.test.names[: session.limit], *empty]
+        picks = {
+            name: picker.picks(
+                name, score_map(picker.network, picker.working(place / f"{name}.mrc"))
+            )
+            for name in names
+        }
+    threshold = choose_threshold([p.score for p in picks.values()], "auto")
+    selected = {name: int((one.score >= threshold).sum()) for name, one in picks.items()}
+    mean = float(np.mean([n for name, n in selected.items() if name not in empty]))
+    return {
+        "selected_per_micrograph": mean,
+        **{kind: [selected[f"{kind}_{k}"] for k in range(EMPTY)] for kind in ("blank", "carbon")},
+    }

@@ -57,15 +57,29 @@ class Block(nn.Module):
         spare = (0, 0, 0, -width % BLOCK, 0, -height % BLOCK)
         q, k, v = (F.pad(part, spare) for part in self.attention.keys(self.norm1(x)))
         q = q[:, r : q.shape[1] - r, r : q.shape[2] - r]
-        mask = self.attention.strip_mask()
+        mask = self.attention.block_mask()
         out = torch.empty_like(inner)
         for top in range(0, height, BLOCK):
             rows = slice(top, top + BLOCK + 2 * r)
-            strip = self.attention.strip(q[:, top : top + BLOCK], k[:, rows], v[:, rows], mask)
+            strip = self.attention.blocks(q[:, top : top + BLOCK], k[:, rows], v[:, rows], mask)
             y = inner[:, top : top + BLOCK]
             y = y + strip[:, : y.shape[1], :width]
             out[:, top : top + BLOCK] = y + self.mlp(self.norm2(y))
         return out
+
+    def within(self, x: torch.Tensor, outside: torch.Tensor) -> torch.Tensor:
+        """Map ``(b, h, w, width)``, sides multiples of `BLOCK`, with no token beyond its edge.
+
+        The same as `forward` on all tokens, at the cost of `dense`. ``outside`` is from
+        `beyond_edge`.
+        """
+        r = self.attention.reach
+        q, k, v = self.attention.keys(self.norm1(x))
+        around = (0, 0, r, r, r, r)
+        mask = self.attention.block_mask() + outside[:, None, None]
+        mask = mask.repeat(len(x), 1, 1, 1)
+        x = x + self.attention.blocks(q, F.pad(k, around), F.pad(v, around), mask)
+        return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
 
 
 class Encoder(nn.Module):
@@ -129,10 +143,42 @@ class Encoder(nn.Module):
         encoded: torch.Tensor = self.norm(x)
         return encoded
 
+    def tile(self, images: torch.Tensor) -> torch.Tensor:
+        """Encode every token of square images, as `forward` does, for less in large ones.
+
+        Parameters
+        ----------
+        images
+            ``(b, 1, s, s)`` working pixels; tokens along a side a multiple of `BLOCK`.
+
+        Returns
+        -------
+        Tensor
+            ``(b, t, t, width)``.
+        """
+        x = self.embedding(images)
+        outside = beyond_edge(x.shape[1], self.preset.reach).to(x.device)
+        for block in self.blocks:
+            x = block.within(x, outside)  # type: ignore[operator]
+        encoded: torch.Tensor = self.norm(x)
+        return encoded
+
     @property
     def halo(self) -> int:
         """Tokens around a token that its encoding depends on, on each side."""
         return self.preset.reach * self.preset.blocks
+
+
+def beyond_edge(side: int, reach: int) -> torch.Tensor:
+    """Return what keeps the blocks of a square of ``side`` tokens from looking out of it.
+
+    ``(blocks, 144)`` float32, -1e4 for a key beyond the edge, which no softmax lets through.
+    """
+    if side % BLOCK:
+        raise ValueError(f"{side} tokens a side, expected a multiple of {BLOCK}")
+    edge = F.pad(torch.zeros(side, side), (reach,) * 4, value=-1e4)
+    wide = BLOCK + 2 * reach
+    return edge.unfold(0, wide, BLOCK).unfold(1, wide, BLOCK).reshape(-1, wide * wide)
 
 
 def tokens_along(side: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from frostpick.models.mae.attention import BLOCK
 from frostpick.models.mae.encoder import tokens_along
 from frostpick.models.mae.geometry import KERNEL, PX_PER_DIAMETER, WINDOW
-from frostpick.models.mae.pooling import RADII, SIDE
+from frostpick.models.mae.pooling import PLACES, RADII, SIDE
 from frostpick.models.mae.presets import Preset
 
 
@@ -51,7 +51,8 @@ def image_flops(preset: Preset, shape: Sequence[int]) -> int:
         blocks = math.ceil(rows / BLOCK) * math.ceil(columns / BLOCK)
         total += blocks * BLOCK**2 * (2 * (BLOCK + 2 * r) ** 2 * width + width**2)
         total += rows * columns * 8 * width**2
-    total += (rows - SIDE + 1) * (columns - SIDE + 1) * SIDE**2 * len(RADII) * width
+    places = math.ceil((rows - SIDE + 1) / PLACES) * math.ceil((columns - SIDE + 1) / PLACES)
+    total += places * PLACES**2 * len(RADII) * (PLACES + SIDE - 1) ** 2 * width
     return 2 * total
 
 

@@ -10,6 +10,8 @@ from torch.nn import functional as F
 RADII = (1.5, 2.5, 3.5, 4.5)
 #: Tokens along the side of the square that holds the rings.
 SIDE = 9
+#: Places along a side of the blocks that are pooled together.
+PLACES = 6
 
 
 class RingPooling(nn.Module):
@@ -54,13 +56,30 @@ class RingPooling(nn.Module):
         return pooled.flatten(1)
 
     def dense(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Pool ``(b, h, w, width)`` to ``(b, h - 8, w - 8, rings * width)``."""
+        """Pool ``(b, h, w, width)`` to ``(b, h - 8, w - 8, rings * width)``.
+
+        A convolution that all channels share, as one product for each block of places.
+        """
         b, h, w, width = tokens.shape
-        maps = tokens.permute(0, 3, 1, 2).reshape(b * width, 1, h, w)
+        rows, columns = h - SIDE + 1, w - SIDE + 1
+        spare = (0, 0, 0, -columns % PLACES, 0, -rows % PLACES)
+        side = PLACES + SIDE - 1
+        blocks = F.pad(tokens, spare).unfold(1, side, PLACES).unfold(2, side, PLACES)
+        by, bx = blocks.shape[1:3]
+        flat = blocks.permute(0, 1, 2, 4, 5, 3).reshape(b * by * bx, side * side, width)
+        pooled = self._block_weights().to(tokens.dtype) @ flat
+        whole = pooled.view(b, by, bx, PLACES, PLACES, -1).transpose(2, 3)
+        return whole.reshape(b, by * PLACES, bx * PLACES, -1)[:, :rows, :columns]
+
+    def _block_weights(self) -> torch.Tensor:
+        """Return the weight of each token of a block for each place and ring of it."""
         rings = self.get_buffer("rings")
-        pooled = F.conv2d(maps, rings[:, None].to(maps.dtype))
-        pooled = pooled.view(b, width, *pooled.shape[1:]).permute(0, 3, 4, 2, 1)
-        return pooled.flatten(3)
+        side = PLACES + SIDE - 1
+        weights = rings.new_zeros(PLACES, PLACES, len(RADII), side, side)
+        for y in range(PLACES):
+            for x in range(PLACES):
+                weights[y, x, :, y : y + SIDE, x : x + SIDE] = rings
+        return weights.view(-1, side * side)
 
 
 def ring_weights() -> torch.Tensor:
