@@ -257,11 +257,12 @@ class _Run:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             tokens = self.network.encoder.tile(crops)
             pooled = self.pooling.dense(tokens).float()
+        parts = torch.split(pooled, [len(one.crops) for one in tiles])
         losses = [
             contrast_loss(
                 part.flatten(0, 2), one.shows.flatten().to(self.device), self.recipe.temperature
             )
-            for one, part in zip(tiles, pooled.split([len(o.crops) for o in tiles]), strict=True)
+            for one, part in zip(tiles, parts, strict=True)
         ]
         return torch.stack(losses).mean()
 

@@ -126,4 +126,5 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor
     torch's own function, whose fast kernels ask for a mask without gradient.
     """
     logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
-    return (logits + mask.to(logits.dtype)).softmax(-1).to(v.dtype) @ v
+    weights = (logits + mask.to(logits.dtype)).softmax(-1)
+    return torch.matmul(weights.to(v.dtype), v)
