@@ -75,5 +75,8 @@ def tiny_pruner():
         return class_loss(logits, y, LossWeights())
 
     fit = Fit(network, draw, loss, FitSchedule(60, rate=5e-3))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so that it is the same on any machine
     fit.run(SilentReporter())
+    torch.set_num_threads(threads)
     return Pruner.build(card, network.state_dict())
