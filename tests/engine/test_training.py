@@ -301,6 +301,7 @@ def test_without_labels_a_model_learns_from_its_own_picks(
 ) -> None:
     adapted = train((data[0], {}), tmp_path, start=trained.model, recipe=replace(SHORT, passes=2))
     assert adapted.summary["labels"] == 0 and adapted.summary["background_micrographs"] == 6
+    assert "no labels" in adapted.summary["split_text"]
     assert adapted.model.digest != trained.model.digest
     assert adapted.model.card.calibration.fitted_on == "picks of the start"
     assert adapted.summary["expected_per_micrograph"] == pytest.approx(18, rel=0.35)

@@ -26,14 +26,15 @@ def picked_figures(
     contrast: Contrast,
     reporter: Reporter,
 ) -> list[Figure]:
-    """Pick a few of the labelled micrographs with the new model, and draw the picks.
+    """Pick a few micrographs, labelled ones where there are any, and draw the picks.
 
     Parameters
     ----------
     contrast
         What the training found, or was told.
     """
-    shown = spread([m for m in micrographs if len(labels.get(m.id, ()))], MOST_PICKED)
+    labelled = [m for m in micrographs if len(labels.get(m.id, ()))]
+    shown = spread(labelled or list(micrographs), MOST_PICKED)
     told = settings.model_dump(include={"device", "threads", "pixel_size"})
     picking = PickSettings(**told, contrast=contrast)
     plan = plan_picking(model, picking, preview_ids=frozenset(m.id for m in shown))

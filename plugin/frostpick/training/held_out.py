@@ -46,7 +46,10 @@ def hold_out(images: Sequence[TrainingImage], seed: int, guard: float) -> Split:
     labelled = np.flatnonzero(counts)
     rng = np.random.default_rng((seed, 11))
     if counts.sum() < FEWEST:
-        split = Split(list(images), "none", f"all {counts.sum()} labels train on a fixed schedule")
+        text = f"all {counts.sum()} labels train on a fixed schedule"
+        if not counts.any():
+            text = "nothing: there are no labels"
+        split = Split(list(images), "none", text)
     elif len(labelled) >= WHOLE:
         chosen = _micrographs(counts, labelled, rng)
         parts = [

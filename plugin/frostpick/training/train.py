@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,8 @@ from frostpick.training.setup import (
     resume_key,
 )
 from frostpick.types import Labels, Micrograph
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,10 @@ def train_picker(
     setting = Setting(settings, start, spec, reading, gathered, split, given)
     key = resume_key(settings, recipe, start, labels, chosen, gathered, teacher)
     teacher, curve, first = teacher or start, list[dict[str, float]](), None
-    for number in range(recipe.passes if start else 1):
+    passes = recipe.passes if start else 1
+    for number in range(passes):
+        if passes > 1:
+            log.info("pass %d of %d", number + 1, passes)
         course = Course(
             make_trainer(split.images, spec, start, settings, recipe, expected, device, teacher),
             split.images,
