@@ -27,7 +27,7 @@ from frostpick.types import Labels, Picks
 from frostpick_jobs.formats import write_csv
 from frostpick_jobs.host import Delivery, Host
 from frostpick_jobs.tasks.claim import claim
-from frostpick_jobs.tasks.train import TrainSummary, check_labels, start_model
+from frostpick_jobs.tasks.train import TrainSummary, given_labels, start_model
 from frostpick_jobs.tasks.trained import picked_figures
 
 SPOOL = "rounds"
@@ -65,10 +65,7 @@ def run_iterate(
         if not micrographs:
             raise InputError("no micrographs to train on; give some with --micrographs")
         start = start_model(host, settings)
-        labels: Mapping[str, Labels] = {}
-        if start is None or host.has_labels():
-            labels = host.labels()
-            check_labels(labels)
+        labels = given_labels(host, start)
     spool = host.spool / SPOOL
     with record.stage("training"):
         result = iterate_picker(
@@ -83,9 +80,10 @@ def run_iterate(
     plots = round_figures(result.table)
     plots.append(training_curves(result.curve, chosen_step=result.summary.get("chosen_step")))
     with record.stage("pictures"):
-        shown = labels or {m.id: Labels.from_xy(m.id, [0.0], [0.0]) for m in micrographs}
         contrast = result.model.card.contrast
-        plots += picked_figures(result.model, micrographs, shown, settings, contrast, host.reporter)
+        plots += picked_figures(
+            result.model, micrographs, labels, settings, contrast, host.reporter
+        )
     _deliver(host, settings, result, labels, plots, record, spool)
     return TrainSummary(result.model, result.curve, result.summary)
 

@@ -65,11 +65,8 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
         if not micrographs:
             raise InputError("no micrographs to train on; give some with --micrographs")
         start = start_model(host, settings)
-        labels: Mapping[str, Labels] = {}
-        if start is None or host.has_labels():
-            labels = host.labels()
-            check_labels(labels)
-        else:
+        labels = given_labels(host, start)
+        if not labels:
             log.info("no labels: the start model learns from its own picks on these micrographs")
     spool = host.spool / SPOOL
     if settings.restart and spool.exists():
@@ -88,12 +85,22 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
     return TrainSummary(result.model, result.curve, result.summary)
 
 
-def check_labels(labels: Mapping[str, Labels]) -> None:
-    """Say how many labels there are; `LabelError` for none."""
+def given_labels(host: Host, start: PickingModel | None) -> Mapping[str, Labels]:
+    """Return a host's labels, none where it was given none and a start model needs none.
+
+    Raises
+    ------
+    LabelError
+        Labels are given, and none is on any micrograph of the job.
+    """
+    if start is not None and not host.has_labels():
+        return {}
+    labels = host.labels()
     count = sum(len(one) for one in labels.values())
     if count == 0:
         raise LabelError("no label is on any of the micrographs; check --picks and its names")
     log.info("%d labels on %d micrographs", count, sum(len(one) > 0 for one in labels.values()))
+    return labels
 
 
 def start_model(host: Host, settings: TrainSettings) -> PickingModel | None:
