@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 from scipy.spatial import cKDTree
 
 from frostpick.errors import DeviceError, JobStopped
+from frostpick.inference.peaks import Peaks
 from frostpick.inference.selector import Selector
 from frostpick.models.dense import DenseNetwork
 from frostpick.runtime.reporter import Reporter
@@ -25,7 +26,7 @@ from frostpick.training.measure import (
     Floats,
     Found,
     average_precision,
-    find_in,
+    found_in,
     joined,
     peaks_in,
 )
@@ -48,6 +49,9 @@ LATER = 0.05
 COUNTED = 32
 #: Lowest logit of a pick while measuring.
 FLOOR = -8.0
+
+#: Picks a training image.
+Look = Callable[[TrainingImage], Peaks]
 
 
 @dataclass
@@ -156,51 +160,41 @@ class Course:
         self.trainer.network.load_state_dict(self.best or self.trainer.average)
         return self.trainer.network.eval().requires_grad_(False)
 
-    def find(
-        self,
-        network: DenseNetwork,
-        parts: Sequence[tuple[TrainingImage, Region]],
-        selector: Selector | None = None,
-    ) -> Found:
-        """Pick regions of images with ``network`` and pool the picks."""
-        found = [
-            find_in(
-                network,
-                image,
-                region,
-                px_per_diameter=self.recipe.px_per_diameter,
-                min_distance=self.recipe.min_distance,
-                floor=FLOOR,
-                device=self.trainer.device,
-                selector=selector,
-            )
-            for image, region in parts
-        ]
-        return joined(found)
+    def looking(self, network: DenseNetwork, selector: Selector | None = None) -> Look:
+        """Return what picks a whole image with ``network``, each image once."""
+        seen: dict[int, Peaks] = {}
+
+        def look(image: TrainingImage) -> Peaks:
+            if id(image) not in seen:
+                seen[id(image)] = peaks_in(
+                    network,
+                    image,
+                    px_per_diameter=self.recipe.px_per_diameter,
+                    min_distance=self.recipe.min_distance,
+                    floor=FLOOR,
+                    device=self.trainer.device,
+                    selector=selector,
+                )
+            return seen[id(image)]
+
+        return look
+
+    def find(self, look: Look, parts: Sequence[tuple[TrainingImage, Region]]) -> Found:
+        """Pick regions of images and pool the picks."""
+        px = self.recipe.px_per_diameter
+        return joined([found_in(look(image), image, region, px) for image, region in parts])
 
     def find_soft(
-        self,
-        network: DenseNetwork,
-        parts: Sequence[tuple[TrainingImage, Region]],
-        selector: Selector,
-        anchor: Anchor,
+        self, look: Look, images: Sequence[TrainingImage], anchor: Anchor
     ) -> tuple[Floats, Floats]:
         """Pick whole images; return the logits, and what each pick is worth.
 
         That is 1 on a label, else the worth of the anchor's pick there, and 0 without one.
         """
         logits, worths = [], []
-        for image, _ in parts:
+        for image in images:
             index = next(k for k, one in enumerate(self.images) if one is image)
-            peaks = peaks_in(
-                network,
-                image,
-                px_per_diameter=self.recipe.px_per_diameter,
-                min_distance=self.recipe.min_distance,
-                floor=FLOOR,
-                device=self.trainer.device,
-                selector=selector,
-            )
+            peaks = look(image)
             yx, worth = anchor.picks(index)
             at = np.stack([peaks.y_px, peaks.x_px], axis=1)
             reach = MATCH * self.recipe.px_per_diameter
@@ -218,10 +212,11 @@ class Course:
 
     def labelled_parts(self) -> list[tuple[TrainingImage, Region]]:
         """Return labelled images, at most ``COUNTED`` of them, whole."""
-        return _some([image for image in self.images if len(image.particles_yx)])
+        labelled = _some([image for image in self.images if len(image.particles_yx)])
+        return [(image, image.whole) for image in labelled]
 
-    def counted_parts(self) -> list[tuple[TrainingImage, Region]]:
-        """Return images with labels or without, at most ``COUNTED`` of them, whole."""
+    def counted(self) -> list[TrainingImage]:
+        """Return images with labels or without, at most ``COUNTED`` of them."""
         return _some(self.images)
 
     def count(self, found: Found) -> float:
@@ -249,15 +244,15 @@ class Course:
         count_now = self.estimate and any(
             (done - self.recipe.epoch_steps) / self.steps < at <= fraction for at in COUNT_AT
         )
-        averaged = self.trainer.copy_of_average()
+        look = self.looking(self.trainer.copy_of_average())
         if self.measured:
-            row["held_out_ap"] = average_precision(self.find(averaged, self.held_out_parts()))
+            row["held_out_ap"] = average_precision(self.find(look, self.held_out_parts()))
             if fraction >= KEEP_FROM and row["held_out_ap"] >= (1 - LATER) * p.chosen_metric:
                 p.chosen_step = done
                 p.chosen_metric = max(p.chosen_metric, row["held_out_ap"])
                 self.best = {k: v.detach().clone() for k, v in self.trainer.average.items()}
         if count_now:
-            p.expected = self.count(self.find(averaged, self.labelled_parts()))
+            p.expected = self.count(self.find(look, self.labelled_parts()))
             self._set_prior()
         row["expected_per_micrograph"] = p.expected
         p.curve.append(row)
@@ -289,7 +284,6 @@ class Course:
         log.info("going on after step %d of %d", self.progress.done, self.steps)
 
 
-def _some(images: Sequence[TrainingImage]) -> list[tuple[TrainingImage, Region]]:
+def _some(images: Sequence[TrainingImage]) -> list[TrainingImage]:
     step = max(1.0, len(images) / COUNTED)
-    chosen = [images[int(k * step)] for k in range(min(COUNTED, len(images)))]
-    return [(image, image.whole) for image in chosen]
+    return [images[int(k * step)] for k in range(min(COUNTED, len(images)))]

@@ -12,10 +12,9 @@ from frostpick.inference.calibration_fit import between, fit_calibration
 from frostpick.inference.selector import Selector
 from frostpick.inference.threshold import choose_threshold
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec
-from frostpick.models.dense import DenseNetwork
 from frostpick.models.picking_model import PickingModel
 from frostpick.training.anchor import Anchor
-from frostpick.training.course import Course
+from frostpick.training.course import Course, Look
 from frostpick.training.gate import label_gate
 from frostpick.training.gather import Gathered, Reading
 from frostpick.training.held_out import Split
@@ -58,9 +57,10 @@ def finish(
     """
     network = course.network()
     selector = choose_selector(setting)
+    look = course.looking(network, selector)
     images = setting.split.images
     labels = sum(len(image.particles_yx) for image in images)
-    logit, calibration, estimate = _fitted(course, setting.start, first, network, selector, labels)
+    logit, calibration, estimate = _fitted(course, setting.start, first, look, labels)
     expected = course.progress.expected if setting.expected_given else estimate
     threshold = choose_threshold(calibrated(logit, calibration), "auto")
     labelled = sum(len(image.particles_yx) > 0 for image in images)
@@ -114,23 +114,22 @@ def _fitted(
     course: Course,
     start: PickingModel | None,
     first: Anchor | None,
-    network: DenseNetwork,
-    selector: Selector,
+    look: Look,
     labels: int,
 ) -> tuple[Floats, CalibrationSpec, float]:
     """Return logits of picks, the fit of their scores, and the particles of a micrograph."""
     soft, counted, share = None, 0.0, 1.0
     if first is not None:
         # a network that was taught by its own picks is surer of them than few labels can tell
-        parts = course.counted_parts()
-        logit, worth = course.find_soft(network, parts, selector, first)
+        images = course.counted()
+        logit, worth = course.find_soft(look, images, first)
         soft = fit_calibration(logit, worth, 1.0, fitted_on=PICKS)
-        counted = float(sigmoid(calibrated(logit, soft)).sum()) / len(parts)
+        counted = float(sigmoid(calibrated(logit, soft)).sum()) / len(images)
         share = labels / (labels + FITTED)
         if not labels:
             return logit, soft, max(1.0, counted)
     parts = course.labelled_parts()
-    found = course.find(network, parts, selector)
+    found = course.find(look, parts)
     estimate = (1.0 - share) * counted + share * course.count(found)
     estimate = max(1.0, estimate, len(found.label_logit) / len(parts))
     known = known_before_data(start, labels)

@@ -71,6 +71,11 @@ def find_in(
         device=device,
         selector=selector,
     )
+    return found_in(peaks, image, region, px_per_diameter)
+
+
+def found_in(peaks: Peaks, image: TrainingImage, region: Region, px_per_diameter: float) -> Found:
+    """Keep what lies in ``region`` of the picks of a training image, and match it with labels."""
     yx = np.stack([peaks.y_px, peaks.x_px], axis=1)
     inside = region.contains(yx)
     labels = image.particles_yx[region.contains(image.particles_yx)]

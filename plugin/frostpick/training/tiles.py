@@ -100,7 +100,7 @@ class Targets:
 class TileSampler:
     """Draws the tiles of a step from ``(seed, step)`` alone.
 
-    Half of the tiles hold a label, each label equally often; the others walk
+    A share of the tiles hold a label, each label equally often; the others walk
     through all cells of all images in a random order, so that every part of
     every image is seen equally often.
     """

@@ -157,7 +157,7 @@ def train_picker(
         model, summary = finish(course, setting, first)
         curve = follow(curve, course.curve())
         teacher, expected = model, float(summary["expected_per_micrograph"])
-    summary |= {"passes": number + 1, "steps": int(curve[-1]["step"])}
+    summary |= {"passes": passes, "steps": int(curve[-1]["step"])}
     summary["chosen_step"] = next(int(row["step"]) for row in curve if row["chosen"])
     shutil.rmtree(reading.folder, ignore_errors=True)
     summary["wall_s"] = time.monotonic() - wall

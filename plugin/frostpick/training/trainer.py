@@ -80,13 +80,11 @@ class Trainer(AveragedTraining):
     def _unlabelled(self, targets: Targets) -> tuple[NDArray[np.bool_], float]:
         """Return the unlabelled locations that the objective is taken over, and their prior."""
         at = targets.unlabelled & ~targets.positive
-        if self.objective == "nnpu":
+        if self.objective not in SAMPLED:
             return at, self.prior
         seen = targets.unlabelled.sum()
         labelled = float((targets.unlabelled & targets.positive).sum()) / max(1.0, float(seen))
         prior = max((self.prior - labelled) / (1.0 - labelled), 0.1 * self.prior)
-        if self.objective not in SAMPLED:
-            return at, self.prior
         rng = np.random.default_rng((self.sampler.seed, LOCATIONS, self.done))
         flat = np.flatnonzero(at)
         chosen = rng.choice(flat, min(SAMPLED_LOCATIONS, len(flat)), replace=False)
