@@ -29,7 +29,14 @@ from accuracy.measure import (
     view_bins,
     worst_bin,
 )
-from accuracy.recorded import topaz_ap, topaz_false_kinds, topaz_recall
+from accuracy.recorded import (
+    AVERAGE,
+    TOPAZ,
+    f1_by_squares,
+    topaz_ap,
+    topaz_false_kinds,
+    topaz_recall,
+)
 from accuracy.resample import fourier_resize
 from accuracy.runs import Run, main_runs, only, robustness_runs, shard
 from accuracy.sets import BenchSet, Split
@@ -191,6 +198,16 @@ def test_measure_agrees_with_sums_by_hand(tmp_path: Path) -> None:
     json.dumps(figures, allow_nan=False)
 
 
+def test_squares_reach_further_than_a_quarter_of_the_diameter(tmp_path: Path) -> None:
+    half = split(tmp_path)
+    data = BenchSet("own_test", 5.0, 100.0, True, half, half)
+    # 6 px beside a particle of 20: squares overlap by 14 x 20, IoU 280 / 520.
+    one = (*zip(PICKS["a"].x_px, PICKS["a"].y_px, PICKS["a"].score, strict=True), (66, 60, 2.5))
+    figures = measure(data, half, Picked({**PICKS, "a": picks("a", *one)}, 0.5), None)
+    assert figures["best_f1"] == pytest.approx(2 * 2 / (5 + 3))
+    assert figures["best_f1_iou50"] == pytest.approx(2 * 3 / (5 + 3))
+
+
 def test_picks_csv_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "picks.csv"
     path.write_text(
@@ -291,6 +308,9 @@ def test_recorded_figures_are_those_of_the_longest_training() -> None:
     assert topaz_ap("apof_r", "200") == 0.933
     assert topaz_ap("bgal_r", "200") == 0.918
     assert topaz_ap("bgal_r", "none") is None
+    assert f1_by_squares(TOPAZ, "gpcrgs_r", "15") == 0.871
+    assert f1_by_squares(AVERAGE, "apof_r", "15") == 0.964
+    assert f1_by_squares(AVERAGE, "real", "15") is None
     kinds = topaz_false_kinds("bgal_r")
     assert kinds is not None and sum(kinds.values()) == 67
     # 67 false picks at best F1 and so many right ones of 501: the recall and F1 must agree.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accuracy.few_labels import few_labels_table
 from accuracy.robust_table import empty_share
 from accuracy.summary import cells, overall, precision_spread
 from accuracy.table import main_table
@@ -81,6 +82,32 @@ def test_targets_are_reached_missed_or_not_measured() -> None:
     results[0]["false_kinds"] = None
     found = {t.what: t for t in targets(results, "none")}
     assert found["false picks / Topaz's, 15 labels"].reached is None
+
+
+def test_few_labels_are_judged_by_squares_beside_topaz_and_the_average() -> None:
+    f1 = {"apof_r": (0.97, 0.95), "bgal_r": (0.92, 0.94), "gpcrgs_r": (0.91,), "real": (0.99,)}
+    results = [
+        result(name, draw, 0.9, best_f1_iou50=value)
+        for name, values in f1.items()
+        for draw, value in enumerate(values)
+    ]
+    found = {t.what: t for t in targets(results, "none")}
+    mean = found["best F1 at IoU .5, mean, 15 labels"]
+    assert (mean.value, mean.reached) == (pytest.approx((0.96 + 0.93 + 0.91) / 3), True)
+    # Topaz has .834, .878 and .871, the average .964, .809 and .696.
+    topaz = found["lead over topaz, worst simulated, IoU .5"]
+    assert (topaz.value, topaz.reached) == (pytest.approx(0.91 - 0.871), True)
+    average = found["lead over rotational average, worst simulated, IoU .5"]
+    assert (average.value, average.reached) == (pytest.approx(0.96 - 0.964), False)
+    assert found["real best F1 at IoU .5, 15 labels"].reached is True
+    rows = {line.split("|")[1].strip(): line for line in few_labels_table(results).splitlines()}
+    words = [word.strip() for word in rows["apof_r"].split("|")[2:-1]]
+    assert words == ["none", "2", "0.960", "0.014", "0.950", "0.834", "0.964"]
+    words = [word.strip() for word in rows["simulated, mean"].split("|")[2:-1]]
+    # (.834 + .878 + .871) / 3 and (.964 + .809 + .696) / 3
+    assert words == ["none", "-", "0.933", "-", "0.910", "0.861", "0.823"]
+    without = {t.what: t for t in targets([result(n, 0, 0.9) for n in SETS], "none")}
+    assert without["best F1 at IoU .5, mean, 15 labels"].reached is None
 
 
 def test_two_sets_do_not_stand_for_three() -> None:

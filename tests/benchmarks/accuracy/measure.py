@@ -19,7 +19,7 @@ from accuracy.draws import folded_tilt, seen_views
 from accuracy.matching import Matched, match_picks
 from accuracy.sets import MASK_KINDS, BenchSet, Split
 from accuracy.truth_table import TruthTable
-from frostpick.evaluation import Evaluation, Truth, evaluate
+from frostpick.evaluation import Evaluation, Rule, Truth, evaluate
 from frostpick.types import Picks
 
 #: Folded tilt and rotation are cut into as many bins of equal solid angle.
@@ -76,6 +76,7 @@ def measure(
     scale = split.shape[1] / data.test.shape[1]
     diameter = data.diameter_px * scale
     found = _evaluate(split, picked, diameter)
+    by_squares = _evaluate(split, picked, diameter, "iou50")
     matched = match_picks(picked.picks, split.truth, split.names, split.shape, diameter)
     if abs(matched.average_precision() - found.ap) > 1e-9:
         raise RuntimeError(f"{data.name}: AP {found.ap} and {matched.average_precision()}")
@@ -84,6 +85,7 @@ def measure(
     figures: dict[str, Any] = {
         "ap": found.ap,
         "best_f1": found.best_f1,
+        "best_f1_iou50": by_squares.best_f1,
         "auto_precision": at.precision,
         "auto_recall": at.recall,
         "auto_f1": at.f1,
@@ -110,14 +112,14 @@ def _share(length: float | None, diameter: float) -> float | None:
     return None if length is None else length / diameter
 
 
-def _evaluate(split: Split, picked: Picked, diameter: float) -> Evaluation:
+def _evaluate(split: Split, picked: Picked, diameter: float, rule: Rule = "quarter") -> Evaluation:
     particles = split.truth.particles
     truths = {}
     for name in split.names:
         one = particles.on(name)
         truths[name] = Truth.from_xy(name, one.x_px, one.y_px, edge=one.edge)
     shapes = dict.fromkeys(split.names, split.shape)
-    return evaluate(picked.picks, truths, diameter, shapes)
+    return evaluate(picked.picks, truths, diameter, shapes, rule)
 
 
 def precision_by_defocus(
@@ -251,9 +253,16 @@ def check_against(
         {"image_name": p.name, "x_coord": p.x_px, "y_coord": p.y_px, "edge": p.edge.astype(int)}
     )
     other = scorer.evaluate(
-        truth, table, diameter_px, picked.threshold, modes=("dist",), shape=split.shape
-    )["dist"]
-    pairs = (("ap", "AP"), ("best_f1", "bestF1"), ("auto_precision", "P_default"))
-    for ours, theirs in (*pairs, ("auto_recall", "R_default")):
-        if abs(figures[ours] - other[theirs]) > 1e-6:
-            raise SystemExit(f"{ours} is {figures[ours]:.6f} here, {other[theirs]:.6f} by score.py")
+        truth, table, diameter_px, picked.threshold, modes=("dist", "boxiou"), shape=split.shape
+    )
+    same = (
+        ("ap", "dist", "AP"),
+        ("best_f1", "dist", "bestF1"),
+        ("auto_precision", "dist", "P_default"),
+        ("auto_recall", "dist", "R_default"),
+        ("best_f1_iou50", "boxiou", "bestF1"),
+    )
+    for ours, rule, theirs in same:
+        value = other[rule][theirs]
+        if abs(figures[ours] - value) > 1e-6:
+            raise SystemExit(f"{ours} is {figures[ours]:.6f} here, {value:.6f} by score.py")

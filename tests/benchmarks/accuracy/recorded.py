@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__).with_name("recorded.json")
-TOPAZ, MATCHED = "topaz", "matched filter"
+TOPAZ, MATCHED, AVERAGE = "topaz", "matched filter", "rotational average"
 
 
 @cache
@@ -29,6 +29,12 @@ def topaz_ap(set_name: str, labels: str) -> float | None:
     """Return Topaz's AP with as many labels, of its longest recorded training."""
     rows = rows_of(TOPAZ, set_name, labels)
     return float(rows[-1]["ap"]) if rows else None
+
+
+def f1_by_squares(picker: str, set_name: str, labels: str) -> float | None:
+    """Return the best F1 at IoU >= .5 of squares of a picker, of its longest training."""
+    rows = [r for r in rows_of(picker, set_name, labels) if "best_f1_iou50" in r]
+    return float(rows[-1]["best_f1_iou50"]) if rows else None
 
 
 def topaz_recall(set_name: str) -> float | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from accuracy.few_labels import F1, LABELS, RIVALS, lead
 from accuracy.recorded import topaz_ap, topaz_false_kinds
 from accuracy.runs import NONE
 from accuracy.summary import Cell, Overall, Result, cells, f1_gap, overall
@@ -57,7 +58,8 @@ def targets(results: Sequence[Result], start: str) -> list[Target]:
         found.append(Target(f"real AP, {labels} labels", value, bound, True))
         lead = _lead([one for one in own if not one.simulated], labels)
         found.append(Target(f"lead over Topaz, real, {labels} labels", lead, 0, True))
-    return [*found, *_thresholds(list(together.values())), *_junk(by_name)]
+    few = _few_labels(by_name)
+    return [*found, *_thresholds(list(together.values())), *_junk(by_name), *few]
 
 
 def _lead(own: Sequence[Cell], labels: str) -> float:
@@ -103,6 +105,20 @@ def _junk(by_name: dict[tuple[str, str], Cell]) -> list[Target]:
         value = float(np.mean(shares)) if len(shares) == len(SIMULATED) else float("nan")
         found.append(Target(f"false picks / Topaz's, {labels} labels", value, 0.25, False))
     return found
+
+
+def _few_labels(by_name: dict[tuple[str, str], Cell]) -> list[Target]:
+    """Return the targets of 15 labels by the rule of few-shot pickers, IoU of squares."""
+    some = [cell for name in SIMULATED if (cell := by_name.get((name, LABELS)))]
+    complete = len(some) == len(SIMULATED)
+    mean = float(np.mean([cell.mean(F1) for cell in some])) if complete else float("nan")
+    found = [Target("best F1 at IoU .5, mean, 15 labels", mean, 0.93, True)]
+    for picker in RIVALS:
+        worst = min((lead(cell, picker) for cell in some), default=float("nan"))
+        found.append(Target(f"lead over {picker}, worst simulated, IoU .5", worst, 0, True))
+    real = by_name.get(("real", LABELS))
+    value = real.mean(F1) if real else float("nan")
+    return [*found, Target("real best F1 at IoU .5, 15 labels", value, 0.989, True)]
 
 
 def targets_table(results: Sequence[Result], start: str) -> str:
