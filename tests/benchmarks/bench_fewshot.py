@@ -8,9 +8,10 @@ takes draw ``k``. Three more training micrographs give unlabelled windows. Each 
 of ``--out``; what is there is not run again. A difference counts when it exceeds twice the
 standard deviation of the difference over sets and seeds. F1 is the best over all thresholds,
 centres by IoU >= .5 of squares, the paper's rule. ``--windows`` scores the first test
-micrograph of each set with every window encoded by itself, every third token, and with tokens
-shared, at the same places, and counts the work. ``--empties`` counts what is selected on
-blank ice and on carbon in one job with the test micrographs.
+micrograph of each set with tokens shared and with every window encoded by itself, at the same
+places, with the exemplars as the model describes them and as windows, and counts the work.
+``--empties`` counts what is selected on blank ice and on carbon in one job with the test
+micrographs.
 """
 
 from __future__ import annotations
@@ -31,15 +32,13 @@ from accuracy.own_sets import OWN, own_set
 from accuracy.sets import BENCH, BenchSet, open_bench
 from fewshot.execute import (
     Session,
-    compared,
+    compare_with_windows,
     exemplars_of,
     figures,
     on_empties,
-    shared,
     train,
 )
 from fewshot.variants import PAPER, VARIANTS, WAYS
-from fewshot.windows import window_map
 
 from frostpick.inference.dense import TILE
 from frostpick.models.mae.flops import dense_flops, sliding_flops
@@ -48,9 +47,6 @@ from frostpick.models.mae.presets import preset
 from frostpick.models.mae.shipped_encoder import shipped_encoder
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.atomic import write_text
-
-#: Tokens between the places at which single windows are compared with shared tokens.
-STRIDE = 3
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -65,13 +61,15 @@ def main(arguments: list[str] | None = None) -> None:
         if options.bench
         else [own_set(name, options.out / "sets") for name in OWN]
     )
+    if options.sets:
+        sets = [data for data in sets if data.name in options.sets.split(",")]
     for seed in range(options.seeds):
         for name in options.variants.split(","):
             for data in sets:
                 run(options.out, session, data, name, seed)
     models = {data.name: _model(options.out, session, data) for data in sets}
     if options.windows:
-        print(compare_windows(session, sets, models))
+        print(compare_windows(session, sets, models, options.window_stride))
     if options.empties:
         print(count_on_empties(session, sets, models))
     print(table(load(options.out)))
@@ -81,6 +79,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--bench", type=Path, help="development data; without it: own sets")
+    parser.add_argument("--sets", help="names, by commas; all")
     parser.add_argument("--encoder", type=Path, help="pretrained encoder; the shipped one")
     parser.add_argument("--preset", default="tiny")
     parser.add_argument("--out", type=Path, default=Path(".bench/fewshot"))
@@ -88,6 +87,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--variants", default=",".join(VARIANTS))
     parser.add_argument("--micrographs", type=int, help="test micrographs a set; all")
     parser.add_argument("--windows", action="store_true")
+    parser.add_argument("--window-stride", type=int, default=1, help="in tokens")
     parser.add_argument("--empties", action="store_true")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
@@ -172,20 +172,23 @@ def _sd(values: np.ndarray) -> float:
 Models = Mapping[str, PickingModel | None]
 
 
-def compare_windows(session: Session, sets: list[BenchSet], models: Models) -> str:
-    """Return F1 and CPU seconds of shared tokens and of single windows, and the work of both."""
-    lines = ["set              F1 shared  windows   CPU s shared  windows"]
+def compare_windows(session: Session, sets: list[BenchSet], models: Models, stride: int) -> str:
+    """Return what shared tokens and single windows find and cost, and the work of both."""
+    ways = ("shared", "windows", "windows throughout")
+    lines = [f"{'set':15} {'':18} {'best F1':>8} {'AP':>6} {'CPU s':>8}  logits, r"]
     for data in sets:
         model = models[data.name]
         if model is None:
             continue
-        ways = {
-            "shared": lambda picker, working: shared(picker, working, STRIDE),
-            "single": lambda picker, working: window_map(picker.model.network, working, STRIDE),
-        }
-        found = compared(session, data, model, ways)
-        (one, one_s), (other, other_s) = found["shared"], found["single"]
-        lines.append(f"{data.name:15} {one:10.3f} {other:8.3f} {one_s:14.1f} {other_s:8.1f}")
+        exemplars = exemplars_of(data, draws_of(data)["15"][0], 15, 0)
+        found = compare_with_windows(session, data, model, exemplars, stride)
+        for way in ways:
+            one = found[way]
+            alike = np.corrcoef(found["shared"].logits.flatten(), one.logits.flatten())[0, 1]
+            lines.append(
+                f"{data.name:15} {way:18} {one.best_f1:8.3f} {one.ap:6.3f} {one.cpu_s:8.1f}  "
+                f"{alike:.3f}"
+            )
     size = preset(session.preset)
     for window in (200.0, 400.0):
         once = dense_flops(size, (4096, 4096), window, TILE)

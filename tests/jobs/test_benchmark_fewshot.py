@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from bench_fewshot import WAYS, table
-from fewshot.windows import window_map
+from fewshot.windows import window_head, window_maps
 
 from frostpick.inference.dense import score_map
 from frostpick.models.exemplar import ExemplarNetwork
@@ -49,12 +49,28 @@ def test_windows_score_the_places_of_the_shared_map(monkeypatch: pytest.MonkeyPa
     torch.nn.init.normal_(network.encoder.blocks[0].attention.bias)
     image = torch.randn(90, 110)
     working = WorkingImage(image, Sampling.identity((90, 110), 2.0))
-    shared, single = score_map(network, working), window_map(network, working, 2)
+    shared = score_map(network, working)
+    single = window_maps(network, working, 2, {"own": network.head})["own"]
     assert single.logits.shape == (12, 14)
     np.testing.assert_allclose(
         single.logits.numpy(), shared.logits[::2, ::2].numpy(), atol=0.02 if _bfloat() else 1e-4
     )
     assert single.sampling.step_yx == (8.0, 8.0) and single.sampling.origin_yx == (0.0, 0.0)
+
+
+def test_an_exemplar_described_as_a_window_is_like_its_own_window() -> None:
+    torch.manual_seed(0)
+    network = ExemplarNetwork("tiny", 4).eval().requires_grad_(False)
+    working = WorkingImage(torch.randn(72, 88), Sampling.identity((72, 88), 2.0))
+    kept = network.head.get_buffer("exemplars").clone()
+    head = window_head(network, working, np.array([[40.0, 56.0]]), pull=0.0)
+    assert head.get_buffer("exemplars").shape == (4, 768)
+    assert torch.equal(network.head.get_buffer("exemplars"), kept)
+    logits = window_maps(network, working, 2, {"own": head})["own"].logits
+    # one place every 8 pixels; a cosine of 1, pulled in by .999
+    assert divmod(int(logits.argmax()), logits.shape[1]) == (5, 7)
+    assert float(logits[5, 7]) == pytest.approx(np.arctanh(0.999), abs=1e-2)
+    assert float(logits.flatten().topk(2).values[1]) < 3.0
 
 
 def _bfloat() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter
 
 from fewshot.variants import Variant
 from fewshot.ways import Ways, every
+from fewshot.windows import window_head, window_maps
 from frostpick.config import FewshotSettings, PickSettings
 from frostpick.evaluation import Evaluation, Truth, evaluate
 from frostpick.images import read_image
@@ -28,6 +29,7 @@ from frostpick.inference.peaks import find_peaks
 from frostpick.inference.plan import PickPlan, plan_picking
 from frostpick.inference.ready import ReadyNetwork, make_ready
 from frostpick.inference.threshold import choose_threshold
+from frostpick.models.exemplar import ExemplarNetwork
 from frostpick.models.mae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
 from frostpick.preprocess import WorkingImage, preprocess
@@ -202,25 +204,49 @@ def figures(
     return out
 
 
-def compared(
-    session: Session, data: BenchSet, model: PickingModel, scored: Mapping[str, Callable[..., Any]]
-) -> dict[str, tuple[float, float]]:
-    """Return best F1 and CPU seconds on the first test micrograph by each way to score it."""
+@dataclass(frozen=True)
+class Compared:
+    """One way to score a micrograph: best F1, AP, CPU seconds, and its logits."""
+
+    best_f1: float
+    ap: float
+    cpu_s: float
+    logits: torch.Tensor
+
+
+def compare_with_windows(
+    session: Session, data: BenchSet, model: PickingModel, exemplars: Labels, stride: int
+) -> dict[str, Compared]:
+    """Score the first test micrograph with tokens shared and by windows, at the same places.
+
+    Returns
+    -------
+    dict
+        ``shared``: as picked; ``windows``: every window encoded by itself; ``windows
+        throughout``: and the exemplars described as windows too.
+    """
     picker = Picker(session, data, model)
     name = data.test.names[0]
     working = picker.working(data.test.micrographs / f"{name}.mrc")
+    network = model.network
+    assert isinstance(network, ExemplarNetwork)
+    own = picker.working(data.train.micrographs / exemplars.micrograph_id)
+    yx = own.sampling.from_parent(np.stack([exemplars.y_px, exemplars.x_px], axis=1))
+    cpu = time.process_time()
+    maps = {"shared": every(score_map(picker.network, working), stride)}
+    once = time.process_time() - cpu
+    heads = {
+        "windows": network.head,
+        "windows throughout": window_head(network, own, yx, FewshotRecipe().pull),
+    }
+    cpu = time.process_time()
+    maps.update(window_maps(network, working, stride, heads))
+    spent = {"shared": once, **dict.fromkeys(heads, time.process_time() - cpu)}
     out = {}
-    for way, scores in scored.items():
-        cpu = time.process_time()
-        found = scores(picker, working)
-        spent = time.process_time() - cpu
-        out[way] = (picker.score({name: picker.picks(name, found)}, [name]).best_f1, spent)
+    for way, scores in maps.items():
+        result = picker.score({name: picker.picks(name, scores)}, [name])
+        out[way] = Compared(result.best_f1, result.ap, spent[way], scores.logits.cpu())
     return out
-
-
-def shared(picker: Picker, working: WorkingImage, stride: int) -> ScoreMap:
-    """Score with tokens shared, every ``stride``-th place."""
-    return every(score_map(picker.network, working), stride)
 
 
 def on_empties(session: Session, data: BenchSet, model: PickingModel) -> dict[str, Any]:
