@@ -189,7 +189,8 @@ def _without_training(start: Pruner, seed: int) -> Pruner:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_box_network(start.card.network.name, start.card.network.arguments)
-    return Pruner.build(start.card, network.state_dict())
+    card = start.card.model_copy(update={"picker": None})
+    return Pruner.build(card, network.state_dict())
 
 
 def _one_head(start: Pruner) -> Pruner:
@@ -200,7 +201,7 @@ def _one_head(start: Pruner) -> Pruner:
         update={"network": spec.model_copy(update={"arguments": arguments})}
     )
     wanted = build_box_network(spec.name, arguments).state_dict()
-    return Pruner.build(card, {k: v for k, v in start.tensors().items() if k in wanted})
+    return start.refitted(card, {k: v for k, v in start.tensors().items() if k in wanted})
 
 
 if __name__ == "__main__":

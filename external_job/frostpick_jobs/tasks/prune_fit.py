@@ -21,9 +21,10 @@ from frostpick.pruning.boxes import Boxes
 from frostpick.pruning.plan import PrunePlan
 from frostpick.pruning.prior import particle_share
 from frostpick.pruning.prune import Group, PickGroup, StackGroup, prepare_group
+from frostpick.pruning.score import BoxScorer
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import Reporter
-from frostpick.training.pruner import BoxLabels, raw_scores, tune_pruner
+from frostpick.training.pruner import BoxLabels, tune_pruner
 from frostpick_jobs.host import Candidates, Judged
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ def fit_to_job(
         device=plan.device,
     )
     card = tuned.pruner.card.model_copy(update={"diameter_A": plan.geometry.diameter_A})
-    pruner = Pruner.build(card, tuned.pruner.tensors())
+    pruner = tuned.pruner.refitted(card, tuned.pruner.network.state_dict())
     summary = {**tuned.summary, "expected_good": prior}
     fitted = Fitted(pruner, tuned.held_out, tuned.good, summary)
     _keep(folder, pruner_key, fitted)
@@ -145,8 +146,8 @@ def _unlabelled(
     if not parts:
         raise LabelError("no box of the input can be read; expected images to learn from")
     data = torch.cat(parts)
-    calibration = start.card.calibration
-    score = calibration.slope * raw_scores(start.network, data) + calibration.offset
+    usable = torch.ones(len(data), dtype=torch.bool)
+    score = BoxScorer(start, plan.device)(Boxes(data, usable)).score
     prior = settings.expected_good or particle_share(score)
     best = np.argsort(-score, kind="stable")[: max(1, round(SURE * len(score)))]
     sure = BoxLabels(

@@ -145,8 +145,8 @@ class ResNet18(BoxNetwork):
         return maps
 
 
-def macs_per_box(network: BoxNetwork, side: int) -> int:
-    """Return the multiply-accumulates of one box of ``side`` x ``side``, counted by hooks."""
+def macs_per_box(network: nn.Module, side: int) -> int:
+    """Return the multiply-accumulates of one input of ``side`` x ``side``, counted by hooks."""
     total = 0
 
     def count(layer: nn.Module, given: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:

@@ -40,6 +40,17 @@ class CalibrationSpec(CardPart):
     fitted_on: str = "nothing"
 
 
+class PickerSpec(CardPart):
+    """The picking network whose logit, ``weight`` times, joins a pruner's score.
+
+    ``digest`` is that of the picking model it came from; its tensors lie in the pruner's file.
+    """
+
+    network: NetworkSpec
+    weight: float = Field(ge=0)
+    digest: str
+
+
 class ModelCard(CardPart):
     """Card of a picking model, format 1.
 
@@ -59,6 +70,8 @@ class ModelCard(CardPart):
         Counts and names of the kind of data, no paths, no host.
     parent
         Digest of the model the training started from.
+    picker
+        Of a pruner: the picking network that it asks too, if any.
     """
 
     format: Literal[1] = FORMAT
@@ -76,12 +89,14 @@ class ModelCard(CardPart):
     min_distance: float = Field(0.5, gt=0)
     trained_on: dict[str, Any] = Field(default_factory=dict)
     parent: str | None = None
+    picker: PickerSpec | None = None
     license: str = "BSD-3-Clause"
     citation: str = ""
 
     def canonical(self) -> str:
         """Return the one JSON text of this card: sorted keys, no spaces, ASCII."""
         values = self.model_dump(mode="json")
-        if not values["selector_constants"]:  # as in cards from before there were any
-            del values["selector_constants"]
+        for name in ("selector_constants", "picker"):
+            if not values[name]:  # as in cards from before there were any
+                del values[name]
         return json.dumps(values, sort_keys=True, separators=(",", ":"))

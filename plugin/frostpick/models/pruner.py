@@ -1,7 +1,8 @@
-"""A pruner in memory and in its one file: a box network with its card."""
+"""A pruner in memory and in its one file: a box network with its card, and maybe a picker."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,15 +12,20 @@ import torch
 from frostpick.errors import ModelError
 from frostpick.models.box_network import BoxNetwork
 from frostpick.models.box_networks import build_box_network
-from frostpick.models.card import ModelCard
+from frostpick.models.card import ModelCard, PickerSpec
+from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks import build_network
 from frostpick.models.picking_model import (
     WEIGHTS,
+    PickingModel,
     model_digest,
     read_model_file,
     write_model_file,
 )
 
 KIND = "box-classifier"
+#: What the names of the picker's tensors begin with in a pruner's file.
+PICKER = "picker."
 
 
 @dataclass(frozen=True)
@@ -33,10 +39,15 @@ class Pruner:
         boxes, whose constant ``side`` is their side in working pixels.
     network
         The network, on the CPU, in evaluation mode, float32.
+    picker
+        The picking network that is asked too (`frostpick.models.picker_word`), where the
+        card names one; likewise. It lies in the same file, so that the scores stay what
+        they are when the shipped picker changes.
     """
 
     card: ModelCard
     network: BoxNetwork
+    picker: DenseNetwork | None = None
 
     @classmethod
     def build(cls, card: ModelCard, tensors: dict[str, torch.Tensor]) -> Pruner:
@@ -46,14 +57,45 @@ class Pruner:
                 f"a model of kind {card.kind!r} picks micrographs and cannot prune; give a pruner, "
                 "made by frostpick prune or shipped as pruner"
             )
+        own = {k: v for k, v in tensors.items() if not k.startswith(PICKER)}
         network = build_box_network(card.network.name, card.network.arguments)
-        try:
-            network.load_state_dict(tensors, strict=True)
-        except RuntimeError as error:
+        _load(network, card.network.name, own)
+        picker = None
+        if card.picker is not None:
+            name = card.picker.network.name
+            picker = build_network(name, card.picker.network.arguments)
+            rest = {k[len(PICKER) :]: v for k, v in tensors.items() if k.startswith(PICKER)}
+            _load(picker, name, rest)
+            picker = picker.eval().requires_grad_(False)
+        elif len(own) < len(tensors):
+            raise ModelError("tensors of a picking network that the card does not name")
+        return cls(card, network.eval().requires_grad_(False), picker)
+
+    def refitted(self, card: ModelCard, state: Mapping[str, torch.Tensor]) -> Pruner:
+        """Return a pruner of another card and other weights of the box network, the same picker."""
+        own = {k: v.detach().cpu() for k, v in state.items()}
+        kept = {k: v for k, v in self.tensors().items() if k.startswith(PICKER)}
+        return Pruner.build(card, {**own, **(kept if card.picker is not None else {})})
+
+    def asking(self, model: PickingModel, weight: float) -> Pruner:
+        """Return a pruner that adds ``weight`` times a picking model's logit to its score.
+
+        Raises
+        ------
+        ModelError
+            The model does not score single places, or works at another scale.
+        """
+        found = model.card
+        if found.kind != "dense" or found.px_per_diameter != self.card.px_per_diameter:
             raise ModelError(
-                f"tensors do not fit network {card.network.name!r}: {error}"
-            ) from error
-        return cls(card, network.eval().requires_grad_(False))
+                f"a picking model of kind {found.kind!r} with {found.px_per_diameter:g} px a "
+                "diameter cannot be asked about the boxes of this pruner; expected kind 'dense' "
+                f"with {self.card.px_per_diameter:g}"
+            )
+        spec = PickerSpec(network=found.network, weight=weight, digest=model.digest)
+        theirs = {PICKER + k: v for k, v in model.tensors().items()}
+        own = {k: v for k, v in self.tensors().items() if not k.startswith(PICKER)}
+        return Pruner.build(self.card.model_copy(update={"picker": spec}), {**own, **theirs})
 
     @property
     def side(self) -> int:
@@ -61,8 +103,11 @@ class Pruner:
         return int(self.card.preprocess.constants.get("side", 64))
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """Return the network's tensors, contiguous, on the CPU."""
-        return {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
+        """Return the tensors of network and picker, contiguous, on the CPU."""
+        state = dict(self.network.state_dict())
+        if self.picker is not None:
+            state |= {PICKER + k: v for k, v in self.picker.state_dict().items()}
+        return {k: v.detach().cpu().contiguous() for k, v in state.items()}
 
     @cached_property
     def digest(self) -> str:
@@ -87,6 +132,13 @@ class Pruner:
             return cls.build(card, tensors)
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from error
+
+
+def _load(network: torch.nn.Module, name: str, tensors: dict[str, torch.Tensor]) -> None:
+    try:
+        network.load_state_dict(tensors, strict=True)
+    except RuntimeError as error:
+        raise ModelError(f"tensors do not fit network {name!r}: {error}") from error
 
 
 #: Folder of the weights that come with frostpick, and the name they go by.

@@ -1,4 +1,8 @@
-"""Score working boxes: one look, or the mean and spread over four rotations."""
+"""Score working boxes: one look, or the mean and spread over four rotations.
+
+A score is the calibrated log-odds of the pruner's own network, to which a pruner that has
+a picker adds what that says (`frostpick.models.picker_word`).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from frostpick.inference.ready import ReadyNetwork, choose_precision
 from frostpick.models.box_network import BoxNetwork
+from frostpick.models.picker_word import picker_logits
 from frostpick.models.pruner import Pruner
 from frostpick.pruning.boxes import BATCH, Boxes
 from frostpick.runtime.precision import native_precision
@@ -71,6 +77,12 @@ class BoxScorer:
         network: BoxNetwork = copy.deepcopy(pruner.network).eval().to(self._device)
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._calibration = pruner.card.calibration
+        self._picker: ReadyNetwork | None = None
+        self._weight = 0.0
+        if pruner.picker is not None and pruner.card.picker is not None:
+            precision = choose_precision(pruner.picker, [self._device])
+            self._picker = ReadyNetwork(pruner.picker, self._device, precision)
+            self._weight = pruner.card.picker.weight
         self._rotations = rotations
 
     def __call__(self, boxes: Boxes) -> BoxScores:
@@ -84,7 +96,7 @@ class BoxScorer:
     @torch.no_grad()
     def _batch(self, data: torch.Tensor, usable: torch.Tensor) -> BoxScores:
         data = data.to(self._device)[:, None]
-        odds, classes = [], torch.zeros(())
+        looks, classes = [], torch.zeros(())
         for turn in range(self._rotations):
             turned = torch.rot90(data, turn, (2, 3)).contiguous(memory_format=torch.channels_last)
             # The heads stay float32: of a logit bfloat16 keeps two digits only.
@@ -92,11 +104,14 @@ class BoxScorer:
             with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16):
                 maps = self._network.features(turned)
             logits = self._network.classify(maps.float())
-            odds.append((logits[..., 0] - torch.logsumexp(logits[..., 1:], -1)).mean(1))
+            odds = (logits[..., 0] - torch.logsumexp(logits[..., 1:], -1)).mean(1)
+            look = self._calibration.slope * odds.double() + self._calibration.offset
+            if self._picker is not None:
+                look = look + self._weight * picker_logits(self._picker, turned[:, 0])
+            looks.append(look)
             classes = classes + logits.softmax(-1).mean(1).cpu()
-        raw = torch.stack(odds).double().cpu().numpy()
+        score = torch.stack(looks).cpu().numpy()
         known = usable.cpu().numpy()
-        score = self._calibration.slope * raw + self._calibration.offset
         spread = score.std(0) if self._rotations > 1 else np.full(len(data), np.nan)
         return BoxScores(
             np.where(known, score.mean(0), UNUSABLE),

@@ -2,7 +2,9 @@
 
 ``pretrain_pruner`` runs every stage in order and goes on where a stopped run ended:
 boxes are kept by micrograph, the fit by its own state. ``labelled_boxes`` is the second
-source: any folder with one stack ``<class>.mrcs`` a class.
+source: any folder with one stack ``<class>.mrcs`` a class. The finished pruner asks a
+picking network too (`frostpick.models.picker_word`); how much that one's word counts is
+fitted, with the calibration, to the boxes held out.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from safetensors.torch import save as save_tensors
 
@@ -26,7 +29,10 @@ from frostpick.models.box_network import CLASSES, BoxNetwork, ResNet18
 from frostpick.models.box_networks import build_box_network
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec, PreprocessSpec
 from frostpick.models.imagenet import load_imagenet
+from frostpick.models.picker_word import picker_logits
+from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner import KIND, Pruner
+from frostpick.models.shipped import load_model
 from frostpick.pruning.boxes import BATCH, BoxGeometry, boxes_of_images
 from frostpick.pruning.grey import CLIP, NAME, VERSION
 from frostpick.recipes.pruner_boxes import simulated_boxes
@@ -35,7 +41,7 @@ from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter
 from frostpick.simulate.corpus import corpus_micrograph
 from frostpick.training.pruner_augment import BoxAugmentation, augment_boxes
-from frostpick.training.pruner_calibration import fit_scores
+from frostpick.training.pruner_calibration import fit_joint_scores, fit_scores
 from frostpick.training.pruner_fit import Fit, FitSchedule
 from frostpick.training.pruner_losses import LossWeights, class_loss, log_odds
 
@@ -58,6 +64,9 @@ class PretrainRecipe:
         are not learned from.
     share
         Of the classes in a batch, in the order of `CLASSES`.
+    picker
+        Picking model that the pruner asks too, as `frostpick.models.shipped.load_model`
+        takes it; empty for none.
     """
 
     seed: int = 2022
@@ -74,6 +83,7 @@ class PretrainRecipe:
     share: tuple[float, ...] = (0.5, 0.12, 0.08, 0.05, 0.05, 0.05, 0.05, 0.10)
     losses: LossWeights = field(default_factory=LossWeights)
     augmentation: BoxAugmentation = field(default_factory=BoxAugmentation)
+    picker: str = "general"
 
     @property
     def learned(self) -> int:
@@ -154,18 +164,41 @@ def pretrain_pruner(
     reporter.stage("training the pruner", recipe.steps)
     fit.run(reporter)
     network.to("cpu")
-    logits = classify(network, test.boxes)
-    calibration = fit_scores(
-        log_odds(logits).mean(1).double().numpy(),
-        (test.classes == 0).numpy(),
-        fitted_on="simulated boxes",
-    )
-    right = logits.mean(1).argmax(1) == test.classes
-    log.info("held-out boxes: %d, classes right %.3f", len(right), float(right.float().mean()))
+    calibration, word = _fit_score(network, test, recipe.picker)
     card = _card(recipe, calibration, len(data.classes), imagenet, labelled)
     pruner = Pruner.build(card, network.state_dict())
+    if word is not None:
+        pruner = pruner.asking(*word)
     pruner.save(folder / "pruner")
     return pruner
+
+
+def _fit_score(
+    network: BoxNetwork, test: LabelledBoxes, picker: str
+) -> tuple[CalibrationSpec, tuple[PickingModel, float] | None]:
+    """Fit the score to boxes held out: its calibration, and the picker with its weight."""
+    logits = classify(network, test.boxes)
+    right = logits.mean(1).argmax(1) == test.classes
+    log.info("held-out boxes: %d, classes right %.3f", len(right), float(right.float().mean()))
+    raw = log_odds(logits).mean(1).double().numpy()
+    good = (test.classes == 0).numpy()
+    told = "simulated boxes"
+    if not picker or not good.any() or good.all():
+        return fit_scores(raw, good, fitted_on=told), None
+    model = load_model(picker)
+    calibration, weight = fit_joint_scores(raw, _word(model, test), good, fitted_on=told)
+    return calibration, (model, weight)
+
+
+def _word(model: PickingModel, boxes: LabelledBoxes) -> NDArray[np.float64]:
+    """Return the picking model's logit of each box, one look."""
+    data = boxes.boxes
+    starts = range(0, len(data), BATCH)
+    with torch.no_grad():
+        parts = [
+            picker_logits(model.network, data[at : at + BATCH].float() * QUANTUM) for at in starts
+        ]
+    return torch.cat(parts).double().numpy()
 
 
 def _start(recipe: PretrainRecipe, imagenet: Path | None) -> BoxNetwork:

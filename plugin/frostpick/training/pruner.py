@@ -169,8 +169,7 @@ def tune_pruner(
             },
         }
     )
-    tensors = {k: v.detach().cpu() for k, v in network.state_dict().items()}
-    pruner = Pruner.build(card, tensors)
+    pruner = start.refitted(card, network.state_dict())
     held_out = calibration.slope * raw + calibration.offset if folds else np.zeros(0)
     good = labels.good if folds else np.zeros(0, np.bool_)
     return TunedPruner(pruner, held_out, good, _summary(labels, held_out, good, steps, calibration))
@@ -209,7 +208,7 @@ class _Job:
         """Return a fitted copy of the start's network."""
         spec = self.start.card.network
         network = build_box_network(spec.name, spec.arguments)
-        network.load_state_dict(self.start.tensors())
+        network.load_state_dict(self.start.network.state_dict())
         recipe = self.recipe
         schedule = FitSchedule(
             self.steps(len(labels)),

@@ -14,6 +14,7 @@ import mrcfile
 import numpy as np
 
 from frostpick.models.box_network import macs_per_box
+from frostpick.models.picker_word import OUTPUTS
 from frostpick.models.pruner import load_pruner
 
 #: Boxes that differ, and boxes written at a time.
@@ -39,8 +40,14 @@ print(json.dumps({"peak_GB": used.ru_maxrss * 1024 / 1e9, "cpu_s": used.ru_utime
 def speed(options: argparse.Namespace) -> None:
     """Prune ``--boxes`` boxes of 64 x 64 pixels at the working scale; print time and memory."""
     pruner = load_pruner(options.pruner)
-    macs = macs_per_box(pruner.network, pruner.side)
-    print(f"{macs / 1e6:.1f} million multiply-adds a box (asked: at most {WANTED_MACS / 1e6:.0f})")
+    own = macs_per_box(pruner.network, pruner.side) / 1e6
+    word = 0.0
+    if pruner.picker is not None:
+        word = macs_per_box(pruner.picker, pruner.picker.input_side(OUTPUTS)) / 1e6
+    print(
+        f"{own + word:.1f} million multiply-adds a box and look, {word:.1f} of them the picker's "
+        f"(asked: at most {WANTED_MACS / 1e6:.0f})"
+    )
     with tempfile.TemporaryDirectory(prefix="bench-prune-", dir=options.scratch) as folder:
         stack = Path(folder) / "boxes.mrcs"
         _write(stack, options.boxes, pruner.side)
