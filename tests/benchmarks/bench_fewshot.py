@@ -5,13 +5,14 @@
 
 Sets and draws of 15 exemplars on one micrograph are those of ``bench_accuracy.py``; seed ``k``
 takes draw ``k``. Three more training micrographs give unlabelled windows. Each run is one file
-of ``--out``; what is there is not run again. A difference counts when it exceeds twice the
-standard deviation of the difference over sets and seeds. F1 is the best over all thresholds,
+of ``--out``; what is there is not run again. A difference, of means over sets, counts when it
+exceeds twice its standard deviation over seeds. F1 is the best over all thresholds,
 centres by IoU >= .5 of squares, the paper's rule. ``--windows`` scores the first test
 micrograph of each set with tokens shared and with every window encoded by itself, at the same
 places, with the exemplars as the model describes them and as windows, and counts the work.
 ``--empties`` counts what is selected on blank ice and on carbon in one job with the test
-micrographs.
+micrographs. ``--ceiling`` tells how much of a masked window can be rebuilt at all, and is
+(``fewshot/ceiling.py``).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import numpy as np
 from accuracy.draws import draws_of
 from accuracy.own_sets import OWN, own_set
 from accuracy.sets import BENCH, BenchSet, open_bench
+from fewshot.ceiling import explained
 from fewshot.execute import (
     Session,
     compare_with_windows,
@@ -72,6 +74,8 @@ def main(arguments: list[str] | None = None) -> None:
         print(compare_windows(session, sets, models, options.window_stride))
     if options.empties:
         print(count_on_empties(session, sets, models))
+    if options.ceiling:
+        print(rebuilt(encoder, options.ceiling))
     print(table(load(options.out)))
 
 
@@ -89,6 +93,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--windows", action="store_true")
     parser.add_argument("--window-stride", type=int, default=1, help="in tokens")
     parser.add_argument("--empties", action="store_true")
+    parser.add_argument("--ceiling", type=int, default=0, help="simulated micrographs to look at")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args(arguments)
@@ -132,31 +137,56 @@ def load(out: Path) -> list[dict[str, object]]:
 
 
 def table(results: list[dict[str, object]]) -> str:
-    """Return one line a variant: mean F1, and the difference to cryoMAE as it is."""
-    f1: dict[tuple[object, ...], float] = {}
+    """Return one line a variant: mean F1 by set, and the difference to cryoMAE as it is.
+
+    ``sd`` is over seeds, of the mean over sets; ``change`` and its sd are of the seeds that have
+    every set.
+    """
+    f1: dict[str, dict[Key, float]] = {}
     for r in results:
-        f1[r["variant"], r["set"], r["seed"]] = r["max"]["best_f1"]  # type: ignore[index]
-        for way in WAYS if r["variant"] == "cryomae" else ():
-            f1[way, r["set"], r["seed"]] = r[way]["best_f1"]  # type: ignore[index]
-    lines = [
-        f"{'variant':14} {'runs':>4} {'F1':>6} {'sd':>6} {'change':>7} {'sd':>6}  verdict; paper"
-    ]
+        key = (str(r["set"]), int(str(r["seed"])))
+        for way in ("max", *(WAYS if r["variant"] == "cryomae" else ())):
+            name = str(r["variant"]) if way == "max" else way
+            f1.setdefault(name, {})[key] = r[way]["best_f1"]  # type: ignore[index]
+    sets = sorted({name for some in f1.values() for name, _ in some})
+    head = f"{'variant':14} " + " ".join(f"{name:>8}" for name in sets)
+    lines = [f"{head} seeds   mean     sd  change     sd  verdict; paper"]
     for name in (*VARIANTS, *WAYS):
-        own = {key[1:]: value for key, value in f1.items() if key[0] == name}
-        if not own:
-            continue
-        values = np.array(list(own.values()))
-        both = [k for k in own if ("cryomae", *k) in f1]
-        change = np.array([own[k] - f1[("cryomae", *k)] for k in both])
-        line = f"{name:14} {len(values):4} {values.mean():6.3f} {_sd(values):6.3f}"
-        if name != "cryomae" and len(change):
-            line += f" {change.mean():+7.3f} {_sd(change):6.3f}  {_verdict(name, change)}"
-        lines.append(line)
+        if name in f1:
+            lines.append(_line(name, f1[name], f1.get("cryomae", {}), sets))
     return "\n".join(lines)
 
 
+#: Set and seed.
+Key = tuple[str, int]
+
+
+def _line(name: str, own: dict[Key, float], base: dict[Key, float], sets: list[str]) -> str:
+    by_set = [[v for (found, _), v in own.items() if found == one] for one in sets]
+    words = [f"{np.mean(some):8.3f}" if some else f"{'-':>8}" for some in by_set]
+    means = _over_sets(own, sets)
+    values = np.array(list(means.values()))
+    line = f"{name:14} {' '.join(words)} {len(values):5}"
+    if len(values):
+        line += f" {values.mean():6.3f} {_sd(values):6.3f}"
+    as_it_is = _over_sets(base, sets)
+    change = np.array([means[seed] - as_it_is[seed] for seed in means if seed in as_it_is])
+    if name != "cryomae" and len(change):
+        line += f" {change.mean():+7.3f} {_sd(change):6.3f}  {_verdict(name, change)}"
+    return line
+
+
+def _over_sets(f1: dict[Key, float], sets: list[str]) -> dict[int, float]:
+    """Return the mean over sets of each seed that has them all."""
+    seeds = sorted({seed for _, seed in f1})
+    complete = [seed for seed in seeds if all((name, seed) in f1 for name in sets)]
+    return {seed: float(np.mean([f1[name, seed] for name in sets])) for seed in complete}
+
+
 def _verdict(name: str, change: np.ndarray) -> str:
-    clear = len(change) > 1 and abs(change.mean()) > 2 * _sd(change)
+    if len(change) < 2:
+        return "one seed"
+    clear = abs(change.mean()) > 2 * _sd(change)
     if name not in PAPER:
         return "a difference" if clear else "no difference"
     base, without, where = PAPER[name]
@@ -211,6 +241,16 @@ def count_on_empties(session: Session, sets: list[BenchSet], models: Models) -> 
                 f"{data.name:15} {found['selected_per_micrograph']:20.1f}  "
                 f"{found['blank']!s:12} {found['carbon']!s}"
             )
+    return "\n".join(lines)
+
+
+def rebuilt(encoder: AutoencoderModel | None, micrographs: int) -> str:
+    """Return how much of hidden patches there is to explain, and how much is explained."""
+    if encoder is None:
+        raise SystemExit("--ceiling needs an encoder; give --encoder MODEL")
+    lines = ["share of the variance of hidden patches  all   median of micrographs"]
+    for name, (share, median) in explained(encoder.network, micrographs).items():
+        lines.append(f"{name:38} {share:6.3f} {median:6.3f}")
     return "\n".join(lines)
 
 
