@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from frostpick.models.shipped import load_model
 from frostpick.sampling import Sampling
 from frostpick.training.anchor import Anchor
 from frostpick.training.examples import TrainingImage
+from frostpick.training.soft_picks import SoftPicks
 from frostpick.training.tiles import TileGeometry, TilePlan
 
 
@@ -46,7 +48,7 @@ def an_anchor(monkeypatch: pytest.MonkeyPatch) -> Found:
     ) -> Anchor:
         y, x = np.array(places).T
         found = Peaks(y, x, np.array(logits))
-        monkeypatch.setattr("frostpick.training.anchor.peaks_in", lambda *_, **__: found)
+        monkeypatch.setattr("frostpick.training.soft_picks.peaks_in", lambda *_, **__: found)
         start = load_model("blob")
         calibration = CalibrationSpec(slope=0.5, offset=-0.25)
         card = start.card.model_copy(update={"calibration": calibration})
@@ -97,9 +99,9 @@ def test_turned_tiles_have_turned_targets(an_anchor: Found) -> None:
 
 def test_a_micrograph_that_seems_empty_has_soft_labels_of_nothing(an_anchor: Found) -> None:
     doubtful = an_anchor([(20.0, 30.0), (60.0, 90.0)], [0.4, -1.5], given=0)
-    assert doubtful.picks(0)[1].max() < 0.02
+    assert doubtful.soft.on(a_micrograph())[1].max() < 0.02
     sure = an_anchor([(20.0, 30.0), (60.0, 90.0)], [9.0, 0.2], given=0)
-    assert sure.picks(0)[1].max() > 0.9
+    assert sure.soft.on(a_micrograph())[1].max() > 0.9
 
 
 def test_without_unlabelled_outputs_the_labels_decide(an_anchor: Found) -> None:
@@ -112,15 +114,24 @@ def test_without_unlabelled_outputs_the_labels_decide(an_anchor: Found) -> None:
 def test_the_start_is_asked_as_a_picking_job_would() -> None:
     start = load_model("general")
     image = a_micrograph()
-    geometry = TileGeometry.of(start.network, 9, 6.0, 16.0)
-    device = torch.device("cpu")
-    anchor = Anchor(start, [image], geometry, labels=60, sharpness=1.0, given=0, device=device)
-    yx, worth = anchor.picks(0)
+    yx, worth = SoftPicks(start, 1.0, torch.device("cpu")).on(image)
     logits = start.network(torch.from_numpy(np.pad(image.pixels, 39, mode="reflect"))[None, None])
     best = np.array(divmod(int(logits[0, 0].argmax()), logits.shape[-1])) * 4.0
     nearest = np.hypot(*(yx - best).T).argmin()
     assert np.hypot(*(yx[nearest] - best)) < 8.0
     assert worth[nearest] == worth.max()
+
+
+def test_worth_of_anothers_picks_by_hand(an_anchor: Found) -> None:
+    soft = an_anchor([(20.0, 30.0), (60.0, 90.0)], [9.0, 2.0], given=0).soft
+    image = replace(a_micrograph(), particles_yx=np.array([[100.0, 40.0]]))
+    # 8 pixels reach at 32 a diameter: on the first pick, beside the second, out of its reach,
+    # on the label, and nowhere
+    at = np.array([(20.0, 30.0), (60.0, 97.0), (60.0, 99.0), (103.0, 44.0), (120.0, 120.0)])
+    found = soft.worth_of(Peaks(at[:, 0], at[:, 1], np.zeros(5)), image, 32.0)
+    second = 1 / (1 + math.exp(-2 * (0.5 * 2.0 - 0.25)))
+    # a micrograph with a sure particle is not empty: the second pick keeps its own worth
+    assert found == pytest.approx([1.0, second, 0.0, 1.0, 0.0], abs=0.02)
 
 
 def test_a_named_network_starts_from_nothing() -> None:

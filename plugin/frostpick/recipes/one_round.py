@@ -106,12 +106,13 @@ class Rounds:
         )
 
     def calibrated(self, model: PickingModel, folder: Path) -> PickingModel:
-        """Return a model calibrated by the user's labels alone, where there are any."""
+        """Return a model calibrated as a training does, without what was mined."""
         return recalibrate(
             model,
             self.material.pool,
             self.material.labels,
             start=self.start,
+            sharpness=self.recipe.anchor_sharpness,
             expected=self.expected,
             pixel_size_A=self.settings.pixel_size,
             device=resolve_device(self.settings.device),

@@ -9,15 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from frostpick.inference.calibration import calibrated, floor_logit
-from frostpick.inference.emptiness import emptiness
-from frostpick.inference.ready import choose_precision, make_ready
-from frostpick.inference.selector import Selector
 from frostpick.models.picking_model import PickingModel
-from frostpick.training.examples import Points, TrainingImage
-from frostpick.training.measure import peaks_in
+from frostpick.training.examples import TrainingImage
+from frostpick.training.soft_picks import SoftPicks
 from frostpick.training.tiles import TileGeometry, TilePlan, on_discs
-from frostpick.types import sigmoid
 
 
 class Anchor:
@@ -42,7 +37,7 @@ class Anchor:
     labels
         Number of labels that weigh as much as the start.
     sharpness
-        Factor of the start's scores: above 1 its opinions become decisions.
+        Of `frostpick.training.soft_picks.SoftPicks`.
     given
         Number of labels of this training.
     device
@@ -62,9 +57,7 @@ class Anchor:
     ) -> None:
         self.label_weight = given / (given + labels)
         self.images, self.geometry = images, geometry
-        self.sharpness, self.device = sharpness, device
-        self.start = make_ready(start, device, choose_precision(start.network, [device]))
-        self._known: dict[int, tuple[Points, NDArray[np.float64]]] = {}
+        self.soft = SoftPicks(start, sharpness, device)
 
     def loss(
         self,
@@ -96,32 +89,10 @@ class Anchor:
         offsets = g.offsets()
         out = np.zeros((len(plans), g.outputs, g.outputs), np.float32)
         for k, plan in enumerate(plans):
-            yx, probability = self.picks(plan.image)
+            yx, probability = self.soft.on(self.images[plan.image])
             places = np.asarray(plan.centre) + offsets @ plan.turn.T
             low, high = places.min((0, 1)) - g.label_radius, places.max((0, 1)) + g.label_radius
             for j in np.flatnonzero(((yx >= low) & (yx <= high)).all(-1)):
                 hit = on_discs(places, yx[j : j + 1], g.label_radius)
                 out[k][hit] = np.maximum(out[k][hit], probability[j])
         return out
-
-    def picks(self, image: int) -> tuple[Points, NDArray[np.float64]]:
-        """Return the start's picks on an image, ``(n, 2)`` working pixels, and what each is worth.
-
-        Looked for once for each image, when a tile first lies on it.
-        """
-        if image not in self._known:
-            card = self.start.card
-            peaks = peaks_in(
-                self.start.network,
-                self.images[image],
-                px_per_diameter=card.px_per_diameter,
-                min_distance=card.min_distance,
-                floor=floor_logit(card.calibration),
-                device=self.device,
-                selector=Selector.of(card),
-            )
-            score = calibrated(peaks.logit, card.calibration)
-            score += emptiness(score)
-            worth = sigmoid(self.sharpness * score)
-            self._known[image] = np.stack([peaks.y_px, peaks.x_px], axis=1), worth
-        return self._known[image]

@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 
 from frostpick.errors import DeviceError, JobStopped
-from frostpick.inference.peaks import Peaks
 from frostpick.inference.selector import Selector
 from frostpick.models.dense import DenseNetwork
 from frostpick.runtime.reporter import Reporter
-from frostpick.training.anchor import Anchor
 from frostpick.training.checkpoint import as_saved, load_checkpoint, save_checkpoint
 from frostpick.training.examples import Region, TrainingImage
 from frostpick.training.measure import (
-    MATCH,
-    Floats,
     Found,
+    Look,
     average_precision,
     found_in,
     joined,
-    peaks_in,
+    looking,
+    some,
 )
-from frostpick.training.prior import class_prior, count_particles, mean_area, packing_limit
+from frostpick.training.prior import class_prior, mean_area, packing_limit, particles_per_image
 from frostpick.training.recipe import Recipe
 from frostpick.training.trainer import Trainer
 
@@ -45,13 +42,6 @@ KEEP_FROM = 0.6
 #: A later epoch is kept unless it is this much worse, relatively, than the best before:
 #: a few dozen held-out labels tell overfitting, not one good epoch from the next.
 LATER = 0.05
-#: Most labelled images that are picked to count particles and to calibrate.
-COUNTED = 32
-#: Lowest logit of a pick while measuring.
-FLOOR = -8.0
-
-#: Picks a training image.
-Look = Callable[[TrainingImage], Peaks]
 
 
 @dataclass
@@ -162,74 +152,43 @@ class Course:
 
     def looking(self, network: DenseNetwork, selector: Selector | None = None) -> Look:
         """Return what picks a whole image with ``network``, each image once."""
-        seen: dict[int, Peaks] = {}
-
-        def look(image: TrainingImage) -> Peaks:
-            if id(image) not in seen:
-                seen[id(image)] = peaks_in(
-                    network,
-                    image,
-                    px_per_diameter=self.recipe.px_per_diameter,
-                    min_distance=self.recipe.min_distance,
-                    floor=FLOOR,
-                    device=self.trainer.device,
-                    selector=selector,
-                )
-            return seen[id(image)]
-
-        return look
+        return looking(
+            network,
+            px_per_diameter=self.recipe.px_per_diameter,
+            min_distance=self.recipe.min_distance,
+            device=self.trainer.device,
+            selector=selector,
+        )
 
     def find(self, look: Look, parts: Sequence[tuple[TrainingImage, Region]]) -> Found:
         """Pick regions of images and pool the picks."""
         px = self.recipe.px_per_diameter
         return joined([found_in(look(image), image, region, px) for image, region in parts])
 
-    def find_soft(
-        self, look: Look, images: Sequence[TrainingImage], anchor: Anchor
-    ) -> tuple[Floats, Floats]:
-        """Pick whole images; return the logits, and what each pick is worth.
-
-        That is 1 on a label, else the worth of the anchor's pick there, and 0 without one.
-        """
-        logits, worths = [], []
-        for image in images:
-            index = next(k for k, one in enumerate(self.images) if one is image)
-            peaks = look(image)
-            yx, worth = anchor.picks(index)
-            at = np.stack([peaks.y_px, peaks.x_px], axis=1)
-            reach = MATCH * self.recipe.px_per_diameter
-            # no pick in reach: the distance is infinite, and the index one too many
-            nearest = cKDTree(yx).query(at, distance_upper_bound=reach)[1]
-            labels = image.particles_yx
-            known = cKDTree(labels).query(at, distance_upper_bound=reach)[1] < len(labels)
-            logits.append(peaks.logit)
-            worths.append(np.where(known, 1.0, np.append(worth, 0.0)[nearest]))
-        return np.concatenate(logits), np.concatenate(worths)
-
     def held_out_parts(self) -> list[tuple[TrainingImage, Region]]:
         """Return what is held out."""
         return [(i, i.held_out) for i in self.images if i.held_out is not None]
 
-    def labelled_parts(self) -> list[tuple[TrainingImage, Region]]:
-        """Return labelled images, at most ``COUNTED`` of them, whole."""
-        labelled = _some([image for image in self.images if len(image.particles_yx)])
-        return [(image, image.whole) for image in labelled]
+    def labelled(self) -> list[TrainingImage]:
+        """Return labelled images, at most `COUNTED` of them."""
+        return some([image for image in self.images if len(image.particles_yx)])
 
-    def counted(self) -> list[TrainingImage]:
-        """Return images with labels or without, at most ``COUNTED`` of them."""
-        return _some(self.images)
+    @property
+    def most(self) -> float:
+        """Particles an image beyond which they would overlap."""
+        return packing_limit(self.images, self.recipe.px_per_diameter)
 
-    def count(self, found: Found) -> float:
-        """Return particles an image, from what is in `labelled_parts`.
-
-        Never fewer than there are labels, nor more than fit; the present figure
-        when not one label was found.
-        """
-        images = max(1, len(self.labelled_parts()))
-        total = count_particles(found.logit, found.label_logit) or self.progress.expected * images
-        most = packing_limit(self.images, self.recipe.px_per_diameter)
-        least = max(1.0, len(found.label_logit) / images)
-        return float(np.clip(total / images, least, max(least, most)))
+    def count(self, look: Look) -> float:
+        """Return particles an image; the present figure when not one label was found."""
+        labelled = self.labelled()
+        found = self.find(look, [(image, image.whole) for image in labelled])
+        return particles_per_image(
+            found.logit,
+            found.label_logit,
+            len(labelled),
+            otherwise=self.progress.expected,
+            most=self.most,
+        )
 
     def _measure(self, rate: float) -> None:
         done, p = self.trainer.done, self.progress
@@ -252,7 +211,7 @@ class Course:
                 p.chosen_metric = max(p.chosen_metric, row["held_out_ap"])
                 self.best = {k: v.detach().clone() for k, v in self.trainer.average.items()}
         if count_now:
-            p.expected = self.count(self.find(look, self.labelled_parts()))
+            p.expected = self.count(look)
             self._set_prior()
         row["expected_per_micrograph"] = p.expected
         p.curve.append(row)
@@ -282,8 +241,3 @@ class Course:
         self.trainer.restore(tensors, self.progress.done)
         self._set_prior()
         log.info("going on after step %d of %d", self.progress.done, self.steps)
-
-
-def _some(images: Sequence[TrainingImage]) -> list[TrainingImage]:
-    step = max(1.0, len(images) / COUNTED)
-    return [images[int(k * step)] for k in range(min(COUNTED, len(images)))]

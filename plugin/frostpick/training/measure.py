@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +18,13 @@ from frostpick.sampling import Sampling
 from frostpick.training.examples import Points, Region, TrainingImage
 
 Floats = NDArray[np.float64]
+T = TypeVar("T")
+#: Picks a training image.
+Look = Callable[[TrainingImage], Peaks]
+#: Lowest logit of a pick while measuring.
+FLOOR = -8.0
+#: Most images that are picked to count particles and to fit scores.
+COUNTED = 32
 #: A pick within this fraction of a diameter of a label is that particle.
 MATCH = 0.25
 
@@ -105,6 +113,39 @@ def peaks_in(
         floor_logit=floor,
         max_peaks=most,
     )
+
+
+def looking(
+    network: DenseNetwork,
+    *,
+    px_per_diameter: float,
+    min_distance: float,
+    device: torch.device,
+    selector: Selector | None = None,
+) -> Look:
+    """Return what picks training images with a network, each image once; as `find_in`."""
+    seen: dict[str, Peaks] = {}
+
+    def look(image: TrainingImage) -> Peaks:
+        if image.micrograph_id not in seen:
+            seen[image.micrograph_id] = peaks_in(
+                network,
+                image,
+                px_per_diameter=px_per_diameter,
+                min_distance=min_distance,
+                floor=FLOOR,
+                device=device,
+                selector=selector,
+            )
+        return seen[image.micrograph_id]
+
+    return look
+
+
+def some(items: Sequence[T]) -> list[T]:
+    """Return at most `COUNTED` of some items, evenly spread over them."""
+    step = max(1.0, len(items) / COUNTED)
+    return [items[int(k * step)] for k in range(min(COUNTED, len(items)))]
 
 
 def match(yx: Points, logit: Floats, labels: Points, reach: float) -> Found:

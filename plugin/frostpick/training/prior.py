@@ -74,3 +74,23 @@ def count_particles(picks: ArrayLike, labels: ArrayLike) -> float:
     found = (known[None, :] >= thresholds[:, None]).mean(1)
     above = len(scores) - np.searchsorted(scores, thresholds, side="left")
     return float(np.median(above / found))
+
+
+def particles_per_image(
+    picks: ArrayLike, labels: ArrayLike, images: int, *, otherwise: float, most: float
+) -> float:
+    """Return particles an image: as many as `count_particles` tells, within what can be.
+
+    Parameters
+    ----------
+    picks, labels
+        Of `count_particles`, on ``images`` labelled images; labels a part of them.
+    otherwise
+        Returned, within the limits, where not one label was found.
+    most
+        How many fit; labels that exist are never too many.
+    """
+    images = max(1, images)
+    total = count_particles(picks, labels) or otherwise * images
+    least = max(1.0, np.size(np.asarray(labels)) / images)
+    return float(np.clip(total / images, least, max(least, most)))

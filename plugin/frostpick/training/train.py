@@ -36,6 +36,7 @@ from frostpick.training.setup import (
     make_trainer,
     resume_key,
 )
+from frostpick.training.soft_picks import SoftPicks
 from frostpick.types import Labels, Micrograph
 
 log = logging.getLogger(__name__)
@@ -138,7 +139,8 @@ def train_picker(
     spec = choose_network(settings, start, recipe)
     setting = Setting(settings, start, spec, reading, gathered, split, given)
     key = resume_key(settings, recipe, start, labels, chosen, gathered, teacher)
-    teacher, curve, first = teacher or start, list[dict[str, float]](), None
+    teacher, curve = teacher or start, list[dict[str, float]]()
+    first: SoftPicks | None = None
     passes = recipe.passes if start else 1
     for number in range(passes):
         if passes > 1:
@@ -152,7 +154,8 @@ def train_picker(
             spool=spool / f"pass_{number + 1}" if number else spool,
             key=f"{key}-{number + 1}",
         )
-        first = first or course.trainer.anchor
+        if first is None and course.trainer.anchor is not None:
+            first = course.trainer.anchor.soft
         course.run(reporter)
         model, summary = finish(course, setting, first)
         curve = follow(curve, course.curve())

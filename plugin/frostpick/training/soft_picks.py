@@ -1,0 +1,73 @@
+"""A model's picks as soft labels: where particles may be, and what each pick is worth."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from frostpick.inference.calibration import calibrated, floor_logit
+from frostpick.inference.emptiness import emptiness
+from frostpick.inference.peaks import Peaks
+from frostpick.inference.ready import choose_precision, make_ready
+from frostpick.inference.selector import Selector
+from frostpick.models.picking_model import PickingModel
+from frostpick.training.examples import Points, TrainingImage
+from frostpick.training.measure import MATCH, peaks_in
+from frostpick.types import sigmoid
+
+
+class SoftPicks:
+    """The picks of a model on training images, each found once.
+
+    Parameters
+    ----------
+    model
+        Copied: what becomes of its network later does not matter.
+    sharpness
+        Factor of the model's scores: above 1 its opinions become decisions.
+    device
+        That looks.
+    """
+
+    def __init__(self, model: PickingModel, sharpness: float, device: torch.device) -> None:
+        self.model = make_ready(model, device, choose_precision(model.network, [device]))
+        self.sharpness, self.device = sharpness, device
+        self._known: dict[str, tuple[Points, NDArray[np.float64]]] = {}
+
+    def on(self, image: TrainingImage) -> tuple[Points, NDArray[np.float64]]:
+        """Return the picks on an image, ``(n, 2)`` working pixels, and what each is worth."""
+        if image.micrograph_id not in self._known:
+            card = self.model.card
+            peaks = peaks_in(
+                self.model.network,
+                image,
+                px_per_diameter=card.px_per_diameter,
+                min_distance=card.min_distance,
+                floor=floor_logit(card.calibration),
+                device=self.device,
+                selector=Selector.of(card),
+            )
+            score = calibrated(peaks.logit, card.calibration)
+            score += emptiness(score)
+            worth = sigmoid(self.sharpness * score)
+            self._known[image.micrograph_id] = np.stack([peaks.y_px, peaks.x_px], axis=1), worth
+        return self._known[image.micrograph_id]
+
+    def worth_of(
+        self, peaks: Peaks, image: TrainingImage, px_per_diameter: float
+    ) -> NDArray[np.float64]:
+        """Return what another network's picks on an image are worth, ``(n,)``, 0 to 1.
+
+        That is 1 on a label, else the worth of this model's pick there, and 0 without one.
+        """
+        yx, worth = self.on(image)
+        at = np.stack([peaks.y_px, peaks.x_px], axis=1)
+        reach = MATCH * px_per_diameter
+        # no pick in reach: the distance is infinite, and the index one too many
+        nearest = cKDTree(yx).query(at, distance_upper_bound=reach)[1]
+        labels = image.particles_yx
+        known = cKDTree(labels).query(at, distance_upper_bound=reach)[1] < len(labels)
+        worths: NDArray[np.float64] = np.where(known, 1.0, np.append(worth, 0.0)[nearest])
+        return worths
