@@ -5,8 +5,8 @@
         --counts 15,200 --draws 2 [--shard 0/2] [--table]
 
 A variant is ``NAME:field=value,...`` with fields of `frostpick.training.recipe.Recipe`
-(``augmentation.x`` for those of the augmentation), objective, network, start_from. The default
-runs beside them, on the same labels. Each run is one file of ``--out``; what is there is
+(``tuning_augmentation.x`` for those of an augmentation), objective, network, start_from. The
+default runs beside them, on the same labels. Each run is one file of ``--out``; what is there is
 not run again. The table says for every variant how much it gains over the default on the
 same draws, and for each set what the variant that the other sets choose gives there: what is
 tuned is not judged on the data it was tuned on. What was tried is kept in ``variants.md``.

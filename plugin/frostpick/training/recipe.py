@@ -50,6 +50,10 @@ class Recipe:
         Width in diameters of the band around a held-out part that does not train.
     min_distance
         Smallest distance between picks in diameters.
+    augmentation, tuning_augmentation
+        From nothing and from a model. A network that is taught by the picks of a model on the
+        clean image while it sees a much noisier one learns what the noise leaves of a particle
+        (noisy student: Xie et al., CVPR 2020).
     """
 
     network: str = "resnet8"
@@ -78,6 +82,9 @@ class Recipe:
     min_distance: float = 0.5
     px_per_diameter: float = 32.0
     augmentation: Augmentation = field(default_factory=Augmentation)
+    tuning_augmentation: Augmentation = field(
+        default_factory=lambda: Augmentation(noise=1.3, blur=1.6)
+    )
 
     def key(self) -> dict[str, object]:
         """Return all numbers as JSON values, for the key of a resumed training."""

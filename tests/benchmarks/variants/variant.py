@@ -19,7 +19,9 @@ SETTINGS = ("objective", "network", "start_from", "expected_per_micrograph")
 
 @dataclass(frozen=True)
 class Variant:
-    """Changes to recipe and settings, by field; ``augmentation.x`` is a field of that.
+    """Changes to recipe and settings, by field.
+
+    ``augmentation.x`` and ``tuning_augmentation.x`` are fields of those.
 
     Raises
     ------
@@ -40,10 +42,12 @@ class Variant:
         """Return the recipe with the changes."""
         recipe = Recipe()
         own = {k: v for k, v in self.changes.items() if k not in SETTINGS}
-        inner = {k.partition(".")[2]: v for k, v in own.items() if "." in k}
-        outer = {k: v for k, v in own.items() if "." not in k}
-        augmentation = replace(recipe.augmentation, **inner)
-        return replace(recipe, **outer, augmentation=augmentation)
+        for key, value in own.items():
+            whole, dot, part = key.partition(".")
+            if dot:
+                value = replace(getattr(recipe, whole), **{part: value})
+            recipe = replace(recipe, **{whole: value})
+        return recipe
 
     def settings(self, start: str, **told: Any) -> TrainSettings:
         """Return the settings with the changes, beginning from ``start`` where none is named."""
@@ -54,9 +58,15 @@ class Variant:
 def known_fields() -> dict[str, Any]:
     """Return every field a variant may change, with its present value."""
     recipe = Recipe()
-    found = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name != "augmentation"}
-    for f in dataclasses.fields(recipe.augmentation):
-        found[f"augmentation.{f.name}"] = getattr(recipe.augmentation, f.name)
+    found: dict[str, Any] = {}
+    for f in fields(recipe):
+        value = getattr(recipe, f.name)
+        if dataclasses.is_dataclass(value):
+            found |= {
+                f"{f.name}.{inner.name}": getattr(value, inner.name) for inner in fields(value)
+            }
+        else:
+            found[f.name] = value
     settings = TrainSettings()
     return {**found, **{name: getattr(settings, name) for name in SETTINGS}}
 
