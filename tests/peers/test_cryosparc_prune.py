@@ -127,7 +127,7 @@ def verify(p, pruner, particles, **request):
     where = {} if "job" in request else {"workspace": "W1"}
     asked = JobRequest("verify", p.uid, particles=particles, **{**where, **request})
     told = {"pruner": pruner, "diameter": DIAMETER_A, "threads": 1, "device": "cpu"}
-    code = run.verify(
+    code = run.prune(
         p.connect(), asked, VerifySettings(**told), spool=p.root / "spool", tempo=TEMPO
     )
     return code, request.get("job") or p.latest()

@@ -172,7 +172,7 @@ def verify(
     from frostpick_jobs.cryosparc import run
 
     asked = place.request("verify", again, micrographs, particles)
-    place.on_server(lambda s: run.verify(s, asked, settings, spool=place.spool, debug=place.debug))
+    place.on_server(lambda s: run.prune(s, asked, settings, spool=place.spool, debug=place.debug))
 
 
 @app.command("selftest")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -26,15 +28,11 @@ log = logging.getLogger(__name__)
 
 FOLDER, PRUNER = "model", "pruner"
 TYPE = "frostpick"
+Loaded = TypeVar("Loaded", "PickingModel", "Pruner")
 
 
-def fetch_model(server: Server, project: str, job: JobRef, into: Path) -> PickingModel:
+def fetch_model(server: Server, project: str, job: JobRef) -> PickingModel:
     """Return the model of a training job, of this project or another.
-
-    Parameters
-    ----------
-    into
-        Local folder for the two files.
 
     Raises
     ------
@@ -47,55 +45,45 @@ def fetch_model(server: Server, project: str, job: JobRef, into: Path) -> Pickin
         "--model takes a job of 'frostpick cryosparc train' that has completed, a model file, its "
         "folder or a shipped name"
     )
-    place = _fetch(server, project, job, FOLDER, into, wanted)
-    model = PickingModel.load(into)
-    log.info("model of %s-%s, digest %s", place, job.job, model.digest[:12])
-    return model
+    return _fetch(server, project, job, FOLDER, PickingModel.load, wanted)
 
 
-def fetch_pruner(server: Server, project: str, job: JobRef, into: Path) -> Pruner:
-    """Return the pruner of a pruning job, fitted to its labels, of this project or another.
-
-    Parameters
-    ----------
-    into
-        Local folder for the two files.
-
-    Raises
-    ------
-    ModelError
-        The job has no pruner, or a damaged one.
-    """
+def fetch_pruner(server: Server, project: str, job: JobRef) -> Pruner:
+    """Return the pruner of a pruning job, fitted to its labels; as `fetch_model`."""
     from frostpick.models.pruner import Pruner
 
     wanted = (
         "--pruner takes a job of 'frostpick cryosparc prune' that has completed, a pruner's file, "
         "its folder or a shipped name"
     )
-    place = _fetch(server, project, job, PRUNER, into, wanted)
-    pruner = Pruner.load(into)
-    log.info("pruner of %s-%s, digest %s", place, job.job, pruner.digest[:12])
-    return pruner
+    return _fetch(server, project, job, PRUNER, Pruner.load, wanted)
 
 
-def _fetch(server: Server, project: str, job: JobRef, folder: str, into: Path, wanted: str) -> str:
-    """Download the two files of a model, and return the project they are of."""
+def _fetch(
+    server: Server,
+    project: str,
+    job: JobRef,
+    folder: str,
+    load: Callable[[Path], Loaded],
+    wanted: str,
+) -> Loaded:
+    """Download the two files of a model and load them."""
     from frostpick.models.picking_model import CARD, WEIGHTS
 
     client, place = server.client, job.project or project
-    into.mkdir(parents=True, exist_ok=True)
-    for name in (WEIGHTS, CARD):
-        path = f"{job.job}/{folder}/{name}"
-        try:
-            server.call(
-                f"read {path}",
-                lambda path=path, name=name: client.download_file(place, path, str(into / name)),  # type: ignore[misc]
-            )
-        except ServerError as error:
-            if error.code not in (404, 422, None):
-                raise
-            raise ModelError(f"{place}-{job.job} has no {folder}/{name}; {wanted}") from None
-    return place
+    with tempfile.TemporaryDirectory(prefix="frostpick-") as into:
+        for name in (WEIGHTS, CARD):
+            path, local = f"{job.job}/{folder}/{name}", str(Path(into) / name)
+            read = partial(client.download_file, place, path, local)
+            try:
+                server.call(f"read {path}", read)
+            except ServerError as error:
+                if error.code not in (404, 422, None):
+                    raise
+                raise ModelError(f"{place}-{job.job} has no {folder}/{name}; {wanted}") from None
+        loaded = load(Path(into))
+    log.info("%s of %s-%s, digest %s", folder, place, job.job, loaded.digest[:12])
+    return loaded
 
 
 def upload_model(

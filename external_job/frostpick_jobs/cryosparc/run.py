@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -155,77 +154,47 @@ def fewshot(
 def prune(
     server: Server,
     request: JobRequest,
-    settings: PruneSettings,
-    *,
-    spool: Path | None = None,
-    debug: bool = False,
-    tempo: Tempo = Tempo(),
-) -> int:
-    """Prune particles in an External job; return the exit code.
-
-    Raises
-    ------
-    FrostpickError
-        Before the job was there: nothing was created, unless the sentence names a job.
-    """
-    from frostpick_jobs.cryosparc.prune_host import CryoSPARCPruneHost
-    from frostpick_jobs.tasks.prune import run_prune
-
-    host = _pruning_host(server, request, settings, spool, tempo, CryoSPARCPruneHost)
-    return run_job(host, lambda: run_prune(host, settings), debug=debug)
-
-
-def verify(
-    server: Server,
-    request: JobRequest,
     settings: VerifySettings,
     *,
     spool: Path | None = None,
     debug: bool = False,
     tempo: Tempo = Tempo(),
 ) -> int:
-    """Score particles in an External job; return the exit code.
+    """Score particles in an External job, and split them with `PruneSettings`.
+
+    Returns the exit code.
 
     Raises
     ------
     FrostpickError
         Before the job was there: nothing was created, unless the sentence names a job.
     """
-    from frostpick_jobs.cryosparc.verify_host import CryoSPARCVerifyHost
-    from frostpick_jobs.tasks.prune import run_verify
-
-    host = _pruning_host(server, request, settings, spool, tempo, CryoSPARCVerifyHost)
-    return run_job(host, lambda: run_verify(host, settings), debug=debug)
-
-
-def _pruning_host(
-    server: Server,
-    request: JobRequest,
-    settings: VerifySettings,
-    spool: Path | None,
-    tempo: Tempo,
-    kind: type[CryoSPARCHost],
-) -> CryoSPARCHost:
-    """Check all that can be wrong, then make the job of a task that looks at particles."""
     from frostpick.models.pruner import load_pruner
     from frostpick.pruning.plan import plan_pruning
+    from frostpick_jobs.cryosparc.prune_host import CryoSPARCPruneHost
+    from frostpick_jobs.cryosparc.verify_host import CryoSPARCVerifyHost
+    from frostpick_jobs.tasks.prune import run_prune, run_verify
 
     check_request(server, request)
     pruner = _pruner_of_job(server, request, settings.pruner)
-    asked = PruneSettings(**settings.model_dump())
-    plan_pruning(pruner or load_pruner(settings.pruner), asked)
-    return _host(
+    split = settings if isinstance(settings, PruneSettings) else None
+    checked = split or PruneSettings(**settings.model_dump())
+    plan_pruning(pruner or load_pruner(settings.pruner), checked)
+    kind = CryoSPARCPruneHost if split else CryoSPARCVerifyHost
+    host = _host(
         server, request, settings, None, settings.diameter, spool, tempo, kind, pruner=pruner
+    )
+    return run_job(
+        host,
+        lambda: run_prune(host, split) if split else run_verify(host, settings),
+        debug=debug,
     )
 
 
 def _pruner_of_job(server: Server, request: JobRequest, text: str) -> Pruner | None:
     """Return the pruner of the job that ``text`` names; None where it names none."""
     source = parse_job(text)
-    if source is None:
-        return None
-    with tempfile.TemporaryDirectory(prefix="frostpick-pruner-") as folder:
-        return fetch_pruner(server, request.project, source, Path(folder))
+    return None if source is None else fetch_pruner(server, request.project, source)
 
 
 def _with_model(
@@ -235,8 +204,7 @@ def _with_model(
     source = None if text == nothing else parse_job(text)
     if source is None:
         return request, None
-    with tempfile.TemporaryDirectory(prefix="frostpick-model-") as folder:
-        model = fetch_model(server, request.project, source, Path(folder))
+    model = fetch_model(server, request.project, source)
     return replace(request, model_job=source), model
 
 
