@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from frostpick.config import TrainSettings
 from frostpick.inference.calibration import calibrated
 from frostpick.inference.selector import Selector
@@ -17,6 +19,7 @@ from frostpick.training.gate import label_gate
 from frostpick.training.gather import Gathered, Reading
 from frostpick.training.held_out import Split
 from frostpick.training.measure import some
+from frostpick.training.recipe import Recipe
 from frostpick.training.score_fit import fit_scores
 from frostpick.training.soft_picks import SoftPicks
 
@@ -25,9 +28,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Setting:
-    """What a course was given, for the card and the summary."""
+    """What every pass of a training is given."""
 
     settings: TrainSettings
+    recipe: Recipe
+    device: torch.device
     start: PickingModel | None
     spec: NetworkSpec
     reading: Reading
@@ -85,7 +90,7 @@ def finish(
         selector_constants=dict(selector.constants),
         calibration=fit.calibration,
         threshold=threshold,
-        min_distance=course.recipe.min_distance,
+        min_distance=setting.recipe.min_distance,
         trained_on={"task": "train", "seed": setting.settings.seed, **told},
         parent=setting.start.digest if setting.start else None,
     )

@@ -1,4 +1,4 @@
-"""The training loop of a box network: steps, averaged weights, resume."""
+"""The training loop of a box network: steps, a pull towards the start, resume."""
 
 from __future__ import annotations
 

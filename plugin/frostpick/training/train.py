@@ -114,17 +114,13 @@ def train_picker(
     """
     wall, cpu = time.monotonic(), time.process_time()
     check_start(start)
-    recipe = recipe or Recipe()
-    if start is not None:
-        recipe = replace(recipe, px_per_diameter=start.card.px_per_diameter)
-    elif settings.network in PAPER_PX:
-        recipe = replace(recipe, px_per_diameter=PAPER_PX[str(settings.network)])
-    torch.set_num_threads(resolve_threads(settings.threads))
-    keep_freed_memory()
-    device = resolve_device(settings.device)
+    recipe = _at_scale(recipe or Recipe(), settings, start)
+    device = _take_machine(settings)
     if settings.restart:
         for folder in (spool, *spool.glob("pass_*")):
             remove_checkpoint(folder)
+
+    # what is learned from: working images, their labels, and which part of them judges
     reading = choose_reading(settings, labels, start, recipe, spool)
     chosen = choose_micrographs(
         micrographs,
@@ -136,21 +132,57 @@ def train_picker(
     gathered = gather(chosen, labels, reading, reporter, device)
     split = hold_out(gathered.images, settings.seed, recipe.guard * recipe.px_per_diameter)
     expected, given = expected_at_first(settings, split.images, recipe, len(micrographs))
+
     spec = choose_network(settings, start, recipe)
-    setting = Setting(settings, start, spec, reading, gathered, split, given)
+    setting = Setting(settings, recipe, device, start, spec, reading, gathered, split, given)
     key = resume_key(settings, recipe, start, labels, chosen, gathered, teacher)
-    teacher, curve = teacher or start, list[dict[str, float]]()
-    first: SoftPicks | None = None
+    result = _take_passes(setting, expected, teacher or start, spool, key, reporter)
+
+    shutil.rmtree(reading.folder, ignore_errors=True)
+    result.summary["wall_s"] = time.monotonic() - wall
+    result.summary["cpu_s"] = time.process_time() - cpu
+    return result
+
+
+def _at_scale(recipe: Recipe, settings: TrainSettings, start: PickingModel | None) -> Recipe:
+    """Return the recipe at the start's working pixels a diameter, or at a paper's network's."""
+    if start is not None:
+        return replace(recipe, px_per_diameter=start.card.px_per_diameter)
+    if settings.network in PAPER_PX:
+        return replace(recipe, px_per_diameter=PAPER_PX[str(settings.network)])
+    return recipe
+
+
+def _take_machine(settings: TrainSettings) -> torch.device:
+    """Set threads and memory as asked, and return the device that trains."""
+    torch.set_num_threads(resolve_threads(settings.threads))
+    keep_freed_memory()
+    return resolve_device(settings.device)
+
+
+def _take_passes(
+    setting: Setting,
+    expected: float,
+    teacher: PickingModel | None,
+    spool: Path,
+    key: str,
+    reporter: Reporter,
+) -> TrainingResult:
+    """Train, calibrate, and let the result teach the next pass, which begins anew."""
+    settings, recipe, start = setting.settings, setting.recipe, setting.start
+    images, spec, device = setting.split.images, setting.spec, setting.device
     passes = recipe.passes if start else 1
+    curve: list[dict[str, float]] = []
+    first: SoftPicks | None = None
     for number in range(passes):
         if passes > 1:
             log.info("pass %d of %d", number + 1, passes)
         course = Course(
-            make_trainer(split.images, spec, start, settings, recipe, expected, device, teacher),
-            split.images,
+            make_trainer(images, spec, start, settings, recipe, expected, device, teacher),
+            images,
             recipe,
             expected=expected,
-            estimate=not given,
+            estimate=not setting.expected_given,
             spool=spool / f"pass_{number + 1}" if number else spool,
             key=f"{key}-{number + 1}",
         )
@@ -162,9 +194,6 @@ def train_picker(
         teacher, expected = model, float(summary["expected_per_micrograph"])
     summary |= {"passes": passes, "steps": int(curve[-1]["step"])}
     summary["chosen_step"] = next(int(row["step"]) for row in curve if row["chosen"])
-    shutil.rmtree(reading.folder, ignore_errors=True)
-    summary["wall_s"] = time.monotonic() - wall
-    summary["cpu_s"] = time.process_time() - cpu
     return TrainingResult(model, curve, summary)
 
 
