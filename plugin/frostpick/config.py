@@ -217,6 +217,11 @@ class VerifySettings(ScaleSettings):
     pruner: str = Field(
         "pruner", description="A pruner's file, its folder, or a shipped name such as pruner."
     )
+
+
+class PruneSettings(VerifySettings):
+    """Options of ``prune``."""
+
     border: float = Field(
         0.5,
         ge=0,
@@ -230,11 +235,6 @@ class VerifySettings(ScaleSettings):
         description="Of two kept rows nearer than this in Angstrom the worse is a duplicate; "
         "0 keeps both, the pruner's own when empty.",
     )
-
-
-class PruneSettings(VerifySettings):
-    """Options of ``prune``."""
-
     keep_at: str = Field("auto", description="auto, a score, p=PROBABILITY, or precision=EXPECTED.")
     mostly_good: bool = Field(
         False,

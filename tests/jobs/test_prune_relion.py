@@ -241,6 +241,40 @@ def test_verified_picks_are_all_there_with_score_and_spread(
     assert len(read_picks(job / "autopick.star", Path())) == 8
 
 
+def test_a_verified_centre_off_the_image_is_last_and_its_row_stays(job: Path, pruner: str) -> None:
+    shutil.copy(GOLDEN / "relion3_job.star", job / "job.star")
+    path = Path("AutoPick/job005/0_autopick.star")
+    text = path.read_text().rstrip()
+    # a particle that the edge cuts and whose centre is off, one far away, and one on pixel 0
+    path.write_text(f"{text}\n-3 {DISCS[0][0][1]}\n9000 -8000\n-0.4 50\n\n")
+    words = ("--in_mics", "mics.star", "--in_coords", "AutoPick/job005/autopick.star")
+    assert run(pruner, *words, task="verify") == 0
+    (block,) = read_star_blocks(job / "Movies/gridA/x.12_autopick.star").values()
+    x, y, score, spread = (
+        [float(value) for value in block.columns[label]]
+        for label in (
+            "rlnCoordinateX",
+            "rlnCoordinateY",
+            "rlnAutopickFigureOfMerit",
+            "rlnParticleSelectZScore",
+        )
+    )
+    given = [*DISCS[0], *EMPTY[0]]
+    assert list(zip(x, y, strict=True))[: len(given)] == [(float(a), float(b)) for a, b in given]
+    assert (x[-3], y[-3]) == (0.0, float(DISCS[0][0][1]))
+    assert (x[-2], y[-2]) == (SHAPE[1] - 1.0, 0.0)
+    assert (x[-1], y[-1]) == (0.0, 50.0)
+    assert score[-3:-1] == [-999.0, -999.0] and spread[-3:-1] == [999.0, 999.0]
+    assert min(score[: len(given)] + score[-1:]) > -999
+    rows = list(csv.DictReader((job / "scores.csv").read_text().splitlines()))
+    off = [row for row in rows if row["score"] == ""]
+    assert [(float(row["x_px"]), float(row["y_px"])) for row in off] == [
+        (-3.0, float(DISCS[0][0][1])),
+        (9000.0, -8000.0),
+    ]
+    assert {row["keep"] for row in rows} == {"1"}
+
+
 @pytest.mark.parametrize("scored", [False, True])
 def test_verified_particles_are_the_same_lines_with_two_columns(
     job: Path, pruner: str, scored: bool

@@ -35,8 +35,8 @@ def pick_stats(decisions: Decisions) -> dict[str, NDArray[np.float32]]:
 
     ``ncc_score``, which it cuts from below, is the probability of a particle by the mean
     score over the four rotations; ``power``, which it cuts from above as well, is the
-    spread of the score over them. A particle whose image could not be read has 0 and 999,
-    so that either cut leaves it out.
+    spread of the score over them. A particle without a score, its image unread or its
+    centre off it, has 0 and 999, so that either cut leaves it out.
     """
     unread = ~np.isfinite(decisions.score)
     probability = np.where(unread, 0.0, decisions.probability)

@@ -17,7 +17,7 @@ from frostpick_jobs.formats.star_rows import particle_block
 #: Native labels of every generation, so that Subset selection and its display can sort
 #: and cut by them. As of a Z score, a high spread is that of a doubtful particle.
 SCORE, SPREAD = "rlnAutopickFigureOfMerit", "rlnParticleSelectZScore"
-#: What a row gets whose image could not be read: last by either column.
+#: What a row without a score gets, its image unread or its centre off it: last by either.
 WORST_SCORE, WORST_SPREAD = -999.0, 999.0
 
 

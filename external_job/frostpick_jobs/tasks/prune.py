@@ -99,7 +99,9 @@ def run_prune(host: Host, settings: PruneSettings) -> PruneSummary:
 def run_verify(host: Host, settings: VerifySettings) -> PruneSummary:
     """Score every row by the mean and the spread over four rotations; no row is dropped.
 
-    The scores are for even odds: whatever else is in the list does not change them.
+    The scores are for even odds: whatever else is in the list does not change them. A row
+    whose centre lies off its micrograph shows no particle, and has no score either, as one
+    whose image cannot be read.
     """
     record = RunRecord("verify", host.name, settings.model_dump(mode="json"))
     host.begin()
@@ -107,12 +109,13 @@ def run_verify(host: Host, settings: VerifySettings) -> PruneSummary:
     with record.stage("reading the inputs"):
         candidates = _candidates(host)
         pruner = host.pruner() or load_pruner(settings.pruner)
-        same = PruneSettings(**settings.model_dump())
+        same = PruneSettings(**settings.model_dump(), border=0.0)
         plan = plan_pruning(pruner, same, rotations=4)
         plan = settle_prune_contrast(groups_of(candidates), plan, host.reporter)
     with record.stage("scoring"):
         rows, failed, names = _score(host, candidates, pruner, plan)
-    every = replace(rows, score=np.nan_to_num(rows.score), edge=np.zeros(len(rows.row), np.bool_))
+    rows = _without_those_off(rows)
+    every = replace(rows, score=np.nan_to_num(rows.score))
     judged = decide(every, -np.inf, 0.0)
     order = np.argsort(rows.row, kind="stable")
     unread = ~np.isfinite(rows.score[order])
@@ -124,6 +127,19 @@ def run_verify(host: Host, settings: VerifySettings) -> PruneSummary:
     fitted = Fitted(pruner)
     return _deliver(
         host, record, plan, same, fitted, candidates, rows, decisions, -np.inf, failed, names
+    )
+
+
+def _without_those_off(rows: ScoredRows) -> ScoredRows:
+    """Take the scores of rows whose centres lie off their micrographs: their boxes are halves."""
+    off = rows.edge
+    if off.any():
+        log.warning("%d centres lie off their micrographs and have no score", off.sum())
+    return replace(
+        rows,
+        score=np.where(off, np.nan, rows.score),
+        spread=np.where(off, np.nan, rows.spread),
+        edge=np.zeros(len(off), np.bool_),
     )
 
 

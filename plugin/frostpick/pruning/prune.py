@@ -183,9 +183,9 @@ def _prepare_picks(
     )
     ny, nx = image.data.shape
     near = np.minimum.reduce([picks.x_px, picks.y_px, nx - 1 - picks.x_px, ny - 1 - picks.y_px])
+    # A centre off the image is at its edge whatever the border; without one, no other is.
     limit = plan.border * plan.geometry.diameter_A / pixel
-    # A centre off the image is at its edge whatever the border.
-    edge = (near < limit) | (near <= -0.5)
+    edge = (near <= -0.5) | (near < limit if limit > 0 else False)
     return PreparedGroup(
         Boxes.concat(list(parts), plan.geometry.side),
         picks.x_px * pixel,

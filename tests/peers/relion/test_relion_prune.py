@@ -117,6 +117,47 @@ def test_verified_coordinates_are_extracted(project):
     assert 0.8 * len(right) < len(boxes) <= len(right)
 
 
+def test_centres_off_the_image_stay_in_their_row_and_do_not_stop_extract(project):
+    name, truth = next(iter(project.truth.items()))
+    manual = "ManualPick/job091/"
+    off = [(-60.0, 50.0), (truth.shape[1] + 200.0, 70.0), (60.0, truth.shape[0] + 3.0)]
+    given = [(truth.x[0], truth.y[0]), *off, (truth.x[1], truth.y[1])]
+    path = project.folder / manual / f"{name.rpartition('.')[0]}_manualpick.star"
+    path.parent.mkdir(parents=True)
+    rows = "".join(f"{x:.6f} {y:.6f}\n" for x, y in given)
+    path.write_text(f"\ndata_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n{rows}\n")
+    list_file = project.folder / manual / "coords_suffix_manualpick.star"
+    list_file.write_text(MICROGRAPHS["in_mic"] + "\n")
+    job = project.external(
+        "verify",
+        inputs=MICROGRAPHS | {"in_coords": f"{manual}{list_file.name}"},
+        pruner="tiny",
+        **SCORE,
+    )
+    assert project.run(job) == "finished", project.output(job)
+    assert "3 centres lie off their micrographs" in project.output(job)
+    picks = project.picks(job, name)
+    nearest = [(0, 50), (truth.shape[1] - 1, 70), (60, truth.shape[0] - 1)]
+    assert picks[:, :2].tolist() == [[*given[0]], *map(list, nearest), [*given[-1]]]
+    assert (picks[1:4, 2] == -999).all() and (picks[[0, 4], 2] > 0).all()
+    table = list(csv.DictReader((project.folder / job / "scores.csv").read_text().splitlines()))
+    assert [(float(row["x_px"]), float(row["y_px"])) for row in table] == given
+    extract = project.extract(job, size=32)
+    found = {(x, y) for _, x, y, _ in project.boxes(extract)}
+    assert {(x, y) for x, y in (given[0], given[-1])} <= found
+    # what RELION does with the rows as they were given
+    stopped = project.add(
+        "Extract",
+        star_mics="JoinStar/job003/join_mics.star",
+        coords_suffix=f"{manual}{list_file.name}",
+        extract_size=32,
+        do_norm="No",
+        do_invert="No",
+    )
+    assert project.run(stopped) == "failed"
+    assert "outside micrograph" in project.output(stopped)
+
+
 def test_verified_particles_are_selected_by_their_score_and_their_spread(project):
     extract = project.extract(MANUAL, "coords_suffix_manualpick.star", size=96)
     particles = f"{extract}particles.star"
