@@ -180,17 +180,19 @@ def make_trainer(
         sampler,
         objective=settings.objective,
         prior=prior,
-        schedule=_schedule(settings, recipe, tuning=start is not None, few=labels < FEWEST),
+        schedule=_schedule(settings, recipe, labels, tuning=start is not None),
         augmentation=recipe.augmentation if start is None else recipe.tuning_augmentation,
         device=device,
         anchor=anchor,
     )
 
 
-def _schedule(settings: TrainSettings, recipe: Recipe, *, tuning: bool, few: bool) -> Schedule:
+def _schedule(settings: TrainSettings, recipe: Recipe, labels: int, *, tuning: bool) -> Schedule:
+    few = labels < FEWEST
     epochs = recipe.few_epochs if few else recipe.epochs
     if tuning:
         epochs = recipe.few_tuning_epochs if few else recipe.tuning_epochs
+        epochs *= 2 if labels >= recipe.many_labels else 1
     return Schedule(
         steps=recipe.epoch_steps * (settings.epochs or epochs),
         rate=recipe.tuning_rate if tuning else recipe.rate,
