@@ -125,14 +125,17 @@ def one_run(options: argparse.Namespace, data: BenchSet, rows: Any) -> dict[str,
         result = iterate_picker(
             micrographs, labels, settings, start=start, spool=spool / "a", reporter=reporter
         )
-        plain = train_picker(
-            micrographs,
-            labels,
-            TrainSettings(start_from=options.start_from, **told),
-            start=start,
-            spool=spool / "b",
-            reporter=reporter,
-        )
+        # From nothing a plain training is round 0, whose one pass it is.
+        plain = result.rounds[0].model
+        if start is not None:
+            plain = train_picker(
+                micrographs,
+                labels,
+                TrainSettings(start_from=options.start_from, **told),
+                start=start,
+                spool=spool / "b",
+                reporter=reporter,
+            ).model
     rounds = [
         {**figures_of(options, data, one.model), **row, **purity(data, result, index)}
         for index, (one, row) in enumerate(zip(result.rounds, result.table, strict=True))
@@ -141,7 +144,7 @@ def one_run(options: argparse.Namespace, data: BenchSet, rows: Any) -> dict[str,
         "rounds": rounds,
         "best": result.best,
         "last": figures_of(options, data, result.model)["ap"],
-        "plain": figures_of(options, data, plain.model)["ap"],
+        "plain": figures_of(options, data, plain)["ap"],
     }
 
 
