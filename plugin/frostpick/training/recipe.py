@@ -53,7 +53,7 @@ class Recipe:
     min_distance
         Smallest distance between picks in diameters.
     augmentation, tuning_augmentation
-        From nothing and from a model. A network that is taught by the picks of a model on the
+        Without and with a teacher. A network that is taught by the picks of a model on the
         clean image while it sees a much noisier one learns what the noise leaves of a particle
         (noisy student: Xie et al., CVPR 2020).
     """

@@ -181,7 +181,7 @@ def make_trainer(
         objective=settings.objective,
         prior=prior,
         schedule=_schedule(settings, recipe, labels, tuning=start is not None),
-        augmentation=recipe.augmentation if start is None else recipe.tuning_augmentation,
+        augmentation=recipe.augmentation if teacher is None else recipe.tuning_augmentation,
         device=device,
         anchor=anchor,
     )
