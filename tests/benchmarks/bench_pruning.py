@@ -7,8 +7,9 @@
 Labels are drawn from ``train/noisy_picks.csv``, so many good and so many bad ones; accuracy
 and F1 are those of ``test/noisy_picks.csv`` (half true) at the score 0, of one look and of
 the mean of four rotations. No micrograph is in both. Variants: of the fit, its losses without
-the agreement of the heads; head A alone; a network that was never trained. One file a run in
-``--out``; what is there is not run again. Results: ``pruning.md``.
+the agreement of the heads; head A alone; a network that was never trained. ``no-picker``: without
+labels, the pruner's own network alone. One file a run in ``--out``; what is there is not run
+again. Results: ``pruning.md``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import torch
 from pruning.code_version import pruning_version
-from pruning.figures import accuracy_and_f1, topaz_figures
+from pruning.figures import box_figures, topaz_figures
 from pruning.sets import SETS, noisy_boxes
 from pruning.speed import speed
 
@@ -38,8 +39,8 @@ from frostpick.runtime.reporter import SilentReporter
 from frostpick.training.pruner import BoxLabels, TuneRecipe, tune_pruner
 from frostpick.training.pruner_losses import LossWeights
 
-VARIANTS = ("default", "one-loss", "one-head", "from-nothing")
-FIGURES = ("accuracy", "f1", "accuracy_4", "f1_4")
+VARIANTS = ("default", "no-picker", "one-loss", "one-head", "from-nothing")
+FIGURES = ("accuracy", "f1", "ece")
 
 
 def main() -> None:
@@ -106,6 +107,9 @@ def measure(
         pruner = _without_training(start, draw)
     if variant == "one-head":
         pruner = _one_head(start)
+    if variant == "no-picker":
+        card = start.card.model_copy(update={"picker": None})
+        pruner = start.refitted(card, start.network.state_dict())
     recipe = TuneRecipe(folds=0)
     if variant == "one-loss":
         recipe = replace(recipe, losses=LossWeights(second=0.0, agreement=0.0))
@@ -117,13 +121,17 @@ def measure(
         pruner = tune_pruner(pruner, labels, SilentReporter(), seed=draw, recipe=recipe).pruner
     fit_s = time.process_time() - began
     once, four = (BoxScorer(pruner, rotations=looks)(test.boxes).score for looks in (1, 4))
-    figures = (*accuracy_and_f1(once, test.good), *accuracy_and_f1(four, test.good))
+    figures = {
+        f"{name}_{looks}": value
+        for looks, score in ((1, once), (4, four))
+        for name, value in zip(FIGURES, box_figures(score, test.good), strict=True)
+    }
     wrong = {
         str(kind): int(((once >= 0) != test.good)[test.source == kind].sum())
         for kind in np.unique(test.source)
     }
     result = {"set": name, "variant": variant, "labels": count, "draw": draw, "fit_cpu_s": fit_s}
-    result |= dict(zip(FIGURES, figures, strict=True)) | {"wrong": wrong, "boxes": len(once)}
+    result |= figures | {"wrong": wrong, "boxes": len(once)}
     if topaz:
         for looks in (1, 4):
             scorer = BoxScorer(pruner, rotations=looks)
@@ -133,16 +141,22 @@ def measure(
 
 
 def table(found: list[dict[str, float | str]]) -> str:
-    """Return accuracy / F1 by variant, labels and looks: mean over draws, deviation of the mean."""
+    """Return accuracy / F1 by variant, labels and looks: mean over draws, deviation of the mean.
+
+    Last the expected calibration error, mean of sets and draws.
+    """
     lines = [
-        "| variant | labels | looks | draws | " + " | ".join(SETS) + " | mean | sd over draws |",
-        "|---|---|---|---|" + "---|" * 5,
+        "| variant | labels | looks | draws | "
+        + " | ".join(SETS)
+        + " | mean | sd over draws | ECE |",
+        "|---|---|---|---|" + "---|" * 6,
     ]
     for key in dict.fromkeys((one["variant"], one["labels"]) for one in found):
         mine = [one for one in found if (one["variant"], one["labels"]) == key]
         draws = sorted({one["draw"] for one in mine})
         whole = [d for d in draws if sum(one["draw"] == d for one in mine) == len(SETS)]
-        for looks, names in ((1, FIGURES[:2]), (4, FIGURES[2:])):
+        for looks in (1, 4):
+            names = [f"{name}_{looks}" for name in FIGURES]
             values = np.array(
                 [
                     [
@@ -153,16 +167,16 @@ def table(found: list[dict[str, float | str]]) -> str:
                     ]
                     for draw in whole
                 ]
-            )  # (draws, sets, 2)
+            )  # (draws, sets, figures)
             if not len(values):
                 continue
-            each = [f"{a:.3f} / {f:.3f}" for a, f in values.mean(0)]
+            each = [f"{a:.3f} / {f:.3f}" for a, f, _ in values.mean(0)]
             overall = values.mean(1)
-            mean = "{:.3f} / {:.3f}".format(*overall.mean(0))
+            mean = "{:.3f} / {:.3f}".format(*overall.mean(0)[:2])
             spread = f"{overall[:, 0].std(ddof=1):.3f}" if len(whole) > 1 else "-"
             lines.append(
                 f"| {key[0]} | {key[1]} + {key[1]} | {looks} | {len(whole)} | {' | '.join(each)} "
-                f"| {mean} | {spread} |"
+                f"| {mean} | {spread} | {overall[:, 2].mean():.3f} |"
             )
     return "\n".join(lines)
 

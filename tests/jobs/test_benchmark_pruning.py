@@ -5,20 +5,23 @@ from __future__ import annotations
 import bench_pruning
 import numpy as np
 import pytest
-from pruning.figures import accuracy_and_f1, right_picks
+from pruning.figures import box_figures, right_picks
 
 
-def test_accuracy_and_f1_are_the_hand_sums() -> None:
+def test_figures_of_boxes_are_the_hand_sums() -> None:
     # kept: 3, of them right 2; good: 3; right decisions: 2 kept and 1 rejected of 5
     score = np.array([2.0, 0.0, 0.5, -1.0, -3.0])
     good = np.array([True, True, False, True, False])
-    accuracy, f1 = accuracy_and_f1(score, good)
+    accuracy, f1, ece = box_figures(score, good)
     assert accuracy == pytest.approx(3 / 5)
     assert f1 == pytest.approx(2 * 2 / (3 + 3))
+    # probabilities .88, .50, .62, .27, .05: each in a tenth of its own
+    gaps = [abs(is_good - 1 / (1 + np.exp(-s))) for s, is_good in zip(score, good, strict=True)]
+    assert ece == pytest.approx(sum(gaps) / 5)
 
 
 def test_nothing_kept_and_nothing_good_is_no_division_by_zero() -> None:
-    assert accuracy_and_f1(np.array([-1.0]), np.array([False])) == (1.0, 0.0)
+    assert box_figures(np.array([-1.0]), np.array([False]))[:2] == (1.0, 0.0)
 
 
 def test_a_particle_is_found_once_and_a_cut_one_does_not_count() -> None:
@@ -37,7 +40,8 @@ def test_picks_without_particles_are_all_wrong() -> None:
 
 def test_the_table_averages_whole_draws_only() -> None:
     def one(name: str, draw: int, accuracy: float) -> dict[str, object]:
-        figures = dict.fromkeys(bench_pruning.FIGURES, accuracy)
+        names = [f"{name}_{looks}" for name in bench_pruning.FIGURES for looks in (1, 4)]
+        figures = dict.fromkeys(names, accuracy)
         return {"set": name, "variant": "default", "labels": 20, "draw": draw, **figures}
 
     found = [
@@ -54,5 +58,5 @@ def test_the_table_averages_whole_draws_only() -> None:
     row = bench_pruning.table(found).splitlines()[2]
     assert row == (
         "| default | 20 + 20 | 1 | 2 | 0.800 / 0.800 | 0.800 / 0.800 | 0.800 / 0.800 "
-        "| 0.800 / 0.800 | 0.000 |"
+        "| 0.800 / 0.800 | 0.000 | 0.800 |"
     )

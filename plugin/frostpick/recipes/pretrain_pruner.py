@@ -70,12 +70,12 @@ class PretrainRecipe:
     """
 
     seed: int = 2022
-    micrographs: int = 800
+    micrographs: int = 3200
     held_out: int = 50
     network: str = "slim-resnet"
     units: int = 16
     heads: int = 2
-    steps: int = 2800
+    steps: int = 14000
     batch: int = 128
     rate: float = 2e-3
     side: int = 64

@@ -11,7 +11,10 @@ import frostpick
 SOURCES = (
     "images/*.py",
     "pruning/*.py",
+    "inference/ready.py",
     "models/box_network*.py",
+    "models/picker_word.py",
+    "models/pruner.py",
     "training/pruner*.py",
     "runtime/precision.py",
 )

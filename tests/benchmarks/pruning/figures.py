@@ -1,4 +1,4 @@
-"""What is measured of scores: accuracy and F1, and Topaz's picks made cleaner."""
+"""What is measured of scores: accuracy, F1 and calibration, and Topaz's picks made cleaner."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from frostpick.evaluation.calibration_error import calibration_error
 from frostpick.pruning.boxes import Boxes
+from frostpick.types import sigmoid
 from pruning.sets import SETS, topaz_picks
 
 #: A pick is right within this many diameters of a particle.
@@ -16,11 +18,12 @@ MATCH = 0.25
 LEFT = 0.93
 
 
-def accuracy_and_f1(score: np.ndarray, good: np.ndarray) -> tuple[float, float]:
-    """Return both figures of scores ``(n,)`` at the threshold 0."""
+def box_figures(score: np.ndarray, good: np.ndarray) -> tuple[float, float, float]:
+    """Return accuracy and F1 of scores ``(n,)`` at 0, and their expected calibration error."""
     kept = score >= 0
     hits = int((kept & good).sum())
-    return float((kept == good).mean()), 2 * hits / max(1, int(kept.sum()) + int(good.sum()))
+    f1 = 2 * hits / max(1, int(kept.sum()) + int(good.sum()))
+    return float((kept == good).mean()), f1, calibration_error(sigmoid(score), good)
 
 
 def right_picks(
