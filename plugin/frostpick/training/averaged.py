@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from frostpick.errors import ModelError
 from frostpick.models.dense import DenseNetwork
 from frostpick.runtime.precision import native_precision
 from frostpick.training.checkpoint import (
@@ -93,12 +94,23 @@ class AveragedTraining:
         return torch.Generator().manual_seed(int(drawn))
 
     def descend(self, loss: torch.Tensor) -> float:
-        """Take the step that ``loss`` asks for; return the loss."""
+        """Take the step that ``loss`` asks for; return the loss.
+
+        Raises
+        ------
+        ModelError
+            A gradient is not finite; the weights are those before the step.
+        """
         for group in self.optimiser.param_groups:
             group["lr"] = self.schedule.rate_at(self.done)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0))
+        if not math.isfinite(norm):
+            raise ModelError(
+                f"step {self.done}: the length of the gradient is {norm}, expected a number; "
+                "this network cannot be trained so: try another --device, --network or --from"
+            )
         self.optimiser.step()
         self.done += 1
         self._update_average()
