@@ -116,7 +116,9 @@ def _name(options: argparse.Namespace, data: str, count: str, draw: int) -> str:
 def one_run(options: argparse.Namespace, data: BenchSet, rows: Any) -> dict[str, Any]:
     """Train in rounds and once plainly, pick the test micrographs with every model, and measure."""
     told = {"diameter": data.diameter_A, "threads": options.threads, "device": options.device}
-    told |= {"network": options.network, "selector": options.selector}
+    told["selector"] = options.selector
+    if options.start_from == "none":  # a start brings its own network
+        told["network"] = options.network
     settings = IterateSettings(rounds=options.rounds, start_from=options.start_from, **told)
     start = None if options.start_from == "none" else load_model(options.start_from)
     micrographs, labels = _micrographs(data, "train"), _labels(data, rows)

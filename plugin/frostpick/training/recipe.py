@@ -30,8 +30,6 @@ class Recipe:
     epochs, few_epochs, tuning_epochs, few_tuning_epochs
         Length from nothing and from a model, each also with fewer labels than can be
         held out.
-    many_labels
-        From a model, so many labels train twice as long.
     rate, tuning_rate
         Highest learning rate from nothing and from a model.
     anchor_labels, anchor_sharpness
@@ -66,7 +64,6 @@ class Recipe:
     few_epochs: int = 12
     tuning_epochs: int = 8
     few_tuning_epochs: int = 4
-    many_labels: int = 100
     rate: float = 3e-3
     tuning_rate: float = 2e-3
     anchor_labels: float = 60.0

@@ -192,7 +192,6 @@ def _schedule(settings: TrainSettings, recipe: Recipe, labels: int, *, tuning: b
     epochs = recipe.few_epochs if few else recipe.epochs
     if tuning:
         epochs = recipe.few_tuning_epochs if few else recipe.tuning_epochs
-        epochs *= 2 if labels >= recipe.many_labels else 1
     return Schedule(
         steps=recipe.epoch_steps * (settings.epochs or epochs),
         rate=recipe.tuning_rate if tuning else recipe.rate,
