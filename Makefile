@@ -9,7 +9,7 @@ BENCH_DATA ?=
 # Threads that spin while they wait starve each other on shared cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint bench bench-speed clean
+.PHONY: demo test lint bench bench-full bench-speed clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml constraints.txt
@@ -31,7 +31,8 @@ lint: $(READY)
 test: lint
 	$(BIN)/python -m pytest
 
-# The accuracy table. Of two small simulated sets, or with the development data of all of them:
+# The accuracy table. Of two small simulated sets, or with the development data of all of them, and
+# then few-shot picking, pruning and iterating too:
 # make bench BENCH_DATA=/path/to/bench (hours; what is done is kept in .bench and not run again).
 # START: the model that trainings start from and that picks without labels; none for from nothing.
 START ?= general
@@ -39,6 +40,15 @@ ACCURACY = $(BIN)/python tests/benchmarks/bench_accuracy.py --start-from $(START
 bench: $(READY)
 	$(ACCURACY)
 	$(ACCURACY) --part robustness
+	$(if $(BENCH_DATA),$(BIN)/python tests/benchmarks/bench_fewshot.py --bench $(BENCH_DATA))
+	$(if $(BENCH_DATA),$(BIN)/python tests/benchmarks/bench_pruning.py --bench $(BENCH_DATA) --topaz)
+	$(if $(BENCH_DATA),$(BIN)/python tests/benchmarks/bench_iterate.py --bench $(BENCH_DATA) --start-from $(START))
+
+# cryoMAE at the size of its paper, pretrained first; for a GPU.
+MAE = .bench/mae-base
+bench-full: $(READY)
+	$(BIN)/frostpick pretrain --method mae --preset base -o $(MAE)
+	$(BIN)/python tests/benchmarks/bench_fewshot.py --preset base --encoder $(MAE)/model --device auto $(if $(BENCH_DATA),--bench $(BENCH_DATA))
 
 # Time and memory; with the development data also the training time to Topaz's accuracy.
 bench-speed: $(READY)
