@@ -87,7 +87,10 @@ class Rounds:
         *,
         everything: bool,
     ) -> TrainingResult:
-        """Train from the start model on labels; ``everything`` also on what is held out."""
+        """Train from the start model on labels; ``everything`` also on what is held out.
+
+        Without a teacher that is a plain training in all its passes; with one, the pass after.
+        """
         micrographs = self.material.pool if everything else self.material.train
         settings = self.settings
         if self.expected:
@@ -101,7 +104,7 @@ class Rounds:
             start=self.start,
             spool=folder / TRAINING,
             reporter=self.reporter,
-            recipe=replace(self.recipe, passes=1),  # a round is a pass
+            recipe=replace(self.recipe, passes=1) if teacher else self.recipe,
             teacher=teacher,
         )
 
