@@ -24,13 +24,7 @@ from frostpick.training.pruner import BoxLabels, TuneRecipe, tune_pruner
 from frostpick.training.pruner_calibration import fit_joint_scores
 from frostpick.types import sigmoid
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def picking_model(name="conv31", **changes):

@@ -18,13 +18,7 @@ from frostpick.pruning.score import UNUSABLE, BoxScorer
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.types import LocalFile, Micrograph, ParticleStack, Picks, sigmoid
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("step", [0.6, 1.0, 1.7, 3.2])

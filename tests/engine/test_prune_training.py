@@ -22,13 +22,7 @@ from frostpick.training.pruner_augment import BoxAugmentation, augment_boxes
 from frostpick.training.pruner_fit import Fit, FitSchedule
 from frostpick.training.pruner_losses import LossWeights, class_loss
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def untrained():

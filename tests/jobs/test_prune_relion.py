@@ -17,7 +17,7 @@ from frostpick.pruning import prune as engine
 from frostpick.pruning.prune import Group, GroupScores
 from frostpick_jobs.cli import relion_job
 from frostpick_jobs.cli.relion import guarded
-from frostpick_jobs.formats import read_picks, read_star_blocks
+from frostpick_jobs.formats import StarTable, read_picks, read_star_blocks
 from frostpick_jobs.relion import markers
 from frostpick_jobs.store.prune_store import PruneStore
 
@@ -202,6 +202,19 @@ def test_inputs_that_do_not_go_together_fail_in_one_sentence(
         assert (job / markers.FAILURE).exists() and not (job / markers.SUCCESS).exists()
 
 
+def verified_columns(block: StarTable) -> list[list[float]]:
+    """Return x, y, score and spread of a verified coordinate file."""
+    return [
+        [float(value) for value in block.columns[label]]
+        for label in (
+            "rlnCoordinateX",
+            "rlnCoordinateY",
+            "rlnAutopickFigureOfMerit",
+            "rlnParticleSelectZScore",
+        )
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "node"),
     [("relion3", "coords_suffix_autopick.star"), ("relion5", "autopick.star")],
@@ -224,15 +237,7 @@ def test_verified_picks_are_all_there_with_score_and_spread(
         (block,) = read_star_blocks(job / f"Movies/{tail}_autopick.star").values()
         mine = [row for row in scores if row["micrograph"] == NAMES[number]]
         wanted = [*DISCS[number], *EMPTY[number]]
-        found = [
-            [float(value) for value in block.columns[label]]
-            for label in (
-                "rlnCoordinateX",
-                "rlnCoordinateY",
-                "rlnAutopickFigureOfMerit",
-                "rlnParticleSelectZScore",
-            )
-        ]
+        found = verified_columns(block)
         assert list(zip(*found[:2], strict=True)) == [(float(x), float(y)) for x, y in wanted]
         assert np.allclose(found[2], [float(row["score"]) for row in mine], rtol=1e-4)
         assert np.allclose(found[3], [float(row["spread"]) for row in mine], rtol=1e-3, atol=1e-5)
@@ -250,15 +255,7 @@ def test_a_verified_centre_off_the_image_is_last_and_its_row_stays(job: Path, pr
     words = ("--in_mics", "mics.star", "--in_coords", "AutoPick/job005/autopick.star")
     assert run(pruner, *words, task="verify") == 0
     (block,) = read_star_blocks(job / "Movies/gridA/x.12_autopick.star").values()
-    x, y, score, spread = (
-        [float(value) for value in block.columns[label]]
-        for label in (
-            "rlnCoordinateX",
-            "rlnCoordinateY",
-            "rlnAutopickFigureOfMerit",
-            "rlnParticleSelectZScore",
-        )
-    )
+    x, y, score, spread = verified_columns(block)
     given = [*DISCS[0], *EMPTY[0]]
     assert list(zip(x, y, strict=True))[: len(given)] == [(float(a), float(b)) for a, b in given]
     assert (x[-3], y[-3]) == (0.0, float(DISCS[0][0][1]))
