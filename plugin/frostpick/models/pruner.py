@@ -73,9 +73,8 @@ class Pruner:
 
     def refitted(self, card: ModelCard, state: Mapping[str, torch.Tensor]) -> Pruner:
         """Return a pruner of another card and other weights of the box network, the same picker."""
-        own = {k: v.detach().cpu() for k, v in state.items()}
-        kept = {k: v for k, v in self.tensors().items() if k.startswith(PICKER)}
-        return Pruner.build(card, {**own, **(kept if card.picker is not None else {})})
+        kept = self.picker if card.picker is not None else None
+        return Pruner.build(card, {**state, **_as_picker(kept)})
 
     def asking(self, model: PickingModel, weight: float) -> Pruner:
         """Return a pruner that adds ``weight`` times a picking model's logit to its score.
@@ -93,9 +92,8 @@ class Pruner:
                 f"with {self.card.px_per_diameter:g}"
             )
         spec = PickerSpec(network=found.network, weight=weight, digest=model.digest)
-        theirs = {PICKER + k: v for k, v in model.tensors().items()}
-        own = {k: v for k, v in self.tensors().items() if not k.startswith(PICKER)}
-        return Pruner.build(self.card.model_copy(update={"picker": spec}), {**own, **theirs})
+        card = self.card.model_copy(update={"picker": spec})
+        return Pruner.build(card, {**self.network.state_dict(), **_as_picker(model.network)})
 
     @property
     def side(self) -> int:
@@ -104,9 +102,7 @@ class Pruner:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the tensors of network and picker, contiguous, on the CPU."""
-        state = dict(self.network.state_dict())
-        if self.picker is not None:
-            state |= {PICKER + k: v for k, v in self.picker.state_dict().items()}
+        state = {**self.network.state_dict(), **_as_picker(self.picker)}
         return {k: v.detach().cpu().contiguous() for k, v in state.items()}
 
     @cached_property
@@ -132,6 +128,11 @@ class Pruner:
             return cls.build(card, tensors)
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from error
+
+
+def _as_picker(network: DenseNetwork | None) -> dict[str, torch.Tensor]:
+    """Return a picking network's tensors by their names in a pruner's file; none of None."""
+    return {} if network is None else {PICKER + k: v for k, v in network.state_dict().items()}
 
 
 def _load(network: torch.nn.Module, name: str, tensors: dict[str, torch.Tensor]) -> None:
