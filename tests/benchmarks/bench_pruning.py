@@ -2,14 +2,17 @@
 
     python tests/benchmarks/bench_pruning.py --bench BENCH [--labels 0,20,50,100] [--draws 5]
         [--variants default,one-loss,one-head,from-nothing] [--topaz] [--shard 0/2] [--table]
+    python tests/benchmarks/bench_pruning.py --part stages --bench BENCH --labels 0,100 --draws 2
+        [--stages as-shipped,one-head] [--seeds 2022] [--micrographs 800] [--steps 1500]
     python tests/benchmarks/bench_pruning.py --part speed [--boxes 100000] [--threads 1]
 
 Labels are drawn from ``train/noisy_picks.csv``, so many good and so many bad ones; accuracy
 and F1 are those of ``test/noisy_picks.csv`` (half true) at the score 0, of one look and of
 the mean of four rotations. No micrograph is in both. Variants: of the fit, its losses without
 the agreement of the heads; head A alone; a network that was never trained. ``no-picker``: without
-labels, the pruner's own network alone. One file a run in ``--out``; what is there is not run
-again. Results: ``pruning.md``.
+labels, the pruner's own network alone. ``stages``: the same of pruners whose simulated stage is
+trained here, short, with one head or fewer losses. One file a run in ``--out``; what is there is
+not run again. Results: ``pruning.md``.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from pruning.code_version import pruning_version
 from pruning.figures import box_figures, topaz_figures
 from pruning.sets import SETS, noisy_boxes
 from pruning.speed import speed
+from pruning.stages import STAGES, stages
 
 from frostpick.models.box_networks import build_box_network
 from frostpick.models.pruner import Pruner, load_pruner
@@ -51,7 +55,16 @@ def main() -> None:
         speed(options)
         return
     torch.set_num_threads(options.threads)
-    start = load_pruner(options.pruner)
+    if options.part == "accuracy":
+        accuracy(options, load_pruner(options.pruner))
+        return
+    for name, start in stages(options):
+        print(name, flush=True)
+        accuracy(options, start)
+
+
+def accuracy(options: argparse.Namespace, start: Pruner) -> None:
+    """Run what is missing of one pruner and print its table."""
     runs = [
         (name, variant, int(count), draw)
         for variant in options.variants.split(",")
@@ -76,7 +89,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--part", choices=("accuracy", "speed"), default="accuracy")
+    parser.add_argument("--part", choices=("accuracy", "stages", "speed"), default="accuracy")
     parser.add_argument("--bench", type=Path, help="development data, for accuracy")
     parser.add_argument("--out", type=Path, default=Path(".bench/pruning"))
     parser.add_argument("--pruner", default="pruner")
@@ -84,14 +97,18 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--variants", default="default", help=f"of {', '.join(VARIANTS)}")
     parser.add_argument("--topaz", action="store_true", help="prune the recorded Topaz picks too")
+    parser.add_argument("--stages", default=",".join(STAGES))
+    parser.add_argument("--seeds", default="2022", help="of stages")
+    parser.add_argument("--micrographs", type=int, default=800, help="of stages")
+    parser.add_argument("--steps", type=int, default=1500, help="of stages")
     parser.add_argument("--shard", default="0/1")
     parser.add_argument("--table", action="store_true", help="only print what is there")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--boxes", type=int, default=100_000, help="of speed")
     parser.add_argument("--scratch", type=Path, help="folder for the stack of speed")
     options = parser.parse_args()
-    if options.part == "accuracy" and options.bench is None:
-        parser.error("--part accuracy needs --bench, the folder of the development data")
+    if options.part != "speed" and options.bench is None:
+        parser.error(f"--part {options.part} needs --bench, the folder of the development data")
     return options
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 import bench_pruning
 import numpy as np
 import pytest
+import torch
 from pruning.figures import box_figures, right_picks
+from pruning.stages import STAGES, stage_recipe
+from torch.nn import functional as F
+
+from frostpick.models.box_networks import build_box_network
+from frostpick.training.pruner_losses import class_loss
 
 
 def test_figures_of_boxes_are_the_hand_sums() -> None:
@@ -60,3 +66,23 @@ def test_the_table_averages_whole_draws_only() -> None:
         "| default | 20 + 20 | 1 | 2 | 0.800 / 0.800 | 0.800 / 0.800 | 0.800 / 0.800 "
         "| 0.800 / 0.800 | 0.000 | 0.800 |"
     )
+
+
+def test_a_stage_variant_leaves_out_what_its_name_says() -> None:
+    generator = torch.Generator().manual_seed(0)
+    boxes = torch.randn(6, 1, 64, 64, generator=generator)
+    classes = torch.tensor([0, 0, 0, 1, 3, 7])
+    for variant in STAGES:
+        recipe = stage_recipe(variant, 8, 2, 0)
+        spec = recipe.spec()
+        network = build_box_network(spec.name, spec.arguments).eval()
+        with torch.no_grad():
+            logits = network(boxes)
+        assert logits.shape[1] == (1 if variant.startswith("one-") else 2)
+        loss = float(class_loss(logits, classes, recipe.losses))
+        plain = float(F.cross_entropy(logits[:, 0], classes))
+        if logits.shape[1] > 1:
+            plain += float(F.cross_entropy(logits[:, 1], classes, label_smoothing=0.1))
+        alone = variant in ("cross-entropies", "one-cross-entropy")
+        assert (loss == pytest.approx(plain, rel=1e-6)) == alone
+        assert recipe.picker == ""
