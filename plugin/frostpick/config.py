@@ -138,9 +138,9 @@ class IterateSettings(TrainSettings):
         3, ge=1, le=20, description="Most rounds of picking, verifying and training anew."
     )
     pruner: str = Field(
-        "none",
-        description="Pruner that gives a second opinion on every pick: none, its file, its folder, "
-        "or a shipped name such as pruner.",
+        "pruner",
+        description="Pruner that gives a second opinion on every pick: a shipped name such as "
+        "pruner, its file, its folder, or none.",
     )
 
 

@@ -1,11 +1,12 @@
 """Accuracy after each round of iterative training on the development sets.
 
     python tests/benchmarks/bench_iterate.py --bench BENCH --start-from none \\
-        --counts 15,50 --draws 5 --rounds 3 [--network deepem] [--shard 0/2] [--table]
+        --counts 15,50 --draws 5 --rounds 3 [--network deepem] [--pruner none] [--no-plain]
+        [--shard 0/2] [--table]
 
 Each run trains in rounds with the published labels and scores every round's model, the last
 training, and a plain training on the same labels. From the truth, which no round sees: the
-share of the mined labels that are right, and how the tilts of the particles that a round
+share of the sure picks that are right, and how the tilts of the particles that a round
 finds differ from those of all particles. One file a run in ``--out``; what is there is not
 run again.
 """
@@ -25,6 +26,7 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
+import torch
 from accuracy.code_version import code_version
 from accuracy.draws import draws_of, folded_tilt
 from accuracy.matching import match_picks
@@ -36,8 +38,10 @@ from frostpick.config import IterateSettings, PickSettings, TrainSettings
 from frostpick.inference.pick import MicrographPicks, pick_micrographs
 from frostpick.inference.plan import plan_picking
 from frostpick.models.picking_model import PickingModel
+from frostpick.models.pruner import load_pruner
 from frostpick.models.shipped import load_model
 from frostpick.recipes.iterate import IterationResult, iterate_picker
+from frostpick.recipes.second_opinion import PrunerOpinion
 from frostpick.recipes.views import divergence
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import SilentReporter
@@ -56,6 +60,10 @@ def main() -> None:
     parser.add_argument("--start-from", default="none")
     parser.add_argument(
         "--network", default="resnet8", help="trained where nothing is started from"
+    )
+    parser.add_argument("--pruner", default="pruner", help="that gives a second opinion, or none")
+    parser.add_argument(
+        "--no-plain", action="store_true", help="no plain training (bench_accuracy.py has them)"
     )
     parser.add_argument("--selector", help="disc-nms or four-rotations")
     parser.add_argument("--sets", help="comma list; all simulated ones without it")
@@ -110,6 +118,7 @@ def _name(options: argparse.Namespace, data: str, count: str, draw: int) -> str:
     if start != "none":
         start = load_model(start).digest.removeprefix("sha256:")[:8]
     how = f"{options.network}-{options.selector or 'own'}-{start}-r{options.rounds}"
+    how += f"-{options.pruner}"
     return f"{data}-{count}-d{draw}-{how}-{code_version()}"
 
 
@@ -122,14 +131,24 @@ def one_run(options: argparse.Namespace, data: BenchSet, rows: Any) -> dict[str,
     settings = IterateSettings(rounds=options.rounds, start_from=options.start_from, **told)
     start = None if options.start_from == "none" else load_model(options.start_from)
     micrographs, labels = _micrographs(data, "train"), _labels(data, rows)
+    verifier = None
+    if options.pruner != "none":
+        device = torch.device(options.device)
+        verifier = PrunerOpinion(load_pruner(options.pruner), data.diameter_A, device)
     with tempfile.TemporaryDirectory() as folder:
         spool, reporter = Path(folder), SilentReporter()
         result = iterate_picker(
-            micrographs, labels, settings, start=start, spool=spool / "a", reporter=reporter
+            micrographs,
+            labels,
+            settings,
+            start=start,
+            spool=spool / "a",
+            reporter=reporter,
+            verifier=verifier,
         )
         # From nothing a plain training is round 0, whose one pass it is.
-        plain = result.rounds[0].model
-        if start is not None:
+        plain = result.rounds[0].model if start is None else None
+        if start is not None and not options.no_plain:
             plain = train_picker(
                 micrographs,
                 labels,
@@ -146,7 +165,7 @@ def one_run(options: argparse.Namespace, data: BenchSet, rows: Any) -> dict[str,
         "rounds": rounds,
         "best": result.best,
         "last": figures_of(options, data, result.model)["ap"],
-        "plain": figures_of(options, data, plain)["ap"],
+        "plain": figures_of(options, data, plain)["ap"] if plain else None,
     }
 
 
@@ -171,7 +190,7 @@ def figures_of(options: argparse.Namespace, data: BenchSet, model: PickingModel)
 def purity(data: BenchSet, result: IterationResult, index: int) -> dict[str, float]:
     """Return how many of a round's picks above its threshold lie on particles of the training half.
 
-    A stand-in for the purity of the labels mined from them, which are fewer and surer.
+    A stand-in for the purity of what verification is sure of, which is fewer and surer.
     """
     one = result.rounds[index]
     truth = data.train.truth.particles
@@ -227,7 +246,8 @@ def table(results: list[dict[str, Any]]) -> str:
         most = max(len(r["rounds"]) for r in some)
         after = [np.mean([_ap_after(r, k) for r in some]) for k in range(most)]
         gain = np.array([r["rounds"][r["best"]]["ap"] - r["rounds"][0]["ap"] for r in some])
-        final = np.array([r["last"] - r["plain"] for r in some])
+        plain = [r for r in some if r["plain"] is not None]
+        final = np.array([r["last"] - r["plain"] for r in plain])
         rows.append(
             [
                 str(count),
@@ -235,9 +255,9 @@ def table(results: list[dict[str, Any]]) -> str:
                 str(len(some)),
                 " / ".join(number(float(value)) for value in after),
                 _with_error(gain),
-                number(float(np.mean([r["plain"] for r in some]))),
+                number(float(np.mean([r["plain"] for r in plain]))) if plain else "",
                 number(float(np.mean([r["last"] for r in some]))),
-                _with_error(final),
+                _with_error(final) if plain else "",
                 number(float(np.mean([r["rounds"][0]["sure_right"] for r in some]))),
                 number(float(np.mean([r["rounds"][-1]["view_change"] for r in some]))),
             ]

@@ -19,8 +19,9 @@ from frostpick.models.shipped import load_model
 from frostpick.sampling import Sampling
 from frostpick.training.anchor import Anchor
 from frostpick.training.examples import TrainingImage
-from frostpick.training.soft_picks import SoftPicks
+from frostpick.training.soft_picks import GivenPicks, ModelPicks
 from frostpick.training.tiles import TileGeometry, TilePlan
+from frostpick.types import Picks
 
 
 def a_micrograph() -> TrainingImage:
@@ -52,15 +53,9 @@ def an_anchor(monkeypatch: pytest.MonkeyPatch) -> Found:
         start = load_model("blob")
         calibration = CalibrationSpec(slope=0.5, offset=-0.25)
         card = start.card.model_copy(update={"calibration": calibration})
-        return Anchor(
-            PickingModel(card, start.network),
-            [a_micrograph()],
-            TileGeometry(outputs=5, stride=4, field=31, label_radius=5.0, guard=8.0),
-            labels=60,
-            sharpness=2.0,
-            given=given,
-            device=torch.device("cpu"),
-        )
+        soft = ModelPicks(PickingModel(card, start.network), 2.0, torch.device("cpu"))
+        geometry = TileGeometry(outputs=5, stride=4, field=31, label_radius=5.0, guard=8.0)
+        return Anchor(soft, [a_micrograph()], geometry, labels=60, given=given)
 
     return make
 
@@ -111,10 +106,26 @@ def test_without_unlabelled_outputs_the_labels_decide(an_anchor: Found) -> None:
     assert float(anchor.loss(torch.tensor(3.0), torch.zeros(1, 5, 5), none, plans)) == 3.0
 
 
+def test_judged_picks_are_taken_at_their_word() -> None:
+    # working pixels 2 micrograph pixels apart, the first over micrograph pixel (3, 1)
+    grid = Sampling((129, 129), (2.0, 2.0), (3.0, 1.0), (2.0, 2.0))
+    image = replace(a_micrograph(), sampling=grid, particles_yx=np.array([[40.0, 50.0]]))
+    judged = Picks.from_xy("m", [61.0, 41.0], [43.0, 103.0], probability=[0.25, 1.0])
+    soft = GivenPicks({"m": judged})
+    yx, worth = soft.on(image)
+    assert yx.tolist() == [[20.0, 30.0], [50.0, 20.0]] and worth.tolist() == [0.25, 1.0]
+    # another's picks: 3 and 9 from a judged one, on the label; a quarter of a diameter is 8
+    peaks = Peaks(
+        np.array([23.0, 50.0, 41.0]), np.array([30.0, 29.0, 50.0]), np.array([1.0, 2.0, 3.0])
+    )
+    assert soft.worth_of(peaks, image, 32.0).tolist() == [0.25, 0.0, 1.0]
+    assert len(soft.on(replace(image, micrograph_id="other"))[0]) == 0
+
+
 def test_the_start_is_asked_as_a_picking_job_would() -> None:
     start = load_model("general")
     image = a_micrograph()
-    yx, worth = SoftPicks(start, 1.0, torch.device("cpu")).on(image)
+    yx, worth = ModelPicks(start, 1.0, torch.device("cpu")).on(image)
     logits = start.network(torch.from_numpy(np.pad(image.pixels, 39, mode="reflect"))[None, None])
     best = np.array(divmod(int(logits[0, 0].argmax()), logits.shape[-1])) * 4.0
     nearest = np.hypot(*(yx - best).T).argmin()

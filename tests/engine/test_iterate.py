@@ -24,7 +24,13 @@ from frostpick.models.shipped import shipped
 from frostpick.recipes import one_round
 from frostpick.recipes.examine import Examined, examine
 from frostpick.recipes.iterate import IterationResult, iterate_picker, run_rounds
-from frostpick.recipes.mining import Mined, MiningRule, gate_of, joined_labels, mine, sort_picks
+from frostpick.recipes.mining import (
+    MiningRule,
+    gate_of,
+    joint_score,
+    sort_picks,
+    verify_picks,
+)
 from frostpick.recipes.reference import EVERYTHING, Reference, Strip, hold_out_labels
 from frostpick.recipes.second_opinion import PrunerOpinion
 from frostpick.recipes.view_features import view_features
@@ -88,27 +94,35 @@ def test_each_verification_keeps_a_pick_from_being_a_particle() -> None:
     assert bad.tolist() == [False, False, False, False, True, True]
 
 
-def test_mined_labels_stay_away_from_labels_and_from_what_is_held_out() -> None:
-    xy = [(10, 50), (14, 50), (50, 50), (78, 50), (90, 50)]
-    picks = found(xy, [4, 4, 4, 4, 4])
+def test_nothing_is_sure_near_labels_and_where_rounds_are_judged() -> None:
+    xy = [(10, 50), (14, 50), (50, 50), (78, 50), (90, 50), (30, 20), (60, 20)]
+    score = [4, 4, 4, 4, 4, -1.0, 4]
+    picks = found(xy, score, deviation=[1, 1, 1, 1, 1, 1, 9.0])
     labels = {"m0": Labels.from_xy("m0", [10.0], [50.0])}
     strip = Strip(1, 80.0, np.inf)  # from column 80 on
     held = Reference({"m0": Labels.from_xy("m0", [95.0], [50.0])}, {"m0": strip}, "strips", "")
-    mined = mine(picks, labels, held, MiningRule(), diameter_A=10.0)
-    # on a label; 4 < 5 from it; free; 2 from the strip, less than a diameter; in the strip
-    assert mined.new["m0"].x_px.tolist() == [50.0]
-    assert (mined.particles, mined.empty) == (1, 0)
-    joined = joined_labels(labels, mined.new)
-    assert joined["m0"].x_px.tolist() == [10.0, 50.0] and len(labels["m0"]) == 1
+    taught = verify_picks(picks, labels, held, MiningRule(), diameter_A=10.0)
+    assert (taught.particles, taught.empty) == (1, 1)
+    one = taught.picks["m0"]
+    assert one.x_px.tolist() == [x for x, _ in xy] and one.score.tolist() == score
+    # on a label; 4 < 5 from it; sure; 2 from the strip, less than a diameter; in the strip;
+    # doubtful; far too rough
+    soft = 1 / (1 + math.exp(-1.3 * 4))
+    expected = [soft, soft, 1.0, soft, soft, 1 / (1 + math.exp(1.3)), 0.0]
+    assert one.probability.tolist() == pytest.approx(expected)
 
 
-def test_the_hardest_empty_places_are_taken_and_no_more_than_particles() -> None:
-    xy = [(10 * k, 50) for k in range(6)]
-    picks = found(xy, [4, 4, -4.0, -2.0, -3.0, -2.5], deviation=[1.0, 1.0, 0.1, 9.0, 0.1, 9.0])
-    mined = mine(picks, {}, NOTHING, MiningRule(), diameter_A=5.0)
-    one = mined.new["m0"]
-    assert one.x_px[one.sign > 0].tolist() == [0, 10]
-    assert one.x_px[one.sign < 0].tolist() == [30, 50]
+def test_score_and_second_opinion_have_the_same_word() -> None:
+    verdict = [0.5, 1 / (1 + math.exp(-3.0)), np.nan, 1.0, 0.0]
+    picks = found(np.zeros((5, 2)), [2.0, -1.0, 2.0, 0.0, 0.0], verdict=verdict)
+    most = math.log(0.9999 / 0.0001) / 2
+    assert joint_score(picks).tolist() == pytest.approx([1.0, 1.0, 2.0, most, -most])
+
+
+def test_a_micrograph_without_picks_teaches_that_it_is_empty() -> None:
+    picks = found([(50, 50)], [4.0], names=("m0", "m1"))
+    taught = verify_picks(picks, {}, NOTHING, MiningRule(), diameter_A=10.0)
+    assert [len(taught.picks[name]) for name in ("m0", "m1")] == [1, 0]
 
 
 def test_gate_is_around_the_picks_on_labels() -> None:
@@ -191,11 +205,10 @@ def test_a_handful_of_labels_all_train() -> None:
 
 
 class Scripted:
-    """Rounds with a given held-out figure each, and as many new particles."""
+    """Rounds with a given held-out figure each, and as many picks."""
 
-    def __init__(self, recalls: list[float | None], mined: list[int] | None = None) -> None:
-        self.recalls, self.mined = recalls, mined or [5] * len(recalls)
-        self.from_: list[int] = []
+    def __init__(self, recalls: list[float | None], picks: list[int] | None = None) -> None:
+        self.recalls, self.picks = recalls, picks or [5] * len(recalls)
 
     def _one(self, number: int) -> Any:
         return SimpleNamespace(number=number, held_out=self.recalls[number])
@@ -203,12 +216,11 @@ class Scripted:
     def first(self) -> Any:
         return self._one(0)
 
-    def later(self, number: int, taught: Any, last: Any) -> Any:
+    def later(self, number: int, taught: Any) -> Any:
         return self._one(number)
 
-    def mine(self, last: Any) -> Any:
-        self.from_.append(last.number)
-        return SimpleNamespace(particles=self.mined[last.number], made_from=last.number)
+    def verified(self, last: Any) -> Any:
+        return SimpleNamespace(picks={"m": range(self.picks[last.number])}, made_from=last.number)
 
 
 @pytest.mark.parametrize(
@@ -216,21 +228,20 @@ class Scripted:
     [
         ([0.5, 0.6, 0.7, 0.65, 0.9], 4, 2),  # the fourth lowers it: not used, the last
         ([0.5, 0.4, 0.9], 2, 0),  # the first round already lowers it
-        ([0.5, 0.6, 0.6, 0.9], 3, 1),  # no longer rises: not used, the last
+        ([0.5, 1.0, 1.0, 1.0], 4, 3),  # cannot rise any more: goes on
         ([0.5, 0.6, 0.7, 0.8, 0.9], 4, 3),  # as many as asked for
         ([None, None, None, None], 4, 3),  # nothing to judge by: all of them
     ],
 )
-def test_rounds_go_on_while_the_held_out_figure_rises(
+def test_rounds_go_on_until_one_lowers_the_held_out_figure(
     recalls: list[float | None], rounds: int, best: int
 ) -> None:
     done, found_best, taught = run_rounds(Scripted(recalls), 3)  # type: ignore[arg-type]
     assert (len(done), found_best) == (rounds, best)
-    if best:
-        assert taught.made_from == best - 1
+    assert (taught.made_from if taught else -1) == best - 1  # type: ignore[attr-defined]
 
 
-def test_no_new_label_ends_the_rounds() -> None:
+def test_no_pick_ends_the_rounds() -> None:
     done, best, _ = run_rounds(Scripted([0.5, 0.6, 0.7], [5, 0, 5]), 3)  # type: ignore[arg-type]
     assert (len(done), best) == (2, 1)
 
@@ -346,18 +357,19 @@ def test_a_round_learns_true_particles_and_is_kept(
     first, second = result.rounds
     assert first.metrics["held_out_recall"] > 0.8
     assert second.metrics["new_particles"] > 10
-    # what was mined from round 0, against the true centres
-    labels = second.summary["labels"]
-    assert labels == 28 + second.metrics["new_particles"]
+    assert second.summary["labels"] == 28
+    # what verification was sure of after round 0, against the true centres
     _, _, reference = hold_out_labels(data[1], data[0], 0)
-    mined = mine(first.found, data[1], reference, RULE, DIAMETER_A)
+    taught = verify_picks(first.found, data[1], reference, RULE, DIAMETER_A)
+    assert taught.particles == second.metrics["new_particles"]
     right = wrong = 0
-    for name, one in mined.new.items():
+    for name, one in taught.picks.items():
         truth = image(int(name[1]))[1]
-        for x, y in np.stack([one.x_px, one.y_px], 1)[one.sign > 0]:
+        sure = one.probability == 1.0
+        for x, y in np.stack([one.x_px, one.y_px], 1)[sure]:
             near = np.hypot(*(truth - (x, y)).T).min() < DIAMETER_PX / 4
             right, wrong = right + near, wrong + (not near)
-    assert right == second.metrics["new_particles"] - wrong and right > 10 * max(wrong, 0.9)
+    assert right + wrong == taught.particles and right > 10 * max(wrong, 0.9)
     for number in (0, 1):
         folder = spool / f"round_{number:02d}"
         assert {"model.safetensors", "model.json", "picks.npz", "round.json"} == {
@@ -365,7 +377,7 @@ def test_a_round_learns_true_particles_and_is_kept(
         }
     assert result.model.digest == PickingModel.load(spool / f"last_{result.best:02d}").digest
     # the last training saw the held-out labels too
-    assert result.summary["labels"] == 35 + result.rounds[result.best].metrics["new_particles"]
+    assert result.summary["labels"] == 35
 
 
 def test_table_and_figures(iterated: tuple[IterationResult, Path]) -> None:
@@ -424,7 +436,7 @@ def test_more_rounds_may_be_asked_for_while_the_last_training_is_unfinished(
     def scripted(*arguments: Any) -> Any:
         done, _, taught = original(*arguments)
         number = next(best)
-        return done, number, taught if number else Mined({}, 0, 0)
+        return done, number, taught if number else None
 
     monkeypatch.setattr("frostpick.recipes.iterate.run_rounds", scripted)
     with pytest.raises(JobStopped):  # entered for both rounds before
@@ -467,11 +479,14 @@ def test_without_labels_the_start_model_is_round_0(
         iterate((data[0], {}), tmp_path / "none")
 
 
-def test_a_round_without_anything_new_ends(data: Any, tmp_path: Path) -> None:
-    strict = MiningRule(confident=1.1)
-    result = iterate(data, tmp_path, rule=strict)
-    assert len(result.rounds) == 1 and result.best == 0
-    assert result.summary["labels"] == 35
+def test_a_round_without_anything_sure_teaches_what_it_believes(
+    data: Any, iterated: tuple[IterationResult, Path], tmp_path: Path
+) -> None:
+    result = iterate(data, tmp_path, rule=MiningRule(confident=1.1))
+    assert len(result.rounds) == 2 and result.table[1]["new_particles"] == 0
+    # round 0 is the same; what it teaches is not
+    assert result.rounds[0].model.digest == iterated[0].rounds[0].model.digest
+    assert result.rounds[1].model.digest != iterated[0].rounds[1].model.digest
 
 
 class LeftIsNone:
@@ -490,10 +505,10 @@ def test_a_second_opinion_is_heard(data: Any, iterated: tuple[IterationResult, P
     model = iterated[0].model
     plan = plan_picking(model, PickSettings(device="cpu", threads=1))
     picks = examine(model, data[0][5:], plan, SilentReporter(), LeftIsNone())
-    mined = mine(picks, {}, NOTHING, RULE, DIAMETER_A).new[data[0][5].id]
-    left = mined.x_px < SIDE[1] / 2
+    one = verify_picks(picks, {}, NOTHING, RULE, DIAMETER_A).picks[data[0][5].id]
+    left = one.x_px < SIDE[1] / 2
     assert left.any() and (~left).any()
-    assert (mined.sign[left] == -1).all() and (mined.sign[~left] == 1).any()
+    assert (one.probability[left] == 0).all() and (one.probability[~left] == 1).any()
     alone = examine(model, data[0][5:], plan, SilentReporter())
     assert np.isnan(alone.verdict).all()
     np.testing.assert_array_equal(alone.score, picks.score)

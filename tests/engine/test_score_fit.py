@@ -1,4 +1,4 @@
-"""Scores are fitted to the labels and to the picks of the start, by one rule."""
+"""Scores are fitted to the labels and to soft labels, by one rule."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_two_hundred_labels_weigh_as_much_as_the_picks(labels: int, slope: float
     found = fit(labels, SoftTruth(1.2, 0.0)).calibration
     assert found.slope == pytest.approx(slope, rel=0.05)
     assert found.offset == pytest.approx(0.0, abs=0.15)
-    assert found.fitted_on.endswith("picks of the start")
+    assert found.fitted_on.endswith("picks as soft labels")
 
 
 def test_without_a_start_the_labels_decide() -> None:

@@ -303,7 +303,7 @@ def test_without_labels_a_model_learns_from_its_own_picks(
     assert adapted.summary["labels"] == 0 and adapted.summary["background_micrographs"] == 6
     assert "no labels" in adapted.summary["split_text"]
     assert adapted.model.digest != trained.model.digest
-    assert adapted.model.card.calibration.fitted_on == "picks of the start"
+    assert adapted.model.card.calibration.fitted_on == "picks as soft labels"
     assert adapted.summary["expected_per_micrograph"] == pytest.approx(18, rel=0.35)
     pixels, xy = image(200)
     plan = plan_picking(adapted.model, PickSettings(device="cpu", threads=1))

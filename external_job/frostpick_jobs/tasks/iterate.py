@@ -23,6 +23,7 @@ from frostpick.report.training import training_curves
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.run_record import RunRecord
+from frostpick.training.setup import choose_diameter
 from frostpick.types import Labels, Picks
 from frostpick_jobs.formats import write_csv
 from frostpick_jobs.host import Delivery, Host
@@ -32,6 +33,8 @@ from frostpick_jobs.tasks.trained import picked_figures
 
 SPOOL = "rounds"
 TABLE = "rounds.csv"
+#: Pruner of a training that was asked for rounds.
+SHIPPED = "pruner"
 
 
 def run_iterate(
@@ -75,7 +78,7 @@ def run_iterate(
             start=start,
             spool=spool,
             reporter=host.reporter,
-            verifier=_second_opinion(host, settings, start),
+            verifier=_second_opinion(host, settings, labels, start),
         )
     plots = round_figures(result.table)
     plots.append(training_curves(result.curve, chosen_step=result.summary.get("chosen_step")))
@@ -89,13 +92,16 @@ def run_iterate(
 
 
 def _second_opinion(
-    host: Host, settings: TrainSettings, start: PickingModel | None
+    host: Host,
+    settings: TrainSettings,
+    labels: Mapping[str, Labels],
+    start: PickingModel | None,
 ) -> Verifier | None:
-    if not isinstance(settings, IterateSettings) or settings.pruner == "none":
+    name = settings.pruner if isinstance(settings, IterateSettings) else SHIPPED
+    if name == "none":
         return None
-    pruner = host.pruner() or load_pruner(settings.pruner)
-    diameter = settings.diameter or (start.card.diameter_A if start else None)
-    diameter = diameter or pruner.card.diameter_A
+    pruner = host.pruner() or load_pruner(name)
+    diameter = choose_diameter(settings, labels, start) or pruner.card.diameter_A
     if diameter is None:
         raise ConfigError("a pruner's second opinion needs the particle's size: give --diameter")
     return PrunerOpinion(pruner, diameter, resolve_device(settings.device))

@@ -1,8 +1,8 @@
 """Iterative training with verification: DeepEM's recursion without a person in it.
 
-`iterate_picker` is the whole: train, pick, verify every pick, take the sure ones as new
-labels, train again from the same start on the user's labels and the new ones, and go on
-while labels that no round has seen say that it gets better.
+`iterate_picker` is the whole: train, pick, verify every pick, train again from the same start
+on the user's labels and on the verified picks, and go on as long as labels that no round has
+seen do not say that it gets worse.
 
 Zhu et al. (BMC Bioinformatics 18:348, 2017) have a person sort the picks and do two
 rounds. Here `frostpick.recipes.mining` sorts and `frostpick.recipes.reference` judges.
@@ -25,7 +25,7 @@ from frostpick.config import TrainSettings
 from frostpick.models.picking_model import PickingModel
 from frostpick.recipes.last_training import train_last
 from frostpick.recipes.material import Material, choose_material
-from frostpick.recipes.mining import Mined, MiningRule
+from frostpick.recipes.mining import MiningRule, Taught
 from frostpick.recipes.one_round import Rounds
 from frostpick.recipes.rounds import Round, claim_spool
 from frostpick.recipes.second_opinion import Verifier
@@ -93,7 +93,7 @@ def iterate_picker(
     spool
         Folder of the rounds. A call with the same inputs goes on from there.
     rule
-        What makes a pick a label.
+        What makes a pick sure.
     verifier
         A second opinion on every pick, such as a pruner's.
 
@@ -115,42 +115,39 @@ def iterate_picker(
     torch.set_num_threads(resolve_threads(settings.threads))
     rounds = Rounds(material, settings, start, spool, reporter, recipe, rule, verifier)
     done, best, taught = run_rounds(rounds, most)
-    teacher = done[best - 1].model if best else None
-    model, curve, summary = train_last(rounds, done[best], taught, teacher)
+    model, curve, summary = train_last(rounds, done[best], taught)
     return IterationResult(
         model, done, best, round_table(done, best, settings.seed), curve, summary
     )
 
 
-def run_rounds(rounds: Rounds, most: int) -> tuple[list[Round], int, Mined]:
-    """Go round by round while the held-out figure rises.
+def run_rounds(rounds: Rounds, most: int) -> tuple[list[Round], int, Taught | None]:
+    """Go round by round until one lowers the held-out figure.
 
-    The first round that does not raise it is the last, is kept for the record and is not
-    used: with few labels held out the figure is soon 1, and rounds beyond that have been
-    seen to lose as well as to gain. Where nothing is held out every round is used.
+    That one is the last, is kept for the record and is not used. With few labels held out the
+    figure is soon 1 and cannot rise; verified picks go on teaching then. Where nothing is held
+    out every round is used.
 
     Returns
     -------
     rounds, best, taught
-        All rounds, the number of the one to use, and what taught it.
+        All rounds, the number of the one to use, and what taught it; None taught round 0.
     """
-    done, best, taught = [rounds.first()], 0, Mined({}, 0, 0)
+    done, best, taught = [rounds.first()], 0, None
     for number in range(1, most + 1):
-        mined = rounds.mine(done[best])
-        if not mined.particles:
-            log.info("round %d: no new pick passed verification; nothing to learn", number)
+        verified = rounds.verified(done[best])
+        if not any(len(one) for one in verified.picks.values()):
+            log.info("round %d: round %d found nothing; nothing to learn", number, best)
             break
-        one = rounds.later(number, mined, done[best])
+        one = rounds.later(number, verified)
         before, now = done[best].held_out, one.held_out
         done.append(one)
-        if now is None or before is None:
-            best, taught = number, mined
-            continue
-        log.info("round %d: held-out recall %.3f, before %.3f", number, now, before)
-        if now <= before:
-            log.info("round %d: no better than round %d, not used; the last one", number, best)
-            break
-        best, taught = number, mined
+        if now is not None and before is not None:
+            log.info("round %d: held-out recall %.3f, before %.3f", number, now, before)
+            if now < before:
+                log.info("round %d: worse than round %d, not used; the last one", number, best)
+                break
+        best, taught = number, verified
     return done, best, taught
 
 
@@ -182,7 +179,7 @@ def _key(
     aside = {"device", "threads", "restart", "start_from", "rounds", "pruner"}
     return training_key(
         {
-            "format": 1,
+            "format": 2,
             "settings": settings.model_dump(mode="json", exclude=aside),
             "recipe": recipe.key(),
             "rule": vars(rule),

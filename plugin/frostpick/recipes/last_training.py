@@ -8,7 +8,7 @@ import shutil
 from typing import Any
 
 from frostpick.models.picking_model import PickingModel
-from frostpick.recipes.mining import Mined, joined_labels
+from frostpick.recipes.mining import Taught
 from frostpick.recipes.one_round import TRAINING, Rounds
 from frostpick.recipes.rounds import Round
 from frostpick.runtime.atomic import write_text
@@ -20,7 +20,7 @@ DONE = "last.json"
 
 
 def train_last(
-    rounds: Rounds, best: Round, taught: Mined, teacher: PickingModel | None
+    rounds: Rounds, best: Round, taught: Taught | None
 ) -> tuple[PickingModel, list[dict[str, float]], dict[str, Any]]:
     """Train once more on what taught the best round and on all of the user's labels.
 
@@ -37,11 +37,9 @@ def train_last(
         values = json.loads((folder / DONE).read_text(encoding="utf-8"))
         return PickingModel.load(folder), values["curve"], values["summary"]
     log.info("last training: as round %d, with the held-out labels", best.number)
-    labels = joined_labels(rounds.material.labels, taught.new)
-    trained = rounds.train(folder, labels, teacher, everything=True)
-    model = rounds.calibrated(trained.model, folder)
-    model.save(folder)
+    trained = rounds.train(folder, rounds.material.labels, taught, everything=True)
+    trained.model.save(folder)
     values = {"round": best.number, "curve": trained.curve, "summary": trained.summary}
     write_text(folder / DONE, json.dumps(values, indent=2) + "\n")
     shutil.rmtree(folder / TRAINING, ignore_errors=True)
-    return model, trained.curve, trained.summary
+    return trained.model, trained.curve, trained.summary

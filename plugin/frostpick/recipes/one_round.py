@@ -16,11 +16,9 @@ from frostpick.inference.plan import plan_picking, settle_contrast
 from frostpick.models.picking_model import PickingModel
 from frostpick.recipes.examine import Examined, examine
 from frostpick.recipes.material import Material
-from frostpick.recipes.mining import Mined, MiningRule, joined_labels, mine
-from frostpick.recipes.recalibrate import recalibrate
+from frostpick.recipes.mining import MiningRule, Taught, verify_picks
 from frostpick.recipes.rounds import Round, load_round, round_folder, save_round
 from frostpick.recipes.second_opinion import Verifier
-from frostpick.runtime.device import resolve_device
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.recipe import Recipe
 from frostpick.training.train import TrainingResult, train_picker
@@ -52,30 +50,28 @@ class Rounds:
     recipe: Recipe
     rule: MiningRule
     verifier: Verifier | None
-    #: Mean particles on a micrograph: the user's, or the first round's estimate for all rounds.
+    #: Mean particles on a micrograph, by which all rounds are measured: the user's, or the first
+    #: round's estimate.
     expected: float = 0.0
 
     def first(self) -> Round:
         """Return round 0: trained on the user's labels, or the start model where there are none."""
         one = load_round(self.spool, 0)
         if one is None and self.material.labels:
-            one = self._made(0, Mined({}, 0, 0), None)
+            one = self._made(0, None)
         elif one is None:
-            one = self._looked(0, self._given(), Mined({}, 0, 0), [], {})
+            one = self._looked(0, self._given(), None, [], {})
         self.expected = self.settings.expected_per_micrograph or one.metrics["expected"]
         return one
 
-    def later(self, number: int, taught: Mined, last: Round) -> Round:
-        """Return round ``number``, trained on the user's labels, on ``taught`` and ``last``.
+    def later(self, number: int, taught: Taught) -> Round:
+        """Return round ``number``, trained on the user's labels and on the verified picks."""
+        return load_round(self.spool, number) or self._made(number, taught)
 
-        What passed verification is labelled; of the rest the picks of ``last`` are soft labels.
-        """
-        return load_round(self.spool, number) or self._made(number, taught, last.model)
-
-    def mine(self, last: Round) -> Mined:
-        """Return what the picks of a round can teach."""
+    def verified(self, last: Round) -> Taught:
+        """Return what the picks of a round teach."""
         material = self.material
-        return mine(
+        return verify_picks(
             last.found, material.labels, material.reference, self.rule, diameter_of(last.model)
         )
 
@@ -83,58 +79,35 @@ class Rounds:
         self,
         folder: Path,
         labels: dict[str, Labels],
-        teacher: PickingModel | None,
+        taught: Taught | None,
         *,
         everything: bool,
     ) -> TrainingResult:
         """Train from the start model on labels; ``everything`` also on what is held out.
 
-        Without a teacher that is a plain training in all its passes; with one, the pass after.
+        Untaught that is a plain training in all its passes; taught, one pass more.
         """
-        micrographs = self.material.pool if everything else self.material.train
-        settings = self.settings
-        if self.expected:
-            count = sum(int((one.sign > 0).sum()) for one in labels.values())
-            expected = max(self.expected, 1.05 * count / len(micrographs))
-            settings = settings.model_copy(update={"expected_per_micrograph": expected})
         return train_picker(
-            micrographs,
+            self.material.pool if everything else self.material.train,
             labels,
-            settings,
+            self.settings,
             start=self.start,
             spool=folder / TRAINING,
             reporter=self.reporter,
-            recipe=replace(self.recipe, passes=1) if teacher else self.recipe,
-            teacher=teacher,
+            recipe=replace(self.recipe, passes=1) if taught else self.recipe,
+            soft=taught.picks if taught else None,
         )
 
-    def calibrated(self, model: PickingModel, folder: Path) -> PickingModel:
-        """Return a model calibrated as a training does, without what was mined."""
-        return recalibrate(
-            model,
-            self.material.pool,
-            self.material.labels,
-            start=self.start,
-            sharpness=self.recipe.anchor_sharpness,
-            expected=self.expected,
-            pixel_size_A=self.settings.pixel_size,
-            device=resolve_device(self.settings.device),
-            spool=folder / TRAINING,
-            reporter=self.reporter,
-        )
-
-    def _made(self, number: int, taught: Mined, teacher: PickingModel | None) -> Round:
+    def _made(self, number: int, taught: Taught | None) -> Round:
         folder = round_folder(self.spool, number)
-        log.info(
-            "round %d: %d new particles and %d empty places", number, taught.particles, taught.empty
-        )
-        labels = joined_labels(self.material.own, taught.new)
-        trained = self.train(folder, labels, teacher, everything=False)
+        if taught is not None:
+            sure, none = taught.particles, taught.empty
+            log.info("round %d: %d new sure particles and %d empty places", number, sure, none)
+        trained = self.train(folder, self.material.own, taught, everything=False)
         if not number:
             given = self.settings.expected_per_micrograph
             self.expected = given or float(trained.summary["expected_per_micrograph"])
-        model = self.calibrated(trained.model, folder)
-        return self._looked(number, model, taught, trained.curve, trained.summary)
+        return self._looked(number, trained.model, taught, trained.curve, trained.summary)
 
     def _given(self) -> PickingModel:
         """Return the start model for this particle."""
@@ -149,7 +122,7 @@ class Rounds:
         self,
         number: int,
         model: PickingModel,
-        taught: Mined,
+        taught: Taught | None,
         curve: list[dict[str, float]],
         summary: dict[str, Any],
     ) -> Round:
@@ -165,13 +138,15 @@ class Rounds:
         shutil.rmtree(folder / TRAINING, ignore_errors=True)
         return one
 
-    def _metrics(self, model: PickingModel, found: Examined, taught: Mined) -> dict[str, float]:
+    def _metrics(
+        self, model: PickingModel, found: Examined, taught: Taught | None
+    ) -> dict[str, float]:
         picked = found.score >= model.card.threshold
         probable = sigmoid(found.score).sum() / len(found.micrographs)
         expected = self.expected or float(probable)
         metrics = {
-            "new_particles": float(taught.particles),
-            "new_empty": float(taught.empty),
+            "new_particles": float(taught.particles if taught else 0),
+            "new_empty": float(taught.empty if taught else 0),
             "picks": float(np.count_nonzero(picked)),
             "expected": expected,
             "agreement": float(found.agreement[picked].mean()) if picked.any() else 0.0,

@@ -9,55 +9,48 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from frostpick.models.picking_model import PickingModel
 from frostpick.training.examples import TrainingImage
 from frostpick.training.soft_picks import SoftPicks
 from frostpick.training.tiles import TileGeometry, TilePlan, on_discs
 
 
 class Anchor:
-    """The start model's picks as soft labels of unlabelled places.
+    """Picks, a start model's or verified ones, as soft labels of unlabelled places.
 
     A loss on n labels has the weight ``n / (n + labels)``, and the cross-entropy with the
-    start's picks, taken over unlabelled outputs, has the rest. The target of an output is
-    the probability of the best pick whose disc it is on, and 0 elsewhere: what a pick is
+    soft labels, taken over unlabelled outputs, has the rest. The target of an output is
+    the worth of the best pick whose disc it is on, and 0 elsewhere: what a pick is
     worth is known better after the suppression of its neighbours than for each output by
-    itself. With 15 labels the start decides, with a thousand the labels do; without any,
-    the network learns from its start alone what these micrographs look like
+    itself. With 15 labels the picks decide, with a thousand the labels do; without any,
+    the network learns from the picks alone what these micrographs look like
     (self-training with soft pseudo-labels, Lee 2013).
 
     Parameters
     ----------
-    start
-        Model before the training; copied.
+    soft
+        The picks.
     images
         What is trained on, in the order of the plans.
     geometry
         Of the tiles.
     labels
-        Number of labels that weigh as much as the start.
-    sharpness
-        Of `frostpick.training.soft_picks.SoftPicks`.
+        Number of labels that weigh as much as the picks.
     given
         Number of labels of this training.
-    device
-        Of the training.
     """
 
     def __init__(
         self,
-        start: PickingModel,
+        soft: SoftPicks,
         images: Sequence[TrainingImage],
         geometry: TileGeometry,
         *,
         labels: float,
-        sharpness: float,
         given: int,
-        device: torch.device,
     ) -> None:
         self.label_weight = given / (given + labels)
         self.images, self.geometry = images, geometry
-        self.soft = SoftPicks(start, sharpness, device)
+        self.soft = soft
 
     def loss(
         self,
@@ -66,7 +59,7 @@ class Anchor:
         at: torch.Tensor,
         plans: Sequence[TilePlan],
     ) -> torch.Tensor:
-        """Return the weighted sum of the labels' loss and the start's.
+        """Return the weighted sum of the labels' loss and the picks'.
 
         Parameters
         ----------

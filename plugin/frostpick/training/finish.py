@@ -49,8 +49,7 @@ def finish(
     Parameters
     ----------
     first
-        What a training from a model took as its first soft labels: scores are fitted to them
-        and to the labels.
+        The soft labels of the first pass: scores are fitted to them and to the labels.
     """
     network = course.network()
     selector = choose_selector(setting)

@@ -1,10 +1,10 @@
 """How the scores of a trained network are fitted, by `train` and by the rounds of `iterate`.
 
 A training from a model has three witnesses: the labels; what is known of the calibration of
-a fine-tuned network before its labels are looked at; and the picks of the start, which
-count as soft labels, for a network that was taught by picks is surer of them than few
-labels can tell. Labels must be a random draw of the particles: picks that became labels
-were chosen for their scores, and a fit to them would be too sure of itself.
+a fine-tuned network before its labels are looked at; and picks that count as soft labels,
+the start's or, in the rounds of `iterate`, verified ones, for a network that was taught by
+picks is surer of them than few labels can tell. Labels must be a random draw of the
+particles: a fit to picks chosen for their scores would be too sure of itself.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from frostpick.training.soft_picks import SoftPicks
 from frostpick.types import sigmoid
 
 #: What scores are fitted on.
-LABELS, PICKS = "training labels", "picks of the start"
-#: Labels that weigh as much as the picks of the start in the fit and in the count: labels that
+LABELS, PICKS = "training labels", "picks as soft labels"
+#: Labels that weigh as much as the soft labels in the fit and in the count: labels that
 #: trained score higher than other particles do.
 FITTED = 200.0
 
@@ -83,8 +83,8 @@ def fit_scores(
     start
         The model that the training began with; None from nothing.
     soft
-        The picks of the start; None for the labels alone. Where there is no label they
-        decide alone.
+        Picks as soft labels; None for the labels alone. Where there is no label they decide
+        alone.
     otherwise, most
         Particles on a micrograph where not one label is found again, and how many fit.
     """

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from frostpick.config import TrainSettings
 from frostpick.errors import ConfigError
@@ -24,9 +26,10 @@ from frostpick.training.gather import Gathered, Reading
 from frostpick.training.held_out import FEWEST
 from frostpick.training.prior import class_prior, first_guess, labelled_density, mean_area
 from frostpick.training.recipe import Recipe
+from frostpick.training.soft_picks import SoftPicks
 from frostpick.training.tiles import TileGeometry, TileSampler
 from frostpick.training.trainer import Trainer
-from frostpick.types import Labels, Micrograph
+from frostpick.types import Labels, Micrograph, Picks
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +48,15 @@ def check_start(start: PickingModel | None) -> None:
         )
 
 
+def choose_diameter(
+    settings: TrainSettings, labels: Mapping[str, Labels], start: PickingModel | None
+) -> float | None:
+    """Return the particle's longest dimension in Angstrom: as told, the start's, the labels'."""
+    own = start.card.diameter_A if start else None
+    told = {one.diameter_A for one in labels.values() if one.diameter_A}
+    return settings.diameter or own or (told.pop() if len(told) == 1 else None)
+
+
 def choose_reading(
     settings: TrainSettings,
     labels: Mapping[str, Labels],
@@ -53,9 +65,7 @@ def choose_reading(
     spool: Path,
 ) -> Reading:
     """Return how micrographs are read; `ConfigError` when nothing tells the diameter."""
-    own = start.card.diameter_A if start else None
-    told = sorted({one.diameter_A for one in labels.values() if one.diameter_A})
-    diameter = settings.diameter or own or (told[0] if len(told) == 1 else None)
+    diameter = choose_diameter(settings, labels, start)
     if diameter is None:
         raise ConfigError(
             "training needs the size of the particle: give --diameter, its longest dimension in "
@@ -148,9 +158,9 @@ def make_trainer(
     recipe: Recipe,
     expected: float,
     device: torch.device,
-    teacher: PickingModel | None,
+    soft: SoftPicks | None,
 ) -> Trainer:
-    """Return a trainer ready for its first step."""
+    """Return a trainer ready for its first step; ``soft`` are labels of all that has none."""
     px = recipe.px_per_diameter
     prior = class_prior(expected, mean_area(images), recipe.label_radius * px)
     network = initial_network(spec, start, settings.seed, prior)
@@ -160,28 +170,20 @@ def make_trainer(
         images,
         geometry,
         tiles=recipe.tiles,
-        label_share=(recipe.tuning_label_share if teacher else recipe.label_share) if labels else 0,
+        label_share=(recipe.tuning_label_share if soft else recipe.label_share) if labels else 0,
         any_angle=recipe.any_angle,
         seed=settings.seed,
     )
     anchor = None
-    if teacher is not None:
-        anchor = Anchor(
-            teacher,
-            images,
-            geometry,
-            labels=recipe.anchor_labels,
-            sharpness=recipe.anchor_sharpness,
-            given=labels,
-            device=device,
-        )
+    if soft is not None:
+        anchor = Anchor(soft, images, geometry, labels=recipe.anchor_labels, given=labels)
     return Trainer(
         network,
         sampler,
         objective=settings.objective,
         prior=prior,
         schedule=_schedule(settings, recipe, labels, tuning=start is not None),
-        augmentation=recipe.augmentation if teacher is None else recipe.tuning_augmentation,
+        augmentation=recipe.augmentation if soft is None else recipe.tuning_augmentation,
         device=device,
         anchor=anchor,
     )
@@ -208,7 +210,7 @@ def resume_key(
     labels: Mapping[str, Labels],
     micrographs: Sequence[Micrograph],
     gathered: Gathered,
-    teacher: PickingModel | None,
+    soft: Mapping[str, Picks] | None,
 ) -> str:
     """Return the digest of all that the passes of this training depend on."""
     aside = {"device", "threads", "restart", "start_from"}
@@ -219,7 +221,7 @@ def resume_key(
             "settings": settings.model_dump(mode="json", exclude=aside),
             "recipe": recipe.key(),
             "start": start.digest if start else None,
-            "teacher": teacher.digest if teacher else None,
+            "soft": None if soft is None else picks_digest(soft),
             "labels": labels_digest(labels),
             "micrographs": [(m.id, m.source.fingerprint(), m.pixel_size_A) for m in usable],
         }
@@ -228,10 +230,24 @@ def resume_key(
 
 def labels_digest(labels: Mapping[str, Labels]) -> str:
     """Return a digest over the positions and signs of all labels."""
+    return _digest(
+        (f"{name}|{len(one)}|{one.complete}|", (one.x_px, one.y_px, one.sign))
+        for name, one in sorted(labels.items())
+    )
+
+
+def picks_digest(picks: Mapping[str, Picks]) -> str:
+    """Return a digest over the positions and probabilities of all picks."""
+    return _digest(
+        (f"{name}|{len(one)}|", (one.x_px, one.y_px, one.probability))
+        for name, one in sorted(picks.items())
+    )
+
+
+def _digest(parts: Iterable[tuple[str, Sequence[NDArray[Any]]]]) -> str:
     total = hashlib.sha256()
-    for name in sorted(labels):
-        one = labels[name]
-        total.update(f"{name}|{len(one)}|{one.complete}|".encode())
-        for column in (one.x_px, one.y_px, one.sign):
+    for text, columns in parts:
+        total.update(text.encode())
+        for column in columns:
             total.update(np.ascontiguousarray(column).tobytes())
     return total.hexdigest()

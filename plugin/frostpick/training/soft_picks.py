@@ -1,6 +1,9 @@
-"""A model's picks as soft labels: where particles may be, and what each pick is worth."""
+"""Picks as soft labels: where particles may be, and what each pick is worth, 0 to 1."""
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -15,11 +18,56 @@ from frostpick.inference.selector import Selector
 from frostpick.models.picking_model import PickingModel
 from frostpick.training.examples import Points, TrainingImage
 from frostpick.training.measure import MATCH, peaks_in
-from frostpick.types import sigmoid
+from frostpick.types import Picks, sigmoid
+
+Worths = NDArray[np.float64]
 
 
-class SoftPicks:
-    """The picks of a model on training images, each found once.
+class SoftPicks(ABC):
+    """Soft labels of training images."""
+
+    @abstractmethod
+    def on(self, image: TrainingImage) -> tuple[Points, Worths]:
+        """Return the picks on an image, ``(n, 2)`` working pixels, and what each is worth."""
+
+    def worth_of(self, peaks: Peaks, image: TrainingImage, px_per_diameter: float) -> Worths:
+        """Return what another network's picks on an image are worth, ``(n,)``, 0 to 1.
+
+        That is 1 on a label, else the worth of the pick there, and 0 without one.
+        """
+        yx, worth = self.on(image)
+        at = np.stack([peaks.y_px, peaks.x_px], axis=1)
+        reach = MATCH * px_per_diameter
+        # no pick in reach: the distance is infinite, and the index one too many
+        nearest = cKDTree(yx).query(at, distance_upper_bound=reach)[1]
+        labels = image.particles_yx
+        known = cKDTree(labels).query(at, distance_upper_bound=reach)[1] < len(labels)
+        worths: Worths = np.where(known, 1.0, np.append(worth, 0.0)[nearest])
+        return worths
+
+
+class GivenPicks(SoftPicks):
+    """Picks that somebody has judged.
+
+    Parameters
+    ----------
+    picks
+        By micrograph id, in pixels of the micrographs; each is worth its ``probability``.
+    """
+
+    def __init__(self, picks: Mapping[str, Picks]) -> None:
+        self._picks = picks
+
+    def on(self, image: TrainingImage) -> tuple[Points, Worths]:
+        """Return the picks on an image, ``(n, 2)`` working pixels, and what each is worth."""
+        one = self._picks.get(image.micrograph_id)
+        if one is None:
+            return np.zeros((0, 2)), np.zeros(0)
+        return image.sampling.from_parent(np.stack([one.y_px, one.x_px], axis=1)), one.probability
+
+
+class ModelPicks(SoftPicks):
+    """The picks of a model on training images, each image picked once.
 
     Parameters
     ----------
@@ -34,9 +82,9 @@ class SoftPicks:
     def __init__(self, model: PickingModel, sharpness: float, device: torch.device) -> None:
         self.model = make_ready(model, device, choose_precision(model.network, [device]))
         self.sharpness, self.device = sharpness, device
-        self._known: dict[str, tuple[Points, NDArray[np.float64]]] = {}
+        self._known: dict[str, tuple[Points, Worths]] = {}
 
-    def on(self, image: TrainingImage) -> tuple[Points, NDArray[np.float64]]:
+    def on(self, image: TrainingImage) -> tuple[Points, Worths]:
         """Return the picks on an image, ``(n, 2)`` working pixels, and what each is worth."""
         if image.micrograph_id not in self._known:
             card = self.model.card
@@ -54,20 +102,3 @@ class SoftPicks:
             worth = sigmoid(self.sharpness * score)
             self._known[image.micrograph_id] = np.stack([peaks.y_px, peaks.x_px], axis=1), worth
         return self._known[image.micrograph_id]
-
-    def worth_of(
-        self, peaks: Peaks, image: TrainingImage, px_per_diameter: float
-    ) -> NDArray[np.float64]:
-        """Return what another network's picks on an image are worth, ``(n,)``, 0 to 1.
-
-        That is 1 on a label, else the worth of this model's pick there, and 0 without one.
-        """
-        yx, worth = self.on(image)
-        at = np.stack([peaks.y_px, peaks.x_px], axis=1)
-        reach = MATCH * px_per_diameter
-        # no pick in reach: the distance is infinite, and the index one too many
-        nearest = cKDTree(yx).query(at, distance_upper_bound=reach)[1]
-        labels = image.particles_yx
-        known = cKDTree(labels).query(at, distance_upper_bound=reach)[1] < len(labels)
-        worths: NDArray[np.float64] = np.where(known, 1.0, np.append(worth, 0.0)[nearest])
-        return worths

@@ -36,8 +36,8 @@ from frostpick.training.setup import (
     make_trainer,
     resume_key,
 )
-from frostpick.training.soft_picks import SoftPicks
-from frostpick.types import Labels, Micrograph
+from frostpick.training.soft_picks import GivenPicks, ModelPicks, SoftPicks
+from frostpick.types import Labels, Micrograph, Picks
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def train_picker(
     spool: Path,
     reporter: Reporter,
     recipe: Recipe | None = None,
-    teacher: PickingModel | None = None,
+    soft: Mapping[str, Picks] | None = None,
 ) -> TrainingResult:
     """Train a model on incomplete labels.
 
@@ -99,8 +99,9 @@ def train_picker(
         Told of each step and asked to stop at each step.
     recipe
         Numbers of the method, for experiments.
-    teacher
-        Model whose picks are the first pass's soft labels; the start when None.
+    soft
+        By micrograph id, in pixels of those micrographs: picks that are the first pass's soft
+        labels, each worth its ``probability``; the start's own when None.
 
     Raises
     ------
@@ -135,8 +136,8 @@ def train_picker(
 
     spec = choose_network(settings, start, recipe)
     setting = Setting(settings, recipe, device, start, spec, reading, gathered, split, given)
-    key = resume_key(settings, recipe, start, labels, chosen, gathered, teacher)
-    result = _take_passes(setting, expected, teacher or start, spool, key, reporter)
+    key = resume_key(settings, recipe, start, labels, chosen, gathered, soft)
+    result = _take_passes(setting, expected, soft, spool, key, reporter)
 
     shutil.rmtree(reading.folder, ignore_errors=True)
     result.summary["wall_s"] = time.monotonic() - wall
@@ -163,7 +164,7 @@ def _take_machine(settings: TrainSettings) -> torch.device:
 def _take_passes(
     setting: Setting,
     expected: float,
-    teacher: PickingModel | None,
+    soft: Mapping[str, Picks] | None,
     spool: Path,
     key: str,
     reporter: Reporter,
@@ -173,7 +174,12 @@ def _take_passes(
     images, spec, device = setting.split.images, setting.spec, setting.device
     passes = recipe.passes if start else 1
     curve: list[dict[str, float]] = []
-    first: SoftPicks | None = None
+    teacher: SoftPicks | None = None
+    if soft is not None:
+        teacher = GivenPicks(soft)
+    elif start is not None:
+        teacher = ModelPicks(start, recipe.anchor_sharpness, device)
+    first = teacher
     for number in range(passes):
         if passes > 1:
             log.info("pass %d of %d", number + 1, passes)
@@ -186,12 +192,11 @@ def _take_passes(
             spool=spool / f"pass_{number + 1}" if number else spool,
             key=f"{key}-{number + 1}",
         )
-        if first is None and course.trainer.anchor is not None:
-            first = course.trainer.anchor.soft
         course.run(reporter)
         model, summary = finish(course, setting, first)
         curve = follow(curve, course.curve())
-        teacher, expected = model, float(summary["expected_per_micrograph"])
+        teacher = ModelPicks(model, recipe.anchor_sharpness, device)
+        expected = float(summary["expected_per_micrograph"])
     summary |= {"passes": passes, "steps": int(curve[-1]["step"])}
     summary["chosen_step"] = next(int(row["step"]) for row in curve if row["chosen"])
     return TrainingResult(model, curve, summary)
