@@ -112,7 +112,7 @@ def iterate(
     out: str | os.PathLike[str] | None = None,
     **settings: Any,
 ) -> TrainResult:
-    """Train a picking model in rounds: pick, verify, learn from the sure picks.
+    """Train a picking model in rounds: pick, verify, learn from the verified picks.
 
     Parameters
     ----------

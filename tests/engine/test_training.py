@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import mrcfile
 import numpy as np
@@ -20,10 +21,12 @@ from frostpick.inference.plan import plan_picking
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training import course, gather, setup
+from frostpick.training import train as training
 from frostpick.training.anchor import Anchor
 from frostpick.training.recipe import Recipe
+from frostpick.training.soft_picks import ModelPicks
 from frostpick.training.train import TrainingResult, train_picker
-from frostpick.types import Labels, LocalFile, Micrograph
+from frostpick.types import Labels, LocalFile, Micrograph, Picks
 
 DIAMETER_PX, PIXEL_A, SIDE = 16.0, 4.0, (180, 200)
 TINY = Recipe(units=4, epoch_steps=20, epochs=5, few_epochs=5, tiles=4, outputs=9, rate=1e-2)
@@ -259,11 +262,17 @@ def test_every_pass_is_taught_by_the_one_before(
 ) -> None:
     taught: list[str] = []
 
-    class Watched(Anchor):
-        def __init__(self, start: PickingModel, *others: object, **more: object) -> None:
-            taught.append(start.digest)
-            super().__init__(start, *others, **more)  # type: ignore[arg-type]
+    class Known(ModelPicks):
+        def __init__(self, model: PickingModel, *others: Any) -> None:
+            super().__init__(model, *others)
+            self.of = model.digest
 
+    class Watched(Anchor):
+        def __init__(self, soft: Known, *others: Any, **more: Any) -> None:
+            taught.append(soft.of)
+            super().__init__(soft, *others, **more)
+
+    monkeypatch.setattr(training, "ModelPicks", Known)
     monkeypatch.setattr(setup, "Anchor", Watched)
     recipe = replace(SHORT, passes=1)
     once = train(data, tmp_path / "once", start=trained.model, recipe=recipe)
@@ -275,6 +284,14 @@ def test_every_pass_is_taught_by_the_one_before(
     assert twice.summary["passes"] == 2 and twice.summary["steps"] == 20
     assert twice.summary["chosen_step"] in (15, 20)
     assert twice.model.card.parent == trained.model.digest
+
+
+def test_what_judged_picks_are_worth_is_in_the_digest() -> None:
+    one = Picks.from_xy("m", [1.0, 2.0], [3.0, 4.0], probability=[0.5, 1.0])
+    digest = setup.picks_digest({"m": one})
+    assert digest == setup.picks_digest({"m": replace(one, score=one.score + 1)})
+    assert digest != setup.picks_digest({"m": replace(one, probability=np.array([0.5, 0.9]))})
+    assert digest != setup.picks_digest({"m": one, "empty": one.keep(np.zeros(2, bool))})
 
 
 @pytest.mark.parametrize("stop", [3, 12])

@@ -142,7 +142,7 @@ def test_relion_needs_coordinates_only_without_a_model(
 
 
 def test_labels_of_the_relion_job() -> None:
-    words = ["--o", "External/job002/", "--rounds", "5", "--pruner", "pruner", "--from", "general"]
+    words = ["--o", "External/job002/", "--rounds", "5", "--pruner", "none", "--from", "general"]
     settings = read_command_line("iterate", words)[1]
     assert isinstance(settings, IterateSettings)
-    assert (settings.rounds, settings.pruner, settings.start_from) == (5, "pruner", "general")
+    assert (settings.rounds, settings.pruner, settings.start_from) == (5, "none", "general")

@@ -71,7 +71,7 @@ def iterate(
     micrographs: MicrographOutputs = None,
     particles: ParticleOutputs = None,
 ) -> None:
-    """Train in rounds: pick, verify, learn from the sure picks; --particles may be left out.
+    """Train in rounds: pick, verify, learn from the verified picks; --particles may be left out.
 
     Without --particles a model is needed to start from. --pruner also takes a pruning job,
     such as J30.

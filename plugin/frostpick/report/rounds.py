@@ -38,7 +38,7 @@ def round_figures(table: Sequence[Row]) -> list[Figure]:
 
 
 def round_curves(table: Sequence[Row]) -> Figure:
-    """Draw the held-out recall, the verification and the new labels of each round."""
+    """Draw the held-out recall, the verification and the sure picks of each round."""
     x = np.array([row["round"] for row in table])
     used = np.array([row["used"] > 0 for row in table])
     with drawing(WIDTH_IN, 6.2) as canvas:
@@ -51,16 +51,16 @@ def round_curves(table: Sequence[Row]) -> Figure:
         verified.legend(loc="center right")
         taught.bar(x - 0.2, [row["new_particles"] for row in table], 0.4, color=GREEN)
         taught.bar(x + 0.2, [row["new_empty"] for row in table], 0.4, color=GREY)
-        taught.set_ylabel("new labels")
+        taught.set_ylabel("sure picks")
         taught.set_xlabel("round")
         taught.xaxis.set_major_locator(MaxNLocator(integer=True))
         dropped = [int(n) for n in x[~used]]
         caption = (
             "Rounds of iterative training. Top: recall of labels that no round has seen, among "
-            "one to two times as many picks as particles are expected; one that does not raise it "
+            "one to two times as many picks as particles are expected; one that lowers it "
             f"is not used ({_listed(dropped)}). Middle: mean over the selected picks of the mean "
-            "probability at four rotations, and its deviation. Bottom: picks that became labels, "
-            "particles (green) and empty places (grey)."
+            "probability at four rotations, and its deviation. Bottom: picks off the labels that "
+            "verification was sure of, particles (green) and empty places (grey)."
         )
         return finished(canvas, "rounds", caption)
 
