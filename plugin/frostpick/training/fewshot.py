@@ -129,7 +129,7 @@ def train_fewshot(
     course = FewshotCourse(trainer, spool, key)
     course.run(reporter)
     scorer, own = exemplar_network(trainer)
-    told = calibrate(scorer, trainer, own, settings.expected_per_micrograph)
+    told = calibrate(scorer, trainer, own, settings.expected_per_micrograph, reporter)
     view = view_of(trainer, told)
     counts = {
         "exemplars": len(trainer.exemplars),
