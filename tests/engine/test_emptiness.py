@@ -58,6 +58,8 @@ def test_few_sure_particles_stay() -> None:
     found = particle_share(few)
     assert shift == pytest.approx(math.log(found / (1 - found)) + SLACK)
     assert -3.0 < shift < 0.0
+    assert emptiness(few, SLACK + 0.25) == pytest.approx(shift + 0.25)
+    assert emptiness(few, SLACK + 3.0) == 0.0
 
 
 def test_nothing_to_tell_by() -> None:

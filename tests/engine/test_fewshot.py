@@ -15,6 +15,7 @@ import torch
 from frostpick.config import FewshotSettings, PickSettings
 from frostpick.errors import ConfigError, JobStopped, LabelError, ModelError
 from frostpick.evaluation.evaluate import evaluate
+from frostpick.inference import pick
 from frostpick.inference.pick import pick_image
 from frostpick.inference.plan import plan_picking
 from frostpick.models.card import ModelCard, NetworkSpec
@@ -318,6 +319,25 @@ def test_it_picks_micrographs_it_has_no_exemplars_on(trained: FewshotResult) -> 
     assert found.best_f1 > 0.85
     # what the exemplars taught about the scores holds on the others
     assert found.at(trained.model.card.threshold).f1 > 0.8
+
+
+def test_on_plain_noise_nothing_is_selected(
+    trained: FewshotResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = trained.model.card
+    plan = plan_picking(trained.model, PickSettings(device="cpu", threads=1))
+
+    def scores(pixels: np.ndarray) -> np.ndarray:
+        return pick_image(trained.model, pixels.astype(np.float32), PIXEL_A, plan).picks.score
+
+    noise = [np.random.default_rng(seed).normal(0, 1, SIDE) for seed in range(3)]
+    lowered = [scores(pixels) for pixels in noise]
+    assert max(one.max() for one in lowered) < card.threshold
+    ordinary = scores(image(1)[0])
+    monkeypatch.setattr(pick, "emptiness", lambda score, slack: 0.0)
+    plain = [scores(pixels) for pixels in noise]
+    assert max((a - b).max() for a, b in zip(plain, lowered, strict=True)) > 1.0
+    np.testing.assert_array_equal(scores(image(1)[0]), ordinary)
 
 
 def test_the_model_says_what_it_is_and_survives_its_file(

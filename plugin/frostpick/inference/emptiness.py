@@ -19,6 +19,9 @@ LEAST = 1e-4
 #: makes true particles doubtful as well. Seen on simulated micrographs, the worst with
 #: particles -.7, the mildest without -2.5.
 SLACK = 1.5
+#: The same for similarities to exemplars, which differ more between micrographs: the worst
+#: with particles -2.7, without -9.2.
+SLACK_OF_SIMILARITY = 3.0
 
 
 def particle_share(score: ArrayLike) -> float:
@@ -55,15 +58,17 @@ def particle_share(score: ArrayLike) -> float:
     return 1.0 if slope(last) >= 0.0 else float(brentq(slope, 0.0, last, xtol=1e-7))
 
 
-def emptiness(score: ArrayLike) -> float:
+def emptiness(score: ArrayLike, slack: float = SLACK) -> float:
     """Return what to add to the scores of a micrograph: 0, or below 0 where it seems empty.
 
     Parameters
     ----------
     score
         As in `particle_share`.
+    slack
+        Down to this shift, made positive, a micrograph is left alone.
     """
     found = max(particle_share(score), LEAST)
     if found >= 0.5:
         return 0.0
-    return min(0.0, float(np.log(found / (1.0 - found))) + SLACK)
+    return min(0.0, float(np.log(found / (1.0 - found))) + slack)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from frostpick.errors import ConfigError, MicrographError
 from frostpick.images import RawImage, resolve_pixel_size
 from frostpick.inference.calibration import calibrated, floor_logit
-from frostpick.inference.emptiness import emptiness
+from frostpick.inference.emptiness import SLACK, SLACK_OF_SIMILARITY, emptiness
 from frostpick.inference.plan import PickPlan
 from frostpick.inference.preview import make_preview
 from frostpick.inference.read import fetch_and_decode
@@ -123,9 +123,8 @@ def pick_image(
             floor_logit=floor_logit(card.calibration),
             max_peaks=math.ceil(MOST_PACKED * packing_limit(shape, diameter_px)),
         )
-        # similarities to exemplars are no log-odds far from where they were calibrated
-        dense = card.kind == "dense"
-        shift = emptiness(calibrated(peaks.logit, card.calibration)) if dense else 0.0
+        slack = SLACK_OF_SIMILARITY if card.kind == "exemplar" else SLACK
+        shift = emptiness(calibrated(peaks.logit, card.calibration), slack)
         peaks = peaks.inside(shape, plan.border * diameter_px)
         score = calibrated(peaks.logit, card.calibration) + shift
         picks = Picks.from_xy(

@@ -25,6 +25,7 @@ from frostpick.images import read_image
 from frostpick.inference.calibration import calibrated, floor_logit
 from frostpick.inference.dense import ScoreMap, score_map
 from frostpick.inference.density_cut import density_cut
+from frostpick.inference.emptiness import SLACK_OF_SIMILARITY, emptiness
 from frostpick.inference.peaks import find_peaks
 from frostpick.inference.plan import PickPlan, plan_picking
 from frostpick.inference.ready import ReadyNetwork, make_ready
@@ -159,6 +160,7 @@ class Picker:
         reach = self.plan.min_distance_A / self.data.pixel_A
         peaks = find_peaks(scores, reach, floor, MOST)
         score = calibrated(peaks.logit, calibration)
+        score += emptiness(score, SLACK_OF_SIMILARITY)  # as `pick_image` does
         return Picks.from_xy(name, peaks.x_px, peaks.y_px, score=score)
 
     def score(
