@@ -137,7 +137,7 @@ def _counted(picks: Sequence[Floats], known: Floats) -> tuple[Floats, list[NDArr
     cells = [np.floor(one / BIN).astype(np.int64) for one in (*picks, known)]
     everything = np.concatenate(cells)
     first, last = int(everything.min()), int(everything.max())
-    middles: Floats = BIN * (np.arange(first, last + 1) + 0.5)
+    middles = np.asarray(BIN * (np.arange(first, last + 1) + 0.5), np.float64)
     return middles, [one - first for one in cells[:-1]]
 
 
