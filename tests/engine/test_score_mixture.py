@@ -105,19 +105,17 @@ def test_the_threshold_is_near_the_best_one() -> None:
         score, true = calibrated(np.concatenate(fresh), calibration), np.concatenate(truth)
         best = max(f1_at(score, true, t) for t in np.linspace(-6, 6, 400))
         assert f1_at(score, true, choose_threshold(score, "auto")) > best - 0.02
-        # where the fit sees even odds, shrinking the slope keeps them
-        assert -calibration.offset / calibration.slope == pytest.approx(1.35, abs=0.1)
 
 
-def test_the_slope_is_that_of_the_logistic_curve_less_what_is_not_kept() -> None:
-    """Two normal laws of one deviation s and a distance d: log-odds of slope d / s^2."""
+def test_slope_and_sum_of_probabilities_are_those_of_two_normal_laws() -> None:
+    """Of one deviation s and a distance d: log-odds of slope d / s^2, of which `KEPT` is kept."""
     rng = np.random.default_rng(0)
     picks = [np.concatenate([rng.normal(1.6, 0.25, 4000), rng.normal(0.6, 0.25, 9000)])]
     known = rng.normal(1.6, 0.25, 15)
     calibration = calibration_of(fit_mixture(picks, known), picks, known)
     assert calibration.slope == pytest.approx(KEPT * 1.0 / 0.25**2, rel=0.12)
-    even = 1.1 + 0.0625 * np.log(9 / 4)
-    assert -calibration.offset / calibration.slope == pytest.approx(even, abs=0.02)
+    score = calibrated(np.concatenate([known, *picks]), calibration)
+    assert (1 / (1 + np.exp(-score))).sum() == pytest.approx(4015, rel=0.02)
 
 
 def test_chances_rise_with_the_logit_and_are_none_below_the_mode() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from torch.nn.functional import normalize
 
 from frostpick.inference.calibration import calibrated
@@ -30,6 +31,7 @@ from frostpick.training.fewshot_trainer import FewshotTrainer
 from frostpick.training.measure import MATCH, match
 from frostpick.training.prior import packing_limit
 from frostpick.training.score_mixture import ScoreMixture, fit_mixture
+from frostpick.types import sigmoid
 
 log = logging.getLogger(__name__)
 
@@ -190,13 +192,15 @@ def mixture_within(
 def calibration_of(
     mixture: ScoreMixture, picks: Sequence[Floats], known: Floats
 ) -> CalibrationSpec:
-    """Return slope and offset by a mixture, with `KEPT` of the slope about even odds."""
+    """Return slope and offset by a mixture: `KEPT` of the slope, and as many particles."""
     logit = np.concatenate([known, *picks])
     particle = np.concatenate([np.ones(len(known)), *mixture.probability])
     fit = fit_calibration(logit, particle, 1.0, slope=SLOPE, offset_spread=OFFSET_SPREAD)
-    return CalibrationSpec(
-        slope=KEPT * fit.slope, offset=KEPT * fit.offset, fitted_on="exemplars and picks"
-    )
+    slope = KEPT * fit.slope
+    total = min(float(particle.sum()), 0.999 * len(particle))
+    ends = -slope * float(logit.max()) - 20.0, 20.0 - slope * float(logit.min())
+    offset = brentq(lambda x: float(sigmoid(slope * logit + x).sum()) - total, *ends)
+    return CalibrationSpec(slope=slope, offset=float(offset), fitted_on="exemplars and picks")
 
 
 def _spread(images: Sequence[TrainingImage], most: int) -> list[TrainingImage]:
