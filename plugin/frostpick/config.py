@@ -135,7 +135,11 @@ class IterateSettings(TrainSettings):
     """Options of ``iterate``."""
 
     rounds: int = Field(
-        3, ge=1, le=20, description="Most rounds of picking, verifying and training anew."
+        0,
+        ge=0,
+        le=20,
+        description="Most rounds of picking, verifying and training anew; 0: one from a model, "
+        "three from none.",
     )
     pruner: str = Field(
         "pruner",

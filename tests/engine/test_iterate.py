@@ -31,7 +31,7 @@ from frostpick.recipes.mining import (
     sort_picks,
     verify_picks,
 )
-from frostpick.recipes.reference import EVERYTHING, Reference, Strip, hold_out_labels
+from frostpick.recipes.reference import EVERYTHING, Reference, Strip, hold_out_labels, is_worse
 from frostpick.recipes.second_opinion import PrunerOpinion
 from frostpick.recipes.view_features import view_features
 from frostpick.recipes.views import divergence, view_shares
@@ -148,9 +148,9 @@ def test_held_out_recall_by_hand() -> None:
     picks = found(xy, [6, 5, 4, 3, 2, 1])
     reference = Reference({"m0": labels}, {"m0": EVERYTHING}, "micrographs", "")
     # ranks 1, 3, 5 and never
-    expected = (1 + 1 + 1 / 3 + 0) / 4
-    assert reference.measure(picks, 3.0, diameter_A=8.0) == pytest.approx(expected)
-    assert NOTHING.measure(picks, 3.0, diameter_A=8.0) is None
+    found_by = reference.credits(picks, 3.0, diameter_A=8.0)
+    assert found_by.tolist() == pytest.approx([1, 1, 1 / 3, 0])
+    assert NOTHING.credits(picks, 3.0, diameter_A=8.0).shape == (0,)
 
 
 def test_held_out_recall_counts_only_picks_of_the_strip() -> None:
@@ -160,9 +160,34 @@ def test_held_out_recall_counts_only_picks_of_the_strip() -> None:
     aside = [(10.0 + k, 40.0) for k in range(20)]
     picks = found([*aside, (60, 60), (70, 60), (90, 60), (80, 10)], np.arange(24)[::-1] + 1.0)
     assert strip.fraction((100, 100)) == pytest.approx(0.5)
-    assert reference.measure(picks, 4.0, diameter_A=8.0) == pytest.approx((4 - 4) / 2)
+    assert reference.credits(picks, 4.0, diameter_A=8.0).tolist() == pytest.approx([(4 - 4) / 2])
     better = replace(picks, score=np.r_[np.full(20, 9.0), 1, 2, 3, 2.5])
-    assert reference.measure(better, 4.0, diameter_A=8.0) == pytest.approx((4 - 2) / 2)
+    assert reference.credits(better, 4.0, diameter_A=8.0).tolist() == pytest.approx([(4 - 2) / 2])
+
+
+def test_credits_are_in_one_order_whatever_the_ranks() -> None:
+    labels = {
+        "m0": Labels.from_xy("m0", [20.0, 40.0], [10.0, 10.0]),
+        "m1": Labels.from_xy("m1", [60.0], [10.0]),
+    }
+    reference = Reference(labels, dict.fromkeys(labels, EVERYTHING), "micrographs", "")
+    xy = [(20, 10), (40, 10), (60, 10), (80, 80), (80, 20)]
+    where = {"names": ("m0", "m1"), "micrograph": [0, 0, 1, 1, 1]}
+    # one particle a micrograph: N is 2, ranks 1, 4, 3 and then 2, 5, 1
+    for score, expected in ([[9, 3, 5, 7, 1], [1, 0, 0.5]], [[5, 1, 9, 3, 2], [1, 0, 1]]):
+        found_by = reference.credits(found(xy, score, **where), 1.0, diameter_A=8.0)
+        assert found_by.tolist() == pytest.approx(expected)
+
+
+def test_one_label_of_five_is_chance_and_two_are_not() -> None:
+    before = np.ones(5)
+    assert not is_worse(np.array([1, 1, 0.64, 1, 1]), before)
+    # mean -.144; deviation .36 sqrt(.3), error .088
+    assert is_worse(np.array([1, 0.64, 0.64, 1, 1]), before)
+    # mean -.02, error .18: one much better, one a little worse than that
+    assert not is_worse(np.array([1, 0.4, 0.5]), np.array([1, 1.0, 0.0]))
+    assert not is_worse(before, before) and not is_worse(before[:1] - 1, before[:1])
+    assert not is_worse(np.zeros(0), np.zeros(0))
 
 
 def micrographs_of(count: int) -> list[Micrograph]:
@@ -218,6 +243,9 @@ class Scripted:
 
     def later(self, number: int, taught: Any) -> Any:
         return self._one(number)
+
+    def lowers(self, now: Any, before: Any) -> bool:
+        return None not in (now.held_out, before.held_out) and now.held_out < before.held_out
 
     def verified(self, last: Any) -> Any:
         return SimpleNamespace(picks={"m": range(self.picks[last.number])}, made_from=last.number)

@@ -64,7 +64,7 @@ def iterate(
         ),
     ] = None,
 ) -> Job:
-    """Train in rounds: pick, verify every pick, learn from the sure ones; continues."""
+    """Train in rounds: pick, verify every pick, learn from what it is worth; continues."""
     from frostpick_jobs.folder import FolderHost
     from frostpick_jobs.tasks import run_iterate
 

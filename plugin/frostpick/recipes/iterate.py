@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 
 #: A pick with at least this score (probability one half) counts as one of a round's views.
 VIEWED = 0.0
+#: Rounds where none are asked for. What a second opinion can tell a model that knows particles it
+#: has told after one; a network that knows none goes on learning.
+ROUNDS_FROM_MODEL, ROUNDS_FROM_NOTHING = 1, 3
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ def iterate_picker(
     ----------
     micrographs, labels, settings, start, reporter, recipe
         As for `train_picker`; ``settings.rounds`` is the most rounds after the first
-        model. Without any label the start model is that first model.
+        model, 0 for one from a model and three from nothing. Without any label the start
+        model is that first model.
     spool
         Folder of the rounds. A call with the same inputs goes on from there.
     rule
@@ -107,7 +111,7 @@ def iterate_picker(
     """
     if settings.restart and spool.exists():
         shutil.rmtree(spool)
-    most = settings.rounds
+    most = settings.rounds or (ROUNDS_FROM_MODEL if start else ROUNDS_FROM_NOTHING)
     settings = settings.model_copy(update={"restart": False, "rounds": 0})
     recipe, rule = recipe or Recipe(), rule or MiningRule()
     material = choose_material(micrographs, labels, settings, start)
@@ -124,9 +128,10 @@ def iterate_picker(
 def run_rounds(rounds: Rounds, most: int) -> tuple[list[Round], int, Taught | None]:
     """Go round by round until one lowers the held-out figure.
 
-    That one is the last, is kept for the record and is not used. With few labels held out the
-    figure is soon 1 and cannot rise; verified picks go on teaching then. Where nothing is held
-    out every round is used.
+    That one is the last, is kept for the record and is not used. Lowering means beyond chance
+    (`frostpick.recipes.reference.is_worse`): with few labels held out the figure is soon 1 and
+    cannot rise, and one label of five moves it by .1 while the model gets much better. Where
+    nothing is held out every round is used.
 
     Returns
     -------
@@ -140,13 +145,12 @@ def run_rounds(rounds: Rounds, most: int) -> tuple[list[Round], int, Taught | No
             log.info("round %d: round %d found nothing; nothing to learn", number, best)
             break
         one = rounds.later(number, verified)
-        before, now = done[best].held_out, one.held_out
         done.append(one)
-        if now is not None and before is not None:
-            log.info("round %d: held-out recall %.3f, before %.3f", number, now, before)
-            if now < before:
-                log.info("round %d: worse than round %d, not used; the last one", number, best)
-                break
+        if one.held_out is not None:
+            log.info("round %d: held-out recall %.3f", number, one.held_out)
+        if rounds.lowers(one, done[best]):
+            log.info("round %d: worse than round %d, not used; the last one", number, best)
+            break
         best, taught = number, verified
     return done, best, taught
 

@@ -16,7 +16,8 @@ from frostpick.inference.plan import plan_picking, settle_contrast
 from frostpick.models.picking_model import PickingModel
 from frostpick.recipes.examine import Examined, examine
 from frostpick.recipes.material import Material
-from frostpick.recipes.mining import MiningRule, Taught, verify_picks
+from frostpick.recipes.mining import MiningRule, Taught, joint_score, verify_picks
+from frostpick.recipes.reference import is_worse
 from frostpick.recipes.rounds import Round, load_round, round_folder, save_round
 from frostpick.recipes.second_opinion import Verifier
 from frostpick.runtime.reporter import Reporter
@@ -50,8 +51,8 @@ class Rounds:
     recipe: Recipe
     rule: MiningRule
     verifier: Verifier | None
-    #: Mean particles on a micrograph, by which all rounds are measured: the user's, or the first
-    #: round's estimate.
+    #: Mean particles on a micrograph, by which all rounds are measured: the user's, or what the
+    #: verified picks of the first round come to.
     expected: float = 0.0
 
     def first(self) -> Round:
@@ -61,7 +62,7 @@ class Rounds:
             one = self._made(0, None)
         elif one is None:
             one = self._looked(0, self._given(), None, [], {})
-        self.expected = self.settings.expected_per_micrograph or one.metrics["expected"]
+        self.expected = one.metrics["expected"]
         return one
 
     def later(self, number: int, taught: Taught) -> Round:
@@ -74,6 +75,14 @@ class Rounds:
         return verify_picks(
             last.found, material.labels, material.reference, self.rule, diameter_of(last.model)
         )
+
+    def lowers(self, now: Round, before: Round) -> bool:
+        """Return whether a round finds the held-out labels less well than another."""
+        after, first = (
+            self.material.reference.credits(one.found, self.expected, diameter_of(one.model))
+            for one in (now, before)
+        )
+        return is_worse(after, first)
 
     def train(
         self,
@@ -104,9 +113,6 @@ class Rounds:
             sure, none = taught.particles, taught.empty
             log.info("round %d: %d new sure particles and %d empty places", number, sure, none)
         trained = self.train(folder, self.material.own, taught, everything=False)
-        if not number:
-            given = self.settings.expected_per_micrograph
-            self.expected = given or float(trained.summary["expected_per_micrograph"])
         return self._looked(number, trained.model, taught, trained.curve, trained.summary)
 
     def _given(self) -> PickingModel:
@@ -142,8 +148,8 @@ class Rounds:
         self, model: PickingModel, found: Examined, taught: Taught | None
     ) -> dict[str, float]:
         picked = found.score >= model.card.threshold
-        probable = sigmoid(found.score).sum() / len(found.micrographs)
-        expected = self.expected or float(probable)
+        probable = float(sigmoid(joint_score(found)).sum()) / len(found.micrographs)
+        expected = self.expected or self.settings.expected_per_micrograph or probable
         metrics = {
             "new_particles": float(taught.particles if taught else 0),
             "new_empty": float(taught.empty if taught else 0),
@@ -152,8 +158,10 @@ class Rounds:
             "agreement": float(found.agreement[picked].mean()) if picked.any() else 0.0,
             "spread": float(found.spread[picked].mean()) if picked.any() else 0.0,
         }
-        recall = self.material.reference.measure(found, expected, diameter_of(model))
-        return metrics if recall is None else {"held_out_recall": recall, **metrics}
+        found_by = self.material.reference.credits(found, expected, diameter_of(model))
+        if not len(found_by):
+            return metrics
+        return {"held_out_recall": float(found_by.mean()), **metrics}
 
 
 def diameter_of(model: PickingModel) -> float:

@@ -76,8 +76,11 @@ class Reference:
                 allowed[at] = ~inside
         return allowed
 
-    def measure(self, found: Examined, expected: float, diameter_A: float) -> float | None:
-        """Return the recall of the held-out labels at N to 2 N picks, 0 to 1; None without any.
+    def credits(self, found: Examined, expected: float, diameter_A: float) -> NDArray[np.float64]:
+        """Return what each held-out label is found by, ``(n,)``, 0 to 1.
+
+        That is the fraction of the cuts from N to 2 N picks at which it is found; their mean is
+        the recall. The order is the same for the picks of all rounds.
 
         Parameters
         ----------
@@ -86,10 +89,9 @@ class Reference:
         expected
             Mean particles on a micrograph; N is that share of them which is held out.
         """
-        ranks: list[float] = []
         count = 0.0
-        score: list[NDArray[np.float64]] = []
-        hit: list[NDArray[np.int64]] = []
+        score: list[NDArray[np.float64]] = [np.zeros(0)]
+        label_score: list[NDArray[np.float64]] = [np.zeros(0)]
         for index, name in enumerate(found.micrographs.tolist()):
             if name not in self.labels:
                 continue
@@ -101,13 +103,30 @@ class Reference:
             reach = MATCH * diameter_A / float(found.pixel_size_A[index])
             seen = match(yx, found.score[at], np.stack([own.y_px, own.x_px], axis=1), reach)
             score.append(found.score[at])
-            hit.append(seen.matched.astype(np.int64))
-            ranks += [np.inf] * int(len(own) - seen.matched.sum())
-        if not score or not sum(len(one) for one in self.labels.values()):
-            return None
-        order = np.argsort(-np.concatenate(score), kind="stable")
-        ranks += (np.flatnonzero(np.concatenate(hit)[order]) + 1.0).tolist()
-        return float(np.clip((2 * count - np.array(ranks)) / max(count, 1.0), 0.0, 1.0).mean())
+            label_score.append(seen.label_logit)
+        ordered, labels = np.sort(np.concatenate(score)), np.concatenate(label_score)
+        better = len(ordered) - np.searchsorted(ordered, labels, side="right")
+        rank = np.where(np.isfinite(labels), better + 1.0, np.inf)
+        worth: NDArray[np.float64] = np.clip((2 * count - rank) / max(count, 1.0), 0.0, 1.0)
+        return worth
+
+
+def is_worse(now: NDArray[np.float64], before: NDArray[np.float64]) -> bool:
+    """Return whether labels are found less well than before, beyond what chance explains.
+
+    Beyond means that the mean change is below minus its standard error. One label of a few
+    that moves down the list is no evidence: that is one standard error by itself.
+
+    Parameters
+    ----------
+    now, before
+        ``(n,)`` credits of the same labels.
+    """
+    change = now - before
+    if len(change) < 2:
+        return False
+    error = change.std(ddof=1) / np.sqrt(len(change))
+    return bool(change.mean() < -error * (1.0 + 1e-9))
 
 
 def hold_out_labels(
