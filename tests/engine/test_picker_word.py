@@ -72,7 +72,7 @@ def test_a_score_is_the_sum_of_both_words_over_four_turns():
     assert np.allclose(joined.score, np.mean(alone, 0), atol=0.03)  # bfloat16 where it is native
     assert np.allclose(joined.spread, np.std(alone, 0), atol=0.03)
     assert np.abs(joined.score - BoxScorer(pruner, rotations=4)(boxes).score).max() > 0.2
-    assert np.array_equal(joined.junk, BoxScorer(pruner, rotations=4)(boxes).junk)
+    assert np.array_equal(joined.likely, BoxScorer(pruner, rotations=4)(boxes).likely)
 
 
 def test_a_pruner_and_its_picker_are_one_file(tmp_path):

@@ -4,10 +4,11 @@ import mrcfile
 import numpy as np
 import pytest
 import torch
-from tiny_pruner import DIAMETER_A, PIXEL_A, SIDE, disc_micrograph, tiny_pruner
+from tiny_pruner import DIAMETER_A, PIXEL_A, SIDE, disc_boxes, disc_micrograph, tiny_pruner
 
 from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
+from frostpick.models.box_network import CLASSES
 from frostpick.pruning.boxes import Boxes, BoxGeometry, boxes_of_images, boxes_of_micrograph
 from frostpick.pruning.contrast import settle_prune_contrast
 from frostpick.pruning.grey import CLIP, normalise_boxes
@@ -16,7 +17,7 @@ from frostpick.pruning.prune import PickGroup, StackGroup, score_group
 from frostpick.pruning.resample import resample_boxes
 from frostpick.pruning.score import UNUSABLE, BoxScorer
 from frostpick.runtime.reporter import SilentReporter
-from frostpick.types import LocalFile, Micrograph, ParticleStack, Picks, sigmoid
+from frostpick.types import REASONS, LocalFile, Micrograph, ParticleStack, Picks, sigmoid
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -194,7 +195,20 @@ def test_contrast_is_found_from_micrographs_and_from_stacks(tmp_path):
 
 def test_an_unusable_box_has_the_lowest_score():
     boxes = Boxes(torch.zeros(1, SIDE, SIDE), torch.zeros(1, dtype=torch.bool))
-    assert BoxScorer(tiny_pruner())(boxes).score[0] == UNUSABLE
+    found = BoxScorer(tiny_pruner())(boxes)
+    assert found.score[0] == UNUSABLE
+    assert REASONS[int(found.likely[0])] == "not particle"
+
+
+def test_reasons_are_what_the_boxes_show():
+    """Strips of carbon, noise, and discs, of which no other class has most of the probability."""
+    boxes, classes = disc_boxes(150, 9)
+    found = BoxScorer(tiny_pruner(), rotations=4)(boxes).likely
+    of_class = {"carbon": "carbon", "background": "not particle", "particle": "low score"}
+    for name, reason in of_class.items():
+        these = found[(classes == CLASSES.index(name)).numpy()]
+        assert len(these) > 30
+        assert (these == REASONS.index(reason)).mean() > 0.9
 
 
 def test_stack_gives_sections_in_the_order_asked(tmp_path):

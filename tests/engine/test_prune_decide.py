@@ -6,19 +6,20 @@ import pytest
 from frostpick.models.box_network import CLASSES
 from frostpick.pruning.decide import ScoredRows, decide, duplicates
 from frostpick.pruning.prior import particle_share
+from frostpick.pruning.reason import likely_reasons
 from frostpick.training.pruner_calibration import fit_scores
 from frostpick.types import REASONS, Decisions, sigmoid
 
 
-def rows(score, *, junk="background", group=None, x=None, y=None, edge=None, row=None):
+def rows(score, *, likely="not particle", group=None, x=None, y=None, edge=None, row=None):
     n = len(score)
-    names = [junk] * n if isinstance(junk, str) else junk
+    names = [likely] * n if isinstance(likely, str) else likely
     nothing = np.full(n, np.nan)
     return ScoredRows(
         row=np.arange(n) if row is None else np.asarray(row),
         score=np.asarray(score, np.float64),
         spread=nothing,
-        junk=np.array([CLASSES.index(name) for name in names], np.int8),
+        likely=np.array([REASONS.index(name) for name in names], np.int8),
         group=np.full(n, -1) if group is None else np.asarray(group),
         x_A=nothing if x is None else np.asarray(x, np.float64),
         y_A=nothing if y is None else np.asarray(y, np.float64),
@@ -29,7 +30,9 @@ def rows(score, *, junk="background", group=None, x=None, y=None, edge=None, row
 def test_reasons_in_their_order():
     table = rows(
         [3.0, -1.0, -1.0, -1.0, -1.0, -1.0, 0.4, 3.0, np.nan, 2.0],
-        junk="carbon carbon ice aggregate fragment speck carbon carbon ice carbon".split(),
+        likely="carbon,carbon,ice,aggregate,not particle,low score,carbon,carbon,ice,carbon".split(
+            ","
+        ),
         group=[0] * 10,
         x=[0, 500, 500, 500, 500, 500, 500, 900, 0, 5],
         y=[0] * 10,
@@ -42,7 +45,7 @@ def test_reasons_in_their_order():
         "ice",
         "aggregate",
         "not particle",
-        "not particle",
+        "low score",
         "low score",
         "edge",
         "not read",
@@ -51,16 +54,36 @@ def test_reasons_in_their_order():
     assert found.keep.tolist() == [True] + 9 * [False]
     assert found.counts() == {
         "kept": 1,
-        "not particle": 2,
+        "not particle": 1,
         "carbon": 1,
         "ice": 1,
         "aggregate": 1,
         "edge": 1,
         "duplicate": 1,
-        "low score": 1,
+        "low score": 2,
         "not read": 1,
     }
     assert np.isnan(found.probability[8]) and found.probability[0] == sigmoid(3.0)
+
+
+def test_a_reason_is_named_where_its_classes_have_most_of_the_probability():
+    def of(**shares):
+        rest = 1 - sum(shares.values())
+        row = np.array([shares.get(name, 0.0) for name in CLASSES])
+        row[CLASSES.index("particle")] += rest
+        return REASONS[int(likely_reasons(row[None])[0])]
+
+    assert of(aggregate=0.7) == "aggregate"
+    assert of(carbon=0.61, ice=0.3) == "carbon"
+    assert of(ice=0.95) == "ice"
+    # four classes that have one reason between them count together
+    assert (
+        of(fragment=0.2, speck=0.2, micelle=0.1, background=0.2, aggregate=0.25) == "not particle"
+    )
+    # a particle beside others: an aggregate rather than any other class, and yet none surely
+    assert of(aggregate=0.45, background=0.17, fragment=0.14) == "low score"
+    assert of(aggregate=0.5, carbon=0.5) == "low score"
+    assert of() == "low score"
 
 
 def test_rows_come_out_once_and_by_their_number_whatever_their_order():

@@ -15,7 +15,7 @@ from frostpick.pruning.score import BoxScores
 from frostpick.runtime.atomic import atomic_write, remove_leftovers
 
 #: Raised whenever boxes or scores change in a way that changes stored scores.
-FORMAT = 1
+FORMAT = 2
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
@@ -43,7 +43,7 @@ class PruneStore:
             return None
         try:
             with np.load(path, allow_pickle=False) as found:
-                scores = BoxScores(found["score"], found["spread"], found["junk"])
+                scores = BoxScores(found["score"], found["spread"], found["likely"])
                 return GroupScores(
                     group.row,
                     scores,
@@ -65,7 +65,7 @@ class PruneStore:
                 handle,
                 score=found.scores.score,
                 spread=found.scores.spread,
-                junk=found.scores.junk,
+                likely=found.scores.likely,
                 x_A=found.x_A,
                 y_A=found.y_A,
                 edge=found.edge,

@@ -215,7 +215,7 @@ class _Columns:
     def __init__(self, rows: int) -> None:
         self._score = np.full(rows, np.nan)
         self._spread = np.full(rows, np.nan)
-        self._junk = np.zeros(rows, np.int8)
+        self._likely = np.zeros(rows, np.int8)
         self._group = np.full(rows, -1, np.int64)
         self._x, self._y = np.full(rows, np.nan), np.full(rows, np.nan)
         self._edge = np.zeros(rows, np.bool_)
@@ -230,7 +230,7 @@ class _Columns:
         """Write the rows of a group."""
         at = found.row
         self._score[at], self._spread[at] = found.scores.score, found.scores.spread
-        self._junk[at], self._edge[at] = found.scores.junk, found.edge
+        self._likely[at], self._edge[at] = found.scores.likely, found.edge
         self._x[at], self._y[at] = found.x_A, found.y_A
         names, inverse = np.unique(found.micrograph_id, return_inverse=True)
         numbers = [self._numbers.setdefault(n, len(self._numbers)) if n else -1 for n in names]
@@ -242,7 +242,7 @@ class _Columns:
             row=np.arange(len(self._score)),
             score=self._score,
             spread=self._spread,
-            junk=self._junk,
+            likely=self._likely,
             group=self._group,
             x_A=self._x,
             y_A=self._y,

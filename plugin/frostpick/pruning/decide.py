@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.models.box_network import CLASSES
 from frostpick.types import REASONS, Decisions, sigmoid
-
-#: Reason by the class that a rejected box looks like.
-REASON_OF_CLASS: Mapping[str, str] = {
-    "fragment": "not particle",
-    "aggregate": "aggregate",
-    "carbon": "carbon",
-    "ice": "ice",
-    "speck": "not particle",
-    "micelle": "not particle",
-    "background": "not particle",
-}
 
 
 @dataclass(frozen=True)
@@ -33,8 +20,8 @@ class ScoredRows:
         ``(n,)`` int64, row in the host's table; any order, each once.
     score, spread
         ``(n,)`` float64; a NaN score is a row whose image could not be read.
-    junk
-        ``(n,)`` int8, class of what it is if it is no particle.
+    likely
+        ``(n,)`` int8, index into `REASONS`: why, if the score is below 0 and too low.
     group
         ``(n,)`` int64, number of the micrograph; -1 where it is not known.
     x_A, y_A
@@ -46,7 +33,7 @@ class ScoredRows:
     row: NDArray[np.int64]
     score: NDArray[np.float64]
     spread: NDArray[np.float64]
-    junk: NDArray[np.int8]
+    likely: NDArray[np.int8]
     group: NDArray[np.int64]
     x_A: NDArray[np.float64]
     y_A: NDArray[np.float64]
@@ -57,17 +44,15 @@ def decide(rows: ScoredRows, threshold: float, min_distance_A: float) -> Decisio
     """Keep or reject every row.
 
     In this order: a row that was not read; one at the edge; one below the threshold, for
-    the class it looks like, or as a low score where it rather looks like a particle; one
+    what it looks like (`frostpick.pruning.reason`), or as a low score where that is not clear
+    or it rather looks like a particle; one
     nearer than ``min_distance_A`` to a better one that is kept.
     """
     n = len(rows.row)
     reason = np.zeros(n, np.int8)
     unread = ~np.isfinite(rows.score)
     low = ~unread & (rows.score < threshold)
-    of_class = np.array(
-        [REASONS.index(REASON_OF_CLASS.get(name, "not particle")) for name in CLASSES], np.int8
-    )
-    reason[low] = np.where(rows.score >= 0, REASONS.index("low score"), of_class[rows.junk])[low]
+    reason[low] = np.where(rows.score >= 0, REASONS.index("low score"), rows.likely)[low]
     reason[rows.edge] = REASONS.index("edge")
     reason[unread] = REASONS.index("not read")
     again = duplicates(rows, reason == 0, min_distance_A)

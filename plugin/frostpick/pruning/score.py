@@ -18,7 +18,9 @@ from frostpick.models.box_network import BoxNetwork
 from frostpick.models.picker_word import picker_logits
 from frostpick.models.pruner import Pruner
 from frostpick.pruning.boxes import BATCH, Boxes
+from frostpick.pruning.reason import likely_reasons
 from frostpick.runtime.precision import native_precision
+from frostpick.types import REASONS
 
 #: Score of a box that holds no information.
 UNUSABLE = -20.0
@@ -34,14 +36,13 @@ class BoxScores:
         ``(n,)`` float64 calibrated log-odds of a particle, the mean over the rotations.
     spread
         ``(n,)`` float64, standard deviation over the rotations; NaN for one look.
-    junk
-        ``(n,)`` int8, the likeliest class that is not a particle, index into
-        `frostpick.models.box_network.CLASSES`.
+    likely
+        ``(n,)`` int8, why it is no particle if it is none (`frostpick.pruning.reason`).
     """
 
     score: NDArray[np.float64]
     spread: NDArray[np.float64]
-    junk: NDArray[np.int8]
+    likely: NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.score)
@@ -54,7 +55,7 @@ class BoxScores:
         return cls(
             np.concatenate([p.score for p in parts]),
             np.concatenate([p.spread for p in parts]),
-            np.concatenate([p.junk for p in parts]),
+            np.concatenate([p.likely for p in parts]),
         )
 
 
@@ -112,9 +113,10 @@ class BoxScorer:
             classes = classes + logits.softmax(-1).mean(1).cpu()
         score = torch.stack(looks).cpu().numpy()
         known = usable.cpu().numpy()
+        likely = likely_reasons(classes.numpy() / self._rotations)
         spread = score.std(0) if self._rotations > 1 else np.full(len(data), np.nan)
         return BoxScores(
             np.where(known, score.mean(0), UNUSABLE),
             spread,
-            (1 + classes[:, 1:].argmax(1)).numpy().astype(np.int8),
+            np.where(known, likely, REASONS.index("not particle")).astype(np.int8),
         )
