@@ -20,8 +20,8 @@ REASON_OF_CLASS: Mapping[str, str] = {
     "micelle": "not particle",
     "background": "not particle",
 }
-#: Probability from which a reason is named. At one half, a third of the picks beside a particle
-#: among other particles would still be called aggregates.
+#: Probability from which a reason is named. At one half, of the rejected picks between the
+#: particles of a crowded micrograph a quarter are still called aggregates.
 CLEAR = 0.6
 
 
