@@ -48,6 +48,8 @@ from frostpick.runtime.reporter import SilentReporter
 from frostpick.training.train import train_picker
 from frostpick.types import Labels, LocalFile, Micrograph, Picks
 
+#: Parts of the engine that no figure here depends on.
+ASIDE = ("report", "simulate")
 #: Bins of the folded tilt, 0 to 90 degrees.
 TILTS = np.linspace(0.0, 90.0, 7)
 
@@ -105,7 +107,7 @@ def run_missing(options: argparse.Namespace) -> None:
             continue
         figures = one_run(options, data, draws[data.name][count][draw])
         told = {"set": data.name, "count": count, "draw": draw, "start": options.start_from}
-        told |= {"network": options.network, "code": code_version()}
+        told |= {"network": options.network, "code": code_version(ASIDE)}
         write_text(path, json.dumps({**told, **figures}, indent=1) + "\n")
         aps = ", ".join(f"{one['ap']:.3f}" for one in figures["rounds"])
         sys.stderr.write(
@@ -119,7 +121,7 @@ def _name(options: argparse.Namespace, data: str, count: str, draw: int) -> str:
         start = load_model(start).digest.removeprefix("sha256:")[:8]
     how = f"{options.network}-{options.selector or 'own'}-{start}-r{options.rounds}"
     how += f"-{options.pruner}"
-    return f"{data}-{count}-d{draw}-{how}-{code_version()}"
+    return f"{data}-{count}-d{draw}-{how}-{code_version(ASIDE)}"
 
 
 def one_run(options: argparse.Namespace, data: BenchSet, rows: Any) -> dict[str, Any]:
@@ -230,7 +232,7 @@ def load(options: argparse.Namespace) -> list[dict[str, Any]]:
     for count in options.counts.split(","):
         pattern = _name(options, "*", count, 0).replace("-d0-", "-d*-")
         if options.any_code:
-            pattern = pattern.removesuffix(code_version()) + "*"
+            pattern = pattern.removesuffix(code_version(ASIDE)) + "*"
         for path in sorted(options.out.glob(f"results/{pattern}.json")):
             found.append(json.loads(path.read_text(encoding="utf-8")))
     return found
