@@ -9,6 +9,7 @@ from pathlib import Path
 from frostpick.models.pruner import Pruner, load_pruner
 from frostpick.recipes.pretrain_pruner import PretrainRecipe, pretrain_pruner
 from frostpick.runtime.reporter import SilentReporter
+from frostpick.training.checkpoint import FILE as CHECKPOINT
 from frostpick.training.pruner_losses import LossWeights
 
 #: Heads and losses by variant; the fit to labels after it keeps its own losses.
@@ -40,4 +41,6 @@ def stages(options: argparse.Namespace) -> Iterator[tuple[str, Pruner]]:
             if not (folder / name).exists():
                 recipe = stage_recipe(variant, options.micrographs, options.steps, seed)
                 pretrain_pruner(folder, SilentReporter(), recipe).save(folder / name)
+                # Its state is in the way of the next one; the boxes of the corpus are shared.
+                (folder / CHECKPOINT).unlink(missing_ok=True)
             yield name, load_pruner(str(folder / name))
