@@ -179,12 +179,16 @@ def test_credits_are_in_one_order_whatever_the_ranks() -> None:
         assert found_by.tolist() == pytest.approx(expected)
 
 
-def test_two_labels_of_five_are_chance_and_three_are_not() -> None:
+def test_what_three_labels_of_five_lose_is_chance_and_five_of_five_is_not() -> None:
     before = np.ones(5)
-    # the error is .36 sqrt(.3) / sqrt(5) = .088 with two or three that lose .36
-    assert not is_worse(np.array([1, 0.64, 0.64, 1, 1]), before)  # mean -.144
-    assert is_worse(np.array([1, 0.64, 0.64, 0.64, 1]), before)  # mean -.216
-    # mean -.03, error .32: one much better, one a little more worse than that
+    # t of four degrees of freedom is -3.75 at one percent; the error is
+    # .36 sqrt(.3 / 5) = .088, the mean -.216: t = -2.4
+    assert not is_worse(np.array([1, 0.64, 0.64, 0.64, 1]), before)
+    # deviation .1, error .045, mean -.2: t = -4.5
+    assert is_worse(np.array([0.7, 0.9, 0.8, 0.9, 0.7]), before)
+    # deviation .1, error .045, mean -.15: t = -3.35
+    assert not is_worse(np.array([0.75, 0.95, 0.85, 0.95, 0.75]), before)
+    # one much better, one a little more worse than that
     assert not is_worse(np.array([1, 0.4, 0.5]), np.array([1, 1.0, 0.0]))
     assert not is_worse(before, before) and not is_worse(before[:1] - 1, before[:1])
     assert not is_worse(np.zeros(0), np.zeros(0))
@@ -236,7 +240,7 @@ class Scripted:
         self.recalls, self.picks = recalls, picks or [5] * len(recalls)
 
     def _one(self, number: int) -> Any:
-        return SimpleNamespace(number=number, held_out=self.recalls[number])
+        return SimpleNamespace(number=number, recall=self.recalls[number])
 
     def first(self) -> Any:
         return self._one(0)
@@ -245,7 +249,7 @@ class Scripted:
         return self._one(number)
 
     def lowers(self, now: Any, before: Any) -> bool:
-        return None not in (now.held_out, before.held_out) and now.held_out < before.held_out
+        return None not in (now.recall, before.recall) and now.recall < before.recall
 
     def verified(self, last: Any) -> Any:
         return SimpleNamespace(picks={"m": range(self.picks[last.number])}, made_from=last.number)
@@ -383,7 +387,7 @@ def test_a_round_learns_true_particles_and_is_kept(
     result, spool = iterated
     assert len(result.rounds) == 2
     first, second = result.rounds
-    assert first.metrics["held_out_recall"] > 0.8
+    assert result.table[0]["held_out_recall"] > 0.8
     assert second.metrics["new_particles"] > 10
     assert second.summary["labels"] == 28
     # what verification was sure of after round 0, against the true centres

@@ -60,6 +60,7 @@ class IterationResult:
         Number of the round that was used.
     table
         One row a round, for reports: the round's metrics, ``round``, ``used`` (0 or 1),
+        ``held_out_recall`` where labels are held out,
         ``view_change`` (divergence from round 0 in bits) and ``views_1`` and so on, the
         shares of the groups of views among its picks.
     curve, summary
@@ -120,9 +121,7 @@ def iterate_picker(
     rounds = Rounds(material, settings, start, spool, reporter, recipe, rule, verifier)
     done, best, taught = run_rounds(rounds, most)
     model, curve, summary = train_last(rounds, done[best], taught)
-    return IterationResult(
-        model, done, best, round_table(done, best, settings.seed), curve, summary
-    )
+    return IterationResult(model, done, best, round_table(rounds, done, best), curve, summary)
 
 
 def run_rounds(rounds: Rounds, most: int) -> tuple[list[Round], int, Taught | None]:
@@ -130,7 +129,7 @@ def run_rounds(rounds: Rounds, most: int) -> tuple[list[Round], int, Taught | No
 
     That one is the last, is kept for the record and is not used. Lowering means beyond chance
     (`frostpick.recipes.reference.is_worse`): with few labels held out the figure is soon 1 and
-    cannot rise, and one label of five moves it by .1 while the model gets much better. Where
+    cannot rise, and two labels of five move it by .1 while the model gets much better. Where
     nothing is held out every round is used.
 
     Returns
@@ -146,8 +145,6 @@ def run_rounds(rounds: Rounds, most: int) -> tuple[list[Round], int, Taught | No
             break
         one = rounds.later(number, verified)
         done.append(one)
-        if one.held_out is not None:
-            log.info("round %d: held-out recall %.3f", number, one.held_out)
         if rounds.lowers(one, done[best]):
             log.info("round %d: worse than round %d, not used; the last one", number, best)
             break
@@ -155,19 +152,21 @@ def run_rounds(rounds: Rounds, most: int) -> tuple[list[Round], int, Taught | No
     return done, best, taught
 
 
-def round_table(rounds: Sequence[Round], best: int, seed: int) -> list[dict[str, float]]:
+def round_table(rounds: Rounds, done: Sequence[Round], best: int) -> list[dict[str, float]]:
     """Return one row of figures a round, as in `IterationResult.table`."""
-    features = [one.found.features[one.found.score >= VIEWED] for one in rounds]
-    shares: NDArray[np.float64] = view_shares(features, seed)
+    features = [one.found.features[one.found.score >= VIEWED] for one in done]
+    shares: NDArray[np.float64] = view_shares(features, rounds.settings.seed)
+    found_by = rounds.credits(done)
     return [
         {
             "round": float(one.number),
             "used": float(one.number <= best),
+            **({"held_out_recall": float(credit.mean())} if len(credit) else {}),
             **one.metrics,
             "view_change": divergence(shares[0], share) if share.any() else 0.0,
             **{f"views_{k + 1}": float(value) for k, value in enumerate(share)},
         }
-        for one, share in zip(rounds, shares, strict=True)
+        for one, share, credit in zip(done, shares, found_by, strict=True)
     ]
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import ConfigError
@@ -51,9 +53,6 @@ class Rounds:
     recipe: Recipe
     rule: MiningRule
     verifier: Verifier | None
-    #: Mean particles on a micrograph, by which all rounds are measured: the user's, or what the
-    #: verified picks of the first round come to.
-    expected: float = 0.0
 
     def first(self) -> Round:
         """Return round 0: trained on the user's labels, or the start model where there are none."""
@@ -62,7 +61,6 @@ class Rounds:
             one = self._made(0, None)
         elif one is None:
             one = self._looked(0, self._given(), None, [], {})
-        self.expected = one.metrics["expected"]
         return one
 
     def later(self, number: int, taught: Taught) -> Round:
@@ -76,13 +74,20 @@ class Rounds:
             last.found, material.labels, material.reference, self.rule, diameter_of(last.model)
         )
 
+    def credits(self, rounds: Sequence[Round]) -> list[NDArray[np.float64]]:
+        """Return what each held-out label is found by in each round (`Reference.credits`).
+
+        As many particles are expected as the round that finds most says: a poor model finds few.
+        """
+        expected = max(one.metrics["expected"] for one in rounds)
+        return [
+            self.material.reference.credits(one.found, expected, diameter_of(one.model))
+            for one in rounds
+        ]
+
     def lowers(self, now: Round, before: Round) -> bool:
         """Return whether a round finds the held-out labels less well than another."""
-        after, first = (
-            self.material.reference.credits(one.found, self.expected, diameter_of(one.model))
-            for one in (now, before)
-        )
-        return is_worse(after, first)
+        return is_worse(*self.credits([now, before]))
 
     def train(
         self,
@@ -149,19 +154,14 @@ class Rounds:
     ) -> dict[str, float]:
         picked = found.score >= model.card.threshold
         probable = float(sigmoid(joint_score(found)).sum()) / len(found.micrographs)
-        expected = self.expected or self.settings.expected_per_micrograph or probable
-        metrics = {
+        return {
             "new_particles": float(taught.particles if taught else 0),
             "new_empty": float(taught.empty if taught else 0),
             "picks": float(np.count_nonzero(picked)),
-            "expected": expected,
+            "expected": self.settings.expected_per_micrograph or probable,
             "agreement": float(found.agreement[picked].mean()) if picked.any() else 0.0,
             "spread": float(found.spread[picked].mean()) if picked.any() else 0.0,
         }
-        found_by = self.material.reference.credits(found, expected, diameter_of(model))
-        if not len(found_by):
-            return metrics
-        return {"held_out_recall": float(found_by.mean()), **metrics}
 
 
 def diameter_of(model: PickingModel) -> float:

@@ -28,8 +28,8 @@ class Round:
     model, found
         The round's model and its picks.
     metrics
-        Plain numbers: ``held_out_recall`` where labels are held out; ``picks``,
-        ``agreement``, ``spread``; ``new_particles`` and ``new_empty`` that taught it.
+        Plain numbers: ``picks``, ``agreement``, ``spread``; ``expected``, the particles on a
+        micrograph; ``new_particles`` and ``new_empty`` that taught it.
     curve
         Of its training; empty where the model was given.
     summary
@@ -43,11 +43,6 @@ class Round:
     metrics: dict[str, float]
     curve: list[dict[str, float]]
     summary: dict[str, Any]
-
-    @property
-    def held_out(self) -> float | None:
-        """The figure that rounds are compared by."""
-        return self.metrics.get("held_out_recall")
 
 
 def round_folder(spool: Path, number: int) -> Path:
