@@ -43,6 +43,7 @@ bench: $(READY)
 	$(if $(BENCH_DATA),$(BIN)/python tests/benchmarks/bench_fewshot.py --bench $(BENCH_DATA))
 	$(if $(BENCH_DATA),$(BIN)/python tests/benchmarks/bench_pruning.py --bench $(BENCH_DATA) --topaz)
 	$(if $(BENCH_DATA),$(BIN)/python tests/benchmarks/bench_iterate.py --bench $(BENCH_DATA) --start-from $(START))
+	$(if $(BENCH_DATA),$(BIN)/python tests/benchmarks/bench_iterate.py --bench $(BENCH_DATA) --start-from none --rounds 2)
 
 # cryoMAE at the size of its paper, pretrained first; for a GPU.
 MAE = .bench/mae-base

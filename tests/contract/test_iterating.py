@@ -13,7 +13,7 @@ from frostpick.config import IterateSettings, TrainSettings
 from frostpick.errors import JobStopped
 from frostpick.models.picking_model import PickingModel
 from frostpick.recipes import iterate as engine
-from frostpick.recipes.mining import MiningRule
+from frostpick.recipes.verification import SureRule
 from frostpick.training.recipe import Recipe
 from frostpick_jobs.host import Host
 from frostpick_jobs.lifecycle import run_job
@@ -28,7 +28,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train for a moment, and believe every pick: the point is the way, not the accuracy."""
     recipe = Recipe(units=4, epoch_steps=STEPS, tiles=4, outputs=9, rate=1e-2)
     monkeypatch.setattr(engine, "Recipe", lambda: recipe)
-    monkeypatch.setattr(engine, "MiningRule", lambda: MiningRule(confident=0.0, spread=1.0))
+    monkeypatch.setattr(engine, "SureRule", lambda: SureRule(confident=0.0, spread=1.0))
     monkeypatch.setattr(iterate_task, "picked_figures", lambda *a: [])
 
 

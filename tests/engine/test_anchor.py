@@ -119,7 +119,12 @@ def test_judged_picks_are_taken_at_their_word() -> None:
         np.array([23.0, 50.0, 41.0]), np.array([30.0, 29.0, 50.0]), np.array([1.0, 2.0, 3.0])
     )
     assert soft.worth_of(peaks, image, 32.0).tolist() == [0.25, 0.0, 1.0]
-    assert len(soft.on(replace(image, micrograph_id="other"))[0]) == 0
+    # the tile lies around (50, 20); on another micrograph there is nothing
+    plan = TilePlan(0, (50, 20), np.eye(2), by_label=False)
+    geometry = TileGeometry(outputs=5, stride=4, field=31, label_radius=5.0, guard=8.0)
+    for one, most in ((image, 1.0), (replace(image, micrograph_id="other"), 0.0)):
+        anchor = Anchor(soft, [one], geometry, labels=60, given=0)
+        assert anchor.targets([plan]).max() == most
 
 
 def test_the_start_is_asked_as_a_picking_job_would() -> None:

@@ -24,15 +24,15 @@ from frostpick.models.shipped import shipped
 from frostpick.recipes import one_round
 from frostpick.recipes.examine import Examined, examine
 from frostpick.recipes.iterate import IterationResult, iterate_picker, run_rounds
-from frostpick.recipes.mining import (
-    MiningRule,
+from frostpick.recipes.reference import EVERYTHING, Reference, Strip, hold_out_labels, is_worse
+from frostpick.recipes.second_opinion import PrunerOpinion
+from frostpick.recipes.verification import (
+    SureRule,
     gate_of,
     joint_score,
     sort_picks,
     verify_picks,
 )
-from frostpick.recipes.reference import EVERYTHING, Reference, Strip, hold_out_labels, is_worse
-from frostpick.recipes.second_opinion import PrunerOpinion
 from frostpick.recipes.view_features import view_features
 from frostpick.recipes.views import divergence, view_shares
 from frostpick.report.rounds import round_figures
@@ -43,7 +43,7 @@ from frostpick.types import Labels, LocalFile, Micrograph
 DIAMETER_PX, PIXEL_A, SIDE = 16.0, 4.0, (180, 200)
 DIAMETER_A = DIAMETER_PX * PIXEL_A
 #: For networks that have hardly learned.
-RULE = MiningRule(confident=0.8, spread=0.15)
+RULE = SureRule(confident=0.8, spread=0.15)
 SHORT = Recipe(units=4, epoch_steps=20, epochs=3, few_epochs=3, tiles=4, outputs=9, rate=1e-2)
 
 
@@ -88,7 +88,7 @@ def test_each_verification_keeps_a_pick_from_being_a_particle() -> None:
         deviation=[1.0, 1.0, 1.0, 1.8, 1.0, 2.1],
         verdict=[np.nan, np.nan, np.nan, np.nan, 0.02, np.nan],
     )
-    good, bad = sort_picks(picks, MiningRule(), (0.6, 1.7))
+    good, bad = sort_picks(picks, SureRule(), (0.6, 1.7))
     # sure; unsure; rotations disagree; too rough to be sure; refused; far too rough
     assert good.tolist() == [True, False, False, False, False, False]
     assert bad.tolist() == [False, False, False, False, True, True]
@@ -101,7 +101,7 @@ def test_nothing_is_sure_near_labels_and_where_rounds_are_judged() -> None:
     labels = {"m0": Labels.from_xy("m0", [10.0], [50.0])}
     strip = Strip(1, 80.0, np.inf)  # from column 80 on
     held = Reference({"m0": Labels.from_xy("m0", [95.0], [50.0])}, {"m0": strip}, "strips", "")
-    taught = verify_picks(picks, labels, held, MiningRule(), diameter_A=10.0)
+    taught = verify_picks(picks, labels, held, SureRule(), diameter_A=10.0)
     assert (taught.particles, taught.empty) == (1, 1)
     one = taught.picks["m0"]
     assert one.x_px.tolist() == [x for x, _ in xy] and one.score.tolist() == score
@@ -119,9 +119,18 @@ def test_score_and_second_opinion_have_the_same_word() -> None:
     assert joint_score(picks).tolist() == pytest.approx([1.0, 1.0, 2.0, most, -most])
 
 
+def test_a_pick_on_a_place_labelled_as_none_is_worth_nothing() -> None:
+    picks = found([(50, 50), (54, 50), (80, 50)], [4.0, 4.0, 4.0])
+    labels = {"m0": Labels.from_xy("m0", [51.0], [50.0], sign=[-1])}
+    one = verify_picks(picks, labels, NOTHING, SureRule(), diameter_A=10.0).picks["m0"]
+    # 1 from it; 3, more than a quarter of a diameter, but too near to be sure; sure
+    soft = 1 / (1 + math.exp(-1.3 * 4))
+    assert one.probability.tolist() == pytest.approx([0.0, soft, 1.0])
+
+
 def test_a_micrograph_without_picks_teaches_that_it_is_empty() -> None:
     picks = found([(50, 50)], [4.0], names=("m0", "m1"))
-    taught = verify_picks(picks, {}, NOTHING, MiningRule(), diameter_A=10.0)
+    taught = verify_picks(picks, {}, NOTHING, SureRule(), diameter_A=10.0)
     assert [len(taught.picks[name]) for name in ("m0", "m1")] == [1, 0]
 
 
@@ -177,6 +186,19 @@ def test_credits_are_in_one_order_whatever_the_ranks() -> None:
     for score, expected in ([[9, 3, 5, 7, 1], [1, 0, 0.5]], [[5, 1, 9, 3, 2], [1, 0, 1]]):
         found_by = reference.credits(found(xy, score, **where), 1.0, diameter_A=8.0)
         assert found_by.tolist() == pytest.approx(expected)
+
+
+def test_labels_on_micrographs_that_could_not_be_picked_do_not_count() -> None:
+    labels = {
+        "m0": Labels.from_xy("m0", [20.0, 40.0], [10.0, 10.0]),
+        "m1": Labels.from_xy("m1", [60.0], [10.0]),
+    }
+    reference = Reference(labels, dict.fromkeys(labels, EVERYTHING), "micrographs", "")
+    only = found([(60, 10)], [3.0], names=("m1",))
+    np.testing.assert_array_equal(reference.credits(only, 1.0, 8.0), [np.nan, np.nan, 1.0])
+    before = np.array([1.0, 1.0, 0.9, 0.8, 0.9])
+    now = np.array([np.nan, np.nan, 0.1, 0.1, 0.1])
+    assert is_worse(now, before) and not is_worse(np.full(5, np.nan), before)
 
 
 def test_what_three_labels_of_five_lose_is_chance_and_five_of_five_is_not() -> None:
@@ -278,6 +300,30 @@ def test_no_pick_ends_the_rounds() -> None:
     assert (len(done), best) == (2, 1)
 
 
+def a_round(number: int, score: list[float], expected: float) -> Any:
+    """Ten labelled places, 10 apart, and ten others, with these scores; one micrograph."""
+    xy = [(10 * k, 20) for k in range(10)] + [(10 * k, 80) for k in range(10)]
+    model = SimpleNamespace(card=SimpleNamespace(diameter_A=8.0))
+    metrics = {"expected": expected}
+    return SimpleNamespace(number=number, found=found(xy, score), model=model, metrics=metrics)
+
+
+def test_rounds_are_compared_at_the_count_of_the_one_that_finds_most() -> None:
+    labels = Labels.from_xy("m0", [10.0 * k for k in range(10)], [20.0] * 10)
+    held = Reference({"m0": labels}, {"m0": EVERYTHING}, "micrographs", "")
+    material: Any = SimpleNamespace(reference=held)
+    rounds = one_round.Rounds(material, *[None] * 7)  # type: ignore[arg-type]
+    ranked = [float(20 - k) for k in range(20)]
+    good, bad = a_round(0, ranked, 4.0), a_round(1, ranked[::-1], 4.0)
+    # ranks 1 to 10 of cuts from 4 to 8, and 11 to 20
+    assert rounds.credits([good])[0].tolist() == [1, 1, 1, 1, 0.75, 0.5, 0.25, 0, 0, 0]
+    assert rounds.lowers(bad, good) and not rounds.lowers(good, bad)
+    # at ten, which the second finds, all ten of the first are found
+    assert rounds.credits([good, a_round(1, ranked, 10.0)])[0].tolist() == [1.0] * 10
+    turned = a_round(1, [*ranked[:10][::-1], *ranked[10:]], 10.0)
+    assert not rounds.lowers(turned, good) and not rounds.lowers(good, turned)
+
+
 # -- the views ------------------------------------------------------------------------------------
 
 
@@ -359,7 +405,7 @@ def iterate(
     reporter: Any = None,
     *,
     start: PickingModel | None = None,
-    rule: MiningRule | None = None,
+    rule: SureRule | None = None,
     **others: Any,
 ) -> IterationResult:
     values = {"diameter": DIAMETER_A, "device": "cpu", "threads": 1, "rounds": 1, **others}
@@ -514,11 +560,67 @@ def test_without_labels_the_start_model_is_round_0(
 def test_a_round_without_anything_sure_teaches_what_it_believes(
     data: Any, iterated: tuple[IterationResult, Path], tmp_path: Path
 ) -> None:
-    result = iterate(data, tmp_path, rule=MiningRule(confident=1.1))
+    result = iterate(data, tmp_path, rule=SureRule(confident=1.1))
     assert len(result.rounds) == 2 and result.table[1]["new_particles"] == 0
     # round 0 is the same; what it teaches is not
     assert result.rounds[0].model.digest == iterated[0].rounds[0].model.digest
     assert result.rounds[1].model.digest != iterated[0].rounds[1].model.digest
+
+
+def test_micrographs_that_cannot_be_read_end_no_rounds(
+    data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = Micrograph("gone.mrc", LocalFile(tmp_path / "gone.mrc"), PIXEL_A)
+    late = data[0][5]
+    seen: list[set[str]] = []
+    whole = one_round.train_picker
+
+    def watched(micrographs: Any, *args: Any, **others: Any) -> Any:
+        seen.append({m.id for m in micrographs})
+        return whole(micrographs, *args, **others)
+
+    def picked(model: Any, micrographs: Any, *others: Any) -> Any:
+        return examine(model, [m for m in micrographs if m is not late], *others)
+
+    monkeypatch.setattr(one_round, "train_picker", watched)
+    monkeypatch.setattr(one_round, "examine", picked)
+    result = iterate(([*data[0], missing], data[1]), tmp_path / "rounds")
+    assert len(result.rounds) == 2
+    # nothing is known of what was not picked: it is not taken for empty
+    assert all({late.id, missing.id} <= one for one in seen[:1])
+    assert not any({late.id, missing.id} & one for one in seen[1:])
+    assert set(result.summary["failed"]) == {late.id, missing.id}
+
+
+def test_the_contrast_is_decided_once(
+    data: Any, iterated: tuple[IterationResult, Path], tmp_path: Path
+) -> None:
+    start = iterated[0].model
+    light = PickingModel(start.card.model_copy(update={"contrast": "light"}), start.network)
+    result = iterate((data[0], {}), tmp_path, start=light, diameter=None, contrast="auto", rounds=1)
+    assert [one.model.card.contrast for one in result.rounds] == ["dark"] * 2
+
+
+@pytest.mark.parametrize(("given", "start", "most"), [(0, True, 1), (0, False, 3), (5, True, 5)])
+def test_as_many_rounds_as_the_start_needs(
+    data: Any,
+    iterated: tuple[IterationResult, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: int,
+    start: bool,
+    most: int,
+) -> None:
+    class Enough(Exception):
+        pass
+
+    def counted(rounds: Any, number: int) -> Any:
+        assert number == most
+        raise Enough
+
+    monkeypatch.setattr("frostpick.recipes.iterate.run_rounds", counted)
+    with pytest.raises(Enough):
+        iterate(data, tmp_path, start=iterated[0].model if start else None, rounds=given)
 
 
 class LeftIsNone:
@@ -572,7 +674,7 @@ def test_a_pruner_says_the_same_of_a_turned_micrograph() -> None:
     turned = opinion(np.rot90(pixels).copy(), y, 179 - x, PIXEL_A, light=False)
     assert found.shape == (3,) and ((found > 0) & (found < 1)).all() and np.ptp(found) > 1e-4
     np.testing.assert_allclose(turned, found, atol=0.02)
-    assert opinion.key == pruner.digest
+    assert opinion.key == f"{pruner.digest} 64 A"
 
 
 def test_a_fixed_filter_cannot_start_rounds(data: Any, tmp_path: Path) -> None:

@@ -11,14 +11,16 @@ import mrcfile
 import numpy as np
 import pytest
 import torch
+from tiny_pruner import tiny_pruner
 
 from frostpick.config import IterateSettings
 from frostpick.errors import InputError
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.networks import build_network
 from frostpick.models.picking_model import PickingModel
+from frostpick.models.pruner import load_pruner
 from frostpick.recipes import iterate as engine
-from frostpick.recipes.mining import MiningRule
+from frostpick.recipes.verification import SureRule
 from frostpick.training.recipe import Recipe
 from frostpick_jobs import api
 from frostpick_jobs.cli import relion
@@ -47,7 +49,7 @@ _rlnOpticsGroup #2
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = Recipe(epoch_steps=5, tuning_epochs=1, tiles=2, outputs=5)
     monkeypatch.setattr(engine, "Recipe", lambda: recipe)
-    monkeypatch.setattr(engine, "MiningRule", lambda: MiningRule(confident=0.0, spread=1.0))
+    monkeypatch.setattr(engine, "SureRule", lambda: SureRule(confident=0.0, spread=1.0))
     monkeypatch.setattr(iterate_task, "picked_figures", lambda *a: [])
 
 
@@ -91,6 +93,26 @@ def test_a_folder_needs_no_picks_where_a_model_is_given(project: Path) -> None:
     assert first.card.parent is None and first.card.network.name == "conv31"
     again = api.iterate("Micrographs", out="out", start_from="start", pixel_size=2.0, **QUICK)
     assert again.summary.model.digest == model.digest
+
+
+def test_who_gives_the_second_opinion(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+
+    def enough(*args: Any, verifier: Any, **others: Any) -> Any:
+        asked.append(verifier and verifier.key)
+        raise InputError("enough")
+
+    monkeypatch.setattr(iterate_task, "iterate_picker", enough)
+    own = tiny_pruner()
+    own.save(project / "own")
+    told = {**QUICK, "start_from": "start", "pixel_size": 2.0}
+    for number, pruner in enumerate(({}, {"pruner": "none"}, {"pruner": "own"})):
+        with pytest.raises(InputError, match="enough"):
+            api.iterate("Micrographs", out=f"out{number}", **told, **pruner)
+    with pytest.raises(InputError, match="enough"):
+        api.train("Micrographs", out="train", **told)
+    shipped = f"{load_pruner('pruner').digest} 64 A"
+    assert asked == [shipped, None, f"{own.digest} 64 A", shipped]
 
 
 def test_neither_picks_nor_a_model_is_told(project: Path) -> None:

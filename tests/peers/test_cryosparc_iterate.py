@@ -16,8 +16,8 @@ from frostpick.errors import InputError, ModelError
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner import Pruner
 from frostpick.recipes import iterate as engine
-from frostpick.recipes.mining import MiningRule
 from frostpick.recipes.second_opinion import PrunerOpinion
+from frostpick.recipes.verification import SureRule
 from frostpick.training.recipe import Recipe
 from frostpick_jobs.cryosparc import run
 from frostpick_jobs.cryosparc.references import OutputRef
@@ -33,7 +33,7 @@ EXPOSURES, PARTICLES = OutputRef("J2", "exposures"), OutputRef("J3", "particles"
 def _short(monkeypatch):
     recipe = Recipe(epoch_steps=8, tuning_epochs=1, tiles=2, outputs=5, units=2)
     monkeypatch.setattr(engine, "Recipe", lambda: recipe)
-    monkeypatch.setattr(engine, "MiningRule", lambda: MiningRule(confident=0.0, spread=1.0))
+    monkeypatch.setattr(engine, "SureRule", lambda: SureRule(confident=0.0, spread=1.0))
     monkeypatch.setattr(iterate_task, "picked_figures", lambda *a: [])
 
 

@@ -74,6 +74,7 @@ def train(
     FrostpickError
         Before the job was there: nothing was created, unless the sentence names a job.
     """
+    from frostpick.models.pruner import load_pruner
     from frostpick.runtime.device import resolve_device
     from frostpick_jobs.tasks import run_iterate, run_train
 
@@ -89,6 +90,8 @@ def train(
     pruner = None
     if isinstance(settings, IterateSettings):
         pruner = _pruner_of_job(server, request, settings.pruner)
+        if pruner is None and settings.pruner != "none":
+            load_pruner(settings.pruner)  # that it is there is known before a job is made
     host = _host(server, request, settings, start, diameter, spool, tempo, pruner=pruner)
     run = run_iterate if isinstance(settings, IterateSettings) else run_train
     return run_job(host, lambda: run(host, settings), debug=debug)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from frostpick.config import IterateSettings, TrainSettings
-from frostpick.errors import ConfigError, InputError
+from frostpick.errors import InputError
 from frostpick.models.picking_model import CARD, WEIGHTS, PickingModel
 from frostpick.models.pruner import load_pruner
 from frostpick.recipes.iterate import IterationResult, iterate_picker
@@ -33,8 +33,6 @@ from frostpick_jobs.tasks.trained import picked_figures
 
 SPOOL = "rounds"
 TABLE = "rounds.csv"
-#: Pruner of a training that was asked for rounds.
-SHIPPED = "pruner"
 
 
 def run_iterate(
@@ -70,6 +68,8 @@ def run_iterate(
         start = start_model(host, settings)
         labels = given_labels(host, start)
     spool = host.spool / SPOOL
+    verifier = _second_opinion(host, settings, labels, start)
+    record.add(second_opinion=verifier.key if verifier else None)
     with record.stage("training"):
         result = iterate_picker(
             micrographs,
@@ -78,7 +78,7 @@ def run_iterate(
             start=start,
             spool=spool,
             reporter=host.reporter,
-            verifier=_second_opinion(host, settings, labels, start),
+            verifier=verifier,
         )
     plots = round_figures(result.table)
     plots.append(training_curves(result.curve, chosen_step=result.summary.get("chosen_step")))
@@ -97,13 +97,11 @@ def _second_opinion(
     labels: Mapping[str, Labels],
     start: PickingModel | None,
 ) -> Verifier | None:
-    name = settings.pruner if isinstance(settings, IterateSettings) else SHIPPED
-    if name == "none":
+    name = settings.pruner if isinstance(settings, IterateSettings) else IterateSettings().pruner
+    diameter = choose_diameter(settings, labels, start)
+    if name == "none" or diameter is None:  # a training without it will say so
         return None
     pruner = host.pruner() or load_pruner(name)
-    diameter = choose_diameter(settings, labels, start) or pruner.card.diameter_A
-    if diameter is None:
-        raise ConfigError("a pruner's second opinion needs the particle's size: give --diameter")
     return PrunerOpinion(pruner, diameter, resolve_device(settings.device))
 
 

@@ -5,7 +5,7 @@ on the user's labels and on the verified picks, and go on as long as labels that
 seen do not say that it gets worse.
 
 Zhu et al. (BMC Bioinformatics 18:348, 2017) have a person sort the picks and do two
-rounds. Here `frostpick.recipes.mining` sorts and `frostpick.recipes.reference` judges.
+rounds. Here `frostpick.recipes.verification` sorts and `frostpick.recipes.reference` judges.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from frostpick.config import TrainSettings
 from frostpick.models.picking_model import PickingModel
 from frostpick.recipes.last_training import train_last
 from frostpick.recipes.material import Material, choose_material
-from frostpick.recipes.mining import MiningRule, Taught
 from frostpick.recipes.one_round import Rounds
 from frostpick.recipes.rounds import Round, claim_spool
 from frostpick.recipes.second_opinion import Verifier
+from frostpick.recipes.verification import SureRule, Taught
 from frostpick.recipes.views import divergence, view_shares
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
 from frostpick.training.checkpoint import training_key
 from frostpick.training.recipe import Recipe
-from frostpick.training.setup import labels_digest
+from frostpick.training.setup import choose_diameter, labels_digest
 from frostpick.types import Labels, Micrograph
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def iterate_picker(
     spool: Path,
     reporter: Reporter,
     recipe: Recipe | None = None,
-    rule: MiningRule | None = None,
+    rule: SureRule | None = None,
     verifier: Verifier | None = None,
 ) -> IterationResult:
     """Train in rounds.
@@ -114,7 +114,7 @@ def iterate_picker(
         shutil.rmtree(spool)
     most = settings.rounds or (ROUNDS_FROM_MODEL if start else ROUNDS_FROM_NOTHING)
     settings = settings.model_copy(update={"restart": False, "rounds": 0})
-    recipe, rule = recipe or Recipe(), rule or MiningRule()
+    recipe, rule = recipe or Recipe(), rule or SureRule()
     material = choose_material(micrographs, labels, settings, start)
     claim_spool(spool, _key(material, settings, start, recipe, rule, verifier))
     torch.set_num_threads(resolve_threads(settings.threads))
@@ -161,7 +161,7 @@ def round_table(rounds: Rounds, done: Sequence[Round], best: int) -> list[dict[s
         {
             "round": float(one.number),
             "used": float(one.number <= best),
-            **({"held_out_recall": float(credit.mean())} if len(credit) else {}),
+            **({"held_out_recall": float(np.nanmean(credit))} if len(credit) else {}),
             **one.metrics,
             "view_change": divergence(shares[0], share) if share.any() else 0.0,
             **{f"views_{k + 1}": float(value) for k, value in enumerate(share)},
@@ -175,7 +175,7 @@ def _key(
     settings: TrainSettings,
     start: PickingModel | None,
     recipe: Recipe,
-    rule: MiningRule,
+    rule: SureRule,
     verifier: Verifier | None,
 ) -> str:
     """Return the digest of all that the rounds depend on; their number is not among it."""
@@ -188,7 +188,16 @@ def _key(
             "rule": vars(rule),
             "second_opinion": None if verifier is None else verifier.key,
             "start": start.digest if start else None,
+            "diameter": choose_diameter(settings, material.labels, start),
             "labels": labels_digest(material.labels),
-            "micrographs": [(m.id, m.source.fingerprint(), m.pixel_size_A) for m in material.pool],
+            "micrographs": [(m.id, _fingerprint(m), m.pixel_size_A) for m in material.pool],
         }
     )
+
+
+def _fingerprint(micrograph: Micrograph) -> str | None:
+    """Return the file's fingerprint; None where it is not there, which ends no job."""
+    try:
+        return micrograph.source.fingerprint()
+    except OSError:
+        return None

@@ -8,9 +8,9 @@ import shutil
 from typing import Any
 
 from frostpick.models.picking_model import PickingModel
-from frostpick.recipes.mining import Taught
 from frostpick.recipes.one_round import TRAINING, Rounds
 from frostpick.recipes.rounds import Round
+from frostpick.recipes.verification import Taught
 from frostpick.runtime.atomic import write_text
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,8 @@ def train_last(
     """Train once more on what taught the best round and on all of the user's labels.
 
     What was held out to compare rounds is not lost to the model that is used; no figure is
-    measured of this training, which differs from the best round's by those labels alone.
+    measured of this training, which differs from the best round's by those labels, and by
+    their micrographs where whole ones were held out.
     Where nothing was held out the best round's model is the model.
     """
     if rounds.material.reference.kind == "none":

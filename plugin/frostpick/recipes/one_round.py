@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import ConfigError
-from frostpick.inference.plan import plan_picking, settle_contrast
+from frostpick.inference.plan import PickPlan, plan_picking, settle_contrast
 from frostpick.models.picking_model import PickingModel
 from frostpick.recipes.examine import Examined, examine
 from frostpick.recipes.material import Material
-from frostpick.recipes.mining import MiningRule, Taught, joint_score, verify_picks
 from frostpick.recipes.reference import is_worse
 from frostpick.recipes.rounds import Round, load_round, round_folder, save_round
 from frostpick.recipes.second_opinion import Verifier
+from frostpick.recipes.verification import SureRule, Taught, joint_score, verify_picks
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.recipe import Recipe
 from frostpick.training.train import TrainingResult, train_picker
@@ -51,7 +51,7 @@ class Rounds:
     spool: Path
     reporter: Reporter
     recipe: Recipe
-    rule: MiningRule
+    rule: SureRule
     verifier: Verifier | None
 
     def first(self) -> Round:
@@ -61,6 +61,8 @@ class Rounds:
             one = self._made(0, None)
         elif one is None:
             one = self._looked(0, self._given(), None, [], {})
+        if self.settings.contrast == "auto":  # decided once, for all rounds
+            self.settings = self.settings.model_copy(update={"contrast": one.model.card.contrast})
         return one
 
     def later(self, number: int, taught: Taught) -> Round:
@@ -71,7 +73,7 @@ class Rounds:
         """Return what the picks of a round teach."""
         material = self.material
         return verify_picks(
-            last.found, material.labels, material.reference, self.rule, diameter_of(last.model)
+            last.found, material.own, material.reference, self.rule, diameter_of(last.model)
         )
 
     def credits(self, rounds: Sequence[Round]) -> list[NDArray[np.float64]]:
@@ -99,10 +101,13 @@ class Rounds:
     ) -> TrainingResult:
         """Train from the start model on labels; ``everything`` also on what is held out.
 
-        Untaught that is a plain training in all its passes; taught, one pass more.
+        Untaught that is a plain training in all its passes; taught, one pass more. A micrograph
+        that could not be picked teaches nothing then: no pick on it does not make it empty.
         """
-        return train_picker(
-            self.material.pool if everything else self.material.train,
+        micrographs = self.material.pool if everything else self.material.train
+        unread = {m.id for m in micrographs if taught and m.id not in taught.picks}
+        trained = train_picker(
+            [m for m in micrographs if m.id not in unread],
             labels,
             self.settings,
             start=self.start,
@@ -111,6 +116,8 @@ class Rounds:
             recipe=replace(self.recipe, passes=1) if taught else self.recipe,
             soft=taught.picks if taught else None,
         )
+        trained.summary["failed"] |= dict.fromkeys(unread, "could not be picked")
+        return trained
 
     def _made(self, number: int, taught: Taught | None) -> Round:
         folder = round_folder(self.spool, number)
@@ -127,7 +134,15 @@ class Rounds:
         if diameter is None:
             raise ConfigError("the start model fits any particle and needs its size: --diameter")
         card = self.start.card.model_copy(update={"diameter_A": diameter})
+        model = PickingModel(card, self.start.network)
+        plan = self._plan(model, contrast=self.settings.contrast)
+        plan = settle_contrast(model, self.material.pool, plan, self.reporter)
+        card = card.model_copy(update={"contrast": plan.contrast})
         return PickingModel(card, self.start.network)
+
+    def _plan(self, model: PickingModel, **more: Any) -> PickPlan:
+        told = self.settings.model_dump(include={"device", "threads", "pixel_size"})
+        return plan_picking(model, PickSettings(**told, **more))
 
     def _looked(
         self,
@@ -139,9 +154,7 @@ class Rounds:
     ) -> Round:
         """Pick and verify with a round's model, measure, and save the round."""
         folder = round_folder(self.spool, number)
-        told = self.settings.model_dump(include={"device", "threads", "pixel_size", "contrast"})
-        plan = plan_picking(model, PickSettings(**told))
-        plan = settle_contrast(model, self.material.pool, plan, self.reporter)
+        plan = self._plan(model)  # its card knows the contrast
         found = examine(model, self.material.pool, plan, self.reporter, self.verifier)
         metrics = self._metrics(model, found, taught)
         one = Round(number, folder, model, found, metrics, curve, summary)

@@ -86,7 +86,8 @@ class Reference:
         """Return what each held-out label is found by, ``(n,)``, 0 to 1.
 
         That is the fraction of the cuts from N to 2 N picks at which it is found; their mean is
-        the recall. The order is the same for the picks of all rounds.
+        the recall. NaN on micrographs that could not be picked: the order of the labels is the
+        same for the picks of all rounds.
 
         Parameters
         ----------
@@ -98,10 +99,12 @@ class Reference:
         count = 0.0
         score: list[NDArray[np.float64]] = [np.zeros(0)]
         label_score: list[NDArray[np.float64]] = [np.zeros(0)]
-        for index, name in enumerate(found.micrographs.tolist()):
-            if name not in self.labels:
+        places = {name: index for index, name in enumerate(found.micrographs.tolist())}
+        for name, own in self.labels.items():
+            if name not in places:
+                label_score.append(np.full(len(own), np.nan))
                 continue
-            strip, own = self.strips[name], self.labels[name]
+            index, strip = places[name], self.strips[name]
             count += expected * strip.fraction(found.shapes[index])
             at = (found.micrograph == index) & strip.contains(found.y_px, found.x_px)
             at = np.flatnonzero(at)[np.argsort(-found.score[at], kind="stable")]
@@ -112,7 +115,8 @@ class Reference:
             label_score.append(seen.label_logit)
         ordered, labels = np.sort(np.concatenate(score)), np.concatenate(label_score)
         better = len(ordered) - np.searchsorted(ordered, labels, side="right")
-        rank = np.where(np.isfinite(labels), better + 1.0, np.inf)
+        rank = np.where(np.isneginf(labels), np.inf, better + 1.0)
+        rank[np.isnan(labels)] = np.nan
         worth: NDArray[np.float64] = np.clip((2 * count - rank) / max(count, 1.0), 0.0, 1.0)
         return worth
 
@@ -126,9 +130,10 @@ def is_worse(now: NDArray[np.float64], before: NDArray[np.float64]) -> bool:
     Parameters
     ----------
     now, before
-        ``(n,)`` credits of the same labels.
+        ``(n,)`` credits of the same labels; those that are NaN in either do not count.
     """
     change = now - before
+    change = change[np.isfinite(change)]
     if len(change) < 2:
         return False
     error = change.std(ddof=1) / np.sqrt(len(change))

@@ -63,12 +63,12 @@ class PrunerOpinion:
     def __init__(self, pruner: Pruner, diameter_A: float, device: torch.device) -> None:
         self._scorer = BoxScorer(pruner, device, rotations=4)
         self._geometry = BoxGeometry(diameter_A, pruner.side, pruner.card.px_per_diameter)
-        self._digest = pruner.digest
+        self._key = f"{pruner.digest} {diameter_A:g} A"
 
     @property
     def key(self) -> str:
-        """The pruner's digest."""
-        return self._digest
+        """The pruner's digest and the particle's size."""
+        return self._key
 
     def __call__(
         self,

@@ -57,10 +57,10 @@ def round_curves(table: Sequence[Row]) -> Figure:
         dropped = [int(n) for n in x[~used]]
         caption = (
             "Rounds of iterative training. Top: recall of labels that no round has seen, among "
-            "one to two times as many picks as particles are expected; one that lowers it "
-            f"is not used ({_listed(dropped)}). Middle: mean over the selected picks of the mean "
-            "probability at four rotations, and its deviation. Bottom: picks off the labels that "
-            "verification was sure of, particles (green) and empty places (grey)."
+            "one to two times as many picks as particles are expected; one that lowers it beyond "
+            f"chance is not used ({_listed(dropped)}). Middle: mean over the selected picks of "
+            "the mean probability at four rotations, and its deviation. Bottom: picks off the "
+            "labels that verification was sure of, particles (green) and empty places (grey)."
         )
         return finished(canvas, "rounds", caption)
 

@@ -33,15 +33,16 @@ class Recipe:
     rate, tuning_rate
         Highest learning rate from nothing and from a model.
     anchor_labels, anchor_sharpness
-        Of `frostpick.training.anchor.Anchor`, when training from a model.
+        Of `frostpick.training.anchor.Anchor`, where picks teach: a start model's or verified
+        ones. The sharpness is that of a model's picks.
     passes
         Trainings one after the other, when training from a model; the picks of each teach
         the next.
     tiles, outputs
         Tiles a step, and output locations along a side of a tile.
     label_share, tuning_label_share
-        Fraction of the tiles placed on labels, from nothing and from a model: what the model
-        knows already is forgotten where the same few labels come again and again.
+        Fraction of the tiles placed on labels, by labels alone and where picks teach too: what
+        those know is forgotten where the same few labels come again and again.
     any_angle
         Fraction of the tiles turned by any angle; the others by quarter turns.
     label_radius

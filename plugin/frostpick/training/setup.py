@@ -221,6 +221,7 @@ def resume_key(
             "settings": settings.model_dump(mode="json", exclude=aside),
             "recipe": recipe.key(),
             "start": start.digest if start else None,
+            "diameter": choose_diameter(settings, labels, start),
             "soft": None if soft is None else picks_digest(soft),
             "labels": labels_digest(labels),
             "micrographs": [(m.id, m.source.fingerprint(), m.pixel_size_A) for m in usable],

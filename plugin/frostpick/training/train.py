@@ -195,7 +195,8 @@ def _take_passes(
         course.run(reporter)
         model, summary = finish(course, setting, first)
         curve = follow(curve, course.curve())
-        teacher = ModelPicks(model, recipe.anchor_sharpness, device)
+        if number + 1 < passes:
+            teacher = ModelPicks(model, recipe.anchor_sharpness, device)
         expected = float(summary["expected_per_micrograph"])
     summary |= {"passes": passes, "steps": int(curve[-1]["step"])}
     summary["chosen_step"] = next(int(row["step"]) for row in curve if row["chosen"])

@@ -4,7 +4,7 @@ In DeepEM a person sorts the picks of a round into right and wrong ones. Here ve
 does: the score, its agreement over four rotations, a gate on the local deviation, and a
 second opinion where there is one. Confident particles are worth 1, places that are surely
 none 0, and all others the probability that score and second opinion give together. A low
-score alone never makes an empty place: of the best of such picks four in five were
+score alone is never sure to be an empty place: of the best of such picks four in five were
 particles that the first round had not learned yet (simulated data, 15 labels).
 
 What is sure teaches as a soft label, beside the others, not as a label. Sure picks are the
@@ -35,7 +35,7 @@ DOUBT = 1e-4
 
 
 @dataclass(frozen=True)
-class MiningRule:
+class SureRule:
     """What a pick must show to be sure.
 
     Of one simulated set's picks (15 labels, from a pretrained model, not the development
@@ -86,7 +86,7 @@ def verify_picks(
     found: Examined,
     labels: Mapping[str, Labels],
     reference: Reference,
-    rule: MiningRule,
+    rule: SureRule,
     diameter_A: float,
 ) -> Taught:
     """Return the picks of a round with what verification makes of them.
@@ -98,14 +98,16 @@ def verify_picks(
     found
         Picks of the round.
     labels
-        All of the user's labels.
+        The user's labels that train.
     reference
         What is held out.
     """
     free = reference.allows(found, diameter_A) & ~near_labels(found, labels, rule.apart, diameter_A)
     good, bad = sort_picks(found, rule, gate_of(found, labels, diameter_A))
     good, bad = good & free, bad & free
-    worth = np.select([good, bad], [1.0, 0.0], sigmoid(rule.sharpness * joint_score(found)))
+    known_empty = {name: one.keep(one.sign < 0) for name, one in labels.items()}
+    none = bad | near_labels(found, known_empty, MATCH, diameter_A)
+    worth = np.select([good, none], [1.0, 0.0], sigmoid(rule.sharpness * joint_score(found)))
     picks = {}
     for index, name in enumerate(found.micrographs.tolist()):
         at = found.micrograph == index
@@ -139,7 +141,7 @@ def gate_of(
     return float(low / MARGIN), float(high * MARGIN)
 
 
-def sort_picks(found: Examined, rule: MiningRule, gate: tuple[float, float]) -> tuple[Mask, Mask]:
+def sort_picks(found: Examined, rule: SureRule, gate: tuple[float, float]) -> tuple[Mask, Mask]:
     """Return which picks are confident particles, and which are surely none, ``(n,)`` each."""
     opinion = np.where(np.isnan(found.verdict), 1.0, found.verdict)
     passes = (found.deviation >= gate[0]) & (found.deviation <= gate[1])
