@@ -187,7 +187,10 @@ class FewshotSettings(PickSettings):
         "", description="Encoder to start cryoMAE from: none, a file or folder; shipped when empty."
     )
     expected_per_micrograph: float | None = Field(
-        None, gt=0, description="Mean number of particles on a micrograph; estimated when empty."
+        None,
+        gt=0,
+        description="Mean number of particles on a micrograph, the most for cryomae; estimated "
+        "when empty.",
     )
     picks_pixel_size: float | None = Field(
         None,
