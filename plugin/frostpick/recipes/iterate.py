@@ -161,7 +161,7 @@ def round_table(rounds: Rounds, done: Sequence[Round], best: int) -> list[dict[s
         {
             "round": float(one.number),
             "used": float(one.number <= best),
-            **({"held_out_recall": float(np.nanmean(credit))} if len(credit) else {}),
+            **({"held_out_recall": np.nanmean(credit)} if np.isfinite(credit).any() else {}),
             **one.metrics,
             "view_change": divergence(shares[0], share) if share.any() else 0.0,
             **{f"views_{k + 1}": float(value) for k, value in enumerate(share)},

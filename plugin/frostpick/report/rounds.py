@@ -95,6 +95,7 @@ def _recall(axes: Axes, table: Sequence[Row], x: np.ndarray, used: np.ndarray) -
         return
     y = np.array([row["held_out_recall"] for row in table])
     axes.plot(x, y, color=BLUE)
+    axes.set_ylim(min(0.9, float(np.nanmin(y)) - 0.05), 1.02)
     axes.plot(x[used], y[used], color=BLUE, marker="o", ls="", label="used")
     if not used.all():
         axes.plot(x[~used], y[~used], color=VERMILLION, marker="x", ls="", ms=9, label="not used")
