@@ -161,13 +161,18 @@ def round_table(rounds: Rounds, done: Sequence[Round], best: int) -> list[dict[s
         {
             "round": float(one.number),
             "used": float(one.number <= best),
-            **({"held_out_recall": np.nanmean(credit)} if np.isfinite(credit).any() else {}),
+            **_recall(credit),
             **one.metrics,
             "view_change": divergence(shares[0], share) if share.any() else 0.0,
             **{f"views_{k + 1}": float(value) for k, value in enumerate(share)},
         }
         for one, share, credit in zip(done, shares, found_by, strict=True)
     ]
+
+
+def _recall(credit: NDArray[np.float64]) -> dict[str, float]:
+    known = credit[np.isfinite(credit)]
+    return {"held_out_recall": float(known.mean())} if len(known) else {}
 
 
 def _key(
