@@ -28,6 +28,8 @@ LAPSE, RANGE = 0.1, 6.0
 #: Share of particles among the picks of a micrograph: to begin with, and its limits.
 FIRST, LIMITS = 0.1, (1e-4, 0.95)
 STEPS, SETTLED = 300, 1e-5
+#: Limits of the shift of log-odds by which a given number is reached.
+MOST_SHIFT = (-15.0, 15.0)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ def fit_mixture(
     known
         ``(m,)`` logits of known particles, m >= 1: what they would have as other picks.
     particles
-        How many there are among ``picks``, where that is known.
+        How many there are among ``picks``, where that is known. Reached up to twice the true
+        number; far beyond that what is found is not defined.
     """
     x, cells = _counted(picks, known)
     weight = np.array([np.bincount(one, minlength=len(x)) for one in cells], np.float64)
@@ -122,7 +125,9 @@ def fit_mixture(
         deviation = float((squares / (mass.sum() + SPREAD_SURE)) ** 0.5)
         found = (weight * is_particle).sum(1)
         if particles is not None:  # the same shift of all log-odds, until the sum is right
-            more += float(np.log(max(particles, 1e-3) / max(found.sum(), 1e-3)))
+            lacking = np.log(max(particles, 1e-3) / max(found.sum(), 1e-3))
+            more += 0.3 * float(lacking)  # in small steps: the densities move with it
+            more = float(np.clip(more, *MOST_SHIFT))  # shares at their limit cannot follow
         share = found / np.maximum(weight.sum(1), 1)
         share = np.clip(expit(logit(np.clip(share, *LIMITS)) + more), *LIMITS)
         backgrounds = [Background.of(x, row) for row in weight * (1 - is_particle)]
