@@ -77,6 +77,7 @@ def train(
     *,
     start: PickingModel | None = None,
     recipe: Recipe = TINY,
+    soft: Mapping[str, Picks] | None = None,
     **others: object,
 ) -> TrainingResult:
     return train_picker(
@@ -87,6 +88,7 @@ def train(
         spool=spool,
         reporter=reporter or SilentReporter(),
         recipe=recipe,
+        soft=soft,
     )
 
 
@@ -284,6 +286,21 @@ def test_every_pass_is_taught_by_the_one_before(
     assert twice.summary["passes"] == 2 and twice.summary["steps"] == 20
     assert twice.summary["chosen_step"] in (15, 20)
     assert twice.model.card.parent == trained.model.digest
+
+
+def test_verified_picks_teach_a_new_network_for_longer(
+    data: tuple[list[Micrograph], dict[str, Labels]], trained: TrainingResult, tmp_path: Path
+) -> None:
+    truth = {
+        name: Picks.from_xy(name, one.x_px, one.y_px, probability=np.ones(len(one)))
+        for name, one in data[1].items()
+    }
+    new = train(data, tmp_path / "new", recipe=SHORT, soft=truth)
+    assert new.summary["steps"] == 2 * 2 * 5
+    tuned = train(data, tmp_path / "tuned", start=trained.model, recipe=SHORT, soft=truth)
+    assert tuned.summary["steps"] == 2 * 5 * SHORT.passes
+    asked = train(data, tmp_path / "asked", recipe=SHORT, soft=truth, epochs=1)
+    assert asked.summary["steps"] == 5
 
 
 def test_what_judged_picks_are_worth_is_in_the_digest() -> None:

@@ -30,6 +30,9 @@ class Recipe:
     epochs, few_epochs, tuning_epochs, few_tuning_epochs
         Length from nothing and from a model, each also with fewer labels than can be
         held out.
+    taught_times
+        How many times as long a network from nothing trains that verified picks teach: to
+        learn what they are worth everywhere takes longer than to learn a few labels.
     rate, tuning_rate
         Highest learning rate from nothing and from a model.
     anchor_labels, anchor_sharpness
@@ -65,6 +68,7 @@ class Recipe:
     few_epochs: int = 12
     tuning_epochs: int = 8
     few_tuning_epochs: int = 4
+    taught_times: int = 2
     rate: float = 3e-3
     tuning_rate: float = 2e-3
     anchor_labels: float = 60.0

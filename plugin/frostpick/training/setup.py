@@ -182,18 +182,28 @@ def make_trainer(
         sampler,
         objective=settings.objective,
         prior=prior,
-        schedule=_schedule(settings, recipe, labels, tuning=start is not None),
+        schedule=_schedule(settings, recipe, labels, start=start, soft=soft),
         augmentation=recipe.augmentation if soft is None else recipe.tuning_augmentation,
         device=device,
         anchor=anchor,
     )
 
 
-def _schedule(settings: TrainSettings, recipe: Recipe, labels: int, *, tuning: bool) -> Schedule:
+def _schedule(
+    settings: TrainSettings,
+    recipe: Recipe,
+    labels: int,
+    *,
+    start: PickingModel | None,
+    soft: SoftPicks | None,
+) -> Schedule:
+    tuning = start is not None
     few = labels < FEWEST
     epochs = recipe.few_epochs if few else recipe.epochs
     if tuning:
         epochs = recipe.few_tuning_epochs if few else recipe.tuning_epochs
+    elif soft is not None:
+        epochs *= recipe.taught_times
     return Schedule(
         steps=recipe.epoch_steps * (settings.epochs or epochs),
         rate=recipe.tuning_rate if tuning else recipe.rate,
