@@ -113,7 +113,8 @@ def test_an_aborted_training_goes_on_to_the_same_model(trained):
     inputs = MICROGRAPHS | {"in_coords": f"{MANUAL}coords_suffix_manualpick.star"}
     job = project.external("train", inputs=inputs, **SHORT)
     process = project.start(job)
-    project.wait_for(lambda: "training: " in project.output(job), seconds=200)
+    # the line before the first step: progress is told every few seconds, and may be the end's
+    project.wait_for(lambda: "held out: " in project.output(job), seconds=200)
     (project.folder / job / "RELION_JOB_ABORT_NOW").touch()
     project.finish(job, process)
     assert project.status(job) == "aborted", project.output(job)
