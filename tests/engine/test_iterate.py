@@ -101,7 +101,7 @@ def test_nothing_is_sure_near_labels_and_where_rounds_are_judged() -> None:
     labels = {"m0": Labels.from_xy("m0", [10.0], [50.0])}
     strip = Strip(1, 80.0, np.inf)  # from column 80 on
     held = Reference({"m0": Labels.from_xy("m0", [95.0], [50.0])}, {"m0": strip}, "strips", "")
-    taught = verify_picks(picks, labels, held, SureRule(), diameter_A=10.0)
+    taught = verify_picks(picks, labels, held, SureRule(), diameter_A=10.0, sharpness=1.3)
     assert (taught.particles, taught.empty) == (1, 1)
     one = taught.picks["m0"]
     assert one.x_px.tolist() == [x for x, _ in xy] and one.score.tolist() == score
@@ -122,7 +122,9 @@ def test_score_and_second_opinion_have_the_same_word() -> None:
 def test_a_pick_on_a_place_labelled_as_none_is_worth_nothing() -> None:
     picks = found([(50, 50), (54, 50), (80, 50)], [4.0, 4.0, 4.0])
     labels = {"m0": Labels.from_xy("m0", [51.0], [50.0], sign=[-1])}
-    one = verify_picks(picks, labels, NOTHING, SureRule(), diameter_A=10.0).picks["m0"]
+    one = verify_picks(picks, labels, NOTHING, SureRule(), diameter_A=10.0, sharpness=1.3).picks[
+        "m0"
+    ]
     # 1 from it; 3, more than a quarter of a diameter, but too near to be sure; sure
     soft = 1 / (1 + math.exp(-1.3 * 4))
     assert one.probability.tolist() == pytest.approx([0.0, soft, 1.0])
@@ -130,7 +132,7 @@ def test_a_pick_on_a_place_labelled_as_none_is_worth_nothing() -> None:
 
 def test_a_micrograph_without_picks_teaches_that_it_is_empty() -> None:
     picks = found([(50, 50)], [4.0], names=("m0", "m1"))
-    taught = verify_picks(picks, {}, NOTHING, SureRule(), diameter_A=10.0)
+    taught = verify_picks(picks, {}, NOTHING, SureRule(), diameter_A=10.0, sharpness=1.3)
     assert [len(taught.picks[name]) for name in ("m0", "m1")] == [1, 0]
 
 
@@ -438,7 +440,7 @@ def test_a_round_learns_true_particles_and_is_kept(
     assert second.summary["labels"] == 28
     # what verification was sure of after round 0, against the true centres
     _, _, reference = hold_out_labels(data[1], data[0], 0)
-    taught = verify_picks(first.found, data[1], reference, RULE, DIAMETER_A)
+    taught = verify_picks(first.found, data[1], reference, RULE, DIAMETER_A, 1.3)
     assert taught.particles == second.metrics["new_particles"]
     right = wrong = 0
     for name, one in taught.picks.items():
@@ -639,7 +641,7 @@ def test_a_second_opinion_is_heard(data: Any, iterated: tuple[IterationResult, P
     model = iterated[0].model
     plan = plan_picking(model, PickSettings(device="cpu", threads=1))
     picks = examine(model, data[0][5:], plan, SilentReporter(), LeftIsNone())
-    one = verify_picks(picks, {}, NOTHING, RULE, DIAMETER_A).picks[data[0][5].id]
+    one = verify_picks(picks, {}, NOTHING, RULE, DIAMETER_A, 1.3).picks[data[0][5].id]
     left = one.x_px < SIDE[1] / 2
     assert left.any() and (~left).any()
     assert (one.probability[left] == 0).all() and (one.probability[~left] == 1).any()

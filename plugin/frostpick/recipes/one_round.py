@@ -24,6 +24,7 @@ from frostpick.recipes.second_opinion import Verifier
 from frostpick.recipes.verification import SureRule, Taught, joint_score, verify_picks
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.recipe import Recipe
+from frostpick.training.setup import choose_diameter
 from frostpick.training.train import TrainingResult, train_picker
 from frostpick.types import Labels, sigmoid
 
@@ -73,7 +74,12 @@ class Rounds:
         """Return what the picks of a round teach."""
         material = self.material
         return verify_picks(
-            last.found, material.own, material.reference, self.rule, diameter_of(last.model)
+            last.found,
+            material.own,
+            material.reference,
+            self.rule,
+            diameter_of(last.model),
+            self.recipe.anchor_sharpness,
         )
 
     def credits(self, rounds: Sequence[Round]) -> list[NDArray[np.float64]]:
@@ -130,7 +136,7 @@ class Rounds:
     def _given(self) -> PickingModel:
         """Return the start model for this particle."""
         assert self.start is not None
-        diameter = self.settings.diameter or self.start.card.diameter_A
+        diameter = choose_diameter(self.settings, self.material.labels, self.start)
         if diameter is None:
             raise ConfigError("the start model fits any particle and needs its size: --diameter")
         card = self.start.card.model_copy(update={"diameter_A": diameter})

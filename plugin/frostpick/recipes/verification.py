@@ -53,8 +53,6 @@ class SureRule:
         Factor by which the local deviation lies outside the gate at an empty place.
     apart
         Distance in diameters from a label within which a pick is not new.
-    sharpness
-        Factor of the log-odds of what is not sure: above 1 opinions become decisions.
     """
 
     confident: float = 0.9
@@ -62,7 +60,6 @@ class SureRule:
     refused: float = 0.1
     beyond: float = 1.15
     apart: float = 0.5
-    sharpness: float = 1.3
 
 
 @dataclass(frozen=True)
@@ -88,6 +85,7 @@ def verify_picks(
     reference: Reference,
     rule: SureRule,
     diameter_A: float,
+    sharpness: float,
 ) -> Taught:
     """Return the picks of a round with what verification makes of them.
 
@@ -101,13 +99,16 @@ def verify_picks(
         The user's labels that train.
     reference
         What is held out.
+    sharpness
+        Factor of the log-odds of what is not sure, as of any model's picks
+        (`frostpick.training.soft_picks.ModelPicks`).
     """
     free = reference.allows(found, diameter_A) & ~near_labels(found, labels, rule.apart, diameter_A)
     good, bad = sort_picks(found, rule, gate_of(found, labels, diameter_A))
     good, bad = good & free, bad & free
     known_empty = {name: one.keep(one.sign < 0) for name, one in labels.items()}
     none = bad | near_labels(found, known_empty, MATCH, diameter_A)
-    worth = np.select([good, none], [1.0, 0.0], sigmoid(rule.sharpness * joint_score(found)))
+    worth = np.select([good, none], [1.0, 0.0], sigmoid(sharpness * joint_score(found)))
     picks = {}
     for index, name in enumerate(found.micrographs.tolist()):
         at = found.micrograph == index

@@ -28,7 +28,7 @@ from frostpick.sampling import Sampling
 from frostpick.training.examples import TrainingImage
 from frostpick.training.exemplars import Place, cut, turned
 from frostpick.training.fewshot_trainer import FewshotTrainer
-from frostpick.training.measure import MATCH, match
+from frostpick.training.measure import MATCH, match, some
 from frostpick.training.prior import packing_limit
 from frostpick.training.score_mixture import ScoreMixture, fit_mixture
 from frostpick.types import sigmoid
@@ -155,9 +155,8 @@ def calibrate(
         Asked to stop at each micrograph.
     """
     with_some = [image for image in trainer.images if len(image.particles_yx)]
-    images = with_some + _spread(
-        [image for image in trainer.images if not len(image.particles_yx)], OTHERS
-    )
+    without = [image for image in trainer.images if not len(image.particles_yx)]
+    images = with_some + some(without, OTHERS)
     known = exemplar_logits(network, trainer, own)
     ready = ReadyNetwork(network, trainer.device, native_precision(trainer.device))
     reach = trainer.recipe.min_distance * PX_PER_DIAMETER
@@ -202,12 +201,6 @@ def calibration_of(
     ends = -slope * float(logit.max()) - 20.0, 20.0 - slope * float(logit.min())
     offset = brentq(lambda x: float(sigmoid(slope * logit + x).sum()) - total, *ends)
     return CalibrationSpec(slope=slope, offset=float(offset), fitted_on="exemplars and picks")
-
-
-def _spread(images: Sequence[TrainingImage], most: int) -> list[TrainingImage]:
-    """Return at most so many images, evenly spread over all."""
-    step = max(1.0, len(images) / most)
-    return [images[int(k * step)] for k in range(min(most, len(images)))]
 
 
 def _scores(ready: ReadyNetwork, image: TrainingImage, device: torch.device) -> ScoreMap:

@@ -142,10 +142,10 @@ def looking(
     return look
 
 
-def some(items: Sequence[T]) -> list[T]:
-    """Return at most `COUNTED` of some items, evenly spread over them."""
-    step = max(1.0, len(items) / COUNTED)
-    return [items[int(k * step)] for k in range(min(COUNTED, len(items)))]
+def some(items: Sequence[T], most: int = COUNTED) -> list[T]:
+    """Return at most ``most`` of some items, evenly spread over them."""
+    step = max(1.0, len(items) / most)
+    return [items[int(k * step)] for k in range(min(most, len(items)))]
 
 
 def match(yx: Points, logit: Floats, labels: Points, reach: float) -> Found:

@@ -37,7 +37,7 @@ class Recipe:
         Highest learning rate from nothing and from a model.
     anchor_labels, anchor_sharpness
         Of `frostpick.training.anchor.Anchor`, where picks teach: a start model's or verified
-        ones. The sharpness is that of a model's picks.
+        ones.
     passes
         Trainings one after the other, when training from a model; the picks of each teach
         the next.
