@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogFormatter
 from numpy.typing import NDArray
 
 from frostpick.inference.density_cut import DensityCut
@@ -137,6 +138,9 @@ def density_curve(density: DensityCut, title: str) -> Figure:
             np.tanh(density.cut) / SHY, color=GREEN, linestyle="--", label=f"cut ({density.rule})"
         )
         axes.set_yscale("log")
+        # the usual one writes mathematics, which drawings here do not read
+        axes.yaxis.set_major_formatter(LogFormatter())
+        axes.yaxis.set_minor_formatter(LogFormatter())
         axes.set_title(printable(title))
         axes.set_xlabel("cosine to the nearest exemplar")
         axes.set_ylabel("distance to neighbours in score")
