@@ -54,11 +54,15 @@ class Candidates:
         Picks by micrograph, of which ``row`` is the row in that table.
     stacks
         Extracted particles by stack file.
+    merit
+        ``(rows,)`` float64, the figure of merit that each row's picker gave, on whatever
+        scale, higher is better; NaN where it gave none, None where it gave none to any.
     """
 
     rows: int
     picks: Sequence[tuple[Micrograph, Picks]] = ()
     stacks: Sequence[ParticleStack] = ()
+    merit: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 
 from frostpick.types import Micrograph, Picks
 from frostpick_jobs.formats import PickTable
+from frostpick_jobs.formats.columns import known_merit
 from frostpick_jobs.host import Candidates
 from frostpick_jobs.name_matching import match_names
 
@@ -36,12 +37,15 @@ class PickRows:
         ``(n,)`` id of the job's micrograph; empty where there is none.
     x_px, y_px
         ``(n,)`` centres in pixels of that micrograph.
+    merit
+        ``(n,)`` figures of merit as the files give them; NaN where there is none.
     """
 
     name: tuple[str, ...]
     micrograph_id: tuple[str, ...]
     x_px: NDArray[np.float64]
     y_px: NDArray[np.float64]
+    merit: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.name)
@@ -60,7 +64,7 @@ class PickRows:
             if len(at):
                 own = Picks.from_xy(micrograph.id, self.x_px[at], self.y_px[at], row=at)
                 picks.append((micrograph, own))
-        return Candidates(rows=len(self), picks=picks)
+        return Candidates(rows=len(self), picks=picks, merit=self.merit)
 
     def rows_not_in(self, others: PickRows) -> NDArray[np.int64]:
         """Return the rows that lie within `SAME_PX` of no row of another table."""
@@ -128,7 +132,14 @@ def pick_rows(
         tuple(found.get(name, "") for name in written),
         np.concatenate(x),
         np.concatenate(y),
+        np.concatenate([np.zeros(0), *map(_merit, tables)]),
     )
+
+
+def _merit(table: PickTable) -> NDArray[np.float64]:
+    """Return the figure of merit of each row, NaN where the file has none."""
+    given = table.score if table.score is not None else table.probability
+    return np.full(len(table), np.nan) if given is None else known_merit(given)
 
 
 def _selected(table: PickTable) -> PickTable:

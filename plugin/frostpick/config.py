@@ -260,6 +260,11 @@ class PruneSettings(VerifySettings):
         description="Score the mean of four rotations of a box; without it, one look, which "
         "takes a quarter of the network's time.",
     )
+    figure_of_merit: bool = Field(
+        True,
+        description="Let the figure of merit that the input's picker gave count for half; without "
+        "it, the images alone.",
+    )
     restart: bool = Field(
         False, description="Throw away what an earlier run of this job has scored and fitted."
     )

@@ -209,10 +209,16 @@ def topaz_lines(found: list[dict[str, object]]) -> str:
             mean = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
             lines.append(
                 f"Topaz, {name}, {variant}, {count} labels, {looks} looks, {len(rows)} draws: "
-                f"precision {mean['topaz_precision']:.3f} -> {mean['pruned_precision']:.3f} at "
-                f"recall {mean['topaz_recall']:.3f} -> {mean['pruned_recall']:.3f}; at 93 % of "
-                f"the recall {mean['precision_at_93']:.3f}"
+                f"precision {mean['topaz_precision']:.3f}, recall {mean['topaz_recall']:.3f}"
             )
+            for kind, words in (("images", "by the images alone"), ("merit", "with its score")):
+                each = " ".join(f"{row[f'{kind}_at_93']:.3f}" for row in rows)
+                lines.append(
+                    f"    {words}: at 0 {mean[f'{kind}_precision']:.3f}, "
+                    f"{mean[f'{kind}_recall']:.3f}; at auto {mean[f'{kind}_auto_precision']:.3f}, "
+                    f"{mean[f'{kind}_auto_recall']:.3f}; at 93 % of the recall "
+                    f"{mean[f'{kind}_at_93']:.3f} ({each})"
+                )
     return "\n".join(lines)
 
 

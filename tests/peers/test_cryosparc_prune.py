@@ -177,6 +177,61 @@ def test_picks_are_cut_from_the_micrographs(tmp_path, pruner):
         check_rows(p, source, job, [row[3] for row in rows], ("location", "pick_stats"))
 
 
+def stats(p, source, **fields):
+    """Write columns of ``pick_stats`` into an output."""
+    made = p.store.load_output(p.uid, source.job, source.output, "all")
+    for name, values in fields.items():
+        made[f"pick_stats/{name}"] = np.asarray(values, np.float32)
+    slots = [(slot, slot) for slot in sorted({f.split("/")[0] for f in made.fields() if "/" in f})]
+    _finish(p.store, p.job(source.job), source.output, "particle", made, slots)
+
+
+@pytest.mark.parametrize("slots", [("location", "pick_stats"), (*SLOTS, "pick_stats")])
+def test_the_pickers_score_is_read_and_passes_through(tmp_path, pruner, monkeypatch, slots):
+    heard = []
+    monkeypatch.setattr(
+        "frostpick_jobs.tasks.prune.merit_word", lambda score, merit: heard.append(merit)
+    )
+    with project(tmp_path) as p:
+        rows = rows_of(p)
+        on = (EXPOSURES,) if "blob" not in slots else ()
+        source = extracted(p, rows, slots=slots)
+        score, power = np.linspace(0.2, 0.9, len(rows)), np.linspace(90, 20, len(rows))
+        stats(p, source, ncc_score=score, power=power)
+        code, job = prune(p, pruner, (source,), micrographs=on)
+        assert code == 0
+        np.testing.assert_allclose(heard[-1], score, rtol=1e-6)
+        check_rows(p, source, job, [row[3] for row in rows], slots)
+        # Topaz's score is where the power of other pickers is; its ncc_score says nothing.
+        stats(p, source, ncc_score=np.full(len(rows), 0.5), power=power)
+        assert prune(p, pruner, (source,), micrographs=on)[0] == 0
+        np.testing.assert_allclose(heard[-1], power, rtol=1e-6)
+        count = len(heard)
+        told = {"figure_of_merit": False}
+        assert prune(p, pruner, (source,), micrographs=on, settings=told)[0] == 0
+        assert len(heard) == count
+
+
+def test_particles_without_a_score_of_a_picker_are_judged_by_their_images(
+    tmp_path, pruner, monkeypatch
+):
+    heard = []
+    monkeypatch.setattr(
+        "frostpick_jobs.tasks.prune.merit_word", lambda score, merit: heard.append(merit)
+    )
+    with project(tmp_path) as p:
+        rows = rows_of(p)
+        assert prune(p, pruner, (extracted(p, rows),))[0] == 0
+        assert heard == [None]
+        # Some of the input have one.
+        scored = extracted(p, rows[:4], "others", slots=(*SLOTS, "pick_stats"), first=5000)
+        stats(p, scored, ncc_score=[0.1, 0.2, 0.3, 0.4])
+        plain = extracted(p, rows[4:], "rest", first=6000)
+        assert prune(p, pruner, (plain, scored))[0] == 0
+        expected = [*[np.nan] * (len(rows) - 4), 0.1, 0.2, 0.3, 0.4]
+        np.testing.assert_allclose(heard[1], expected, rtol=1e-6)
+
+
 def check_verified(p, source, job, good, passed):
     """Every input row is there with all its slots byte for byte, and score and spread in one."""
     before = p.store.load_output(p.uid, source.job, source.output, "all")

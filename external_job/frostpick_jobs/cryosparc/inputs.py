@@ -22,6 +22,8 @@ _OTHERS = (TRAINING, GOOD, BAD)
 
 OPTIONAL_EXPOSURE_SLOTS = ("mscope_params", "ctf")
 OPTIONAL_PARTICLE_SLOTS = ("alignments2D",)
+#: Where a picker's figure of merit is.
+PICK_STATS = "pick_stats"
 
 
 def find_input(view: JobView, type: str, name: str) -> InputView | None:
@@ -54,9 +56,9 @@ def particle_slots(available: Sequence[str]) -> list[str]:
     return ["location", *(slot for slot in OPTIONAL_PARTICLE_SLOTS if slot in available)]
 
 
-def pruned_slots(available: Sequence[str], image: str) -> list[str]:
+def pruned_slots(available: Sequence[str], image: str, also: Sequence[str] = ()) -> list[str]:
     """Return the slots to load of particles to prune, ``image`` being what boxes are made from."""
-    wanted = ("location", *OPTIONAL_PARTICLE_SLOTS)
+    wanted = ("location", *OPTIONAL_PARTICLE_SLOTS, *also)
     return list(dict.fromkeys((image, *(slot for slot in wanted if slot in available))))
 
 

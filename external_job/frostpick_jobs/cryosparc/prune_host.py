@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from frostpick_jobs.cryosparc.inputs import (
     GOOD,
     MICROGRAPHS,
     PARTICLES,
+    PICK_STATS,
     find_input,
     load_parts,
     pruned_slots,
@@ -42,13 +44,17 @@ class CryoSPARCPruneHost(CryoSPARCHost):
     particles' own images.
     """
 
+    #: Slots of the particle input that are read, where it has them, besides those of the boxes.
+    _also: tuple[str, ...] = (PICK_STATS,)
+
     def micrographs(self) -> Sequence[Micrograph]:
         """Return the exposures of the micrograph input, none without one."""
         return self._found if self._on_micrographs else []
 
     def candidates(self) -> Candidates:
         """Return the rows of the particle input."""
-        return self._candidates(self._particles)
+        found = self._candidates(self._particles)
+        return replace(found, merit=self._particles.merit())
 
     def judged(self) -> Judged:
         """Return the rows of the two inputs of examples."""
@@ -110,18 +116,18 @@ class CryoSPARCPruneHost(CryoSPARCHost):
 
     @cached_property
     def _particles(self) -> ParticleInput:
-        return self._read(self._input("particle", PARTICLES))
+        return self._read(self._input("particle", PARTICLES), self._also)
 
     def _examples(self, name: str) -> ParticleInput | None:
         found = self.job.look().inputs.get(name)
         return self._read(found) if found is not None and found.links else None
 
-    def _read(self, found: Any) -> ParticleInput:
+    def _read(self, found: Any, also: Sequence[str] = ()) -> ParticleInput:
         parts = load_parts(
             self.job.server,
             self.job.project,
             self.job.controller,
             found,
-            lambda available: pruned_slots(available, self._slot),
+            lambda available: pruned_slots(available, self._slot, also),
         )
         return ParticleInput.of(found.name, list(parts.values()))

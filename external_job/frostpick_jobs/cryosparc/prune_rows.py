@@ -74,6 +74,17 @@ class ParticleInput:
         uids = tuple(str(one) for one in self.uid.tolist())
         return PickRows(uids, tuple(ids), np.concatenate(x), np.concatenate(y))
 
+    def merit(self) -> NDArray[np.float64] | None:
+        """Return the figure of merit of each row, NaN where its part has none, None without any.
+
+        ``ncc_score``; or ``power`` where that is the same for all, because Topaz's score is there.
+        """
+        for field in ("pick_stats/ncc_score", "pick_stats/power"):
+            found = np.concatenate([np.zeros(0), *(_or_nan(part, field) for part in self.parts)])
+            if len(np.unique(found[np.isfinite(found)])) > 1:
+                return found
+        return None
+
     def stacks(
         self, files: ProjectFiles, rows: NDArray[np.int64] | None = None
     ) -> list[ParticleStack]:
@@ -142,6 +153,12 @@ class ParticleInput:
                 out.add_fields([field], [values.dtype.str])
             out[field] = values
         save_dataset(job, output, out, check)
+
+
+def _or_nan(part: Any, field: str) -> NDArray[np.float64]:
+    if field not in part.fields():
+        return np.full(len(part), np.nan)
+    return np.asarray(part[field]).astype(np.float64)
 
 
 def _stacks_of(

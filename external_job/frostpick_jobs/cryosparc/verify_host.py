@@ -18,6 +18,9 @@ class CryoSPARCVerifyHost(CryoSPARCPruneHost):
     which is written: see `pick_stats`.
     """
 
+    # Written anew, whatever it was.
+    _also = ()
+
     def deliver(self, delivery: Delivery) -> None:
         """Save all rows, scores, record and pictures; complete the job."""
         decisions = delivery.decisions

@@ -18,6 +18,7 @@ from frostpick_jobs.cryosparc.inputs import (
     MICROGRAPHS,
     MODEL,
     PARTICLES,
+    PICK_STATS,
     TRAINING,
     find_input,
 )
@@ -142,7 +143,9 @@ def _wire_pruning(job: ExternalJob, request: JobRequest, check: Check) -> None:
         own = "blob"
     others = [slot for slot in ("location", "alignments2D") if slot != own]
     slots = [shim.slot(own, own), *map(_optional, others)]
-    particles = _input(job, "particle", PARTICLES, slots, f"Particles to {request.task}")
+    scored = [_optional(PICK_STATS)] if request.task == "prune" else []
+    doing = f"Particles to {request.task}"
+    particles = _input(job, "particle", PARTICLES, [*slots, *scored], doing)
     _connect(job, particles, request.particles, check)
     for name, sources, title in (
         (GOOD, request.good, "Known particles"),

@@ -81,7 +81,8 @@ class PruneInputs:
         assert self.particles is not None
         if self.is_stack:
             return self._stack(self.particles)
-        return Candidates(rows=len(self.particle_rows), stacks=self.particle_rows.stacks())
+        rows = self.particle_rows
+        return Candidates(rows=len(rows), stacks=rows.stacks(), merit=rows.merit)
 
     def judged(self) -> Judged:
         """Return the labels."""

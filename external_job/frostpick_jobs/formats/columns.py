@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from frostpick.errors import InputError
 
+#: ``rlnAutopickFigureOfMerit`` of a pick that a person made.
+BY_HAND = -999.0
 _WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -30,6 +32,16 @@ def finite_column(path: Path, name: str, values: Sequence[str]) -> NDArray[np.fl
         pass
     row, value = next((n, v) for n, v in enumerate(values, 1) if not _is_finite(v))
     raise InputError(f"{path}, row {row}: {name} is {value!r}, expected a finite number")
+
+
+def number_or_nan(values: Sequence[str]) -> NDArray[np.float64]:
+    """Return text as float64, ``(n,)``, NaN where it is no number."""
+    return np.array([float(v) if _is_finite(v) else np.nan for v in values], np.float64)
+
+
+def known_merit(given: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return figures of merit with NaN where a pick was made by hand, as RELION marks it."""
+    return np.where(given == BY_HAND, np.nan, given)
 
 
 def bool_column(path: Path, name: str, values: Sequence[str]) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from frostpick.errors import InputError
 from frostpick.types import LocalFile, ParticleStack
-from frostpick_jobs.formats.columns import finite_column
+from frostpick_jobs.formats.columns import finite_column, known_merit, number_or_nan
 from frostpick_jobs.formats.optics import group_values, legacy_pixel_size
 from frostpick_jobs.formats.star import StarTable, read_star_blocks
 from frostpick_jobs.formats.star_rows import particle_block
@@ -29,6 +29,7 @@ _WANTED = (
     "rlnMicrographPixelSize",
     "rlnDetectorPixelSize",
     "rlnMagnification",
+    "rlnAutopickFigureOfMerit",
 )
 
 
@@ -47,6 +48,8 @@ class ParticleRows:
     micrograph, x_px, y_px, position_pixel_A
         ``(n,)`` where each was picked, or None where the file does not tell; the pixel
         size is NaN where it is not known.
+    merit
+        ``(n,)`` figure of merit of the pick it was cut at, or None.
     """
 
     path: Path
@@ -58,6 +61,7 @@ class ParticleRows:
     x_px: Float | None
     y_px: Float | None
     position_pixel_A: Float
+    merit: Float | None = None
 
     def __len__(self) -> int:
         return len(self.image)
@@ -147,6 +151,7 @@ def read_particles(path: Path, pixel_size_A: float | None = None) -> ParticleRow
         x_px=_optional(path, table, "rlnCoordinateX"),
         y_px=_optional(path, table, "rlnCoordinateY"),
         position_pixel_A=_position_pixels(path, table, optics, pixel_size_A),
+        merit=_merit(table),
     )
 
 
@@ -190,6 +195,12 @@ def _position_pixels(
     if found is not None:
         return found
     return np.full(len(table), np.nan if given is None else given)
+
+
+def _merit(table: StarTable) -> Float | None:
+    """Return the figures of merit; one that is no number is none, since images do without."""
+    texts = table.columns.get("rlnAutopickFigureOfMerit")
+    return None if texts is None else known_merit(number_or_nan(texts))
 
 
 def _optional(path: Path, table: StarTable, name: str) -> Float | None:

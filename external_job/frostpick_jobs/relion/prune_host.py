@@ -91,7 +91,7 @@ class RelionPruneHost(RelionHost):
         """Return the rows of ``--in_parts`` or ``--in_coords``."""
         if self._arguments.in_parts is not None:
             rows = self._particles
-            return Candidates(rows=len(rows), stacks=rows.stacks(Path()))
+            return Candidates(rows=len(rows), stacks=rows.stacks(Path()), merit=rows.merit)
         return self._picks.candidates(self.micrographs())
 
     def judged(self) -> Judged:

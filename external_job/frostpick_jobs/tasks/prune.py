@@ -17,6 +17,7 @@ from frostpick.inference.threshold import choose_threshold, parse_threshold
 from frostpick.models.pruner import Pruner, load_pruner
 from frostpick.pruning.contrast import settle_prune_contrast
 from frostpick.pruning.decide import ScoredRows, decide
+from frostpick.pruning.figure_of_merit import MeritWord, merit_word
 from frostpick.pruning.plan import PrunePlan, plan_pruning
 from frostpick.pruning.prior import log_odds
 from frostpick.pruning.prune import (
@@ -54,6 +55,27 @@ class PruneSummary:
     record: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class _Scored:
+    """The rows of a job with their scores, as far as their images could be read.
+
+    Parameters
+    ----------
+    failed
+        Why groups could not be read, by name.
+    names
+        Micrographs, in the order of their numbers in ``rows.group``.
+    word
+        What the figures of merit of their picker added to the scores; None if nothing.
+    """
+
+    candidates: Candidates
+    rows: ScoredRows
+    failed: Mapping[str, str]
+    names: Sequence[str]
+    word: MeritWord | None = None
+
+
 def run_prune(host: Host, settings: PruneSettings) -> PruneSummary:
     """Decide on every row of a host's picks or particles, and deliver the decisions.
 
@@ -81,19 +103,21 @@ def run_prune(host: Host, settings: PruneSettings) -> PruneSummary:
     with record.stage("fitting"):
         fitted = fit_to_job(start, candidates, host.judged(), settings, plan, spool, host.reporter)
     with record.stage("scoring"):
-        rows, failed, names = _score(host, candidates, fitted.pruner, plan)
+        scored = _score(host, candidates, fitted.pruner, plan)
+    if settings.figure_of_merit:
+        scored = _with_merit(scored)
+    rows = scored.rows
     if settings.expected_good is not None:
         rows = replace(rows, score=rows.score + log_odds(settings.expected_good))
-    scored = rows.score[np.isfinite(rows.score) & ~rows.edge]
-    threshold = choose_threshold(scored, settings.keep_at)
+    inside = rows.score[np.isfinite(rows.score) & ~rows.edge]
+    threshold = choose_threshold(inside, settings.keep_at)
     decisions = decide(rows, threshold, plan.min_distance_A)
     record.add(
         threshold={"score": threshold, "rule": settings.keep_at, "frozen": False},
         min_distance_A=plan.min_distance_A,
+        figure_of_merit={"rows": 0 if scored.word is None else int(scored.word.rows.sum())},
     )
-    return _deliver(
-        host, record, plan, settings, fitted, candidates, rows, decisions, threshold, failed, names
-    )
+    return _deliver(host, record, plan, settings, fitted, scored, decisions, threshold)
 
 
 def run_verify(host: Host, settings: VerifySettings) -> PruneSummary:
@@ -113,8 +137,8 @@ def run_verify(host: Host, settings: VerifySettings) -> PruneSummary:
         plan = plan_pruning(pruner, same, rotations=4)
         plan = settle_prune_contrast(groups_of(candidates), plan, host.reporter)
     with record.stage("scoring"):
-        rows, failed, names = _score(host, candidates, pruner, plan)
-    rows = _without_those_off(rows)
+        scored = _score(host, candidates, pruner, plan)
+    rows = _without_those_off(scored.rows)
     every = replace(rows, score=np.nan_to_num(rows.score))
     judged = decide(every, -np.inf, 0.0)
     order = np.argsort(rows.row, kind="stable")
@@ -124,10 +148,26 @@ def run_verify(host: Host, settings: VerifySettings) -> PruneSummary:
         score=rows.score[order],
         probability=np.where(unread, np.nan, judged.probability),
     )
-    fitted = Fitted(pruner)
-    return _deliver(
-        host, record, plan, same, fitted, candidates, rows, decisions, -np.inf, failed, names
+    scored = replace(scored, rows=rows)
+    return _deliver(host, record, plan, same, Fitted(pruner), scored, decisions, -np.inf)
+
+
+def _with_merit(scored: _Scored) -> _Scored:
+    """Let the figures of merit of the rows' picker count; see `merit_word`."""
+    rows = scored.rows
+    # A box that the edge cuts says nothing of what a figure of merit is worth.
+    word = merit_word(np.where(rows.edge, np.nan, rows.score), scored.candidates.merit)
+    if word is None:
+        return scored
+    log.info(
+        "the picker's figure of merit counts: of the rows with the lowest, %.3g, %.0f %% are taken "
+        "for particles, of those with the highest, %.3g, %.0f %%",
+        word.merit[0],
+        100 * word.share[0],
+        word.merit[-1],
+        100 * word.share[-1],
     )
+    return replace(scored, rows=replace(rows, score=rows.score + word.added), word=word)
 
 
 def _without_those_off(rows: ScoredRows) -> ScoredRows:
@@ -172,10 +212,8 @@ def _candidates(host: Host) -> Candidates:
     return candidates
 
 
-def _score(
-    host: Host, candidates: Candidates, pruner: Pruner, plan: PrunePlan
-) -> tuple[ScoredRows, dict[str, str], list[str]]:
-    """Return every row with its score, failures by group, and names of micrographs by number."""
+def _score(host: Host, candidates: Candidates, pruner: Pruner, plan: PrunePlan) -> _Scored:
+    """Return every row with its score."""
     groups = groups_of(candidates)
     store = PruneStore(host.spool / SPOOL / "scores", pruner.digest, plan.key())
     host.reporter.stage("scoring", sum(len(group) for group in groups))
@@ -206,7 +244,7 @@ def _score(
     if failed and read == 0 and len(missing) == len(groups):
         name, reason = next(iter(failed.items()))
         raise InputError(f"no image could be read; the first: {name}: {reason}")
-    return columns.rows(), failed, columns.names
+    return _Scored(candidates, columns.rows(), failed, columns.names)
 
 
 class _Columns:
@@ -256,18 +294,22 @@ def _deliver(
     plan: PrunePlan,
     settings: PruneSettings,
     fitted: Fitted,
-    candidates: Candidates,
-    rows: ScoredRows,
+    scored: _Scored,
     decisions: Decisions,
     threshold: float,
-    failed: Mapping[str, str],
-    names: Sequence[str],
 ) -> PruneSummary:
+    failed = dict(scored.failed)
     counts = decisions.counts()
     log.info("%s", ", ".join(f"{name}: {count}" for name, count in counts.items()))
     with record.stage("pictures"):
         plots = prune_figures(
-            groups_of(candidates), decisions, plan, threshold, fitted, _by_group(rows, decisions)
+            groups_of(scored.candidates),
+            decisions,
+            plan,
+            threshold,
+            fitted,
+            _by_group(scored.rows, decisions),
+            scored.word,
         )
     figures = [(plot.name, plot.png, plot.caption) for plot in plots]
     for figure in figures:
@@ -278,21 +320,21 @@ def _deliver(
         device=str(plan.device),
         threads=plan.threads,
         diameter_A=plan.geometry.diameter_A,
-        counts={"rows": len(decisions), "micrographs": len(names), **counts},
+        counts={"rows": len(decisions), "micrographs": len(scored.names), **counts},
         labels=dict(fitted.summary),
-        failed=dict(failed),
+        failed=failed,
     )
     told = record.finished()
     host.deliver(
         Delivery(
-            failed=dict(failed),
+            failed=failed,
             record=told,
             figures=figures,
             decisions=decisions,
             pruner=fitted.pruner,
         )
     )
-    return PruneSummary(decisions, fitted.pruner, threshold, dict(failed), told)
+    return PruneSummary(decisions, fitted.pruner, threshold, failed, told)
 
 
 def _by_group(rows: ScoredRows, decisions: Decisions) -> NDArray[np.int64]:

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.errors import MicrographError
+from frostpick.pruning.figure_of_merit import MeritWord
 from frostpick.pruning.plan import PrunePlan
 from frostpick.pruning.prune import Group, PickGroup, StackGroup, prepare_group
 from frostpick.report.boxes import box_mosaic
 from frostpick.report.counts import picks_per_micrograph
 from frostpick.report.figure import Figure
-from frostpick.report.pruning import decisions_by_reason, held_out_curves
+from frostpick.report.pruning import decisions_by_reason, held_out_curves, worth_of_merit
 from frostpick.report.scores import score_histogram
 from frostpick.types import REASONS, Decisions
 from frostpick_jobs.tasks.prune_fit import Fitted
@@ -34,8 +35,12 @@ def prune_figures(
     threshold: float,
     fitted: Fitted,
     kept_by_micrograph: NDArray[np.int64],
+    word: MeritWord | None = None,
 ) -> list[Figure]:
-    """Draw scores, counts by reason and by micrograph, held-out curves, and mosaics."""
+    """Draw scores, counts by reason and by micrograph, held-out curves, and mosaics.
+
+    And what the figures of merit of the input's picker are worth, where they count.
+    """
     scores = decisions.score[np.isfinite(decisions.score)]
     pruned = bool(np.isfinite(threshold))
     plots = [score_histogram(scores, threshold if pruned else 0.0)]
@@ -44,6 +49,8 @@ def prune_figures(
     if len(fitted.good):
         # Labels are scored for even odds, the threshold is for this job's share.
         plots.append(held_out_curves(fitted.held_out, fitted.good, 0.0))
+    if word is not None:
+        plots.append(worth_of_merit(word.merit, word.share, word.rows))
     if pruned and len(kept_by_micrograph):
         plots.append(picks_per_micrograph(kept_by_micrograph))
     return plots + _mosaics(groups, decisions, plan, pruned)

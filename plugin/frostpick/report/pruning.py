@@ -74,6 +74,38 @@ def held_out_curves(score: ArrayLike, good: ArrayLike, threshold: float) -> Figu
         )
 
 
+def worth_of_merit(merit: ArrayLike, share: ArrayLike, rows: ArrayLike) -> Figure:
+    """Draw which share of the rows with a figure of merit are taken for particles.
+
+    Parameters
+    ----------
+    merit, share, rows
+        ``(m,)`` distinct figures of merit, rising; the share of particles at each; and how
+        many rows have it.
+    """
+    m, p = np.asarray(merit, np.float64), np.asarray(share, np.float64)
+    n = np.asarray(rows, np.int64)
+    # A few picks far off must not squeeze the others into a corner.
+    total = np.cumsum(n) / n.sum()
+    low, high = (float(m[np.searchsorted(total, at)]) for at in (0.002, 0.998))
+    if low == high:
+        low, high = float(m[0]), float(m[-1])
+    with drawing(height_in=4.2) as canvas:
+        upper, lower = canvas.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+        upper.step(m, p, where="mid", color=BLUE)
+        upper.set(ylabel="particles", ylim=(-0.02, 1.02), xlim=(low, high))
+        lower.hist(m, 60, range=(low, high), weights=n, color=GREY, rwidth=0.92)
+        lower.grid(axis="x", visible=False)
+        lower.set(xlabel="figure of merit of the input's picker", ylabel="rows")
+        return finished(
+            canvas,
+            "worth_of_merit",
+            f"Share of particles among rows by the figure of merit that their picker gave them, "
+            f"learned from the scores of all {int(n.sum()):,} rows. It counts for half of what it "
+            "says; a flat line says nothing.",
+        )
+
+
 def curves(
     score: np.ndarray, good: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from frostpick.evaluation.calibration_error import calibration_error
+from frostpick.inference.threshold import choose_threshold
 from frostpick.pruning.boxes import Boxes
+from frostpick.pruning.figure_of_merit import merit_word
 from frostpick.types import sigmoid
 from pruning.sets import SETS, topaz_picks
 
@@ -57,14 +59,17 @@ def topaz_figures(
     """Return precision and recall of the recorded picks, before and after pruning.
 
     ``pruned``: at the score 0. ``at_93``: the precision where 93 % of the recall is left.
+    ``images``: by the boxes alone; ``merit``: Topaz's own score counts too; ``auto``: at the
+    threshold that a job chooses by itself.
     """
     pixel, diameter = SETS[name]
-    rights, cuts, scores, total = [], [], [], 0
+    rights, cuts, scores, merits, total = [], [], [], [], 0
     for picks in topaz_picks(bench, name, side):
         right, cut = right_picks(picks.xy, picks.particles, diameter / pixel)
         rights.append(right)
         cuts.append(cut)
         scores.append(score_of(picks.boxes))
+        merits.append(picks.merit)
         total += int((picks.particles[:, 2] == 0).sum())
     right, cut, score = np.concatenate(rights), np.concatenate(cuts), np.concatenate(scores)
 
@@ -72,13 +77,15 @@ def topaz_figures(
         kept = kept & ~cut
         return float(right[kept].mean()) if kept.any() else 0.0, float(right[kept].sum() / total)
 
-    before, after = of(np.ones(len(right), np.bool_)), of(score >= 0)
-    ranked = np.sort(score[right])[::-1]
-    at_93 = of(score >= ranked[int(np.ceil(LEFT * len(ranked))) - 1])
-    return {
-        "topaz_precision": before[0],
-        "topaz_recall": before[1],
-        "pruned_precision": after[0],
-        "pruned_recall": after[1],
-        "precision_at_93": at_93[0],
-    }
+    before = of(np.ones(len(right), np.bool_))
+    figures = {"topaz_precision": before[0], "topaz_recall": before[1]}
+    word = merit_word(score, np.concatenate(merits))
+    assert word is not None
+    for kind, values in (("images", score), ("merit", score + word.added)):
+        after, auto = of(values >= 0), of(values >= choose_threshold(values, "auto"))
+        ranked = np.sort(values[right])[::-1]
+        at_93 = of(values >= ranked[int(np.ceil(LEFT * len(ranked))) - 1])
+        figures |= {f"{kind}_precision": after[0], f"{kind}_recall": after[1]}
+        figures |= {f"{kind}_auto_precision": auto[0], f"{kind}_auto_recall": auto[1]}
+        figures[f"{kind}_at_93"] = at_93[0]
+    return figures

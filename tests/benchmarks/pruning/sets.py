@@ -51,12 +51,15 @@ class TopazPicks:
         Working boxes of the picks.
     xy
         ``(n, 2)`` float64, in pixels.
+    merit
+        ``(n,)`` float64, Topaz's score.
     particles
         ``(m, 3)`` float64: x, y and whether it is cut by the border.
     """
 
     boxes: Boxes
     xy: np.ndarray
+    merit: np.ndarray
     particles: np.ndarray
 
 
@@ -94,10 +97,10 @@ def topaz_picks(bench: Path, name: str, side: int) -> list[TopazPicks]:
     found = []
     for image, particles in truth.items():
         best_first = sorted(picks[image], key=lambda row: -row[2])
-        xy = np.array(best_first).reshape(-1, 3)[:, :2]
-        found.append(
-            TopazPicks(_boxes(folder, image, xy, name, side), xy, np.array(particles, np.float64))
-        )
+        rows = np.array(best_first).reshape(-1, 3)
+        xy, merit = rows[:, :2], rows[:, 2]
+        boxes = _boxes(folder, image, xy, name, side)
+        found.append(TopazPicks(boxes, xy, merit, np.array(particles, np.float64)))
     return found
 
 

@@ -1,0 +1,159 @@
+"""The figure of merit of the input's picker: read from every kind of file, and counted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+from prune_project import prune, settings, table, write_particles, write_project
+from tiny_pruner import disc_micrograph, tiny_pruner
+
+from frostpick_jobs.folder import FolderHost
+from frostpick_jobs.formats.particle_star import read_particles
+from frostpick_jobs.relion.arguments import JobArguments
+from frostpick_jobs.relion.prune_host import RelionPruneHost
+
+#: Faint: what the tiny network sees alone leaves it in doubt.
+DEPTH = 0.9
+
+
+@pytest.fixture(autouse=True)
+def _without_pictures(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    if request.node.name != "test_it_is_told_in_the_report":
+        monkeypatch.setattr("frostpick_jobs.tasks.prune.prune_figures", lambda *a: [])
+
+
+@pytest.fixture(scope="module")
+def pruner(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("pruner")
+    tiny_pruner().save(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A micrograph with 72 faint discs and as many empty places, and picks of both."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mics").mkdir()
+    grid = [(70.0 + 80 * c, 70.0 + 80 * r) for r in range(12) for c in range(12)]
+    discs = [one for n, one in enumerate(grid) if n % 2 == 0]
+    with mrcfile.new(tmp_path / "mics/a.mrc", disc_micrograph((1020, 1020), discs, 4, depth=DEPTH)):
+        pass
+    merit = np.random.default_rng(8).normal(size=len(grid)) + [
+        2.0 - 2.0 * (n % 2) for n in range(144)
+    ]
+    write_picks(tmp_path / "picks.star", grid, merit.tolist())
+    write_picks(tmp_path / "plain.star", grid, None)
+    return tmp_path
+
+
+def write_picks(path: Path, grid: list[tuple[float, float]], merit: list[float] | None) -> None:
+    text = "data_\n\nloop_\n_rlnMicrographName #1\n_rlnCoordinateX #2\n_rlnCoordinateY #3\n"
+    text += "_rlnAutopickFigureOfMerit #4\n" if merit is not None else ""
+    for n, (x, y) in enumerate(grid):
+        text += f"mics/a.mrc {x:.1f} {y:.1f} {'' if merit is None else f'{merit[n]:.5f}'}\n"
+    path.write_text(text + "\n")
+
+
+def scores(project: Path, pruner: str, picks: str, **asked: object) -> np.ndarray:
+    prune(project, settings(pruner, min_distance=0.0, restart=True, **asked), picks=[picks])
+    return np.array([float(row["score"]) for row in table(project / "out/scores.csv")])
+
+
+def ranked_right(score: np.ndarray) -> float:
+    """Return how often a disc (the even rows) scores above an empty place."""
+    return float((score[0::2, None] > score[None, 1::2]).mean())
+
+
+def test_it_helps_to_tell_particles_from_none(project: Path, pruner: str) -> None:
+    alone = scores(project, pruner, "plain.star")
+    together = scores(project, pruner, "picks.star")
+    record = json.loads((project / "out/run.json").read_text())
+    assert record["figure_of_merit"] == {"rows": 144}
+    assert 0.9 < ranked_right(alone) < 0.98
+    assert 1 - ranked_right(together) < 0.6 * (1 - ranked_right(alone))
+    unasked = scores(project, pruner, "picks.star", figure_of_merit=False)
+    np.testing.assert_array_equal(unasked, alone)
+
+
+def test_it_is_told_in_the_report(project: Path, pruner: str) -> None:
+    scores(project, pruner, "picks.star")
+    page = (project / "out/report.html").read_text()
+    assert "figure of merit that their picker gave them" in page
+    scores(project, pruner, "plain.star")
+    page = (project / "out/report.html").read_text()
+    assert "figure of merit that their picker gave them" not in page
+
+
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("p.csv", "micrograph,x_px,y_px,score\na,50,60,1.5\nb,60,50,-999\n"),
+        ("p.csv", "micrograph,x_px,y_px,probability\na,50,60,1.5e-1\nb,60,50,\n"),
+        ("p.txt", "image_name\tx_coord\ty_coord\tscore\na\t50\t60\t1.5\nb\t60\t50\t-999\n"),
+        (
+            "p.star",
+            "data_\nloop_\n_rlnMicrographName #1\n_rlnCoordinateX #2\n_rlnCoordinateY #3\n"
+            "_rlnAutopickFigureOfMerit #4\na.mrc 50 60 1.5\nb.mrc 60 50 -999\n",
+        ),
+    ],
+)
+def test_every_kind_of_pick_file_brings_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_project(tmp_path)
+    if text.endswith(",\n"):
+        text = text.removesuffix("b,60,50,\n")
+    (tmp_path / name).write_text(text)
+    host = FolderHost(tmp_path / "out", ["mics"], [name], pixel_size=2.0)
+    merit = host.candidates().merit
+    assert merit is not None
+    expected = [0.15] if "probability" in text else [1.5, np.nan]
+    np.testing.assert_allclose(merit, expected)
+
+
+def test_particles_bring_it_and_one_that_is_no_number_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_project(tmp_path)
+    path = write_particles(tmp_path)
+    assert read_particles(path).merit is None
+    lines = path.read_text().replace("_rlnSomething #6", "_rlnAutopickFigureOfMerit #6")
+    words = iter(["0.25", "-999.0", "nan", "None", "-3", "7e2", "0", "1"])
+    lines = "\n".join(
+        line.replace("0.0012300", next(words)) if "@" in line else line
+        for line in lines.splitlines()
+    )
+    path.write_text(lines + "\n")
+    expected = [0.25, np.nan, np.nan, np.nan, -3.0, 700.0, 0.0, 1.0]
+    np.testing.assert_array_equal(read_particles(path).merit, expected)
+    host = FolderHost(tmp_path / "out", particles=path)
+    np.testing.assert_array_equal(host.candidates().merit, expected)
+
+
+def test_relion_brings_that_of_coordinates_and_of_particles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_project(tmp_path)
+    (tmp_path / "mics.star").write_text(
+        "data_micrographs\nloop_\n_rlnMicrographName #1\nmics/a.mrc\nmics/b.mrc\n"
+    )
+    write_picks(tmp_path / "picks.star", [(50.0, 60.0), (60.0, 140.0)], [0.5, -999.0])
+    files = {"in_mics": "mics.star", "in_coords": "picks.star"}
+    job = Path("External/job001")
+    host = RelionPruneHost(
+        JobArguments(job, f"{job}/", given=tuple(files), **files), pixel_size_A=2
+    )
+    np.testing.assert_array_equal(host.candidates().merit, [0.5, np.nan])
+    path = write_particles(tmp_path)
+    text = path.read_text().replace("_rlnSomething #6", "_rlnAutopickFigureOfMerit #6")
+    path.write_text(text)
+    files = {"in_parts": path.name}
+    host = RelionPruneHost(JobArguments(job, f"{job}/", given=tuple(files), **files))
+    np.testing.assert_array_equal(host.candidates().merit, [0.00123] * 8)
