@@ -93,7 +93,7 @@ def worth_of_merit(merit: ArrayLike, share: ArrayLike, rows: ArrayLike) -> Figur
     with drawing(height_in=4.2) as canvas:
         upper, lower = canvas.subplots(2, 1, sharex=True, height_ratios=(2, 1))
         upper.step(m, p, where="mid", color=BLUE)
-        upper.set(ylabel="particles", ylim=(-0.02, 1.02), xlim=(low, high))
+        upper.set(ylabel="share of particles", ylim=(-0.02, 1.02), xlim=(low, high))
         lower.hist(m, 60, range=(low, high), weights=n, color=GREY, rwidth=0.92)
         lower.grid(axis="x", visible=False)
         lower.set(xlabel="figure of merit of the input's picker", ylabel="rows")
