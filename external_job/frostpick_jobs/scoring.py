@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -148,6 +148,7 @@ def _picks(
     tables: Sequence[PickTable], ids: Sequence[str], sizes: Mapping[str, float]
 ) -> dict[str, Picks]:
     parts: dict[str, list[Picks]] = {}
+    tables = [_scored_or_not(one) for one in tables]
     for one in tables:
         if one.score is None:
             log.warning("%s: no scores; average precision means nothing", one.path)
@@ -160,6 +161,13 @@ def _picks(
         )
         parts.setdefault(name, []).append(some)
     return {name: Picks.concat(found) for name, found in parts.items()}
+
+
+def _scored_or_not(table_: PickTable) -> PickTable:
+    """Leave scores away of which some are missing: they give no order."""
+    if table_.score is None or np.isfinite(table_.score).all():
+        return table_
+    return replace(table_, score=None)
 
 
 def table(figures: Mapping[str, Any]) -> str:

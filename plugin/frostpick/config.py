@@ -252,8 +252,7 @@ class PruneSettings(VerifySettings):
         None,
         gt=0,
         lt=1,
-        description="Fraction of particles in the input; when empty one half, and estimated "
-        "where no bad examples are given to learn from.",
+        description="Fraction of particles in the input; estimated from the scores when empty.",
     )
     four_rotations: bool = Field(
         True,

@@ -4,6 +4,7 @@
         [--variants default,one-loss,one-head,from-nothing] [--topaz] [--shard 0/2] [--table]
     python tests/benchmarks/bench_pruning.py --part stages --bench BENCH --labels 0,100 --draws 2
         [--stages as-shipped,one-head] [--seeds 2022] [--micrographs 800] [--steps 1500]
+    python tests/benchmarks/bench_pruning.py --part jobs --bench BENCH
     python tests/benchmarks/bench_pruning.py --part speed [--boxes 100000] [--threads 1]
 
 Labels are drawn from ``train/noisy_picks.csv``, so many good and so many bad ones; accuracy
@@ -11,8 +12,8 @@ and F1 are those of ``test/noisy_picks.csv`` (half true) at the score 0, of one 
 the mean of four rotations. No micrograph is in both. Variants: of the fit, its losses without
 the agreement of the heads; head A alone; a network that was never trained. ``no-picker``: without
 labels, the pruner's own network alone. ``stages``: the same of pruners whose simulated stage is
-trained here, short, with one head or fewer losses. One file a run in ``--out``; what is there is
-not run again. Results: ``pruning.md``.
+trained here, short, with one head or fewer losses. ``jobs``: whole pruning jobs on Topaz's
+picks. One file a run in ``--out``; what is there is not run again. Results: ``pruning.md``.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ import numpy as np
 import torch
 from pruning.code_version import pruning_version
 from pruning.figures import box_figures, topaz_figures
+from pruning.jobs import jobs
 from pruning.sets import SETS, noisy_boxes
 from pruning.speed import speed
 from pruning.stages import STAGES, stages
@@ -55,6 +57,9 @@ def main() -> None:
         speed(options)
         return
     torch.set_num_threads(options.threads)
+    if options.part == "jobs":
+        jobs(options)
+        return
     if options.part == "accuracy":
         accuracy(options, load_pruner(options.pruner))
         return
@@ -89,7 +94,9 @@ def accuracy(options: argparse.Namespace, start: Pruner) -> None:
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--part", choices=("accuracy", "stages", "speed"), default="accuracy")
+    parser.add_argument(
+        "--part", choices=("accuracy", "stages", "jobs", "speed"), default="accuracy"
+    )
     parser.add_argument("--bench", type=Path, help="development data, for accuracy")
     parser.add_argument("--out", type=Path, default=Path(".bench/pruning"))
     parser.add_argument("--pruner", default="pruner")

@@ -222,7 +222,7 @@ def test_a_fitted_pruner_is_kept_and_used_again(
     def quick(*arguments, **others):  # type: ignore[no-untyped-def]
         calls.append(1)
         recipe = TuneRecipe(steps=2, steps_per_label=0, batch=4, rate=1e-4, folds=0)
-        return original(*arguments, **others, recipe=recipe)
+        return original(*arguments, **{**others, "recipe": recipe})
 
     monkeypatch.setattr(prune_fit, "tune_pruner", quick)
     (project / "good.csv").write_text("micrograph,x_px,y_px\na,50,60\nb,60,50\n")

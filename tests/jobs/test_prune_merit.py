@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import mrcfile
 import numpy as np
@@ -35,19 +36,26 @@ def pruner(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A micrograph with 72 faint discs and as many empty places, and picks of both."""
+    """A micrograph with 128 faint discs and as many empty places, and picks of both."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mics").mkdir()
-    grid = [(70.0 + 80 * c, 70.0 + 80 * r) for r in range(12) for c in range(12)]
-    discs = [one for n, one in enumerate(grid) if n % 2 == 0]
-    with mrcfile.new(tmp_path / "mics/a.mrc", disc_micrograph((1020, 1020), discs, 4, depth=DEPTH)):
-        pass
+    grid = write_micrograph(tmp_path, DEPTH)
     merit = np.random.default_rng(8).normal(size=len(grid)) + [
-        2.0 - 2.0 * (n % 2) for n in range(144)
+        2.0 - 2.0 * (n % 2) for n in range(256)
     ]
     write_picks(tmp_path / "picks.star", grid, merit.tolist())
     write_picks(tmp_path / "plain.star", grid, None)
     return tmp_path
+
+
+def write_micrograph(folder: Path, depth: float) -> list[tuple[float, float]]:
+    """Write ``mics/a.mrc`` and return the places of a grid, a disc on every second one."""
+    grid = [(60.0 + 62 * c, 60.0 + 62 * r) for r in range(16) for c in range(16)]
+    discs = [one for n, one in enumerate(grid) if n % 2 == 0]
+    image = disc_micrograph((1050, 1050), discs, 4, depth=depth)
+    with mrcfile.new(folder / "mics/a.mrc", image, overwrite=True):
+        pass
+    return grid
 
 
 def write_picks(path: Path, grid: list[tuple[float, float]], merit: list[float] | None) -> None:
@@ -72,7 +80,7 @@ def test_it_helps_to_tell_particles_from_none(project: Path, pruner: str) -> Non
     alone = scores(project, pruner, "plain.star")
     together = scores(project, pruner, "picks.star")
     record = json.loads((project / "out/run.json").read_text())
-    assert record["figure_of_merit"] == {"rows": 144}
+    assert record["figure_of_merit"] == {"rows": 256}
     assert 0.9 < ranked_right(alone) < 0.98
     assert 1 - ranked_right(together) < 0.6 * (1 - ranked_right(alone))
     unasked = scores(project, pruner, "picks.star", figure_of_merit=False)
@@ -92,12 +100,12 @@ def test_it_is_told_in_the_report(project: Path, pruner: str) -> None:
     "name, text",
     [
         ("p.csv", "micrograph,x_px,y_px,score\na,50,60,1.5\nb,60,50,-999\n"),
-        ("p.csv", "micrograph,x_px,y_px,probability\na,50,60,1.5e-1\nb,60,50,\n"),
+        ("p.csv", "micrograph,x_px,y_px,probability\na,50,60,1.5e-1\nb,60,50,.5\n"),
         ("p.txt", "image_name\tx_coord\ty_coord\tscore\na\t50\t60\t1.5\nb\t60\t50\t-999\n"),
         (
             "p.star",
             "data_\nloop_\n_rlnMicrographName #1\n_rlnCoordinateX #2\n_rlnCoordinateY #3\n"
-            "_rlnAutopickFigureOfMerit #4\na.mrc 50 60 1.5\nb.mrc 60 50 -999\n",
+            "_rlnAutopickFigureOfMerit #4\na.mrc 50 60 1.5\nb.mrc 60 50 -9999\n",
         ),
     ],
 )
@@ -106,13 +114,11 @@ def test_every_kind_of_pick_file_brings_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_project(tmp_path)
-    if text.endswith(",\n"):
-        text = text.removesuffix("b,60,50,\n")
     (tmp_path / name).write_text(text)
     host = FolderHost(tmp_path / "out", ["mics"], [name], pixel_size=2.0)
     merit = host.candidates().merit
     assert merit is not None
-    expected = [0.15] if "probability" in text else [1.5, np.nan]
+    expected = [0.15, 0.5] if "probability" in text else [1.5, np.nan]
     np.testing.assert_allclose(merit, expected)
 
 
@@ -157,3 +163,53 @@ def test_relion_brings_that_of_coordinates_and_of_particles(
     files = {"in_parts": path.name}
     host = RelionPruneHost(JobArguments(job, f"{job}/", given=tuple(files), **files))
     np.testing.assert_array_equal(host.candidates().merit, [0.00123] * 8)
+
+
+def test_the_threshold_is_for_the_share_of_particles_in_the_input(
+    project: Path, pruner: str
+) -> None:
+    """Of 128 + 128 rows 118 discs are left out: a tenth, at the same scores for even odds."""
+    write_micrograph(project, 2.0)
+    lines = (project / "plain.star").read_text().rstrip("\n").splitlines()
+    head, rows = lines[:6], lines[6:]
+    assert len(rows) == 256
+    few = [row for n, row in enumerate(rows) if n % 2 or n % 20 == 0]
+    (project / "few.star").write_text("\n".join([*head, *few]) + "\n")
+    every = scores(project, pruner, "plain.star")
+    some = scores(project, pruner, "few.star")
+    share = json.loads((project / "out/run.json").read_text())["expected_good"]
+    kept_before = np.array([n % 2 or n % 20 == 0 for n in range(256)], bool)
+    shift = some - every[kept_before]
+    assert np.ptp(shift) < 1e-3 and shift.mean() < -1
+    told = scores(project, pruner, "few.star", expected_good=0.5)
+    assert (some - told).mean() == pytest.approx(np.log(share / (1 - share)), abs=1e-3)
+
+
+def test_good_labels_alone_are_set_against_sure_mistakes_of_the_input(
+    project: Path, pruner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caught: dict[str, Any] = {}
+
+    class Reached(Exception):
+        pass
+
+    def stub(start, labels, reporter, **others):  # type: ignore[no-untyped-def]
+        caught.update(labels=labels, **others)
+        raise Reached
+
+    monkeypatch.setattr("frostpick_jobs.tasks.prune_fit.tune_pruner", stub)
+    write_micrograph(project, 2.0)
+    rows = (project / "plain.star").read_text().rstrip("\n").splitlines()
+    (project / "good.star").write_text("\n".join([*rows[:6], *rows[6:46:2]]) + "\n")
+    asked = settings(pruner)
+    for names in (["plain.star"], ["good.star"]):
+        with pytest.raises(Reached):
+            prune(project, asked, picks=names, good=["good.star"])
+        labels = caught["labels"]
+        if names == ["good.star"]:  # no mistakes among them
+            assert labels.good.all() and len(caught["unlabelled"]) == 20
+            continue
+        assert caught["unlabelled"] is None and caught["recipe"].folds == 0
+        assert labels.good.sum() == 20 and (~labels.good).sum() == 40
+        middle = labels.boxes[:, 18:30, 18:30].mean((1, 2)).numpy()
+        assert middle[~labels.good].mean() > middle[labels.good].mean() + 0.3

@@ -190,7 +190,7 @@ def stats(p, source, **fields):
 def test_the_pickers_score_is_read_and_passes_through(tmp_path, pruner, monkeypatch, slots):
     heard = []
     monkeypatch.setattr(
-        "frostpick_jobs.tasks.prune.merit_word", lambda score, merit: heard.append(merit)
+        "frostpick_jobs.tasks.prune.merit_word", lambda score, merit, share: heard.append(merit)
     )
     with project(tmp_path) as p:
         rows = rows_of(p)
@@ -217,7 +217,7 @@ def test_particles_without_a_score_of_a_picker_are_judged_by_their_images(
 ):
     heard = []
     monkeypatch.setattr(
-        "frostpick_jobs.tasks.prune.merit_word", lambda score, merit: heard.append(merit)
+        "frostpick_jobs.tasks.prune.merit_word", lambda score, merit, share: heard.append(merit)
     )
     with project(tmp_path) as p:
         rows = rows_of(p)

@@ -75,15 +75,9 @@ class ParticleInput:
         return PickRows(uids, tuple(ids), np.concatenate(x), np.concatenate(y))
 
     def merit(self) -> NDArray[np.float64] | None:
-        """Return the figure of merit of each row, NaN where its part has none, None without any.
-
-        ``ncc_score``; or ``power`` where that is the same for all, because Topaz's score is there.
-        """
-        for field in ("pick_stats/ncc_score", "pick_stats/power"):
-            found = np.concatenate([np.zeros(0), *(_or_nan(part, field) for part in self.parts)])
-            if len(np.unique(found[np.isfinite(found)])) > 1:
-                return found
-        return None
+        """Return the figure of merit of each row, NaN where its part has none, None without any."""
+        found = np.concatenate([np.zeros(0), *map(_merit, self.parts)])
+        return found if np.isfinite(found).any() else None
 
     def stacks(
         self, files: ProjectFiles, rows: NDArray[np.int64] | None = None
@@ -155,10 +149,14 @@ class ParticleInput:
         save_dataset(job, output, out, check)
 
 
-def _or_nan(part: Any, field: str) -> NDArray[np.float64]:
-    if field not in part.fields():
-        return np.full(len(part), np.nan)
-    return np.asarray(part[field]).astype(np.float64)
+def _merit(part: Any) -> NDArray[np.float64]:
+    """Return ``ncc_score``; or ``power`` where that is the same for all: Topaz's is there."""
+    for field in ("pick_stats/ncc_score", "pick_stats/power"):
+        if field in part.fields():
+            found = np.asarray(part[field]).astype(np.float64)
+            if len(np.unique(found[np.isfinite(found)])) > 1:
+                return found
+    return np.full(len(part), np.nan)
 
 
 def _stacks_of(

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from frostpick.errors import InputError
 
-#: ``rlnAutopickFigureOfMerit`` of a pick that a person made.
-BY_HAND = -999.0
+#: ``rlnAutopickFigureOfMerit`` of a pick that a person made (RELION), or that has none (crYOLO).
+NONE_GIVEN = (-999.0, -9999.0)
 _WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -40,8 +40,8 @@ def number_or_nan(values: Sequence[str]) -> NDArray[np.float64]:
 
 
 def known_merit(given: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return figures of merit with NaN where a pick was made by hand, as RELION marks it."""
-    return np.where(given == BY_HAND, np.nan, given)
+    """Return figures of merit with NaN where the number written stands for none."""
+    return np.where(np.isin(given, NONE_GIVEN), np.nan, given)
 
 
 def bool_column(path: Path, name: str, values: Sequence[str]) -> NDArray[np.bool_]:

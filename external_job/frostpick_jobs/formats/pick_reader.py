@@ -227,7 +227,7 @@ def _joined(path: Path, names: Sequence[str], parts: Sequence[PickTable]) -> Pic
         tuple(name for name, part in kept for _ in range(len(part))),
         np.concatenate([part.x_px for _, part in kept]),
         np.concatenate([part.y_px for _, part in kept]),
-        score=column("score"),
+        score=column("score", np.nan),
         shift_A=column("shift_A", 0.0),
         pixel_size_A=column("pixel_size_A", np.nan),
     )

@@ -19,7 +19,7 @@ from frostpick.pruning.contrast import settle_prune_contrast
 from frostpick.pruning.decide import ScoredRows, decide
 from frostpick.pruning.figure_of_merit import MeritWord, merit_word
 from frostpick.pruning.plan import PrunePlan, plan_pruning
-from frostpick.pruning.prior import log_odds
+from frostpick.pruning.prior import log_odds, particle_share
 from frostpick.pruning.prune import (
     Group,
     GroupFailure,
@@ -104,17 +104,19 @@ def run_prune(host: Host, settings: PruneSettings) -> PruneSummary:
         fitted = fit_to_job(start, candidates, host.judged(), settings, plan, spool, host.reporter)
     with record.stage("scoring"):
         scored = _score(host, candidates, fitted.pruner, plan)
+    # A pruner that has learned from unlabelled rows has their share in its scores already.
+    share = settings.expected_good if fitted.prior is None else 0.5
     if settings.figure_of_merit:
-        scored = _with_merit(scored)
+        scored = _with_merit(scored, share)
     rows = scored.rows
-    if settings.expected_good is not None:
-        rows = replace(rows, score=rows.score + log_odds(settings.expected_good))
-    inside = rows.score[np.isfinite(rows.score) & ~rows.edge]
-    threshold = choose_threshold(inside, settings.keep_at)
+    share = share or particle_share(_inside(rows))
+    rows = replace(rows, score=rows.score + log_odds(share))
+    threshold = choose_threshold(_inside(rows), settings.keep_at)
     decisions = decide(rows, threshold, plan.min_distance_A)
     record.add(
         threshold={"score": threshold, "rule": settings.keep_at, "frozen": False},
         min_distance_A=plan.min_distance_A,
+        expected_good=fitted.prior or share,
         figure_of_merit={"rows": 0 if scored.word is None else int(scored.word.rows.sum())},
     )
     return _deliver(host, record, plan, settings, fitted, scored, decisions, threshold)
@@ -152,11 +154,17 @@ def run_verify(host: Host, settings: VerifySettings) -> PruneSummary:
     return _deliver(host, record, plan, same, Fitted(pruner), scored, decisions, -np.inf)
 
 
-def _with_merit(scored: _Scored) -> _Scored:
+def _inside(rows: ScoredRows) -> NDArray[np.float64]:
+    """Return the scores of the rows that were read and are not at an edge."""
+    return rows.score[np.isfinite(rows.score) & ~rows.edge]
+
+
+def _with_merit(scored: _Scored, share: float | None) -> _Scored:
     """Let the figures of merit of the rows' picker count; see `merit_word`."""
     rows = scored.rows
     # A box that the edge cuts says nothing of what a figure of merit is worth.
-    word = merit_word(np.where(rows.edge, np.nan, rows.score), scored.candidates.merit)
+    inside = np.where(rows.edge, np.nan, rows.score)
+    word = merit_word(inside, scored.candidates.merit, share)
     if word is None:
         return scored
     log.info(

@@ -19,12 +19,12 @@ from frostpick.errors import LabelError, MicrographError, ModelError
 from frostpick.models.pruner import Pruner
 from frostpick.pruning.boxes import Boxes
 from frostpick.pruning.plan import PrunePlan
-from frostpick.pruning.prior import particle_share
+from frostpick.pruning.prior import log_odds, particle_share
 from frostpick.pruning.prune import Group, PickGroup, StackGroup, prepare_group
 from frostpick.pruning.score import BoxScorer
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import Reporter
-from frostpick.training.pruner import BoxLabels, tune_pruner
+from frostpick.training.pruner import BoxLabels, TuneRecipe, tune_pruner
 from frostpick_jobs.host import Candidates, Judged
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,11 @@ MOST_LABELS, MOST_UNLABELLED = 2000, 3000
 #: Share of the rows, the best by the start pruner, that stand for labels where the input
 #: is said to be mostly good.
 SURE = 0.3
+#: Log-odds by the start pruner, for the input's own share of particles, up to which a row is a
+#: sure mistake: of Topaz's picks up to it under one in a hundred is a particle.
+MISTAKE = -1.5
+#: So many sure mistakes a good label, and the fewest with which it is tried.
+BAD_PER_GOOD, FEWEST_MISTAKES = 2, 20
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,54 @@ class Fitted:
     held_out: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     good: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     summary: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def prior(self) -> float | None:
+        """Share of particles among the unlabelled rows that it learned from; None without any."""
+        found = self.summary.get("expected_good")
+        return None if found is None else float(found)
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """Unlabelled boxes of the input.
+
+    Parameters
+    ----------
+    boxes
+        ``(n, side, side)`` working boxes.
+    score
+        ``(n,)`` log-odds by the start pruner, for the share of particles.
+    share
+        Expected share of particles.
+    """
+
+    boxes: torch.Tensor
+    score: NDArray[np.float64]
+    share: float
+
+    def best(self) -> BoxLabels:
+        """Return the best ones as good labels."""
+        at = np.argsort(-self.score, kind="stable")[: max(1, round(SURE * len(self.score)))]
+        return self._as(at, good=True)
+
+    def mistakes(self, good: int, seed: int) -> BoxLabels:
+        """Return sure mistakes for so many good labels, none where there are too few.
+
+        The first step of two-step learning from positives and unlabelled data (Liu et al. 2003,
+        section 2), with the start pruner in place of a classifier of the labels. The
+        non-negative risk of all boxes, which `tune_pruner` has too, does worse here and fails
+        where all labels are of one micrograph: it learns what that looks like.
+        """
+        sure = np.flatnonzero(self.score <= MISTAKE)
+        wanted = BAD_PER_GOOD * good
+        if not good or len(sure) < max(FEWEST_MISTAKES, good):
+            return self._as(sure[:0], good=False)
+        return self._as(np.random.default_rng([seed, 29]).permutation(sure)[:wanted], good=False)
+
+    def _as(self, at: NDArray[np.int64], *, good: bool) -> BoxLabels:
+        rows = torch.from_numpy(at.copy())
+        return BoxLabels(self.boxes[rows], np.full(len(at), good), np.zeros(len(at), np.int64))
 
 
 def fit_to_job(
@@ -57,8 +110,10 @@ def fit_to_job(
 ) -> Fitted:
     """Return the pruner fitted to the job's labels, or the start itself without any.
 
-    Good and bad labels: the two classes. Good ones alone, or input that is mostly good:
-    positive and unlabelled. The result is kept, so that a continued job does not fit again.
+    Good and bad labels: the two classes. Good ones alone: rows that the start pruner is sure
+    of stand for bad ones, where there are enough. Else, and where the input is said to be
+    mostly good, positive and unlabelled. The result is kept, so that a continued job does
+    not fit again.
 
     Raises
     ------
@@ -76,10 +131,16 @@ def fit_to_job(
     if kept is not None:
         log.info("the pruner was fitted by an earlier run of this job")
         return kept
-    unlabelled, prior = None, None
+    unlabelled, prior, recipe = None, None, None
     if labels.good.all():
-        unlabelled, own, prior = _unlabelled(start, candidates, settings, plan, reporter)
-        labels = labels if len(labels) else own
+        rest = _unlabelled(start, candidates, settings, plan, reporter)
+        bad = rest.mistakes(len(labels), settings.seed)
+        if len(bad):
+            recipe = TuneRecipe(folds=0)  # easy ones: they say nothing of how far to be trusted
+            labels = labels.joined(bad)
+        else:
+            unlabelled, prior = rest.boxes, rest.share
+            labels = labels if len(labels) else rest.best()
     tuned = tune_pruner(
         start,
         labels,
@@ -88,10 +149,11 @@ def fit_to_job(
         prior=prior,
         seed=settings.seed,
         device=plan.device,
+        recipe=recipe,
     )
     card = tuned.pruner.card.model_copy(update={"diameter_A": plan.geometry.diameter_A})
     pruner = tuned.pruner.refitted(card, tuned.pruner.network.state_dict())
-    summary = {**tuned.summary, "expected_good": prior}
+    summary = {**tuned.summary, "expected_good": prior, "bad_by_start": recipe is not None}
     fitted = Fitted(pruner, tuned.held_out, tuned.good, summary)
     _keep(folder, pruner_key, fitted)
     return fitted
@@ -133,8 +195,8 @@ def _unlabelled(
     settings: PruneSettings,
     plan: PrunePlan,
     reporter: Reporter,
-) -> tuple[torch.Tensor, BoxLabels, float]:
-    """Return boxes of the input, its best ones as labels, and the share of particles in it."""
+) -> _Rest:
+    """Return boxes of the input, and what the start pruner says of them."""
     parts = []
     for one in _thinned(candidates, MOST_UNLABELLED, settings.seed):
         reporter.check()
@@ -149,14 +211,8 @@ def _unlabelled(
     usable = torch.ones(len(data), dtype=torch.bool)
     score = BoxScorer(start, plan.device)(Boxes(data, usable)).score
     prior = settings.expected_good or particle_share(score)
-    best = np.argsort(-score, kind="stable")[: max(1, round(SURE * len(score)))]
-    sure = BoxLabels(
-        data[torch.from_numpy(best.copy())],
-        np.ones(len(best), np.bool_),
-        np.zeros(len(best), np.int64),
-    )
     log.info("particles in the input: %.0f %% expected", 100 * prior)
-    return data, sure, prior
+    return _Rest(data, score + log_odds(prior), prior)
 
 
 def _thinned(source: Candidates | None, most: int, seed: int) -> list[Group]:

@@ -46,7 +46,7 @@ def held_out_curves(score: ArrayLike, good: ArrayLike, threshold: float) -> Figu
     score, good
         ``(n,)`` scores, and whether the label is good; both kinds occur.
     threshold
-        Score that the job keeps from on; marked.
+        Score that is marked: even odds, as the labels are scored.
     """
     s, y = np.asarray(score, np.float64), np.asarray(good, np.bool_)
     hits, false, recall, precision = curves(s, y)
@@ -68,9 +68,10 @@ def held_out_curves(score: ArrayLike, good: ArrayLike, threshold: float) -> Figu
             canvas,
             "held_out_labels",
             f"{len(s)} labels, each scored by a pruner that had not learned from it: share of good "
-            f"against bad ones kept (area {area:.3f}), and precision against recall. The dot is "
-            f"this job's threshold: precision {at_precision:.2f}, recall {at_recall:.2f} where "
-            "good and bad are as frequent as among the labels.",
+            f"against bad ones kept (area {area:.3f}), and precision against recall, by their "
+            f"images alone. The dot is even odds: precision {at_precision:.2f}, recall "
+            f"{at_recall:.2f} where good and bad are as frequent as among the labels. This job's "
+            "threshold is for the share of particles in its input.",
         )
 
 
@@ -83,13 +84,18 @@ def worth_of_merit(merit: ArrayLike, share: ArrayLike, rows: ArrayLike) -> Figur
         ``(m,)`` distinct figures of merit, rising; the share of particles at each; and how
         many rows have it.
     """
-    m, p = np.asarray(merit, np.float64), np.asarray(share, np.float64)
+    # Beyond any program's scale, and of what single precision holds.
+    m = np.clip(np.asarray(merit, np.float64), -1e30, 1e30)
+    p = np.asarray(share, np.float64)
     n = np.asarray(rows, np.int64)
     # A few picks far off must not squeeze the others into a corner.
     total = np.cumsum(n) / n.sum()
     low, high = (float(m[np.searchsorted(total, at)]) for at in (0.002, 0.998))
     if low == high:
         low, high = float(m[0]), float(m[-1])
+    if high - low < 1e-6 * max(1.0, abs(low), abs(high)):
+        middle = (low + high) / 2
+        low, high = (middle + side * max(1.0, abs(middle)) / 2 for side in (-1, 1))
     with drawing(height_in=4.2) as canvas:
         upper, lower = canvas.subplots(2, 1, sharex=True, height_ratios=(2, 1))
         upper.step(m, p, where="mid", color=BLUE)

@@ -90,6 +90,15 @@ class BoxLabels:
     def __len__(self) -> int:
         return len(self.good)
 
+    def joined(self, others: BoxLabels) -> BoxLabels:
+        """Return these and others, which are of other groups."""
+        beyond = 1 + int(self.group.max(initial=-1))
+        return BoxLabels(
+            torch.cat([self.boxes, others.boxes]),
+            np.concatenate([self.good, others.good]),
+            np.concatenate([self.group, others.group + beyond]),
+        )
+
     def keep(self, at: NDArray[Any]) -> BoxLabels:
         """Return the rows of a mask or an index array."""
         return BoxLabels(self.boxes[torch.from_numpy(at)], self.good[at], self.group[at])

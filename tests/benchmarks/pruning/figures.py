@@ -11,6 +11,7 @@ from frostpick.evaluation.calibration_error import calibration_error
 from frostpick.inference.threshold import choose_threshold
 from frostpick.pruning.boxes import Boxes
 from frostpick.pruning.figure_of_merit import merit_word
+from frostpick.pruning.prior import log_odds, particle_share
 from frostpick.types import sigmoid
 from pruning.sets import SETS, topaz_picks
 
@@ -82,7 +83,8 @@ def topaz_figures(
     word = merit_word(score, np.concatenate(merits))
     assert word is not None
     for kind, values in (("images", score), ("merit", score + word.added)):
-        after, auto = of(values >= 0), of(values >= choose_threshold(values, "auto"))
+        here = values + log_odds(particle_share(values))
+        after, auto = of(values >= 0), of(here >= choose_threshold(here, "auto"))
         ranked = np.sort(values[right])[::-1]
         at_93 = of(values >= ranked[int(np.ceil(LEFT * len(ranked))) - 1])
         figures |= {f"{kind}_precision": after[0], f"{kind}_recall": after[1]}

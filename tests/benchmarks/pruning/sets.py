@@ -85,11 +85,7 @@ def noisy_boxes(bench: Path, name: str, split: str, side: int) -> NoisyBoxes:
 def topaz_picks(bench: Path, name: str, side: int) -> list[TopazPicks]:
     """Cut the boxes of Topaz's recorded picks, a list over the test micrographs."""
     folder = bench / "simulated" / name / "test"
-    truth, picks = defaultdict(list), defaultdict(list)
-    for row in csv.DictReader((folder / "coords.csv").open()):
-        if row["kind"] == "particle":
-            place = (float(row["x_coord"]), float(row["y_coord"]), float(row["edge"]))
-            truth[row["image_name"]].append(place)
+    truth, picks = particles_of(folder), defaultdict(list)
     for row in csv.DictReader((bench / "topaz_picks" / f"{name}_test.csv").open()):
         if float(row["score"]) > TOPAZ_DEFAULT:
             place = (float(row["x_px"]), float(row["y_px"]), float(row["score"]))
@@ -101,6 +97,17 @@ def topaz_picks(bench: Path, name: str, side: int) -> list[TopazPicks]:
         xy, merit = rows[:, :2], rows[:, 2]
         boxes = _boxes(folder, image, xy, name, side)
         found.append(TopazPicks(boxes, xy, merit, np.array(particles, np.float64)))
+    return found
+
+
+def particles_of(folder: Path) -> dict[str, list[tuple[float, float, float]]]:
+    """Return x, y and whether it is cut by the border of each particle, by micrograph."""
+    found = defaultdict(list)
+    with (folder / "coords.csv").open() as handle:
+        for row in csv.DictReader(handle):
+            if row["kind"] == "particle":
+                place = (float(row["x_coord"]), float(row["y_coord"]), float(row["edge"]))
+                found[row["image_name"]].append(place)
     return found
 
 
