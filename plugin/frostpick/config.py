@@ -242,7 +242,11 @@ class PruneSettings(VerifySettings):
         description="Of two kept rows nearer than this in Angstrom the worse is a duplicate; "
         "0 keeps both, the pruner's own when empty.",
     )
-    keep_at: str = Field("auto", description="auto, a score, p=PROBABILITY, or precision=EXPECTED.")
+    keep_at: str = Field(
+        "auto",
+        description="auto, a score, p=PROBABILITY, or precision=EXPECTED, all for the share of "
+        "particles in the input.",
+    )
     mostly_good: bool = Field(
         False,
         description="Take the input for mostly particles and learn from it without labels "

@@ -156,6 +156,12 @@ def test_share_of_particles_is_found_from_exact_scores(share):
     assert particle_share(np.array([])) == 0.5
 
 
+def test_a_few_rows_do_not_settle_the_share():
+    # Three sure particles beside the five of each kind that are taken as seen.
+    assert particle_share([30.0, 30.0, 30.0]) == pytest.approx(8 / 13, abs=1e-6)
+    assert particle_share([-30.0] * 3) == pytest.approx(5 / 13, abs=1e-6)
+
+
 def test_calibration_finds_slope_and_offset():
     rng = np.random.default_rng(1)
     n = 6000

@@ -12,6 +12,7 @@ import pytest
 from prune_project import prune, settings, table, write_particles, write_project
 from tiny_pruner import disc_micrograph, tiny_pruner
 
+from frostpick.errors import InputError
 from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.formats.particle_star import read_particles
 from frostpick_jobs.relion.arguments import JobArguments
@@ -201,6 +202,7 @@ def test_good_labels_alone_are_set_against_sure_mistakes_of_the_input(
     write_micrograph(project, 2.0)
     rows = (project / "plain.star").read_text().rstrip("\n").splitlines()
     (project / "good.star").write_text("\n".join([*rows[:6], *rows[6:46:2]]) + "\n")
+    (project / "others.star").write_text("\n".join([*rows[:6], *rows[7:46:2]]) + "\n")
     asked = settings(pruner)
     for names in (["plain.star"], ["good.star"]):
         with pytest.raises(Reached):
@@ -211,5 +213,34 @@ def test_good_labels_alone_are_set_against_sure_mistakes_of_the_input(
             continue
         assert caught["unlabelled"] is None and caught["recipe"].folds == 0
         assert labels.good.sum() == 20 and (~labels.good).sum() == 40
+        good = {box.tobytes() for box in labels.boxes[labels.good].numpy()}
+        assert not any(box.tobytes() in good for box in labels.boxes[~labels.good].numpy())
         middle = labels.boxes[:, 18:30, 18:30].mean((1, 2)).numpy()
         assert middle[~labels.good].mean() > middle[labels.good].mean() + 0.3
+    # Labels that the start takes for mistakes: a particle it does not know.
+    for given, more in (("others.star", {}), ("good.star", {"mostly_good": True})):
+        with pytest.raises(Reached):
+            prune(project, settings(pruner, **more), picks=["plain.star"], good=[given])
+        assert caught["labels"].good.all() and len(caught["unlabelled"]) == 256
+
+
+def test_labelled_places_at_the_edge_of_doubt_are_no_mistakes(
+    project: Path, pruner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faint discs look like mistakes to the start; labelled ones among the input do not count."""
+    rows = (project / "plain.star").read_text().rstrip("\n").splitlines()
+    (project / "good.star").write_text("\n".join([*rows[:6], *rows[6:206:2]]) + "\n")
+    monkeypatch.setattr("frostpick_jobs.tasks.prune_rest.UNKNOWN", 1.0)
+    caught: dict[str, Any] = {}
+
+    def stub(start, labels, reporter, **others):  # type: ignore[no-untyped-def]
+        caught.update(labels=labels)
+        raise InputError("enough")
+
+    monkeypatch.setattr("frostpick_jobs.tasks.prune_fit.tune_pruner", stub)
+    with pytest.raises(InputError, match="enough"):
+        prune(project, settings(pruner), picks=["plain.star"], good=["good.star"])
+    boxes, good = caught["labels"].boxes.numpy(), caught["labels"].good
+    assert good.sum() == 100 and (~good).sum() > 50
+    known = {box.tobytes() for box in boxes[good]}
+    assert not any(box.tobytes() in known for box in boxes[~good])

@@ -104,19 +104,17 @@ def run_prune(host: Host, settings: PruneSettings) -> PruneSummary:
         fitted = fit_to_job(start, candidates, host.judged(), settings, plan, spool, host.reporter)
     with record.stage("scoring"):
         scored = _score(host, candidates, fitted.pruner, plan)
-    # A pruner that has learned from unlabelled rows has their share in its scores already.
-    share = settings.expected_good if fitted.prior is None else 0.5
     if settings.figure_of_merit:
-        scored = _with_merit(scored, share)
+        scored = _with_merit(scored, settings.expected_good)
     rows = scored.rows
-    share = share or particle_share(_inside(rows))
+    share = settings.expected_good or particle_share(_inside(rows))
     rows = replace(rows, score=rows.score + log_odds(share))
     threshold = choose_threshold(_inside(rows), settings.keep_at)
     decisions = decide(rows, threshold, plan.min_distance_A)
     record.add(
         threshold={"score": threshold, "rule": settings.keep_at, "frozen": False},
         min_distance_A=plan.min_distance_A,
-        expected_good=fitted.prior or share,
+        expected_good=share,
         figure_of_merit={"rows": 0 if scored.word is None else int(scored.word.rows.sum())},
     )
     return _deliver(host, record, plan, settings, fitted, scored, decisions, threshold)

@@ -19,26 +19,20 @@ from frostpick.errors import LabelError, MicrographError, ModelError
 from frostpick.models.pruner import Pruner
 from frostpick.pruning.boxes import Boxes
 from frostpick.pruning.plan import PrunePlan
-from frostpick.pruning.prior import log_odds, particle_share
+from frostpick.pruning.prior import log_odds
 from frostpick.pruning.prune import Group, PickGroup, StackGroup, prepare_group
-from frostpick.pruning.score import BoxScorer
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.pruner import BoxLabels, TuneRecipe, tune_pruner
 from frostpick_jobs.host import Candidates, Judged
+from frostpick_jobs.tasks.prune_rest import Known, read_rest
 
 log = logging.getLogger(__name__)
 
 #: Most labels of a kind that are learned from, and most unlabelled boxes.
 MOST_LABELS, MOST_UNLABELLED = 2000, 3000
-#: Share of the rows, the best by the start pruner, that stand for labels where the input
-#: is said to be mostly good.
-SURE = 0.3
-#: Log-odds by the start pruner, for the input's own share of particles, up to which a row is a
-#: sure mistake: of Topaz's picks up to it under one in a hundred is a particle.
-MISTAKE = -1.5
-#: So many sure mistakes a good label, and the fewest with which it is tried.
-BAD_PER_GOOD, FEWEST_MISTAKES = 2, 20
+#: Changes when the same labels are fitted in another way.
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -49,54 +43,6 @@ class Fitted:
     held_out: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     good: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     summary: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def prior(self) -> float | None:
-        """Share of particles among the unlabelled rows that it learned from; None without any."""
-        found = self.summary.get("expected_good")
-        return None if found is None else float(found)
-
-
-@dataclass(frozen=True)
-class _Rest:
-    """Unlabelled boxes of the input.
-
-    Parameters
-    ----------
-    boxes
-        ``(n, side, side)`` working boxes.
-    score
-        ``(n,)`` log-odds by the start pruner, for the share of particles.
-    share
-        Expected share of particles.
-    """
-
-    boxes: torch.Tensor
-    score: NDArray[np.float64]
-    share: float
-
-    def best(self) -> BoxLabels:
-        """Return the best ones as good labels."""
-        at = np.argsort(-self.score, kind="stable")[: max(1, round(SURE * len(self.score)))]
-        return self._as(at, good=True)
-
-    def mistakes(self, good: int, seed: int) -> BoxLabels:
-        """Return sure mistakes for so many good labels, none where there are too few.
-
-        The first step of two-step learning from positives and unlabelled data (Liu et al. 2003,
-        section 2), with the start pruner in place of a classifier of the labels. The
-        non-negative risk of all boxes, which `tune_pruner` has too, does worse here and fails
-        where all labels are of one micrograph: it learns what that looks like.
-        """
-        sure = np.flatnonzero(self.score <= MISTAKE)
-        wanted = BAD_PER_GOOD * good
-        if not good or len(sure) < max(FEWEST_MISTAKES, good):
-            return self._as(sure[:0], good=False)
-        return self._as(np.random.default_rng([seed, 29]).permutation(sure)[:wanted], good=False)
-
-    def _as(self, at: NDArray[np.int64], *, good: bool) -> BoxLabels:
-        rows = torch.from_numpy(at.copy())
-        return BoxLabels(self.boxes[rows], np.full(len(at), good), np.zeros(len(at), np.int64))
 
 
 def fit_to_job(
@@ -111,9 +57,9 @@ def fit_to_job(
     """Return the pruner fitted to the job's labels, or the start itself without any.
 
     Good and bad labels: the two classes. Good ones alone: rows that the start pruner is sure
-    of stand for bad ones, where there are enough. Else, and where the input is said to be
-    mostly good, positive and unlabelled. The result is kept, so that a continued job does
-    not fit again.
+    are none stand for bad ones. Where there are too few, or it does not know the particle, and
+    where the input is said to be mostly good: positive and unlabelled. The result is kept, so
+    that a continued job does not fit again.
 
     Raises
     ------
@@ -124,7 +70,8 @@ def fit_to_job(
         return Fitted(start)
     if judged.good is None and judged.bad is not None:
         raise LabelError("bad examples without good ones; give some particles with --good")
-    labels = _read_labels(judged, plan, settings.seed, reporter)
+    known = Known()
+    labels = _read_labels(judged, known, plan, settings.seed, reporter)
     folder = spool / "fitted"
     pruner_key = _key(start, labels, candidates, settings, plan)
     kept = _kept(folder, pruner_key)
@@ -133,9 +80,11 @@ def fit_to_job(
         return kept
     unlabelled, prior, recipe = None, None, None
     if labels.good.all():
-        rest = _unlabelled(start, candidates, settings, plan, reporter)
-        bad = rest.mistakes(len(labels), settings.seed)
-        if len(bad):
+        groups = _thinned(candidates, MOST_UNLABELLED, settings.seed)
+        rest = read_rest(start, groups, known, settings.expected_good, plan, reporter)
+        two_step = len(labels) and not settings.mostly_good
+        bad = rest.mistakes(labels, settings.seed) if two_step else None
+        if bad is not None and len(bad):
             recipe = TuneRecipe(folds=0)  # easy ones: they say nothing of how far to be trusted
             labels = labels.joined(bad)
         else:
@@ -152,6 +101,10 @@ def fit_to_job(
         recipe=recipe,
     )
     card = tuned.pruner.card.model_copy(update={"diameter_A": plan.geometry.diameter_A})
+    if prior is not None:  # what it has learned is for that share; scores are for even odds
+        offset = card.calibration.offset - log_odds(prior)
+        even = card.calibration.model_copy(update={"offset": offset})
+        card = card.model_copy(update={"calibration": even})
     pruner = tuned.pruner.refitted(card, tuned.pruner.network.state_dict())
     summary = {**tuned.summary, "expected_good": prior, "bad_by_start": recipe is not None}
     fitted = Fitted(pruner, tuned.held_out, tuned.good, summary)
@@ -159,7 +112,9 @@ def fit_to_job(
     return fitted
 
 
-def _read_labels(judged: Judged, plan: PrunePlan, seed: int, reporter: Reporter) -> BoxLabels:
+def _read_labels(
+    judged: Judged, known: Known, plan: PrunePlan, seed: int, reporter: Reporter
+) -> BoxLabels:
     parts: list[Boxes] = []
     good: list[NDArray[np.bool_]] = []
     group: list[NDArray[np.int64]] = []
@@ -172,6 +127,8 @@ def _read_labels(judged: Judged, plan: PrunePlan, seed: int, reporter: Reporter)
             except MicrographError as error:
                 log.warning("labels on %s are left out: %s", one.name, error.reason)
                 continue
+            if value:
+                known.add(one, prepared)
             at = prepared.boxes.usable.numpy()
             parts.append(Boxes(prepared.boxes.data[prepared.boxes.usable], prepared.boxes.usable))
             good.append(np.full(int(at.sum()), value))
@@ -187,32 +144,6 @@ def _read_labels(judged: Judged, plan: PrunePlan, seed: int, reporter: Reporter)
         raise LabelError("no good example can be read; check --good and its names")
     log.info("labels: %d good, %d bad", int(labels.good.sum()), int((~labels.good).sum()))
     return labels
-
-
-def _unlabelled(
-    start: Pruner,
-    candidates: Candidates,
-    settings: PruneSettings,
-    plan: PrunePlan,
-    reporter: Reporter,
-) -> _Rest:
-    """Return boxes of the input, and what the start pruner says of them."""
-    parts = []
-    for one in _thinned(candidates, MOST_UNLABELLED, settings.seed):
-        reporter.check()
-        try:
-            boxes = prepare_group(one, plan).boxes
-        except MicrographError:
-            continue  # told when the group is scored
-        parts.append(boxes.data[boxes.usable])
-    if not parts:
-        raise LabelError("no box of the input can be read; expected images to learn from")
-    data = torch.cat(parts)
-    usable = torch.ones(len(data), dtype=torch.bool)
-    score = BoxScorer(start, plan.device)(Boxes(data, usable)).score
-    prior = settings.expected_good or particle_share(score)
-    log.info("particles in the input: %.0f %% expected", 100 * prior)
-    return _Rest(data, score + log_odds(prior), prior)
 
 
 def _thinned(source: Candidates | None, most: int, seed: int) -> list[Group]:
@@ -247,7 +178,7 @@ def _key(
 ) -> str:
     """Return the digest of all that the fit depends on; of the input where it teaches too."""
     total = hashlib.sha256()
-    asked = [settings.seed, settings.mostly_good, settings.expected_good]
+    asked = [FORMAT, settings.seed, settings.mostly_good, settings.expected_good]
     total.update(json.dumps([start.digest, plan.key(), asked], sort_keys=True).encode())
     for array in (labels.boxes.numpy(), labels.good, labels.group):
         total.update(np.ascontiguousarray(array).tobytes())

@@ -18,6 +18,7 @@ added in full they would count it twice.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,8 @@ from scipy.stats import spearmanr
 
 from frostpick.pruning.prior import log_odds, particle_share
 from frostpick.types import sigmoid
+
+log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +42,7 @@ FEWEST = 200
 DOUBT = 0.002
 #: Rank correlation with the score from which on a figure of merit is no second word but the
 #: pruner's own, from an earlier pruning or verifying of the same list.
-SAME = 0.98
+SAME = 0.95
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,10 @@ def merit_word(
         return None
     known = np.isfinite(score) & np.isfinite(merit)
     values, at, rows = np.unique(merit[known], return_inverse=True, return_counts=True)
-    if np.count_nonzero(known) < FEWEST or len(values) < 2 or _same(score[known], merit[known]):
+    if np.count_nonzero(known) < FEWEST or len(values) < 2:
+        return None
+    if _same(score[known], merit[known]):
+        log.info("the figures of merit are the pruner's own, and are not counted again")
         return None
     share = particle_share(score[known]) if expected is None else expected
     likely = sigmoid(score[known] + log_odds(share))

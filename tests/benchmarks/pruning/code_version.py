@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import frostpick
+from frostpick_jobs.tasks import prune as prune_task
 
 SOURCES = (
     "images/*.py",
@@ -21,10 +22,13 @@ SOURCES = (
 
 
 @cache
-def pruning_version() -> str:
-    """Return 10 hexadecimal digits over those sources."""
+def pruning_version(*, tasks: bool = False) -> str:
+    """Return 10 hexadecimal digits over those sources, and over those of whole jobs."""
     root = Path(frostpick.__file__).parent
     total = hashlib.sha256()
     for path in sorted(path for pattern in SOURCES for path in root.glob(pattern)):
         total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    if tasks:
+        for path in sorted(Path(prune_task.__file__).parent.glob("prune*.py")):
+            total.update(path.name.encode() + b"\0" + path.read_bytes())
     return total.hexdigest()[:10]

@@ -24,10 +24,11 @@ def jobs(options: argparse.Namespace) -> None:
     """Run what is missing, print a line a job."""
     runs = [(name, kind) for kind in KINDS for name in SETS]
     part, parts = map(int, options.shard.split("/"))
+    version = pruning_version(tasks=True)
     for number, (name, kind) in enumerate(runs):
         for merit in (True, False):
             stem = f"job_{name}_{kind}_{merit}".replace(" ", "_")
-            path = options.out / f"{stem}_{pruning_version()}.json"
+            path = options.out / f"{stem}_{version}.json"
             if not path.exists() and not options.table and number % parts == part:
                 write_text(path, json.dumps(_one(options.bench, name, kind, merit=merit)) + "\n")
             if path.exists():
