@@ -34,7 +34,7 @@ MISTAKE = -1.5
 BAD_PER_GOOD, FEWEST_MISTAKES = 2, 20
 #: Largest share of the good labels that the start pruner may take for sure mistakes: beyond, it
 #: does not know this particle.
-UNKNOWN = 0.1
+UNKNOWN = 0.5
 #: Rows nearer than this many diameters to a good label are that particle.
 APART = 0.5
 
