@@ -39,13 +39,6 @@ def _without_pictures(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRe
         monkeypatch.setattr("frostpick_jobs.tasks.prune.prune_figures", lambda *a: [])
 
 
-@pytest.fixture(scope="module")
-def pruner(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("pruner")
-    tiny_pruner().save(folder)
-    return str(folder)
-
-
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)

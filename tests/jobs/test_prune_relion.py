@@ -10,7 +10,7 @@ from typing import Literal
 import mrcfile
 import numpy as np
 import pytest
-from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph, tiny_pruner
+from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
 
 from frostpick.errors import JobStopped
 from frostpick.pruning import prune as engine
@@ -67,13 +67,6 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("frostpick_jobs.tasks.prune.prune_figures", lambda *a: [])
     # run.out and run.err of a real job; here pytest holds both
     monkeypatch.setattr(relion_job, "log_to_run_files", lambda: None)
-
-
-@pytest.fixture(scope="module")
-def pruner(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("pruner")
-    tiny_pruner().save(folder)
-    return str(folder)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ pytest.importorskip("fastapi")
 
 from cryosparc_project import project
 from csemu.seed import _alloc, _done, _finish
-from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph, tiny_pruner
+from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
 
 from frostpick.config import PruneSettings, VerifySettings
 from frostpick.errors import InputError, JobStopped, ModelError
@@ -43,13 +43,6 @@ def _quiet(monkeypatch):
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def pruner(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pruner")
-    tiny_pruner().save(folder)
-    return str(folder)
 
 
 def rows_of(p):
