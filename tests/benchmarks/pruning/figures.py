@@ -54,6 +54,13 @@ def right_picks(
     return right, cut
 
 
+def precision_left(score: np.ndarray, right: np.ndarray, cut: np.ndarray) -> float:
+    """Return the precision where `LEFT` of the right picks are left, cut particles left out."""
+    ranked = np.sort(score[right])[::-1]
+    kept = (score >= ranked[int(np.ceil(LEFT * len(ranked))) - 1]) & ~cut
+    return float(right[kept].mean())
+
+
 def topaz_figures(
     bench: Path, name: str, side: int, score_of: Callable[[Boxes], np.ndarray]
 ) -> dict[str, float]:
@@ -85,9 +92,7 @@ def topaz_figures(
     for kind, values in (("images", score), ("merit", score + word.added)):
         here = values + log_odds(particle_share(values))
         after, auto = of(values >= 0), of(here >= choose_threshold(here, "auto"))
-        ranked = np.sort(values[right])[::-1]
-        at_93 = of(values >= ranked[int(np.ceil(LEFT * len(ranked))) - 1])
         figures |= {f"{kind}_precision": after[0], f"{kind}_recall": after[1]}
         figures |= {f"{kind}_auto_precision": auto[0], f"{kind}_auto_recall": auto[1]}
-        figures[f"{kind}_at_93"] = at_93[0]
+        figures[f"{kind}_at_93"] = precision_left(values, right, cut)
     return figures

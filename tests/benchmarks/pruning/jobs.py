@@ -13,7 +13,7 @@ import numpy as np
 from frostpick.runtime.atomic import write_text
 from frostpick_jobs.prune_api import prune
 from pruning.code_version import pruning_version
-from pruning.figures import LEFT, right_picks
+from pruning.figures import precision_left, right_picks
 from pruning.sets import SETS, TOPAZ_DEFAULT, particles_of
 
 #: Good labels drawn over all training micrographs, or those of the first one; and as many bad.
@@ -47,8 +47,8 @@ def _one(bench: Path, name: str, kind: str, *, merit: bool) -> dict[str, float]:
         labels = _write_labels(folder / "train", kind, here)
         asked = {"diameter": diameter, "figure_of_merit": merit, "device": "cpu", "threads": 1}
         mics = [folder / "test" / "micrographs", folder / "train" / "micrographs"]
-        for rule in ("precision=0.9", "auto"):
-            done = prune(
+        done = {
+            rule: prune(
                 here / "out",
                 micrographs=mics if labels else mics[:1],
                 picks=here / "picks.csv",
@@ -56,20 +56,19 @@ def _one(bench: Path, name: str, kind: str, *, merit: bool) -> dict[str, float]:
                 **labels,
                 **asked,
             )
-            if rule != "auto":
-                precise = done.decisions.keep
+            for rule in ("precision=0.9", "auto")
+        }
     right, cut, total = _truth(folder / "test", picks, name)
-    score, kept = np.nan_to_num(done.decisions.score, nan=-99.0), done.decisions.keep & ~cut
-    ranked = np.sort(score[right])[::-1]
-    most = (score >= ranked[int(np.ceil(LEFT * len(ranked))) - 1]) & ~cut
+    precise, kept = (one.decisions.keep & ~cut for one in done.values())
+    score = np.nan_to_num(done["auto"].decisions.score, nan=-99.0)
     hits = int((kept & right).sum())
     return {
-        "at 93 %": float(right[most].mean()),
+        "at 93 %": precision_left(score, right, cut),
         "auto: precision": hits / max(1, int(kept.sum())),
         "recall": hits / total,
         "F1": 2 * hits / (int(kept.sum()) + total),
-        "asked .9: precision": float(right[precise & ~cut].mean()),
-        "expected share": float(done.record["expected_good"]),
+        "asked .9: precision": float(right[precise].mean()),
+        "expected share": float(done["auto"].record["expected_good"]),
         "share": float(right[~cut].mean()),
     }
 
