@@ -151,6 +151,15 @@ def finite(values: ArrayLike) -> NDArray[np.float64]:
     return kept
 
 
+def drawable(low: float, high: float) -> tuple[float, float]:
+    """Return limits of an axis, apart where both are all but the same."""
+    largest = max(abs(low), abs(high))
+    if high - low >= 1e-6 * max(1.0, largest):
+        return low, high
+    apart = max(0.5, 1e-3 * largest)
+    return low - apart, high + apart
+
+
 def say_empty(axes: Axes, text: str) -> None:
     """Write why there is nothing to see into an empty plot."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=GREY)

@@ -7,7 +7,16 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from frostpick.report.figure import BLUE, GREEN, GREY, VERMILLION, Figure, drawing, finished
+from frostpick.report.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    VERMILLION,
+    Figure,
+    drawable,
+    drawing,
+    finished,
+)
 
 
 def decisions_by_reason(counts: Mapping[str, int]) -> Figure:
@@ -93,9 +102,7 @@ def worth_of_merit(merit: ArrayLike, share: ArrayLike, rows: ArrayLike) -> Figur
     low, high = (float(m[np.searchsorted(total, at)]) for at in (0.002, 0.998))
     if low == high:
         low, high = float(m[0]), float(m[-1])
-    if high - low < 1e-6 * max(1.0, abs(low), abs(high)):
-        middle = (low + high) / 2
-        low, high = (middle + side * max(1.0, abs(middle)) / 2 for side in (-1, 1))
+    low, high = drawable(low, high)
     with drawing(height_in=4.2) as canvas:
         upper, lower = canvas.subplots(2, 1, sharex=True, height_ratios=(2, 1))
         upper.step(m, p, where="mid", color=BLUE)

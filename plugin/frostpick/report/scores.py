@@ -16,6 +16,7 @@ from frostpick.report.figure import (
     INK,
     VERMILLION,
     Figure,
+    drawable,
     drawing,
     finished,
     finite,
@@ -158,9 +159,7 @@ def histogram_edges(values: Floats, threshold: float) -> Floats:
     """
     if len(values) == 0:
         return np.linspace(-5.0, 5.0, 21)
-    low, high = float(values.min()), float(values.max())
-    if high - low < 1e-6 * max(1.0, abs(low), abs(high)):
-        low, high = low - 0.5, high + 0.5
+    low, high = drawable(float(values.min()), float(values.max()))
     bins = int(np.clip(np.sqrt(len(values)), 20, 60))
     edges = np.linspace(low, high, bins + 1)
     if low < threshold < high:
