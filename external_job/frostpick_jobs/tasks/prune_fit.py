@@ -82,9 +82,9 @@ def fit_to_job(
     if labels.good.all():
         groups = _thinned(candidates, MOST_UNLABELLED, settings.seed)
         rest = read_rest(start, groups, known, settings.expected_good, plan, reporter)
-        two_step = len(labels) and not settings.mostly_good
+        two_step = len(labels) > 0 and not settings.mostly_good
         bad = rest.mistakes(labels, settings.seed) if two_step else None
-        if bad is not None and len(bad):
+        if bad is not None:
             recipe = TuneRecipe(folds=0)  # easy ones: they say nothing of how far to be trusted
             labels = labels.joined(bad)
         else:

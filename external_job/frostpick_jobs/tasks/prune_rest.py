@@ -103,8 +103,8 @@ class Rest:
         at = np.argsort(-self.score, kind="stable")[: max(1, round(SURE * len(self.score)))]
         return self._as(at, good=True)
 
-    def mistakes(self, labels: BoxLabels, seed: int) -> BoxLabels:
-        """Return sure mistakes to set against good labels; none where it cannot be done.
+    def mistakes(self, labels: BoxLabels, seed: int) -> BoxLabels | None:
+        """Return sure mistakes to set against good labels; None where it cannot be done.
 
         The first step of two-step learning from positives and unlabelled data (Liu et al. 2003,
         section 2), with the start pruner in place of a classifier of the labels. The
@@ -116,7 +116,7 @@ class Rest:
         usable = torch.ones(len(labels), dtype=torch.bool)
         own = self.scorer(Boxes(labels.boxes, usable)).score + log_odds(self.share)
         if len(sure) < FEWEST_MISTAKES or (own <= MISTAKE).mean() > UNKNOWN:
-            return self._as(sure[:0], good=False)
+            return None
         wanted = max(FEWEST_MISTAKES, BAD_PER_GOOD * len(labels))
         chosen = np.random.default_rng([seed, 29]).permutation(sure)[:wanted]
         log.info("%d rows that are surely no particles stand for bad labels", len(chosen))
