@@ -6,6 +6,9 @@ a known structure.
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
@@ -38,6 +41,7 @@ Image = NDArray[np.float32]
 Generator = np.random.Generator
 
 _STREAM = 4  # of the random numbers: none of those of `simulate`
+_HALVES = 5  # of those that tell the even frames from the odd ones
 _BASE_LEVEL = 10.0  # mean intensity, in standard deviations of the noise
 _EMPTY = 0.08  # share of micrographs with no particle though there was room
 _BARE = 0.5  # share of those without junk of protein, too: plain ice
@@ -56,6 +60,22 @@ def corpus_micrograph(seed: int, index: int) -> SimulatedMicrograph:
         Each member of an aggregate has its own row in the truth, and so has each stretch
         of a strand; ``mask`` covers what is no particle.
     """
+    return _micrographs(seed, index, halves=False)[0]
+
+
+def corpus_pair(seed: int, index: int) -> tuple[SimulatedMicrograph, SimulatedMicrograph]:
+    """Make micrograph ``index`` of a corpus as two, of the even and of the odd frames.
+
+    They share all but the counting noise, which has twice the variance in each and is
+    independent: noise-to-noise pairs (Lehtinen et al. 2018). Before the grey levels are
+    rounded their mean is `corpus_micrograph` of the same numbers; the pairs are not rounded.
+    """
+    even, odd = _micrographs(seed, index, halves=True)
+    return even, odd
+
+
+def _micrographs(seed: int, index: int, *, halves: bool) -> list[SimulatedMicrograph]:
+    """Return the micrograph alone, or its two halves."""
     rng = np.random.default_rng([seed, index, _STREAM])
     conditions = random_conditions(rng)
     specimen = random_specimen(rng, conditions.diameter_A)
@@ -83,17 +103,21 @@ def corpus_micrograph(seed: int, index: int) -> SimulatedMicrograph:
     for part in (particles, debris.dust, *debris.points.values()):
         protein.xy_px += part.xy_px
         protein.weights += part.weights
-    image = _expose(rng, conditions, grid, layers, protein, specimen, gain)
-    return SimulatedMicrograph(
-        f"corpus_{seed}_{index:06d}",
-        image,
-        conditions.pixel_size_A,
-        conditions.diameter_A,
-        _truth(conditions, centres, angles, debris.decoys + layers.decoys),
-        layers.mask[conditions.window].copy(),
-        conditions.ctf,
-        conditions.snr,
-    )
+    apart = np.random.default_rng([seed, index, _HALVES]) if halves else None
+    images = _expose(rng, conditions, grid, layers, protein, specimen, gain, apart)
+    return [
+        SimulatedMicrograph(
+            f"corpus_{seed}_{index:06d}",
+            image,
+            conditions.pixel_size_A,
+            conditions.diameter_A,
+            _truth(conditions, centres, angles, debris.decoys + layers.decoys),
+            layers.mask[conditions.window].copy(),
+            conditions.ctf,
+            conditions.snr,
+        )
+        for image in images
+    ]
 
 
 class _Grid:
@@ -170,8 +194,12 @@ def _expose(
     protein: Points,
     specimen: Specimen,
     gain: float,
-) -> Image:
-    """Return the micrograph: one transform each way for all that the CTF acts on."""
+    apart: Generator | None = None,
+) -> list[Image]:
+    """Return the micrograph: one transform each way for all that the CTF acts on.
+
+    With ``apart``, a generator of its own, the even and the odd half of the dose instead.
+    """
     shape = conditions.canvas
     ice = thickness(rng, shape)
     level = np.float32(conditions.thickness) * ice
@@ -192,12 +220,23 @@ def _expose(
         spectrum += _red_spectrum(rng, conditions, grid)
     image: Image = scipy.fft.irfft2(spectrum, s=shape)
     absorbed = layers.absorbed - level
-    white = rng.standard_normal(shape, dtype=np.float32)
+    image += absorbed + _counting_noise(rng, absorbed, conditions)
+    image = image[conditions.window]
+    if apart is None:
+        return [_record(rng, image, conditions)]
+    # the sum and the difference of two independent noises of equal variance are independent
+    shift = _counting_noise(apart, absorbed, conditions)[conditions.window]
+    plain = replace(conditions, grey_levels=0)
+    return [_record(copy.deepcopy(rng), image + d, plain) for d in (shift, -shift)]
+
+
+def _counting_noise(rng: Generator, absorbed: Image, conditions: Conditions) -> Image:
+    """Return the white noise of the whole dose."""
+    white = rng.standard_normal(absorbed.shape, dtype=np.float32)
     white *= np.float32(np.sqrt(1 - conditions.structural))
     if conditions.shot:  # as if the mean of 10 were that many times the noise
         white *= np.sqrt(np.clip(1 + absorbed / np.float32(_BASE_LEVEL), 0.05, 3.0))
-    image += absorbed + white
-    return _record(rng, image[conditions.window], conditions)
+    return white
 
 
 def _mean_power(transfer: Image, shape: tuple[int, int]) -> float:
