@@ -13,7 +13,8 @@ from frostpick.models.box_network import CLASSES, ResNet18, SlimResNet, macs_per
 from frostpick.models.box_networks import build_box_network
 from frostpick.models.imagenet import load_imagenet
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.pruner import SHIPPED, Pruner, load_pruner
+from frostpick.models.pruner import Pruner, load_pruner
+from frostpick.models.versions import VERSIONS, WEIGHTS
 from frostpick.pruning.score import BoxScorer
 from frostpick.training.pruner_losses import (
     LossWeights,
@@ -186,7 +187,7 @@ def test_binary_loss_takes_weights():
 
 def test_shipped_pruner_is_small_and_trained_on_simulations_only():
     pruner = load_pruner("pruner")
-    assert (SHIPPED / "model.safetensors").stat().st_size < 10_000_000
+    assert (WEIGHTS / VERSIONS["pruner"][-1] / "model.safetensors").stat().st_size < 10_000_000
     assert macs_per_box(pruner.network, pruner.side) <= 100_000_000
     assert pruner.card.diameter_A is None and pruner.card.parent is None
     assert "simulated" in pruner.card.trained_on["kind"]

@@ -8,13 +8,14 @@ from frostpick.config import PickSettings
 from frostpick.evaluation import Truth, evaluate
 from frostpick.inference.pick import pick_image
 from frostpick.inference.plan import plan_picking
-from frostpick.models.shipped import TRAINED, load_model, shipped_names
+from frostpick.models.shipped import load_model, shipped_names
+from frostpick.models.versions import VERSIONS, WEIGHTS
 from frostpick.simulate import SimulationSettings, random_protein, simulate_micrograph
 
 
 def test_small_and_without_a_path_in_its_card() -> None:
     assert shipped_names()[0] == "general"
-    files = list((TRAINED / "general").iterdir())
+    files = list((WEIGHTS / VERSIONS["general"][-1]).iterdir())
     assert 0 < sum(file.stat().st_size for file in files) < 10e6
     card = load_model("general").card
     assert card.diameter_A is None and card.parent is None

@@ -14,6 +14,7 @@ import typer.main
 from frostpick._version import __version__
 from frostpick.config import FewshotSettings, IterateSettings, PickSettings, TrainSettings
 from frostpick.errors import JobStopped
+from frostpick.models.versions import VERSIONS
 from frostpick_jobs.cli import folder_command, main
 from frostpick_jobs.cli.main import app
 from frostpick_jobs.cli.options import add_argparse_options, list_options
@@ -223,9 +224,19 @@ def test_models_list_and_show() -> None:
     listed = run("models", "list")
     words = [line.split() for line in listed.stdout.splitlines()]
     assert listed.returncode == 0
-    assert [one[0] for one in words] == ["general", "blob", "pruner", "mae-tiny"]
-    assert [one[-1] for one in words] == ["iterate", "iterate", "iterate", "fewshot"]
+    names = [one for name, row in VERSIONS.items() for one in (name, *reversed(row))]
+    assert [one[0] for one in words] == list(dict.fromkeys(names))
+    assert {one[0] for one in words} >= {"general", "general-1", "blob", "pruner", "mae-tiny"}
+    now = {one[0]: one[2] for one in words if one[1] == "="}
+    assert now == {name: row[-1] for name, row in VERSIONS.items() if name != "blob"}
+    used = {one[0]: one[-1] for one in words}
+    assert used["general"] == used["general-1"] == used["blob"] == used["pruner"] == "iterate"
+    assert used["mae-tiny"] == used["mae-tiny-1"] == "fewshot"
+    newest, exact = (run("models", "show", name).stdout for name in ("general", now["general"]))
+    assert newest == exact
     card = json.loads(run("models", "show", "blob").stdout)
     assert card["kind"] == "dense" and len(card["digest"]) == 64
     wrong = run("models", "show", "bolb")
     assert wrong.returncode == 1 and "blob" in wrong.stderr
+    wrong = run("models", "show", "general-999")
+    assert wrong.returncode == 1 and "versions of general are: general-1" in wrong.stderr

@@ -218,17 +218,25 @@ def demo(
 
 
 def list_models() -> None:
-    """List the models that come with frostpick."""
+    """List the models that come with frostpick; a name without a version means the newest."""
     from frostpick.models.catalogue import USED_BY, catalogue
 
     for entry in catalogue():
         card = entry.card
         size = "asks for --diameter" if card.diameter_A is None else f"{card.diameter_A:g} A"
-        print(f"{entry.name:12} {card.network.name:12} {size:20} {USED_BY[card.kind]}")
+        rest = f"{card.network.name:12} {size:20} {USED_BY[card.kind]}"
+        if entry.newest_of not in (None, entry.name):
+            print(f"{entry.newest_of:12} {'= ' + entry.name:14} {rest}")
+        print(f"{entry.name:12} {'':14} {rest}")
 
 
 def show_model(
-    model: Annotated[str, typer.Argument(help="A shipped name, a model file or its folder.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A shipped name, with or without its version, a model file or its folder."
+        ),
+    ],
 ) -> None:
     """Print a model's card and digest as JSON."""
     from frostpick.models.catalogue import find_card

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frostpick.errors import ModelError
+from frostpick.models import versions
 from frostpick.models.card import ModelCard
-from frostpick.models.mae.presets import PRESETS
-from frostpick.models.mae.shipped_encoder import shipped_encoder
-from frostpick.models.picking_model import WEIGHTS, model_digest, read_model_file
-from frostpick.models.pruner import SHIPPED_NAME, load_pruner
-from frostpick.models.shipped import load_model, shipped_names
+from frostpick.models.mae.model import AutoencoderModel
+from frostpick.models.mae.shipped_encoder import PREFIX, load_encoder
+from frostpick.models.picking_model import WEIGHTS, PickingModel, model_digest, read_model_file
+from frostpick.models.pruner import SHIPPED_NAME, Pruner, load_pruner
+from frostpick.models.shipped import load_model
 
 #: Which commands take a model of a kind.
 USED_BY: Mapping[str, str] = {
@@ -21,24 +22,33 @@ USED_BY: Mapping[str, str] = {
     "autoencoder": "fewshot",
     "box-classifier": "prune, verify, iterate",
 }
-_ENCODER = "mae-"
 #: Folders of a job in which its model lies.
 _FOLDERS = ("model", "pruner")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A shipped model: its name, its card and the digest of its file."""
+    """A version of a shipped model: its exact name, its card and the digest of its file.
+
+    Parameters
+    ----------
+    newest_of
+        The name that means this version now; None where that is a newer one.
+    """
 
     name: str
     card: ModelCard
     digest: str
+    newest_of: str | None = None
 
 
 def catalogue() -> tuple[Entry, ...]:
-    """Return all shipped models: those that pick, the pruner, and encoders of few-shot picking."""
-    encoders = [_ENCODER + preset for preset in PRESETS]
-    found = (_shipped(name) for name in (*shipped_names(), SHIPPED_NAME, *encoders))
+    """Return all shipped models: those that pick, the pruner, and encoders of few-shot picking.
+
+    The newest version of each comes first.
+    """
+    rows = versions.VERSIONS.values()
+    found = (_shipped(version) for row in rows for version in reversed(row))
     return tuple(entry for entry in found if entry is not None)
 
 
@@ -48,7 +58,8 @@ def find_card(text: str) -> tuple[ModelCard, str]:
     Parameters
     ----------
     text
-        A name of `catalogue`, a model file, its folder, or the folder of the job that made it.
+        A shipped name, with or without its version, a model file, its folder, or the folder
+        of the job that made it.
 
     Raises
     ------
@@ -60,10 +71,7 @@ def find_card(text: str) -> tuple[ModelCard, str]:
         return entry.card, entry.digest
     path = Path(text)
     if not text or not path.exists():
-        names = ", ".join(one.name for one in catalogue())
-        raise ModelError(
-            f"model {text!r} is neither a file, a folder nor a shipped model; shipped are: {names}"
-        )
+        raise ModelError(versions.unknown_name("model", text, tuple(versions.VERSIONS)))
     if path.is_dir() and not (path / WEIGHTS).exists():
         inner = [path / name for name in _FOLDERS if (path / name / WEIGHTS).exists()]
         path = inner[0] if inner else path
@@ -71,12 +79,17 @@ def find_card(text: str) -> tuple[ModelCard, str]:
     return card, model_digest(card, tensors)
 
 
-def _shipped(name: str) -> Entry | None:
-    if name in shipped_names():
-        model = load_model(name)
-        return Entry(name, model.card, model.digest)
+def _shipped(text: str) -> Entry | None:
+    version = versions.version_of(text)
+    if version is None:
+        return None
+    (name,) = (name for name, row in versions.VERSIONS.items() if version in row)
+    model: PickingModel | Pruner | AutoencoderModel
     if name == SHIPPED_NAME:
-        pruner = load_pruner(name)
-        return Entry(name, pruner.card, pruner.digest)
-    encoder = shipped_encoder(name[len(_ENCODER) :]) if name.startswith(_ENCODER) else None
-    return None if encoder is None else Entry(name, encoder.card, encoder.digest)
+        model = load_pruner(version)
+    elif name.startswith(PREFIX):
+        model = load_encoder(version)
+    else:
+        model = load_model(version)
+    newest = name if versions.version_of(name) == version else None
+    return Entry(version, model.card, model.digest, newest)

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from frostpick.errors import ModelError
+from frostpick.models import versions
 from frostpick.models.box_network import BoxNetwork
 from frostpick.models.box_networks import build_box_network
 from frostpick.models.card import ModelCard, PickerSpec
@@ -142,30 +143,28 @@ def _load(network: torch.nn.Module, name: str, tensors: dict[str, torch.Tensor])
         raise ModelError(f"tensors do not fit network {name!r}: {error}") from error
 
 
-#: Folder of the weights that come with frostpick, and the name they go by.
-SHIPPED = Path(__file__).parent / "weights" / "pruner"
+#: The name of the one that comes with frostpick.
 SHIPPED_NAME = "pruner"
 
 
 def load_pruner(text: str) -> Pruner:
-    """Return the pruner that a text names: the shipped name, a file, or its folder.
+    """Return the pruner that a text names: a shipped name, a file, or its folder.
 
-    The folder may also be that of a pruning job, which holds it as ``pruner``. The
-    shipped name wins; a file or folder of the same name is given as ``./pruner``.
+    A shipped name is ``pruner``, the newest, or an exact one such as ``pruner-1``. The
+    folder may also be that of a pruning job, which holds it as ``pruner``. A shipped name
+    wins; a file or folder of the same name is given as ``./pruner``.
 
     Raises
     ------
     ModelError
         There is no such pruner, or its file cannot be used.
     """
-    if text == SHIPPED_NAME:
-        return Pruner.load(SHIPPED)
+    version = versions.version_of(text)
+    if version in versions.VERSIONS[SHIPPED_NAME]:
+        return Pruner.load(versions.WEIGHTS / str(version))
     path = Path(text)
     if not text or not path.exists():
-        raise ModelError(
-            f"pruner {text!r} is neither a file, a folder nor the shipped one, which is called "
-            f"{SHIPPED_NAME!r}"
-        )
+        raise ModelError(versions.unknown_name("pruner", text, (SHIPPED_NAME,)))
     inner = path / "pruner"
     if inner.is_dir() and not (path / WEIGHTS).exists():
         path = inner

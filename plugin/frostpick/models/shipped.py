@@ -5,32 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 
 from frostpick.errors import ModelError
+from frostpick.models import versions
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec
 from frostpick.models.picking_model import WEIGHTS, PickingModel
 
-#: Folders of the trained models that come with frostpick, by name.
-TRAINED = Path(__file__).parent / "weights"
-
 
 def shipped_names() -> tuple[str, ...]:
-    """Return the names of the shipped models."""
+    """Return the names of the shipped models that pick, without their versions."""
     return ("general", "blob")
 
 
 def shipped(name: str) -> PickingModel | None:
-    """Return a shipped model, or None when there is none of that name."""
-    if name == "blob":
+    """Return the shipped model of a name, the newest, or of an exact version; None for others."""
+    version = versions.version_of(name)
+    if version == "blob":
         return PickingModel.build(BLOB, {})
-    if name == "general":
-        return PickingModel.load(TRAINED / name)
+    if any(version in versions.VERSIONS[one] for one in shipped_names()):
+        return PickingModel.load(versions.WEIGHTS / str(version))
     return None
 
 
 def load_model(text: str) -> PickingModel:
     """Return the model that a text names: a shipped name, a model file, or its folder.
 
-    The folder may also be that of the training, which holds the model's as ``model``.
-    A shipped name wins; a file or folder of the same name is given as ``./name``.
+    A shipped name is ``general``, which is the newest version, or ``general-1``, which is
+    always the same. The folder may also be that of the training, which holds the model's as
+    ``model``. A shipped name wins; a file or folder of the same name is given as ``./name``.
 
     Raises
     ------
@@ -42,10 +42,7 @@ def load_model(text: str) -> PickingModel:
         return found
     path = Path(text)
     if not text or not path.exists():
-        raise ModelError(
-            f"model {text!r} is neither a file, a folder nor a shipped model; "
-            f"shipped are: {', '.join(shipped_names())}"
-        )
+        raise ModelError(versions.unknown_name("model", text, shipped_names()))
     inner = path / "model"
     if inner.is_dir() and not (path / WEIGHTS).exists():
         path = inner

@@ -4,13 +4,40 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from frostpick.errors import ModelError
+from frostpick.models import versions
 from frostpick.models.mae.model import AutoencoderModel
 
-#: Where they lie, one folder each.
-WEIGHTS = Path(__file__).parent.parent / "weights"
+#: Names are this and the preset.
+PREFIX = "mae-"
+
+
+def encoder_name(preset: str) -> str:
+    """Return the shipped name of a preset's encoder, whether one is shipped or not."""
+    return PREFIX + preset
 
 
 def shipped_encoder(preset: str) -> AutoencoderModel | None:
-    """Return the shipped autoencoder of a preset; None where none is shipped."""
-    folder = WEIGHTS / f"mae-{preset}"
-    return AutoencoderModel.load(folder) if folder.is_dir() else None
+    """Return the shipped autoencoder of a preset, the newest; None where none is shipped."""
+    name = encoder_name(preset)
+    return None if versions.version_of(name) is None else load_encoder(name)
+
+
+def load_encoder(text: str) -> AutoencoderModel:
+    """Return the autoencoder that a text names: a shipped name, a model file, or its folder.
+
+    A shipped name is ``mae-tiny``, the newest, or an exact one such as ``mae-tiny-1``.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or its file cannot be used.
+    """
+    version = versions.version_of(text)
+    if version is not None and version.startswith(PREFIX):
+        return AutoencoderModel.load(versions.WEIGHTS / version)
+    path = Path(text)
+    if not text or not path.exists():
+        names = [name for name in versions.VERSIONS if name.startswith(PREFIX)]
+        raise ModelError(versions.unknown_name("encoder", text, names))
+    return AutoencoderModel.load(path)
