@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
-from response.micrographs import DIAMETER_A, PIXEL_A, scenes
+from response.micrographs import DIAMETER_A, PIXEL_A, Contrast, scenes
 from response.names import open_models
 from response.objects import KINDS
 from response.plot import draw_curves
@@ -39,6 +39,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--models", nargs="+", default=["general"], help="shipped names or paths")
     parser.add_argument("--each", type=int, default=20, help="objects of a kind and size")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--contrast", choices=["fair", "density"], default="fair", help="see response/micrographs"
+    )
     parser.add_argument("--plot", type=Path, help="write the curves as a PNG")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
@@ -50,6 +53,7 @@ def answers_of(
     each: int,
     *,
     seed: int = 0,
+    contrast: Contrast = "fair",
     threads: int = 1,
     device: str = "cpu",
 ) -> list[Answer]:
@@ -64,7 +68,7 @@ def answers_of(
         lists: dict[str, dict[tuple[str, float], list[float]]] = {
             name: defaultdict(list) for name in models
         }
-        for scene in scenes(each, neighbours, seed=seed):
+        for scene in scenes(each, neighbours, seed=seed, contrast=contrast):
             x, y = [o.x for o in scene.objects], [o.y for o in scene.objects]
             for name, scorer in scorers.items():
                 values = scorer.at(scene.image, PIXEL_A, x, y)
@@ -86,6 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
             models,
             options.each,
             seed=options.seed,
+            contrast=options.contrast,
             threads=options.threads,
             device=options.device,
         )

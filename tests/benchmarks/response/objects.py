@@ -1,17 +1,19 @@
 """Bodies of one density seen end-on or from above, as points of a residue each.
 
-All have the density of the typical particle, so a body is as dark as it is long along the
-beam. A view that is narrower than the stated diameter is one of a particle that is long along
-the beam: **tubes** (hollow) and **rods** (solid) seen end-on are one stated diameter long
-whatever their width. **Rings** and **discs** lie flat and are `FLAT` diameters high, the height
+A view that is narrower than the stated diameter is one of a particle that is long along the
+beam: **tubes** (hollow) and **rods** (solid) seen end-on are one stated diameter long whatever
+their width, and dark. **Rings** and **discs** lie flat and are `FLAT` diameters high, the height
 of their subunits, whatever their width. **Shells** are hollow spheres and **particles** are
-ellipsoids of any orientation, and all of either scales with its size: a smaller one is fainter,
-as a smaller protein is on the same ice. Nothing is brightened to be seen.
+ellipsoids of any orientation; all of either scales with its size. Half of a body's volume is
+solvent, in gaps between domains (`_domains`). What is done about faint ones: `micrographs`.
 """
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
@@ -26,6 +28,9 @@ FLAT = 0.4
 HOLE, CAVITY = 0.5, 0.63
 #: Short axes of a typical particle over its long one.
 SHORT_AXES = (0.6, 0.9)
+#: Voxels along a side of the map of domains and their size, and the wavelengths in it, in stated
+#: diameters: about 30 to 80 A.
+VOXELS, VOXEL, WAVES = 64, 1 / 32, (0.18, 0.47)
 #: Sigma of the tilt of what is seen end-on or from above, degrees on each of two axes.
 TILT = 4.0
 
@@ -40,13 +45,35 @@ def body(rng: np.random.Generator, kind: str, size: float, per_volume: float) ->
     size
         Width as it is seen, of a particle its longest dimension, in stated diameters.
     per_volume
-        Points in a cube of one stated diameter.
+        Points in a cube of one stated diameter, solvent and all.
 
     Returns
     -------
     ndarray
         ``(n, 3)`` float64, x, y and z (along the beam) in stated diameters.
     """
+    # As many again, for half of them fall into solvent.
+    points = _solid(rng, kind, size, 2 * per_volume)
+    cell = np.floor(points / VOXEL + rng.uniform(0, VOXELS, 3)).astype(np.int64) % VOXELS
+    return np.asarray(points[_domains()[cell[:, 0], cell[:, 1], cell[:, 2]]])
+
+
+@cache
+def _domains() -> NDArray[np.bool_]:
+    """Return a periodic map of what is protein, ``(VOXELS,) * 3``: half of it, in lumps.
+
+    Band-passed normal noise above its median.
+    """
+    noise = np.random.default_rng(20261126).standard_normal((VOXELS,) * 3)
+    k = scipy.fft.fftfreq(VOXELS, VOXEL)
+    away = np.sqrt(sum(np.meshgrid(k**2, k**2, k**2, indexing="ij")))
+    band = (away >= 1 / WAVES[1]) & (away <= 1 / WAVES[0])
+    field = scipy.fft.ifftn(scipy.fft.fftn(noise) * band).real
+    return np.asarray(field > np.median(field))
+
+
+def _solid(rng: np.random.Generator, kind: str, size: float, per_volume: float) -> Points:
+    """Return the points of a body without gaps; arguments and result as of `body`."""
     if kind == "particle":
         axes = size * np.array([1.0, *rng.uniform(*SHORT_AXES, 2)])
         return _ball(rng, 0.0, per_volume * axes.prod()) * axes @ random_rotation(rng)
@@ -65,10 +92,10 @@ def body(rng: np.random.Generator, kind: str, size: float, per_volume: float) ->
 def _ball(rng: np.random.Generator, hole: float, per_cube: float) -> Points:
     """Return points of a ball of diameter 1 with a cavity, ``per_cube`` in a unit cube."""
     count = round(per_cube * np.pi / 6 * (1 - hole**3))
-    direction = rng.standard_normal((count, 3))
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    z, angle = rng.uniform(-1.0, 1.0, count), rng.uniform(0.0, 2 * np.pi, count)
     radius = 0.5 * np.cbrt(rng.uniform(hole**3, 1.0, count))
-    return np.asarray(direction * radius[:, None])
+    across = radius * np.sqrt(1 - z**2)
+    return np.column_stack([across * np.cos(angle), across * np.sin(angle), radius * z])
 
 
 def random_rotation(rng: np.random.Generator) -> Points:

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
 from accuracy.text_table import MISSING, markdown, number
+from numpy.typing import NDArray
 
 #: Median scores are to be at least `WANTED` from the first to the second size, in diameters.
 WANTED, TARGET = 0.0, (0.45, 1.15)
