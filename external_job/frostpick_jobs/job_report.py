@@ -35,7 +35,7 @@ def job_report(title: str, delivery: Delivery) -> str:
 def summary_rows(record: Mapping[str, Any]) -> list[Row]:
     """Return the rows at the top of the report; what the record lacks is left out."""
     task = record.get("task")
-    rows = _training(record) if task == "train" else _picking(record)
+    rows = _training(record) if task in ("train", "iterate") else _picking(record)
     if task in ("prune", "verify"):
         rows = _pruning(record)
     rows += [
@@ -48,7 +48,7 @@ def summary_rows(record: Mapping[str, Any]) -> list[Row]:
 
 def _picking(record: Mapping[str, Any]) -> list[Row]:
     counts, threshold = record.get("counts", {}), record.get("threshold", {})
-    model, score = record.get("model", {}), threshold.get("score")
+    score = threshold.get("score")
     return [
         ("micrographs picked", counts.get("micrographs")),
         ("micrographs failed", counts.get("failed")),
@@ -56,7 +56,8 @@ def _picking(record: Mapping[str, Any]) -> list[Row]:
         ("picks above the floor", counts.get("picks")),
         ("threshold", None if score is None else _threshold(score, threshold)),
         ("exemplars", record.get("exemplars")),
-        ("model", f"{model.get('name', '')} ({_short(model.get('digest'))})" if model else None),
+        ("started from", _shipped(record) if record.get("task") == "fewshot" else None),
+        ("model", _model(record)),
         ("diameter", _angstrom(record.get("diameter_A"))),
         ("smallest distance", _angstrom(record.get("min_distance_A"))),
     ]
@@ -66,7 +67,7 @@ def _training(record: Mapping[str, Any]) -> list[Row]:
     training, model = record.get("training", {}), record.get("model", {})
     counts, settings = record.get("counts", {}), record.get("settings", {})
     origin = "given" if training.get("expected_was_given") else "estimated"
-    expected = training.get("expected_per_micrograph")
+    expected, asked = training.get("expected_per_micrograph"), record.get("second_opinion")
     return [
         ("labels", counts.get("labels")),
         ("labelled micrographs", counts.get("labelled_micrographs")),
@@ -74,7 +75,8 @@ def _training(record: Mapping[str, Any]) -> list[Row]:
         (f"particles a micrograph, {origin}", None if expected is None else f"{expected:.0f}"),
         ("objective", training.get("objective")),
         ("kept step", f"{training.get('chosen_step')} of {training.get('steps')}"),
-        ("started from", model.get("started_from")),
+        ("started from", _version(record, model.get("started_from"))),
+        ("second opinion", _version(record, settings.get("pruner", "pruner")) if asked else None),
         ("model", _short(model.get("digest"))),
         ("diameter", _angstrom(settings.get("diameter"))),
     ]
@@ -82,7 +84,7 @@ def _training(record: Mapping[str, Any]) -> list[Row]:
 
 def _pruning(record: Mapping[str, Any]) -> list[Row]:
     counts, threshold = record.get("counts", {}), record.get("threshold", {})
-    model, labels = record.get("model", {}), record.get("labels", {})
+    labels = record.get("labels", {})
     score = threshold.get("score")
     given = f"{labels['good']} good, {labels['bad']} bad" if "good" in labels else None
     return [
@@ -90,9 +92,26 @@ def _pruning(record: Mapping[str, Any]) -> list[Row]:
         ("kept", counts.get("kept") if threshold else None),
         ("threshold", None if score is None else _threshold(score, threshold)),
         ("labels", given),
-        ("pruner", f"{model.get('name', '')} ({_short(model.get('digest'))})" if model else None),
+        ("pruner", _model(record)),
         ("diameter", _angstrom(record.get("diameter_A"))),
     ]
+
+
+def _model(record: Mapping[str, Any]) -> str | None:
+    model = record.get("model", {})
+    if not model:
+        return None
+    return f"{_version(record, model.get('name', ''))} ({_short(model.get('digest'))})"
+
+
+def _version(record: Mapping[str, Any], name: Any) -> Any:
+    """Return the version that a shipped name means in this job; another name as it is."""
+    return record.get("shipped", {}).get(name, {}).get("version", name)
+
+
+def _shipped(record: Mapping[str, Any]) -> str | None:
+    """Return the shipped models of a job by their versions; None where it used none."""
+    return ", ".join(one["version"] for one in record.get("shipped", {}).values()) or None
 
 
 def _threshold(score: float, threshold: Mapping[str, Any]) -> str:

@@ -33,6 +33,7 @@ from frostpick_jobs.stop_signals import StopSignals
 if TYPE_CHECKING:
     from frostpick.models.picking_model import PickingModel
     from frostpick.models.pruner import Pruner
+    from frostpick_jobs.tasks.job_models import JobModels
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,6 @@ def train(
     FrostpickError
         Before the job was there: nothing was created, unless the sentence names a job.
     """
-    from frostpick.models.pruner import load_pruner
     from frostpick.runtime.device import resolve_device
     from frostpick_jobs.tasks import run_iterate, run_train
 
@@ -91,7 +91,8 @@ def train(
     if isinstance(settings, IterateSettings):
         pruner = _pruner_of_job(server, request, settings.pruner)
         if pruner is None and settings.pruner != "none":
-            load_pruner(settings.pruner)  # that it is there is known before a job is made
+            # that it is there is known before a job is made
+            _models(server, request, spool).pruner(settings.pruner)
     host = _host(server, request, settings, start, diameter, spool, tempo, pruner=pruner)
     run = run_iterate if isinstance(settings, IterateSettings) else run_train
     return run_job(host, lambda: run(host, settings), debug=debug)
@@ -114,14 +115,13 @@ def pick(
         Before the job was there: nothing was created, unless the sentence names a job.
     """
     from frostpick.inference.plan import plan_picking
-    from frostpick.models.shipped import load_model
     from frostpick_jobs.tasks import run_pick
 
     check_request(server, request)
     request, model = _with_model(server, request, settings.model, None)
-    model = model or load_model(settings.model)
-    plan_picking(model, settings)
-    host = _host(server, request, settings, model, settings.diameter, spool, tempo)
+    asked = model or _models(server, request, spool).picking(settings.model)
+    plan_picking(asked, settings)
+    host = _host(server, request, settings, model, settings.diameter, spool, tempo, asked=asked)
     return run_job(host, lambda: run_pick(host, settings), debug=debug)
 
 
@@ -172,7 +172,6 @@ def prune(
     FrostpickError
         Before the job was there: nothing was created, unless the sentence names a job.
     """
-    from frostpick.models.pruner import load_pruner
     from frostpick.pruning.plan import plan_pruning
     from frostpick_jobs.cryosparc.prune_host import CryoSPARCPruneHost
     from frostpick_jobs.cryosparc.verify_host import CryoSPARCVerifyHost
@@ -182,7 +181,8 @@ def prune(
     pruner = _pruner_of_job(server, request, settings.pruner)
     split = settings if isinstance(settings, PruneSettings) else None
     checked = split or PruneSettings(**settings.model_dump())
-    plan_pruning(pruner or load_pruner(settings.pruner), checked)
+    asked = pruner or _models(server, request, spool).pruner(settings.pruner)
+    plan_pruning(asked, checked)
     kind = CryoSPARCPruneHost if split else CryoSPARCVerifyHost
     host = _host(
         server, request, settings, None, settings.diameter, spool, tempo, kind, pruner=pruner
@@ -192,6 +192,14 @@ def prune(
         lambda: run_prune(host, split) if split else run_verify(host, settings),
         debug=debug,
     )
+
+
+def _models(server: Server, request: JobRequest, spool: Path | None) -> JobModels:
+    """Return what the names of models mean in the job of a request: in a new one, the newest."""
+    from frostpick_jobs.tasks.job_models import JobModels
+
+    folder = spool_folder(server.url, request.project, request.job or "new", spool)
+    return JobModels(folder, look=True)
 
 
 def _pruner_of_job(server: Server, request: JobRequest, text: str) -> Pruner | None:
@@ -222,11 +230,13 @@ def _host(
     kind: type[CryoSPARCHost] = CryoSPARCHost,
     *,
     pruner: Pruner | None = None,
+    asked: PickingModel | None = None,
 ) -> CryoSPARCHost:
+    """Make or take the job, and its host, which has ``model`` and ``pruner`` from other jobs."""
     described = replace(
         request,
         title=request.title or f"frostpick {request.task}",
-        description=describe(request, settings.model_dump(mode="json"), model, pruner),
+        description=describe(request, settings.model_dump(mode="json"), model or asked, pruner),
     )
     with StopSignals() as signals:
         check: Callable[[], None] = signals.raise_if_received
@@ -249,9 +259,9 @@ def describe(
     model: PickingModel | None,
     pruner: Pruner | None = None,
 ) -> str:
-    """Return the markdown of a job's description: parameters and citation."""
+    """Return the markdown of a new job's description: parameters and citation."""
     rows = [("image", request.image_slot), ("flip y", str(request.flip_y))]
-    rows += [(name, str(value)) for name, value in settings.items() if value is not None]
+    rows += [(name, _told(name, value)) for name, value in settings.items() if value is not None]
     if model is not None:
         rows.append(("model digest", model.digest[:16]))
     if pruner is not None:
@@ -264,3 +274,11 @@ def describe(
     ]
     lines += [f"| {name} | {value} |" for name, value in rows]
     return "\n".join([*lines, "", f"frostpick; {CITATIONS.get(request.task, _BEPLER)}"])
+
+
+def _told(name: str, value: Any) -> str:
+    """Return a setting as text, the name of a shipped model with the version that it means."""
+    from frostpick.models.versions import version_of
+
+    version = version_of(str(value)) if name in ("model", "start_from", "pruner") else None
+    return str(value) if version in (None, value) else f"{value}, now {version}"

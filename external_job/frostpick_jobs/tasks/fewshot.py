@@ -15,9 +15,8 @@ from frostpick.errors import FrostpickError, InputError, LabelError
 from frostpick.inference.plan import plan_picking
 from frostpick.inference.threshold import parse_threshold
 from frostpick.models.mae.model import AutoencoderModel
-from frostpick.models.mae.shipped_encoder import shipped_encoder
 from frostpick.models.picking_model import CARD, WEIGHTS, PickingModel
-from frostpick.models.shipped import load_model, shipped_names
+from frostpick.models.shipped import shipped_names
 from frostpick.report.fewshot import fewshot_figures
 from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves
@@ -32,6 +31,7 @@ from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.claim import claim
 from frostpick_jobs.tasks.contrast import settle
 from frostpick_jobs.tasks.finish import PickSummary, finish_picking, forget_other_results
+from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.missing import pick_missing
 from frostpick_jobs.tasks.pick import MOST_PREVIEWS, PickJob, first_failure, report_failures
 from frostpick_jobs.tasks.spread import spread
@@ -85,12 +85,14 @@ def run_fewshot(host: Host, settings: FewshotSettings) -> PickSummary:
         shutil.rmtree(spool)
     with record.stage("training"):
         make = _by_cryomae if method == "cryomae" else _by_training
-        made = make(host, everything, exemplars, settings, spool)
+        models = JobModels(host.spool)
+        made = make(host, everything, exemplars, settings, spool, models)
     made.model.save(host.spool / MODEL)
     record.add(
         method=method,
         training=dict(made.summary),
         curve=list(made.curve),
+        shipped=models.used,
         exemplars=sum(len(one) for one in exemplars.values()),
     )
     micrographs = spread(everything, settings.limit or len(everything))
@@ -145,8 +147,9 @@ def _by_cryomae(
     exemplars: Mapping[str, Labels],
     settings: FewshotSettings,
     spool: Path,
+    models: JobModels,
 ) -> Made:
-    start = _encoder(settings)
+    start = _encoder(settings, models)
     result = train_fewshot(
         micrographs, exemplars, settings, start=start, spool=spool, reporter=host.reporter
     )
@@ -160,6 +163,7 @@ def _by_training(
     exemplars: Mapping[str, Labels],
     settings: FewshotSettings,
     spool: Path,
+    models: JobModels,
 ) -> Made:
     given = host.model()
     name = settings.model or (GENERAL if GENERAL in shipped_names() else "none")
@@ -177,7 +181,7 @@ def _by_training(
         }
     )
     epochs = None if settings.steps is None else math.ceil(settings.steps / Recipe().epoch_steps)
-    start = given or (None if name == "none" else load_model(name))
+    start = given or (None if name == "none" else models.picking(name))
     result = train_picker(
         micrographs,
         exemplars,
@@ -190,12 +194,12 @@ def _by_training(
     return Made(result.model, result.curve, {**result.summary, "method": "pu"}, [curves])
 
 
-def _encoder(settings: FewshotSettings) -> AutoencoderModel | None:
+def _encoder(settings: FewshotSettings, models: JobModels) -> AutoencoderModel | None:
     if settings.model == "none":
         return None
     if settings.model:
-        return AutoencoderModel.load(Path(settings.model))
-    found = shipped_encoder(settings.preset)
+        return models.encoder(settings.model)
+    found = models.encoder_of(settings.preset)
     if found is None:
         log.warning(
             "no pretrained encoder of preset %s comes with this version; pretrain one with "

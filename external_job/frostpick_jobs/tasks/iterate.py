@@ -13,7 +13,6 @@ import numpy as np
 from frostpick.config import IterateSettings, TrainSettings
 from frostpick.errors import InputError
 from frostpick.models.picking_model import CARD, WEIGHTS, PickingModel
-from frostpick.models.pruner import load_pruner
 from frostpick.recipes.iterate import IterationResult, iterate_picker
 from frostpick.recipes.rounds import Round
 from frostpick.recipes.second_opinion import PrunerOpinion, Verifier
@@ -28,6 +27,7 @@ from frostpick.types import Labels, Picks
 from frostpick_jobs.formats import write_csv
 from frostpick_jobs.host import Delivery, Host
 from frostpick_jobs.tasks.claim import claim
+from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.train import TrainSummary, given_labels, start_model
 from frostpick_jobs.tasks.trained import picked_figures
 
@@ -65,11 +65,12 @@ def run_iterate(
         micrographs = host.micrographs()
         if not micrographs:
             raise InputError("no micrographs to train on; give some with --micrographs")
-        start = start_model(host, settings)
+        models = JobModels(host.spool)
+        start = start_model(host, settings, models)
         labels = given_labels(host, start)
     spool = host.spool / SPOOL
-    verifier = _second_opinion(host, settings, labels, start)
-    record.add(second_opinion=verifier.key if verifier else None)
+    verifier = _second_opinion(host, settings, labels, start, models)
+    record.add(second_opinion=verifier.key if verifier else None, shipped=models.used)
     with record.stage("training"):
         result = iterate_picker(
             micrographs,
@@ -96,12 +97,13 @@ def _second_opinion(
     settings: TrainSettings,
     labels: Mapping[str, Labels],
     start: PickingModel | None,
+    models: JobModels,
 ) -> Verifier | None:
     name = settings.pruner if isinstance(settings, IterateSettings) else IterateSettings().pruner
     diameter = choose_diameter(settings, labels, start)
     if name == "none" or diameter is None:  # a training without it will say so
         return None
-    pruner = host.pruner() or load_pruner(name)
+    pruner = host.pruner() or models.pruner(name)
     return PrunerOpinion(pruner, diameter, resolve_device(settings.device))
 
 

@@ -11,7 +11,6 @@ from frostpick.errors import FrostpickError, InputError
 from frostpick.inference.plan import PickPlan, plan_picking
 from frostpick.inference.threshold import parse_threshold
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.shipped import load_model
 from frostpick.runtime.run_record import RunRecord
 from frostpick.types import Micrograph
 from frostpick_jobs.host import Host
@@ -19,6 +18,7 @@ from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.claim import claim
 from frostpick_jobs.tasks.contrast import settle
 from frostpick_jobs.tasks.finish import PickSummary, finish_picking, forget_other_results
+from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.missing import pick_missing
 from frostpick_jobs.tasks.spread import spread
 
@@ -64,8 +64,10 @@ def run_pick(host: Host, settings: PickSettings) -> PickSummary:
     record = RunRecord("pick", host.name, settings.model_dump(mode="json"))
     host.begin()
     claim(host.spool, "pick")
+    models = JobModels(host.spool)
     with record.stage("reading the inputs"):
-        job = read_inputs(host, settings)
+        job = read_inputs(host, settings, models)
+    record.add(shipped=models.used)
     store = PickStore(host.spool)
     with record.stage("picking"):
         plan = settle(store, job.model, job.plan, job.micrographs, host.reporter)
@@ -80,7 +82,7 @@ def run_pick(host: Host, settings: PickSettings) -> PickSummary:
         return finish_picking(host, store, job, failed, record)
 
 
-def read_inputs(host: Host, settings: PickSettings) -> PickJob:
+def read_inputs(host: Host, settings: PickSettings, models: JobModels) -> PickJob:
     """Read the micrographs and the model, and resolve the settings against them."""
     parse_threshold(settings.threshold)
     everything = host.micrographs()
@@ -91,7 +93,7 @@ def read_inputs(host: Host, settings: PickSettings) -> PickJob:
         log.info(
             "limit: %d of %d micrographs, spread over the set", len(micrographs), len(everything)
         )
-    model = host.model() or load_model(settings.model)
+    model = host.model() or models.picking(settings.model)
     shown = frozenset(m.id for m in spread(micrographs, MOST_PREVIEWS))
     plan = plan_picking(model, settings, preview_ids=shown)
     return PickJob(settings, micrographs, model, plan)

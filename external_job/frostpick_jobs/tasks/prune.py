@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from frostpick.config import PruneSettings, VerifySettings
 from frostpick.errors import InputError
 from frostpick.inference.threshold import choose_threshold, parse_threshold
-from frostpick.models.pruner import Pruner, load_pruner
+from frostpick.models.pruner import Pruner
 from frostpick.pruning.contrast import settle_prune_contrast
 from frostpick.pruning.decide import ScoredRows, decide
 from frostpick.pruning.figure_of_merit import MeritWord, merit_word
@@ -34,6 +34,7 @@ from frostpick.types import Decisions
 from frostpick_jobs.host import Candidates, Delivery, Host
 from frostpick_jobs.store.prune_store import PruneStore
 from frostpick_jobs.tasks.claim import claim
+from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.prune_figures import prune_figures
 from frostpick_jobs.tasks.prune_fit import Fitted, fit_to_job
 
@@ -97,7 +98,9 @@ def run_prune(host: Host, settings: PruneSettings) -> PruneSummary:
         shutil.rmtree(spool)
     with record.stage("reading the inputs"):
         candidates = _candidates(host)
-        start = host.pruner() or load_pruner(settings.pruner)
+        models = JobModels(host.spool)
+        start = host.pruner() or models.pruner(settings.pruner)
+        record.add(shipped=models.used)
         plan = plan_pruning(start, settings, rotations=4 if settings.four_rotations else 1)
         plan = settle_prune_contrast(groups_of(candidates), plan, host.reporter)
     with record.stage("fitting"):
@@ -132,7 +135,9 @@ def run_verify(host: Host, settings: VerifySettings) -> PruneSummary:
     claim(host.spool, "verify")
     with record.stage("reading the inputs"):
         candidates = _candidates(host)
-        pruner = host.pruner() or load_pruner(settings.pruner)
+        models = JobModels(host.spool)
+        pruner = host.pruner() or models.pruner(settings.pruner)
+        record.add(shipped=models.used)
         same = PruneSettings(**settings.model_dump(), border=0.0)
         plan = plan_pruning(pruner, same, rotations=4)
         plan = settle_prune_contrast(groups_of(candidates), plan, host.reporter)

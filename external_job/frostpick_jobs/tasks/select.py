@@ -18,7 +18,7 @@ from frostpick_jobs.tasks.threshold import freeze_threshold
 #: What the record keeps of the job that picked.
 KEPT = (
     *("model", "seed", "device", "threads", "diameter_A", "min_distance_A", "contrast"),
-    *("method", "training", "curve", "exemplars"),
+    *("method", "training", "curve", "exemplars", "shipped"),
 )
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from frostpick.config import TrainSettings
 from frostpick.errors import InputError, LabelError
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.shipped import load_model
 from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves
 from frostpick.runtime.run_record import RunRecord
@@ -19,6 +18,7 @@ from frostpick.training.train import TrainingResult, train_picker
 from frostpick.types import Labels
 from frostpick_jobs.host import Delivery, Host
 from frostpick_jobs.tasks.claim import claim
+from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.trained import picked_figures
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,9 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
         micrographs = host.micrographs()
         if not micrographs:
             raise InputError("no micrographs to train on; give some with --micrographs")
-        start = start_model(host, settings)
+        models = JobModels(host.spool)
+        start = start_model(host, settings, models)
+        record.add(shipped=models.used)
         labels = given_labels(host, start)
         if not labels:
             log.info("no labels: the start model learns from its own picks on these micrographs")
@@ -103,12 +105,12 @@ def given_labels(host: Host, start: PickingModel | None) -> Mapping[str, Labels]
     return labels
 
 
-def start_model(host: Host, settings: TrainSettings) -> PickingModel | None:
+def start_model(host: Host, settings: TrainSettings, models: JobModels) -> PickingModel | None:
     """Return the model to start from: the host's, or the one the settings name; None for none."""
     given = host.model()
     if given is not None:
         return given
-    return None if settings.start_from == "none" else load_model(settings.start_from)
+    return None if settings.start_from == "none" else models.picking(settings.start_from)
 
 
 def _deliver(

@@ -1,0 +1,174 @@
+"""Which weights the shipped names of a job mean: settled when it first runs, kept in its spool.
+
+Another version of frostpick may give a name newer weights, or no longer have the old ones.
+Results of two models must not be mixed, and what is done must not be done again: in one job a
+name means the same weights for good, those of the copy in ``models/VERSION`` below the spool.
+Other weights are had by their exact name. A model of the user's own is not copied: it is known
+by its digest, and one that was changed counts as another.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from frostpick.errors import ModelError
+from frostpick.models.mae.model import AutoencoderModel
+from frostpick.models.mae.shipped_encoder import encoder_name, load_encoder
+from frostpick.models.picking_model import PickingModel
+from frostpick.models.pruner import Pruner, load_pruner
+from frostpick.models.shipped import load_model
+from frostpick.models.versions import VERSIONS, version_of
+from frostpick.runtime.atomic import remove_leftovers, write_text
+from frostpick_jobs.tasks.claim import keeps_models
+
+log = logging.getLogger(__name__)
+
+#: Folder below the spool, and the file in it that tells version and digest of each name.
+FOLDER, NAMES = "models", "names.json"
+#: Version of a name that nothing was shipped for when the job first ran.
+NOTHING = "none"
+
+Kept = Mapping[str, str]
+M = TypeVar("M", PickingModel, Pruner, AutoencoderModel)
+
+
+class JobModels:
+    """Gives a job the models that its settings name.
+
+    Parameters
+    ----------
+    spool
+        The job's, claimed by its task.
+    look
+        Only look what a name means: nothing is written or logged.
+
+    Attributes
+    ----------
+    used
+        ``name -> {"version": ..., "digest": ...}`` of the shipped names asked for, for the record.
+    """
+
+    def __init__(self, spool: Path, *, look: bool = False) -> None:
+        self._folder, self._look = spool / FOLDER, look
+        self._from_before = not keeps_models(spool)
+        self.used: dict[str, Kept] = {}
+        if not look and self._folder.is_dir():
+            remove_leftovers(self._folder)
+
+    def picking(self, text: str) -> PickingModel:
+        """Return the picking model that a text names, as `load_model`.
+
+        Raises
+        ------
+        ModelError
+            There is no such model; or the job's copy is damaged, and this version of
+            frostpick has no such weights.
+        """
+        return self._take(text, load_model, PickingModel.load)
+
+    def pruner(self, text: str) -> Pruner:
+        """Return the pruner that a text names, as `load_pruner`; raises as `picking`."""
+        return self._take(text, load_pruner, Pruner.load)
+
+    def encoder(self, text: str) -> AutoencoderModel:
+        """Return the encoder that a text names, as `load_encoder`; raises as `picking`."""
+        return self._take(text, load_encoder, AutoencoderModel.load)
+
+    def encoder_of(self, preset: str) -> AutoencoderModel | None:
+        """Return the shipped encoder of a preset; None where none was shipped at the first run."""
+        name = encoder_name(preset)
+        kept = self._names().get(name)
+        if kept is None and version_of(name) is None:
+            kept = {"version": NOTHING, "digest": ""}
+            self._note(name, kept)
+        return None if kept and kept["version"] == NOTHING else self.encoder(name)
+
+    def _take(self, text: str, named: Callable[[str], M], load: Callable[[Path], M]) -> M:
+        names = self._names()
+        by_version = {kept["version"]: kept for kept in names.values()}
+        kept = names.get(text) or by_version.get(text)
+        if kept is not None:
+            model = self._copy_of(kept, named, load)
+            again = ", as when this job first ran"
+        else:
+            version = self._version(text)
+            if version is None:
+                return named(text)
+            model, again = named(version), ""
+            kept = {"version": version, "digest": model.digest}
+            if not self._look:
+                model.save(self._folder / version)
+        self._note(text, kept)
+        if not self._look:
+            log.info("%s%s%s", _told(text, kept), again, _newer(text, kept))
+        return model
+
+    def _version(self, text: str) -> str | None:
+        """Return the version that a name means in a job that has not asked for it yet.
+
+        A job from before models were kept in it ran with the first version, the only one then.
+        """
+        if self._from_before and text in VERSIONS:
+            return version_of(f"{text}-1") or version_of(text)
+        return version_of(text)
+
+    def _copy_of(self, kept: Kept, named: Callable[[str], M], load: Callable[[Path], M]) -> M:
+        place, version = self._folder / kept["version"], kept["version"]
+        try:
+            model = load(place)
+            if model.digest == kept["digest"]:
+                return model
+            why = f"{place}: digest {model.digest[:12]}, expected {kept['digest'][:12]}"
+        except ModelError as error:
+            why = str(error)
+        if version_of(version) == version:
+            model = named(version)
+            if model.digest == kept["digest"]:
+                if not self._look:
+                    log.warning("%s; this job's copy of %s is written again", why, version)
+                    model.save(place)
+                return model
+        raise ModelError(
+            f"{why}; this is the job's copy of {version}, which this version of frostpick does not "
+            "have: put the file back, or name another model, with which the job works anew"
+        )
+
+    def _names(self) -> dict[str, Kept]:
+        path = self._folder / NAMES
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return {
+                str(name): {"version": str(one["version"]), "digest": str(one["digest"])}
+                for name, one in found.items()
+            }
+        except FileNotFoundError:
+            return {}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(
+                f"{path}: damaged ({error}); it tells which version each model of this job is: "
+                "delete it, and give the model by its version, such as general-1"
+            ) from error
+
+    def _note(self, name: str, kept: Kept) -> None:
+        self.used[name] = dict(kept)
+        names = self._names()
+        if not self._look and names.get(name) != kept:
+            content = json.dumps({**names, name: dict(kept)}, indent=1, sort_keys=True)
+            write_text(self._folder / NAMES, content + "\n")
+
+
+def _told(text: str, kept: Kept) -> str:
+    which = f"model {text}" if text == kept["version"] else f"{text} is {kept['version']}"
+    return f"{which} (sha256 {kept['digest'][:12]})"
+
+
+def _newer(text: str, kept: Kept) -> str:
+    """Return what a user is told whose job does not have the newest version; empty else."""
+    newest = version_of(text)
+    if text not in VERSIONS or newest is None or newest == kept["version"]:
+        return ""
+    return f"; the newest is {newest}: give that name to work with it"
