@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ import torch
 
 from frostpick.errors import ConfigError, JobStopped
 from frostpick.recipes import pretrain_picker as recipe_module
-from frostpick.recipes.corpus_files import CorpusImage, working_example
-from frostpick.recipes.pretrain_picker import PickerRecipe, pretrain_picker
-from frostpick.recipes.supervised_tiles import SupervisedTiles
+from frostpick.recipes.corpus_files import GREY, CorpusImage, alike, working_example
+from frostpick.recipes.pretrain_picker import PickerRecipe, corpus_name, pretrain_picker
+from frostpick.recipes.supervised_tiles import SupervisedTiles, capped_evenly, view_classes
 from frostpick.runtime.reporter import SilentReporter
+from frostpick.simulate.corpus import corpus_micrograph
 from frostpick.training.tiles import TileGeometry
 
 TINY = PickerRecipe(
@@ -77,7 +79,7 @@ def test_the_held_out_micrographs_are_picked_once_a_measurement(
 
     find_all = recipe_module._find
     monkeypatch.setattr(recipe_module, "_find", find)
-    shutil.copytree(made[0] / "corpus-3", tmp_path / "corpus-3")
+    shutil.copytree(made[0] / corpus_name(TINY), tmp_path / corpus_name(TINY))
     pretrain_picker(TINY, spool=tmp_path, reporter=SilentReporter(), threads=1)
     assert len(picked) == 2  # after steps 3 and 6
 
@@ -88,22 +90,53 @@ def test_the_card_tells_what_it_was_trained_on(made) -> None:
     assert card.diameter_A is None and card.network.name == "dilated"
 
 
-def test_a_corpus_image_depends_on_seed_and_index_alone(made) -> None:
-    again = working_example(3, 5, 32.0)
-    with np.load(made[0] / "corpus-3" / "000005.npz") as kept:
-        np.testing.assert_array_equal(again.pixels, kept["pixels"])
-        np.testing.assert_array_equal(again.particles_yx, kept["particles_yx"])
+def test_a_corpus_image_depends_on_its_recipe_and_index_alone(made) -> None:
+    again = working_example(TINY.corpus, 5)
+    folder = made[0] / corpus_name(TINY)
+    np.testing.assert_array_equal(again.pixels, np.load(folder / "000005.npy"))
+    with np.load(folder / "000005.npz") as kept:
+        for name in ("particles_yx", "decoys_yx", "outlines", "unsure_yx"):
+            np.testing.assert_array_equal(getattr(again, name), kept[name])
+    assert corpus_name(TINY) != corpus_name(replace(TINY, without=("tube",)))
+
+
+def test_the_stated_diameter_is_off_by_a_factor_that_moves_no_particle() -> None:
+    exact = working_example(replace(TINY.corpus, jitter=0.0), 5)
+    stated = working_example(replace(TINY.corpus, jitter=0.2), 5)
+    # a larger stated diameter makes the working image, and all in it, smaller
+    factor = exact.outlines[:, 0] / stated.outlines[:, 0]
+    assert np.ptp(factor) < 1e-12 and abs(np.log(factor[0])) > 0.01
+    ratio = np.array(exact.pixels.shape) / stated.pixels.shape
+    np.testing.assert_allclose(ratio, factor[0], rtol=0.02)
+    np.testing.assert_allclose(
+        exact.particles_yx, stated.particles_yx * factor[0], rtol=0.02, atol=1.0
+    )
+
+
+def test_decoys_within_the_own_views_of_the_particle_are_no_negatives() -> None:
+    made = corpus_micrograph(3, 5)
+    kind = np.array(["particle", "fragment", "fragment", "free_micelle", "speck", "fragment"])
+    truth = replace(made.truth.keep(np.zeros(6, int)), kind=kind)
+    extent = np.array([0.9, 0.7, 0.4, 0.64, 0.8, np.nan])
+    one = replace(
+        made,
+        truth=truth,
+        outlines=np.column_stack([extent, np.zeros(6)]),
+        extents=(0.68, 1.0),
+    )
+    # by hand: .7 and .64 (less than .05 below .68) are within; specks are never alike
+    assert alike(one).tolist() == [False, True, False, True, False, False]
 
 
 def test_targets_lie_on_the_particles_however_the_tile_is_turned() -> None:
     # one bright pixel a particle: wherever it comes to lie, the outputs around it are positive
-    pixels = np.zeros((90, 120), np.float16)
+    pixels = np.zeros((90, 120), np.int8)
     centres = np.array([[21.0, 33.0], [52.0, 97.0], [70.0, 15.0]])
     for y, x in centres.astype(int):
-        pixels[y, x] = 1.0
+        pixels[y, x] = GREY
     geometry = TileGeometry(outputs=17, stride=4, field=71, label_radius=6.0, guard=0.0)
     tiles = SupervisedTiles(
-        [CorpusImage(pixels, centres, centres[:1])],
+        [CorpusImage(pixels, centres, centres[:1], np.ones((3, 2)), np.array([[52.0, 60.0]]))],
         geometry,
         tiles=40,
         on_particle=0.5,
@@ -128,3 +161,30 @@ def test_targets_lie_on_the_particles_however_the_tile_is_turned() -> None:
     assert seen > 100
     # outputs beyond the micrograph teach nothing
     assert 0 < float(batch.weight.mean()) < 1
+
+
+def test_nothing_is_learned_about_what_may_be_a_view_of_the_particle() -> None:
+    # the outputs without weight inside the micrograph are those about the unsure place
+    geometry = TileGeometry(outputs=17, stride=4, field=71, label_radius=6.0, guard=0.0)
+    particle, unsure = np.array([[100.0, 100.0]]), np.array([[100.0, 109.0]])
+    image = CorpusImage(
+        np.zeros((201, 201), np.int8), particle, np.zeros((0, 2)), np.ones((1, 2)), unsure
+    )
+    drawn = SupervisedTiles([image], geometry, tiles=30, on_particle=1.0, on_decoy=0.0, seed=2)
+    batch = drawn.batch(0)
+    left_out = (batch.weight == 0).sum(dim=(1, 2))
+    # a disc of 9.6 pixels has 18 outputs at a stride of 4; part of it is the particle's own
+    assert 5 < int(left_out.max()) < 19
+    assert float(batch.target[batch.weight == 0].max()) == 0.0
+    assert float(batch.target.sum()) > 30
+
+
+def test_rare_views_are_drawn_as_often_as_others_but_for_a_cap() -> None:
+    # by hand: shares .9, .08, .02; six times the last is .12, the rest is split evenly
+    np.testing.assert_allclose(capped_evenly([900, 80, 20]), [0.44, 0.44, 0.12])
+    np.testing.assert_allclose(capped_evenly([10, 10]), [0.5, 0.5])
+    assert len(capped_evenly([])) == 0
+    large, small = [0.95, 0.0], [0.45, 0.8]
+    classes = view_classes([np.array([large, small, large]), np.zeros((0, 2)), np.array([large])])
+    rows = [{number: some.tolist() for number, some in one.items()} for one in classes]
+    assert rows == [{0: [1]}, {0: [0, 2], 2: [0]}]

@@ -18,11 +18,43 @@ from frostpick.preprocess import preprocess
 from frostpick.runtime.atomic import atomic_write
 from frostpick.runtime.reporter import Reporter
 from frostpick.simulate.corpus import corpus_micrograph
+from frostpick.simulate.micrograph import SimulatedMicrograph
 from frostpick.simulate.truth import PARTICLE
 
 Points = NDArray[np.float64]
 #: Micrographs that are handed to the workers at a time; a stop waits for them.
 BATCH = 16
+#: Stored grey levels a standard deviation; the preprocessing clips at 6 of these.
+GREY = 20.0
+#: Salt of the random stream of the stated diameter.
+_STATED = 21
+#: Decoys that may look like a small view of the particle.
+_ALIKE = ("fragment", "free_micelle")
+#: How far beyond the particle's own range of extents a decoy counts as within it.
+_SLACK = 0.05
+
+
+@dataclass(frozen=True)
+class CorpusSpec:
+    """What every micrograph of a corpus is made with.
+
+    Parameters
+    ----------
+    seed
+        Of the simulation.
+    px_per_diameter
+        Working pixels a stated diameter.
+    jitter
+        Standard deviation of the natural logarithm of the stated over the true diameter: nobody
+        knows the diameter of their particle exactly.
+    without
+        Shapes that no particle has.
+    """
+
+    seed: int
+    px_per_diameter: float = 32.0
+    jitter: float = 0.0
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -31,24 +63,44 @@ class CorpusImage:
 
     Parameters
     ----------
-    pixels
-        ``(h, w)`` float16 working pixels.
-    particles_yx, decoys_yx
-        ``(n, 2)`` and ``(m, 2)`` centres on the working grid.
+    stored
+        ``(h, w)`` int8, working pixels in steps of ``1 / GREY`` standard deviations, or the file
+        that has them, which is mapped anew whenever it is looked at.
+    particles_yx, outlines
+        ``(n, 2)`` centres on the working grid, and ``(n, 2)`` extent of the view as a share of
+        the stated diameter and hollowness.
+    decoys_yx
+        ``(m, 2)``, what is surely no particle.
+    unsure_yx
+        ``(k, 2)``, what is none, but has the size of some view of this one.
     """
 
-    pixels: NDArray[np.float16]
+    stored: NDArray[np.int8] | Path
     particles_yx: Points
     decoys_yx: Points
+    outlines: Points
+    unsure_yx: Points
+
+    @property
+    def pixels(self) -> NDArray[np.int8]:
+        """The stored pixels, read only where they are looked at."""
+        if isinstance(self.stored, Path):
+            mapped: NDArray[np.int8] = np.load(self.stored, mmap_mode="r", allow_pickle=False)
+            return mapped
+        return self.stored
+
+    def whole(self) -> NDArray[np.float32]:
+        """Return all pixels, ``(h, w)`` float32 in standard deviations."""
+        return as_grey(self.pixels)
+
+
+def as_grey(stored: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Return stored pixels as float32 in standard deviations of the ice."""
+    return np.asarray(stored).astype(np.float32) * np.float32(1.0 / GREY)
 
 
 def make_corpus(
-    folder: Path,
-    seed: int,
-    count: int,
-    px_per_diameter: float,
-    workers: int,
-    reporter: Reporter,
+    folder: Path, spec: CorpusSpec, count: int, workers: int, reporter: Reporter
 ) -> list[CorpusImage]:
     """Return the first ``count`` micrographs of a corpus; those in ``folder`` are not made again.
 
@@ -64,7 +116,7 @@ def make_corpus(
     """
     folder.mkdir(parents=True, exist_ok=True)
     reporter.stage("simulating", count)
-    missing = [k for k in range(count) if not _path(folder, k).exists()]
+    missing = [k for k in range(count) if not _points(folder, k).exists()]
     if len(missing) < count:
         reporter.advance(count - len(missing))
     context = multiprocessing.get_context("spawn")
@@ -72,55 +124,92 @@ def make_corpus(
         for start in range(0, len(missing), BATCH):
             reporter.check()
             some = missing[start : start + BATCH]
-            jobs = [pool.submit(_make, folder, seed, k, px_per_diameter) for k in some]
+            jobs = [pool.submit(_make, folder, spec, k) for k in some]
             for job in jobs:
                 job.result()
             reporter.advance(len(some))
     return list(_read(folder, count))
 
 
-def working_example(seed: int, index: int, px_per_diameter: float) -> CorpusImage:
+def working_example(spec: CorpusSpec, index: int) -> CorpusImage:
     """Simulate one micrograph and bring it to working scale.
 
     One that `preprocess` refuses (an image with nothing on it) comes back empty, 0 x 0.
     """
-    made = corpus_micrograph(seed, index)
+    made = corpus_micrograph(spec.seed, index, spec.without)
+    drawn = np.random.default_rng([spec.seed, index, _STATED]).normal()
+    factor = float(np.exp(spec.jitter * np.clip(drawn, -2.5, 2.5)))
     try:
         working = preprocess(
             made.image,
             made.pixel_size_A,
-            made.diameter_A,
+            made.diameter_A * factor,
             PreprocessSpec(),
-            px_per_diameter=px_per_diameter,
+            px_per_diameter=spec.px_per_diameter,
         )
     except MicrographError:
         nothing: Points = np.zeros((0, 2))
-        return CorpusImage(np.zeros((0, 0), np.float16), nothing, nothing)
+        return CorpusImage(np.zeros((0, 0), np.int8), nothing, nothing, nothing, nothing)
     truth = made.truth
     yx = working.sampling.from_parent(np.stack([truth.y_px, truth.x_px], axis=1))
     particle = truth.kind == PARTICLE
-    pixels = working.data.numpy().astype(np.float16)
-    return CorpusImage(pixels, yx[particle], yx[~particle])
+    unsure = alike(made)
+    assert made.outlines is not None
+    return CorpusImage(
+        np.clip(np.round(working.data.numpy() * GREY), -127, 127).astype(np.int8),
+        yx[particle],
+        yx[~particle & ~unsure],
+        made.outlines[particle] / [factor, 1.0],
+        yx[unsure],
+    )
 
 
-def _path(folder: Path, index: int) -> Path:
+def alike(made: SimulatedMicrograph) -> NDArray[np.bool_]:
+    """Tell which rows are decoys as large as some view of the particle.
+
+    A piece or a micelle of that size cannot be told from a particle by its size; to call it
+    background is to teach that the small views are.
+    """
+    low, high = made.extents
+    assert made.outlines is not None
+    extent = made.outlines[:, 0]
+    within = (extent >= low - _SLACK) & (extent <= high + _SLACK)
+    return within & np.isin(made.truth.kind, _ALIKE)
+
+
+def _pixels(folder: Path, index: int) -> Path:
+    return folder / f"{index:06d}.npy"
+
+
+def _points(folder: Path, index: int) -> Path:
     return folder / f"{index:06d}.npz"
 
 
-def _make(folder: Path, seed: int, index: int, px_per_diameter: float) -> None:
+def _make(folder: Path, spec: CorpusSpec, index: int) -> None:
     torch.set_num_threads(1)
-    image = working_example(seed, index, px_per_diameter)
-    with atomic_write(_path(folder, index)) as handle:
+    image = working_example(spec, index)
+    with atomic_write(_pixels(folder, index)) as handle:
+        np.save(handle, image.pixels)
+    # written last: a micrograph is there when its points are
+    with atomic_write(_points(folder, index)) as handle:
         np.savez(
             handle,
-            pixels=image.pixels,
             particles_yx=image.particles_yx,
             decoys_yx=image.decoys_yx,
+            outlines=image.outlines,
+            unsure_yx=image.unsure_yx,
+            empty=np.array(image.pixels.size == 0),
         )
 
 
 def _read(folder: Path, count: int) -> Iterator[CorpusImage]:
     for index in range(count):
-        with np.load(_path(folder, index), allow_pickle=False) as found:
-            if found["pixels"].size:
-                yield CorpusImage(found["pixels"], found["particles_yx"], found["decoys_yx"])
+        with np.load(_points(folder, index), allow_pickle=False) as found:
+            if not found["empty"]:
+                yield CorpusImage(
+                    _pixels(folder, index),
+                    found["particles_yx"],
+                    found["decoys_yx"],
+                    found["outlines"],
+                    found["unsure_yx"],
+                )

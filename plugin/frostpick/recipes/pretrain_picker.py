@@ -25,7 +25,7 @@ from frostpick.inference.threshold import choose_threshold
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.dense import DenseNetwork
 from frostpick.models.picking_model import PickingModel
-from frostpick.recipes.corpus_files import CorpusImage, make_corpus
+from frostpick.recipes.corpus_files import CorpusImage, CorpusSpec, make_corpus
 from frostpick.recipes.supervised import SupervisedTrainer
 from frostpick.recipes.supervised_tiles import SupervisedTiles
 from frostpick.runtime.memory import keep_freed_memory
@@ -68,6 +68,11 @@ class PickerRecipe:
         Fractions of the tiles near particles and near decoys.
     label_radius
         Radius of a particle's disc in diameters.
+    jitter
+        Standard deviation of the natural logarithm of the stated diameter over the true one.
+    without
+        Shapes of `frostpick.simulate.specimen.SHAPES` that no particle of the corpus has: to
+        measure what is found of shapes that were never seen.
     """
 
     seed: int = 2026
@@ -88,9 +93,16 @@ class PickerRecipe:
     label_radius: float = 0.19
     px_per_diameter: float = 32.0
     min_distance: float = 0.5
+    jitter: float = 0.13
+    without: tuple[str, ...] = ()
     augmentation: Augmentation = field(
         default_factory=lambda: Augmentation(contrast=0.1, level=0.1, noise=0.2, blur=0.5)
     )
+
+    @property
+    def corpus(self) -> CorpusSpec:
+        """What the micrographs are made with."""
+        return CorpusSpec(self.seed, self.px_per_diameter, self.jitter, self.without)
 
 
 @dataclass(frozen=True)
@@ -131,10 +143,9 @@ def pretrain_picker(
     torch.set_num_threads(resolve_threads(threads))
     keep_freed_memory()
     corpus = make_corpus(
-        spool / f"corpus-{recipe.seed}",
-        recipe.seed,
+        spool / corpus_name(recipe),
+        recipe.corpus,
         recipe.micrographs,
-        recipe.px_per_diameter,
         resolve_threads(threads),
         reporter,
     )
@@ -148,6 +159,12 @@ def pretrain_picker(
     model = _model(recipe, network, found, len(corpus))
     summary = {"wall_s": time.monotonic() - wall, "cpu_s": time.process_time() - cpu}
     return Pretrained(model, curve, summary)
+
+
+def corpus_name(recipe: PickerRecipe) -> str:
+    """Return the name of the corpus' folder; other corpora lie in other ones."""
+    told = training_key({"corpus": asdict(recipe.corpus)})
+    return f"corpus-{recipe.seed}-{told[:8]}"
 
 
 def _trainer(
@@ -231,7 +248,7 @@ def _find(
     for number, image in enumerate(images):
         one = TrainingImage(
             str(number),
-            image.pixels.astype(np.float32),
+            image.whole(),
             Sampling.identity(image.pixels.shape, 1.0),
             image.particles_yx,
             image.decoys_yx,
@@ -268,7 +285,7 @@ def _model(
         min_distance=recipe.min_distance,
         trained_on={
             "task": "pretrain",
-            "data": "simulated micrographs of made-up proteins",
+            "data": "simulated micrographs of made-up proteins and of assemblies of real chains",
             "corpus_seed": recipe.seed,
             "micrographs": micrographs,
             "steps": recipe.steps,

@@ -9,11 +9,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.recipes.corpus_files import CorpusImage
+from frostpick.recipes.corpus_files import CorpusImage, as_grey
 from frostpick.training.tiles import TileGeometry, mirrored, on_discs
 
 #: Salt of the random stream of a step.
 STEP = 611
+#: Edges of the classes of views that tiles are drawn from evenly: extent as a share of the
+#: stated diameter, and hollowness.
+EXTENTS, HOLLOWNESS = (0.35, 0.5, 0.62, 0.74, 0.86), (0.25,)
+#: How many times more often than its share a rare class is drawn at most.
+CAP = 6.0
+#: Radius about a decoy that may be a view of the particle, in radii of a label: nothing there
+#: is learned.
+UNSURE = 1.6
 Generator = np.random.Generator
 
 
@@ -21,7 +29,8 @@ Generator = np.random.Generator
 class Batch:
     """Tiles ``(b, 1, side, side)`` float32; targets and weights ``(b, n, n)`` float32.
 
-    A weight is 0 for outputs outside the micrograph, else 1.
+    A weight is 0 for outputs outside the micrograph and on what may be a view of the particle,
+    else 1.
     """
 
     tiles: torch.Tensor
@@ -42,7 +51,7 @@ class SupervisedTiles:
         Tiles a step, each of another random micrograph.
     on_particle, on_decoy
         Fractions of the tiles placed near a particle and near a decoy; the others fall
-        anywhere.
+        anywhere. Particles are drawn evenly over classes of views (`view_classes`).
     """
 
     def __init__(
@@ -58,6 +67,8 @@ class SupervisedTiles:
         self.images, self.geometry = images, geometry
         self.tiles, self.seed = tiles, seed
         self.on_particle, self.on_decoy = on_particle, on_decoy
+        self.classes = view_classes([image.outlines for image in images])
+        self.chances = capped_evenly([sum(map(len, some.values())) for some in self.classes])
 
     def batch(self, step: int) -> Batch:
         """Return the tiles of a step."""
@@ -71,17 +82,20 @@ class SupervisedTiles:
     def _tile(
         self, rng: Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        image = self.images[int(rng.integers(len(self.images)))]
+        image, (y, x) = self._place(rng)
         g = self.geometry
-        h, w = image.pixels.shape
-        y, x = self._centre(rng, image)
+        pixels = image.pixels
+        h, w = pixels.shape
         reach = np.arange(g.side) - g.side // 2
         rows, columns = mirrored(y + reach, h), mirrored(x + reach, w)
-        tile = image.pixels[rows[:, None], columns[None, :]].astype(np.float32)
+        tile = as_grey(pixels[rows[:, None], columns[None, :]])
         places = np.array([y, x]) + g.offsets()
         inside = (places >= -0.5).all(-1) & (places[..., 0] <= h - 0.5)
         weight = (inside & (places[..., 1] <= w - 0.5)).astype(np.float32)
-        target = on_discs(places, image.particles_yx, g.label_radius).astype(np.float32)
+        on_particle = on_discs(places, image.particles_yx, g.label_radius)
+        unsure = on_discs(places, image.unsure_yx, UNSURE * g.label_radius)
+        target = on_particle.astype(np.float32)
+        weight[unsure & ~on_particle] = 0.0
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
         return (
             _turned(tile, turns, flip=flip),
@@ -89,17 +103,67 @@ class SupervisedTiles:
             _turned(weight, turns, flip=flip),
         )
 
-    def _centre(self, rng: Generator, image: CorpusImage) -> tuple[int, int]:
-        h, w = image.pixels.shape
+    def _place(self, rng: Generator) -> tuple[CorpusImage, tuple[int, int]]:
+        """Draw the micrograph and the centre of a tile."""
         kind = rng.uniform()
-        pool = image.particles_yx if kind < self.on_particle else image.decoys_yx
-        if kind < self.on_particle + self.on_decoy and len(pool):
-            spread = 0.4 * self.geometry.stride * self.geometry.outputs
-            place = pool[int(rng.integers(len(pool)))] + rng.uniform(-spread, spread, 2)
+        spread = 0.4 * self.geometry.stride * self.geometry.outputs
+        aside = rng.uniform(-spread, spread, 2)
+        if kind < self.on_particle and len(self.chances):
+            some = self.classes[int(rng.choice(len(self.chances), p=self.chances))]
+            number = list(some)[int(rng.integers(len(some)))]
+            image, rows = self.images[number], some[number]
+            place = image.particles_yx[rows[int(rng.integers(len(rows)))]] + aside
         else:
-            place = rng.uniform(0.0, 1.0, 2) * (h, w)
+            image = self.images[int(rng.integers(len(self.images)))]
+            place = rng.uniform(0.0, 1.0, 2) * image.pixels.shape
+            if kind < self.on_particle + self.on_decoy and len(image.decoys_yx):
+                place = image.decoys_yx[int(rng.integers(len(image.decoys_yx)))] + aside
+        h, w = image.pixels.shape
         y, x = np.clip(np.round(place), 0, (h - 1, w - 1)).astype(int)
-        return int(y), int(x)
+        return image, (int(y), int(x))
+
+
+def view_classes(
+    outlines: Sequence[NDArray[np.float64]],
+) -> list[dict[int, NDArray[np.int64]]]:
+    """Return the classes of views that there are.
+
+    Parameters
+    ----------
+    outlines
+        By micrograph, ``(n, 2)`` extents and hollownesses of its particles.
+
+    Returns
+    -------
+    list of dict
+        A class each: by micrograph, the rows of its particles.
+    """
+    classes: dict[int, dict[int, NDArray[np.int64]]] = {}
+    for number, outline in enumerate(outlines):
+        size = np.digitize(outline[:, 0], EXTENTS)
+        which = size * (len(HOLLOWNESS) + 1) + np.digitize(outline[:, 1], HOLLOWNESS)
+        for one in np.unique(which):
+            classes.setdefault(int(one), {})[number] = np.flatnonzero(which == one)
+    return [classes[one] for one in sorted(classes)]
+
+
+def capped_evenly(counts: Sequence[int]) -> NDArray[np.float64]:
+    """Return chances that are even, but for none more than `CAP` times its share.
+
+    What a rare class may not have goes to the others, evenly.
+    """
+    share = np.asarray(counts, np.float64)
+    if not len(share) or share.sum() == 0:
+        return np.zeros(0)
+    limit = CAP * share / share.sum()
+    chances = np.zeros(len(share))
+    for _ in range(len(share)):
+        free = chances < limit - 1e-12
+        rest = 1.0 - chances.sum()
+        if rest <= 1e-12 or not free.any():
+            break
+        chances[free] = np.minimum(limit[free], chances[free] + rest / free.sum())
+    return np.asarray(chances / chances.sum())
 
 
 def _turned(square: NDArray[np.float32], turns: int, *, flip: bool) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from frostpick.simulate.conditions import Conditions, log_uniform
-from frostpick.simulate.layers import smooth_field
+from frostpick.simulate.fields import smooth_field
 from frostpick.simulate.protein import Protein
 from frostpick.simulate.specimen import Specimen
 from frostpick.simulate.views import euler_matrix, preferred_angles, random_angles
@@ -77,7 +77,7 @@ def place_particles(
     crowding = rng.uniform(0.0, 0.6)
     centres = _throw(rng, free, (ny, nx), round(wanted), nearest, crowding)
     n = len(centres)
-    if rng.random() < 0.4 and protein.preferred_views is not None:
+    if rng.random() < 0.55 and protein.preferred_views is not None:
         fraction, concentration = rng.uniform(0.5, 1.0), log_uniform(rng, 4.0, 40.0)
         angles = preferred_angles(
             rng, n, protein.preferred_views, fraction=fraction, concentration=concentration

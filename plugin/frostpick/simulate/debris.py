@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from frostpick.simulate.conditions import Conditions, log_uniform
 from frostpick.simulate.crowd import Points
 from frostpick.simulate.layers import Decoy
+from frostpick.simulate.outline import view_outline
 from frostpick.simulate.protein import Protein
 from frostpick.simulate.specimen import Specimen, random_specimen
 from frostpick.simulate.views import random_angles, random_directions
@@ -29,6 +30,14 @@ class Debris:
     points: dict[str, Points] = field(default_factory=lambda: {k: Points() for k in _KINDS})
     decoys: list[Decoy] = field(default_factory=list)
     dust: Points = field(default_factory=Points)
+    _outlines: list[tuple[float, float]] = field(default_factory=list)
+
+    def outlines(self) -> Float:
+        """Return extent, as a share of the diameter, and hollowness by decoy, ``(n, 2)``.
+
+        NaN for parts of clumps and strands, which have no outline of their own.
+        """
+        return np.array(self._outlines).reshape(-1, 2)
 
     def place(self, rng: Generator) -> Float:
         """Return a random place: column and row on the canvas."""
@@ -40,6 +49,16 @@ class Debris:
         angles = random_angles(rng, 1)[0]
         self.points[kind].add(what, angles, xy, self.conditions.pixel_size_A, amount)
         self.decoys.append((xy[0], xy[1], kind))
+        found = (np.nan, np.nan)
+        if kind != "aggregate":
+            extent, hollowness = view_outline(what, angles)
+            found = (extent / self.conditions.diameter_A, hollowness)
+        self._outlines.append(found)
+
+    def add_stretches(self, places: Float) -> None:
+        """Add the rows of a strand, ``(n, 2)``, whose points are drawn already."""
+        self.decoys += [(x, y, "aggregate") for x, y in places]
+        self._outlines += [(np.nan, np.nan)] * len(places)
 
 
 def random_debris(rng: Generator, specimen: Specimen, conditions: Conditions) -> Debris:
@@ -121,7 +140,7 @@ def _thread(rng: Generator, debris: Debris, line: Float, heading: Float, width: 
     points.xy_px.append(cloud.reshape(-1, 2))
     points.weights.append(np.full(n * each, mass))
     every = 25  # points lie a twenty-fifth of a diameter apart
-    debris.decoys += [(x, y, "aggregate") for x, y in line[every // 2 :: every]]
+    debris.add_stretches(line[every // 2 :: every])
 
 
 def _foreign(rng: Generator, debris: Debris, areas: float) -> None:

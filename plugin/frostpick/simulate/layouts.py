@@ -63,6 +63,29 @@ def ring(rng: np.random.Generator, group: Float) -> tuple[Float, Float]:
     return np.concatenate(centres), np.concatenate(radii)
 
 
+def tube(rng: np.random.Generator, group: Float) -> tuple[Float, Float]:
+    """Return an open tube, 1.1 to 2.4 times as long as wide."""
+    dihedral = bool(np.allclose(group[:, 2, 2].sum(), 0)) and len(group) > 1
+    around = max(1, round(int(rng.integers(7, 13)) / (len(group) / 2 if dihedral else len(group))))
+    ratio = rng.uniform(1.1, 2.4)
+    outer = 1 / np.sqrt(1 + ratio**2)  # a diagonal of about 1
+    thick = outer * rng.uniform(0.16, 0.32)
+    radius, half = outer - thick, ratio * outer - thick
+    storeys = max(2, round(2 * half / (1.5 * thick)))
+    heights = np.linspace(-half, half, storeys)
+    heights = heights[heights > 0] if dihedral else heights
+    twist, n = rng.uniform(-0.4, 0.4), len(group) / 2 if dihedral else len(group)
+    centres, radii = [], []
+    for storey, z in enumerate(heights):
+        angle = (np.arange(around) / (around * n)) * 2 * np.pi + storey * twist
+        bulge = radius * rng.uniform(0.85, 1.1)
+        centres.append(
+            np.column_stack([bulge * np.cos(angle), bulge * np.sin(angle), np.full(around, z)])
+        )
+        radii.append(thick * rng.uniform(0.8, 1.25, around))
+    return np.concatenate(centres), np.concatenate(radii)
+
+
 def rod(rng: np.random.Generator, group: Float) -> tuple[Float, Float]:
     """Return a rod, straight or bent, up to about four times as long as wide."""
     n = max(3, _count(rng, 6, 14, group))
@@ -126,6 +149,7 @@ LAYOUTS: dict[str, Layout] = {
     "hollow": shell,
     "ball": ball,
     "ring": ring,
+    "tube": tube,
     "elongated": rod,
     "branched": branched,
     "lobed": lobes,

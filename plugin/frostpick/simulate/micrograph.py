@@ -37,6 +37,11 @@ class SimulatedMicrograph:
     ctf, snr
         What it was made with; ``snr`` is the variance of a particle inside its circle
         over that of white and structural noise.
+    outlines
+        ``(n, 2)`` float64 by row of the truth: extent of the view as a share of the diameter, and
+        hollowness (`frostpick.simulate.outline`); NaN where not known. None of data sets.
+    extents
+        Smallest and largest extent of the particle's own views, as shares of the diameter.
     """
 
     name: str
@@ -47,6 +52,8 @@ class SimulatedMicrograph:
     mask: NDArray[np.uint8]
     ctf: Ctf
     snr: float
+    outlines: NDArray[np.float64] | None = None
+    extents: tuple[float, float] = (0.0, 1.0)
 
 
 def simulate_micrograph(

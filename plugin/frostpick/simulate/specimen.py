@@ -1,4 +1,4 @@
-"""A specimen of the corpus: one made-up protein, its conformers, pieces and micelles."""
+"""A specimen of the corpus: one protein, its conformers, pieces and micelles."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from frostpick.simulate.complexes import as_protein, in_membrane, on_nucleic_acid, real_build
 from frostpick.simulate.filling import connected, filling, symmetry_matrices
 from frostpick.simulate.layouts import LAYOUTS
-from frostpick.simulate.membrane import empty_micelle, membrane_protein, random_detergent
+from frostpick.simulate.membrane import (
+    Detergent,
+    empty_micelle,
+    membrane_protein,
+    random_detergent,
+)
+from frostpick.simulate.outline import range_of_extents
 from frostpick.simulate.protein import SURFACE_SIGMAS, Protein, longest_distance
 from frostpick.simulate.views import random_directions
 
@@ -18,6 +25,33 @@ Float = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 CORPUS_FAMILIES = (*LAYOUTS, "membrane")
+"""Made-up builds; `SHAPES` groups them with those of real chains."""
+
+SHAPES: dict[str, float] = {
+    "compact": 0.17,
+    "ring": 0.1,
+    "tube": 0.12,
+    "rod": 0.12,
+    "plate": 0.08,
+    "shell": 0.07,
+    "branched": 0.08,
+    "nucleic": 0.07,
+    "membrane": 0.19,
+}
+"""Shares of the corpus by shape."""
+
+#: Made-up builds of a shape; one without any is made of real chains only.
+_MADE_UP: dict[str, tuple[str, ...]] = {
+    "compact": ("compact", "ball", "lobed", "tethered"),
+    "ring": ("ring",),
+    "tube": ("tube",),
+    "rod": ("elongated",),
+    "plate": ("plate",),
+    "shell": ("hollow",),
+    "branched": ("branched",),
+    "membrane": ("membrane",),
+}
+_REAL = 0.55  # share of real chains where there are both
 
 _CYCLIC = ("C1", "C1", "C2", "C3", "C4", "C5")
 _SYMMETRIES: dict[str, tuple[str, ...]] = {
@@ -25,6 +59,7 @@ _SYMMETRIES: dict[str, tuple[str, ...]] = {
     "hollow": ("C1", "C4", "D3", "D5", "T", "O", "O", "I"),
     "ball": ("C1", "C2", "D3", "T", "O", "I"),
     "ring": ("C1", "C3", "C5", "C6", "C7", "C8", "C11", "D6", "D7"),
+    "tube": ("C4", "C5", "C6", "C7", "D4", "D5", "D6", "D7", "D8"),
     "elongated": ("C1", "C1", "C2", "C3", "D2", "D3", "D7"),
     "branched": ("C1", "C1", "C1", "C2", "C3"),
     "lobed": ("C1", "C1", "C2", "C3", "D2"),
@@ -47,12 +82,18 @@ class Specimen:
         cut the particle.
     micelles
         Empty micelles of several sizes; none for most proteins.
+    extents_A
+        Smallest and largest extent of the particle's views.
+    shape
+        One of `SHAPES`.
     """
 
     conformers: tuple[Protein, ...]
     copy_of: Index
     domain_of: Index
     micelles: tuple[Protein, ...] = ()
+    extents_A: tuple[float, float] = (0.0, np.inf)
+    shape: str = ""
 
     @property
     def protein(self) -> Protein:
@@ -80,20 +121,85 @@ class Specimen:
 
 
 def random_specimen(
-    rng: np.random.Generator, diameter_A: float, family: str | None = None
+    rng: np.random.Generator,
+    diameter_A: float,
+    family: str | None = None,
+    without: tuple[str, ...] = (),
 ) -> Specimen:
-    """Return a specimen of random build and symmetry.
+    """Return a specimen of random build and symmetry, of real chains or made up.
 
     Parameters
     ----------
     diameter_A
         Longest dimension of the first conformer in Angstrom.
     family
-        One of `CORPUS_FAMILIES`; drawn at random when None, membrane proteins three
-        times as often as any other.
+        One of `CORPUS_FAMILIES`, made up; drawn at random when None, shapes as in `SHAPES`.
+    without
+        Shapes that are not drawn.
+
+    Raises
+    ------
+    ValueError
+        An unknown shape in ``without``, or all of them.
     """
-    if family is None:
-        family = str(rng.choice([*CORPUS_FAMILIES, "membrane", "membrane"]))
+    if family is not None:
+        shape = next(name for name, some in _MADE_UP.items() if family in some)
+        return _completed(rng, made_up_specimen(rng, diameter_A, family), shape)
+    unknown = set(without) - set(SHAPES)
+    left = {name: share for name, share in SHAPES.items() if name not in without}
+    if unknown or not left:
+        raise ValueError(f"without {without}, expected some of {', '.join(SHAPES)}, not all")
+    shares = np.array(list(left.values()))
+    shape = str(rng.choice(list(left), p=shares / shares.sum()))
+    if rng.random() < _REAL or shape not in _MADE_UP:
+        return _completed(rng, real_specimen(rng, diameter_A, shape), shape)
+    return _completed(
+        rng, made_up_specimen(rng, diameter_A, str(rng.choice(_MADE_UP[shape]))), shape
+    )
+
+
+def _completed(rng: np.random.Generator, specimen: Specimen, shape: str) -> Specimen:
+    return replace(specimen, extents_A=range_of_extents(rng, specimen.protein), shape=shape)
+
+
+def axis_views(rng: np.random.Generator) -> Float:
+    """Return beam directions ``(m, 3)`` that particles of one sample prefer.
+
+    Along the axis z, across it, both, or anywhere: a random direction is an axis view in
+    6 of 100 particles, and at a surface of water often in most.
+    """
+    chance, turn = rng.random(), rng.uniform(0, 2 * np.pi)
+    azimuth = turn + np.arange(6) * np.pi / 6
+    across = np.column_stack([np.cos(azimuth), np.sin(azimuth), np.zeros(6)])
+    along = np.array([[0.0, 0.0, 1.0]])
+    if chance < 0.25:
+        return along
+    if chance < 0.5:
+        return across
+    if chance < 0.75:
+        return np.concatenate([across, np.repeat(along, 6, axis=0)])
+    return random_directions(rng, int(rng.integers(1, 4)))
+
+
+def real_specimen(rng: np.random.Generator, diameter_A: float, shape: str) -> Specimen:
+    """Return a specimen of real chains; ``shape`` is one of `SHAPES`."""
+    if shape == "membrane":
+        cloud, spacing, detergent, symmetry = in_membrane(rng)
+        protein = as_protein(cloud, spacing, diameter_A, shape, symmetry, axis_views(rng))
+        return _with_micelles(rng, protein, diameter_A, detergent)
+    cloud, spacing = on_nucleic_acid(rng) if shape == "nucleic" else real_build(rng, shape)
+    protein = as_protein(cloud, spacing, diameter_A, shape, "C1", axis_views(rng))
+    parts = cloud.part
+    conformers: tuple[Protein, ...] = (protein,)
+    flexible = shape in ("compact", "branched", "nucleic") and 2 <= parts.max() + 1 < 8
+    if flexible and rng.random() < 0.35:
+        moves = parts == parts.max()
+        conformers = (protein, *(_bent(rng, protein, moves) for _ in range(5)))
+    return Specimen(conformers, parts, parts)
+
+
+def made_up_specimen(rng: np.random.Generator, diameter_A: float, family: str) -> Specimen:
+    """Return a made-up specimen; ``family`` is one of `CORPUS_FAMILIES`."""
     symmetry = str(rng.choice(_SYMMETRIES[family]))
     group = symmetry_matrices(symmetry)
     if family == "membrane":
@@ -117,7 +223,7 @@ def random_specimen(
         sigma * scale,
         family,
         symmetry,
-        random_directions(rng, int(rng.integers(1, 4))),
+        axis_views(rng),
     ).centred()
     domain_of = np.tile(owner, len(group))
     copy_of = np.repeat(np.arange(len(group)), len(unit))
@@ -158,9 +264,15 @@ def _in_membrane(
 ) -> Specimen:
     detergent = random_detergent(rng)
     protein = membrane_protein(rng, symmetry, group, diameter_A, detergent)
-    n = len(protein.weights)
-    # detergent comes last and has one of two fixed weights; pieces are cut by planes only
-    none = np.full(n, -1, np.int64)
-    sizes = rng.uniform(0.35, 0.75, 4) * diameter_A
+    protein = replace(protein, preferred_views=axis_views(rng))
+    return _with_micelles(rng, protein, diameter_A, detergent)
+
+
+def _with_micelles(
+    rng: np.random.Generator, protein: Protein, diameter_A: float, detergent: Detergent
+) -> Specimen:
+    # detergent is no subunit that could come off; pieces are cut by planes only
+    none = np.full(len(protein.weights), -1, np.int64)
+    sizes = rng.uniform(0.25, 0.6, 4) * diameter_A
     micelles = tuple(empty_micelle(rng, size, protein, detergent) for size in sizes)
     return Specimen((protein,), none, none, micelles)
