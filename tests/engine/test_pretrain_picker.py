@@ -29,6 +29,7 @@ TINY = PickerRecipe(
     outputs=9,
     arguments={"stem": 2, "channels": 4, "last": 4, "dilations": "1"},
     average=0.5,
+    looks=False,
 )
 
 
@@ -186,5 +187,5 @@ def test_rare_views_are_drawn_as_often_as_others_but_for_a_cap() -> None:
     assert len(capped_evenly([])) == 0
     large, small = [0.95, 0.0], [0.45, 0.8]
     classes = view_classes([np.array([large, small, large]), np.zeros((0, 2)), np.array([large])])
-    rows = [{number: some.tolist() for number, some in one.items()} for one in classes]
+    rows = [{number: some.tolist() for number, some in one} for one in classes]
     assert rows == [{0: [1]}, {0: [0, 2], 2: [0]}]

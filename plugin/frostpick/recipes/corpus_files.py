@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,10 @@ from numpy.typing import NDArray
 from frostpick.errors import MicrographError
 from frostpick.models.card import PreprocessSpec
 from frostpick.preprocess import preprocess
+from frostpick.recipes.denoiser import Denoiser
+from frostpick.recipes.filters import binned_sampling
+from frostpick.recipes.looks import apply_look
+from frostpick.recipes.train_denoiser import make_denoisers, open_denoisers
 from frostpick.runtime.atomic import atomic_write
 from frostpick.runtime.reporter import Reporter
 from frostpick.simulate.corpus import corpus_micrograph
@@ -26,8 +31,10 @@ Points = NDArray[np.float64]
 BATCH = 16
 #: Stored grey levels a standard deviation; the preprocessing clips at 6 of these.
 GREY = 20.0
-#: Salt of the random stream of the stated diameter.
-_STATED = 21
+#: Salts of the random streams of the stated diameter and of the look.
+_STATED, _LOOK = 21, 22
+#: Folder of the denoisers, in that of the corpus.
+DENOISERS = "denoisers"
 #: Decoys that may look like a small view of the particle.
 _ALIKE = ("fragment", "free_micelle")
 #: How far beyond the particle's own range of extents a decoy counts as within it.
@@ -47,6 +54,9 @@ class CorpusSpec:
     jitter
         Standard deviation of the natural logarithm of the stated over the true diameter: nobody
         knows the diameter of their particle exactly.
+    looks
+        Whether micrographs are denoised, filtered, binned and stored as users do
+        (`frostpick.recipes.looks`), or all raw.
     without
         Shapes that no particle has.
     """
@@ -54,6 +64,7 @@ class CorpusSpec:
     seed: int
     px_per_diameter: float = 32.0
     jitter: float = 0.0
+    looks: bool = False
     without: tuple[str, ...] = ()
 
 
@@ -106,6 +117,8 @@ def make_corpus(
 
     Parameters
     ----------
+    folder
+        Where the denoisers of the looks are made too.
     workers
         Processes that simulate; the result does not depend on them.
 
@@ -115,6 +128,8 @@ def make_corpus(
         Asked to stop; what is made stays.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if spec.looks:
+        make_denoisers(folder / DENOISERS, reporter)
     reporter.stage("simulating", count)
     missing = [k for k in range(count) if not _points(folder, k).exists()]
     if len(missing) < count:
@@ -131,18 +146,25 @@ def make_corpus(
     return list(_read(folder, count))
 
 
-def working_example(spec: CorpusSpec, index: int) -> CorpusImage:
-    """Simulate one micrograph and bring it to working scale.
+def working_example(
+    spec: CorpusSpec, index: int, denoisers: Sequence[Denoiser] = ()
+) -> CorpusImage:
+    """Simulate one micrograph, look at it as a user would, and bring it to working scale.
 
     One that `preprocess` refuses (an image with nothing on it) comes back empty, 0 x 0.
     """
     made = corpus_micrograph(spec.seed, index, spec.without)
     drawn = np.random.default_rng([spec.seed, index, _STATED]).normal()
     factor = float(np.exp(spec.jitter * np.clip(drawn, -2.5, 2.5)))
+    image, step = made.image, 1
+    if spec.looks:
+        rng = np.random.default_rng([spec.seed, index, _LOOK])
+        image, step = apply_look(rng, image, made.pixel_size_A, made.diameter_A, denoisers)
+    kept = binned_sampling(made.image.shape, made.pixel_size_A, step)
     try:
         working = preprocess(
-            made.image,
-            made.pixel_size_A,
+            image,
+            step * made.pixel_size_A,
             made.diameter_A * factor,
             PreprocessSpec(),
             px_per_diameter=spec.px_per_diameter,
@@ -151,7 +173,8 @@ def working_example(spec: CorpusSpec, index: int) -> CorpusImage:
         nothing: Points = np.zeros((0, 2))
         return CorpusImage(np.zeros((0, 0), np.int8), nothing, nothing, nothing, nothing)
     truth = made.truth
-    yx = working.sampling.from_parent(np.stack([truth.y_px, truth.x_px], axis=1))
+    yx = kept.from_parent(np.stack([truth.y_px, truth.x_px], axis=1))
+    yx = working.sampling.from_parent(yx)
     particle = truth.kind == PARTICLE
     unsure = alike(made)
     assert made.outlines is not None
@@ -185,9 +208,14 @@ def _points(folder: Path, index: int) -> Path:
     return folder / f"{index:06d}.npz"
 
 
+@lru_cache(maxsize=1)  # once a worker
+def _denoisers(folder: Path) -> Sequence[Denoiser]:
+    return open_denoisers(folder / DENOISERS)
+
+
 def _make(folder: Path, spec: CorpusSpec, index: int) -> None:
     torch.set_num_threads(1)
-    image = working_example(spec, index)
+    image = working_example(spec, index, _denoisers(folder) if spec.looks else ())
     with atomic_write(_pixels(folder, index)) as handle:
         np.save(handle, image.pixels)
     # written last: a micrograph is there when its points are

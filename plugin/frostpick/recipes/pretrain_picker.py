@@ -70,6 +70,8 @@ class PickerRecipe:
         Radius of a particle's disc in diameters.
     jitter
         Standard deviation of the natural logarithm of the stated diameter over the true one.
+    looks
+        Whether part of the micrographs is denoised, filtered, binned, stored in 8 bits.
     without
         Shapes of `frostpick.simulate.specimen.SHAPES` that no particle of the corpus has: to
         measure what is found of shapes that were never seen.
@@ -94,6 +96,7 @@ class PickerRecipe:
     px_per_diameter: float = 32.0
     min_distance: float = 0.5
     jitter: float = 0.13
+    looks: bool = True
     without: tuple[str, ...] = ()
     augmentation: Augmentation = field(
         default_factory=lambda: Augmentation(contrast=0.1, level=0.1, noise=0.2, blur=0.5)
@@ -102,7 +105,7 @@ class PickerRecipe:
     @property
     def corpus(self) -> CorpusSpec:
         """What the micrographs are made with."""
-        return CorpusSpec(self.seed, self.px_per_diameter, self.jitter, self.without)
+        return CorpusSpec(self.seed, self.px_per_diameter, self.jitter, self.looks, self.without)
 
 
 @dataclass(frozen=True)

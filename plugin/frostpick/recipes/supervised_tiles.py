@@ -23,6 +23,8 @@ CAP = 6.0
 #: is learned.
 UNSURE = 1.6
 Generator = np.random.Generator
+#: The particles of a class of views: micrographs that have some, and their rows.
+ViewClass = list[tuple[int, NDArray[np.int64]]]
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class SupervisedTiles:
         self.tiles, self.seed = tiles, seed
         self.on_particle, self.on_decoy = on_particle, on_decoy
         self.classes = view_classes([image.outlines for image in images])
-        self.chances = capped_evenly([sum(map(len, some.values())) for some in self.classes])
+        self.chances = capped_evenly([sum(len(rows) for _, rows in some) for some in self.classes])
 
     def batch(self, step: int) -> Batch:
         """Return the tiles of a step."""
@@ -110,8 +112,8 @@ class SupervisedTiles:
         aside = rng.uniform(-spread, spread, 2)
         if kind < self.on_particle and len(self.chances):
             some = self.classes[int(rng.choice(len(self.chances), p=self.chances))]
-            number = list(some)[int(rng.integers(len(some)))]
-            image, rows = self.images[number], some[number]
+            number, rows = some[int(rng.integers(len(some)))]
+            image = self.images[number]
             place = image.particles_yx[rows[int(rng.integers(len(rows)))]] + aside
         else:
             image = self.images[int(rng.integers(len(self.images)))]
@@ -123,27 +125,20 @@ class SupervisedTiles:
         return image, (int(y), int(x))
 
 
-def view_classes(
-    outlines: Sequence[NDArray[np.float64]],
-) -> list[dict[int, NDArray[np.int64]]]:
+def view_classes(outlines: Sequence[NDArray[np.float64]]) -> list[ViewClass]:
     """Return the classes of views that there are.
 
     Parameters
     ----------
     outlines
         By micrograph, ``(n, 2)`` extents and hollownesses of its particles.
-
-    Returns
-    -------
-    list of dict
-        A class each: by micrograph, the rows of its particles.
     """
-    classes: dict[int, dict[int, NDArray[np.int64]]] = {}
+    classes: dict[int, ViewClass] = {}
     for number, outline in enumerate(outlines):
         size = np.digitize(outline[:, 0], EXTENTS)
         which = size * (len(HOLLOWNESS) + 1) + np.digitize(outline[:, 1], HOLLOWNESS)
         for one in np.unique(which):
-            classes.setdefault(int(one), {})[number] = np.flatnonzero(which == one)
+            classes.setdefault(int(one), []).append((number, np.flatnonzero(which == one)))
     return [classes[one] for one in sorted(classes)]
 
 
