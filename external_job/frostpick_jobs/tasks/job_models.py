@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from frostpick.errors import ModelError
 from frostpick.models.mae.model import AutoencoderModel
-from frostpick.models.mae.shipped_encoder import encoder_name, load_encoder
+from frostpick.models.mae.shipped_encoder import ENCODER_NAMES, encoder_name, load_encoder
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.pruner import Pruner, load_pruner
-from frostpick.models.shipped import load_model
+from frostpick.models.pruner import SHIPPED_NAME, Pruner, load_pruner
+from frostpick.models.shipped import load_model, shipped_names
 from frostpick.models.versions import VERSIONS, version_of
 from frostpick.runtime.atomic import remove_leftovers, write_text
 from frostpick_jobs.tasks.claim import keeps_models
@@ -68,15 +68,15 @@ class JobModels:
             There is no such model; or the job's copy is damaged, and this version of
             frostpick has no such weights.
         """
-        return self._take(text, load_model, PickingModel.load)
+        return self._take(text, shipped_names(), load_model, PickingModel.load)
 
     def pruner(self, text: str) -> Pruner:
         """Return the pruner that a text names, as `load_pruner`; raises as `picking`."""
-        return self._take(text, load_pruner, Pruner.load)
+        return self._take(text, (SHIPPED_NAME,), load_pruner, Pruner.load)
 
     def encoder(self, text: str) -> AutoencoderModel:
         """Return the encoder that a text names, as `load_encoder`; raises as `picking`."""
-        return self._take(text, load_encoder, AutoencoderModel.load)
+        return self._take(text, ENCODER_NAMES, load_encoder, AutoencoderModel.load)
 
     def encoder_of(self, preset: str) -> AutoencoderModel | None:
         """Return the shipped encoder of a preset; None where none was shipped at the first run."""
@@ -87,7 +87,16 @@ class JobModels:
             self._note(name, kept)
         return None if kept and kept["version"] == NOTHING else self.encoder(name)
 
-    def _take(self, text: str, named: Callable[[str], M], load: Callable[[Path], M]) -> M:
+    def _take(
+        self,
+        text: str,
+        shipped: Sequence[str],
+        named: Callable[[str], M],
+        load: Callable[[Path], M],
+    ) -> M:
+        name, _, number = text.rpartition("-")
+        if text not in shipped and not (name in shipped and number.isdecimal()):
+            return named(text)  # no name of a shipped model of this kind
         names = self._names()
         by_version = {kept["version"]: kept for kept in names.values()}
         kept = names.get(text) or by_version.get(text)

@@ -10,7 +10,7 @@ from frostpick.errors import ModelError
 from frostpick.models import versions
 from frostpick.models.card import ModelCard
 from frostpick.models.mae.model import AutoencoderModel
-from frostpick.models.mae.shipped_encoder import PREFIX, load_encoder
+from frostpick.models.mae.shipped_encoder import ENCODER_NAMES, load_encoder
 from frostpick.models.picking_model import WEIGHTS, PickingModel, model_digest, read_model_file
 from frostpick.models.pruner import SHIPPED_NAME, Pruner, load_pruner
 from frostpick.models.shipped import load_model
@@ -87,7 +87,7 @@ def _shipped(text: str) -> Entry | None:
     model: PickingModel | Pruner | AutoencoderModel
     if name == SHIPPED_NAME:
         model = load_pruner(version)
-    elif name.startswith(PREFIX):
+    elif name in ENCODER_NAMES:
         model = load_encoder(version)
     else:
         model = load_model(version)

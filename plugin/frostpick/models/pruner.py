@@ -159,9 +159,9 @@ def load_pruner(text: str) -> Pruner:
     ModelError
         There is no such pruner, or its file cannot be used.
     """
-    version = versions.version_of(text)
-    if version in versions.VERSIONS[SHIPPED_NAME]:
-        return Pruner.load(versions.WEIGHTS / str(version))
+    version = versions.version_of(text, (SHIPPED_NAME,))
+    if version is not None:
+        return Pruner.load(versions.WEIGHTS / version)
     path = Path(text)
     if not text or not path.exists():
         raise ModelError(versions.unknown_name("pruner", text, (SHIPPED_NAME,)))

@@ -17,12 +17,10 @@ def shipped_names() -> tuple[str, ...]:
 
 def shipped(name: str) -> PickingModel | None:
     """Return the shipped model of a name, the newest, or of an exact version; None for others."""
-    version = versions.version_of(name)
+    version = versions.version_of(name, shipped_names())
     if version == "blob":
         return PickingModel.build(BLOB, {})
-    if any(version in versions.VERSIONS[one] for one in shipped_names()):
-        return PickingModel.load(versions.WEIGHTS / str(version))
-    return None
+    return None if version is None else PickingModel.load(versions.WEIGHTS / version)
 
 
 def load_model(text: str) -> PickingModel:
@@ -42,7 +40,7 @@ def load_model(text: str) -> PickingModel:
         return found
     path = Path(text)
     if not text or not path.exists():
-        raise ModelError(versions.unknown_name("model", text, shipped_names()))
+        raise ModelError(versions.unknown_name("picking model", text, shipped_names()))
     inner = path / "model"
     if inner.is_dir() and not (path / WEIGHTS).exists():
         path = inner

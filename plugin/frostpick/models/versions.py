@@ -6,7 +6,7 @@ of the row in `VERSIONS`; the name alone means the last one from then on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 #: One folder a version, called as it is.
@@ -20,14 +20,16 @@ VERSIONS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def version_of(text: str) -> str | None:
+def version_of(text: str, names: Iterable[str] | None = None) -> str | None:
     """Return the version that a shipped name means: of ``general`` the newest, of itself itself.
 
-    None for any other text.
+    None for any other text, and for what is shipped under none of ``names``; without them, at all.
     """
-    if text in VERSIONS:
-        return VERSIONS[text][-1]
-    return text if any(text in versions for versions in VERSIONS.values()) else None
+    known = VERSIONS if names is None else names
+    rows = {name: VERSIONS[name] for name in known if name in VERSIONS}
+    if text in rows:
+        return rows[text][-1]
+    return text if any(text in row for row in rows.values()) else None
 
 
 def unknown_name(what: str, text: str, names: Sequence[str]) -> str:
@@ -36,12 +38,14 @@ def unknown_name(what: str, text: str, names: Sequence[str]) -> str:
     Parameters
     ----------
     what
-        ``model`` or ``pruner``.
+        ``picking model``, ``pruner`` and the like.
     names
         The shipped names that would have done.
     """
+    if version_of(text) is not None:
+        return f"{text} is no {what}; those that come with frostpick are: {', '.join(names)}"
     name, _, number = text.rpartition("-")
-    if name in VERSIONS and number.isdecimal():
+    if name in names and number.isdecimal():
         return (
             f"no {text} comes with this version of frostpick, and no file or folder is called so; "
             f"versions of {name} are: {', '.join(VERSIONS[name])}"

@@ -7,14 +7,16 @@ from pathlib import Path
 from frostpick.errors import ModelError
 from frostpick.models import versions
 from frostpick.models.mae.model import AutoencoderModel
-
-#: Names are this and the preset.
-PREFIX = "mae-"
+from frostpick.models.mae.presets import PRESETS
 
 
 def encoder_name(preset: str) -> str:
     """Return the shipped name of a preset's encoder, whether one is shipped or not."""
-    return PREFIX + preset
+    return f"mae-{preset}"
+
+
+#: Those of all presets.
+ENCODER_NAMES = tuple(map(encoder_name, PRESETS))
 
 
 def shipped_encoder(preset: str) -> AutoencoderModel | None:
@@ -33,11 +35,11 @@ def load_encoder(text: str) -> AutoencoderModel:
     ModelError
         There is no such model, or its file cannot be used.
     """
-    version = versions.version_of(text)
-    if version is not None and version.startswith(PREFIX):
+    version = versions.version_of(text, ENCODER_NAMES)
+    if version is not None:
         return AutoencoderModel.load(versions.WEIGHTS / version)
     path = Path(text)
     if not text or not path.exists():
-        names = [name for name in versions.VERSIONS if name.startswith(PREFIX)]
+        names = [name for name in ENCODER_NAMES if name in versions.VERSIONS]
         raise ModelError(versions.unknown_name("encoder", text, names))
     return AutoencoderModel.load(path)
