@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from frostpick.simulate.ctf import Ctf
+from frostpick.simulate.motion import Motion, random_motion
 
 _SIDES = (576, 640, 640, 720, 720, 768)  # of the canvas: quick to transform
 
@@ -40,6 +41,8 @@ class Conditions:
         camera, interpolation, low-pass filters of the user.
     hot_pixels, grey_levels
         Number of hot pixels; number of grey levels of an integer image, 0 for float.
+    motion
+        Movement of the specimen that was not corrected, or None.
     """
 
     canvas: tuple[int, int]
@@ -58,6 +61,7 @@ class Conditions:
     blur: float
     hot_pixels: int
     grey_levels: int
+    motion: Motion | None = None
 
     @property
     def margin(self) -> int:
@@ -103,7 +107,7 @@ def random_conditions(rng: np.random.Generator) -> Conditions:
         diameter_px=diameter_px,
         pixel_size_A=pixel,
         ctf=ctf,
-        astigmatism=float(abs(rng.normal(0, 0.02))) if rng.random() < 0.8 else 0.1,
+        astigmatism=_astigmatism(rng),
         axis=rng.uniform(0, np.pi),
         # white noise spread over fewer pixels hides as much as that over more
         snr=at_32_px * (32.0 / diameter_px) ** 2,
@@ -116,4 +120,13 @@ def random_conditions(rng: np.random.Generator) -> Conditions:
         blur=0.0 if rng.random() < 0.5 else rng.uniform(0.02, 0.22),
         hot_pixels=int(rng.integers(3, 40)) if rng.random() < 0.04 else 0,
         grey_levels=int(rng.choice([40, 256])) if rng.random() < 0.07 else 0,
+        motion=random_motion(rng, diameter_px),
     )
+
+
+def _astigmatism(rng: np.random.Generator) -> float:
+    """Return the astigmatism of a microscope: little, some, or of one left as it was."""
+    chance = rng.random()
+    if chance < 0.8:
+        return float(abs(rng.normal(0, 0.02)))
+    return 0.1 if chance < 0.97 else float(rng.uniform(0.12, 0.35))

@@ -1,7 +1,7 @@
 """Training micrographs without end, each of its own protein, optics, noise and junk.
 
-A picker learns from them what particles have in common. Nothing here is built from
-a known structure.
+A picker learns from them what particles have in common. Half of the proteins are assemblies of
+real chains (`frostpick.simulate.structures`), half are made up.
 """
 
 from __future__ import annotations
@@ -17,21 +17,16 @@ from scipy.ndimage import convolve1d, gaussian_filter
 from frostpick.simulate.conditions import Conditions, random_conditions
 from frostpick.simulate.crowd import CELL, Points, place_particles
 from frostpick.simulate.debris import Debris, random_debris
+from frostpick.simulate.fields import smooth_field
+from frostpick.simulate.foils import draw_carbon, draw_vacuum
+from frostpick.simulate.ice import draw_ice
 from frostpick.simulate.junk import MASK_LABELS
-from frostpick.simulate.layers import (
-    Decoy,
-    Layers,
-    draw_carbon,
-    draw_crystals,
-    draw_specks,
-    draw_support,
-    draw_thick_ice,
-    smooth_field,
-)
+from frostpick.simulate.layers import Decoy, Layers
 from frostpick.simulate.micrograph import SimulatedMicrograph
 from frostpick.simulate.noise import thickness
+from frostpick.simulate.outline import outline
 from frostpick.simulate.projection import scatter_points
-from frostpick.simulate.protein import Protein
+from frostpick.simulate.protein import SURFACE_SIGMAS, Protein
 from frostpick.simulate.specimen import Specimen, random_specimen
 from frostpick.simulate.truth import PARTICLE, SimulatedTruth
 from frostpick.simulate.views import random_angles
@@ -43,16 +38,23 @@ Generator = np.random.Generator
 _STREAM = 4  # of the random numbers: none of those of `simulate`
 _HALVES = 5  # of those that tell the even frames from the odd ones
 _BASE_LEVEL = 10.0  # mean intensity, in standard deviations of the noise
-_EMPTY = 0.08  # share of micrographs with no particle though there was room
+_EMPTY = 0.04  # share of micrographs with no particle though there was room
+_WORSE = 3.0  # times as often is the ice of these bad
 _BARE = 0.5  # share of those without junk of protein, too: plain ice
 
 
-def corpus_micrograph(seed: int, index: int) -> SimulatedMicrograph:
-    """Make micrograph ``index`` (0-based) of a corpus; it depends on the two numbers alone.
+def corpus_micrograph(seed: int, index: int, without: tuple[str, ...] = ()) -> SimulatedMicrograph:
+    """Make micrograph ``index`` (0-based) of a corpus; it depends on the arguments alone.
 
     Every one shows another protein at another scale, with all of its conditions drawn
-    anew: 22 to 56 pixels a diameter, 400 to 750 pixels a side. About 8 % have no particle
-    by choice, half of them nothing of protein at all, and 3 % lie on carbon all over.
+    anew: 22 to 56 pixels a diameter, 400 to 750 pixels a side. About one in ten has no particle:
+    4 % by choice, half of these with nothing of protein at all, the others on carbon, gold,
+    crystalline or thick ice all over, or in a hole without ice.
+
+    Parameters
+    ----------
+    without
+        Shapes of `frostpick.simulate.specimen.SHAPES` that no particle has.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def corpus_micrograph(seed: int, index: int) -> SimulatedMicrograph:
         Each member of an aggregate has its own row in the truth, and so has each stretch
         of a strand; ``mask`` covers what is no particle.
     """
-    return _micrographs(seed, index, halves=False)[0]
+    return _micrographs(seed, index, without, halves=False)[0]
 
 
 def corpus_pair(seed: int, index: int) -> tuple[SimulatedMicrograph, SimulatedMicrograph]:
@@ -70,28 +72,31 @@ def corpus_pair(seed: int, index: int) -> tuple[SimulatedMicrograph, SimulatedMi
     independent: noise-to-noise pairs (Lehtinen et al. 2018). Before the grey levels are
     rounded their mean is `corpus_micrograph` of the same numbers; the pairs are not rounded.
     """
-    even, odd = _micrographs(seed, index, halves=True)
+    even, odd = _micrographs(seed, index, (), halves=True)
     return even, odd
 
 
-def _micrographs(seed: int, index: int, *, halves: bool) -> list[SimulatedMicrograph]:
+def _micrographs(
+    seed: int, index: int, without: tuple[str, ...], *, halves: bool
+) -> list[SimulatedMicrograph]:
     """Return the micrograph alone, or its two halves."""
     rng = np.random.default_rng([seed, index, _STREAM])
     conditions = random_conditions(rng)
-    specimen = random_specimen(rng, conditions.diameter_A)
+    specimen = random_specimen(rng, conditions.diameter_A, without=without)
     grid = _Grid(conditions)
     layers = Layers.empty(conditions.canvas)
     debris = random_debris(rng, specimen, conditions)
-    empty = rng.random() < _EMPTY
-    if empty and rng.random() < _BARE:
+    vacuum = draw_vacuum(rng, layers, conditions)
+    if vacuum:  # noise that comes of the camera alone is white
+        conditions = replace(conditions, red_power=0.05 * conditions.red_power, ripple=0.0)
+    empty = vacuum or rng.random() < _EMPTY
+    if vacuum or (empty and rng.random() < _BARE):
         debris = Debris(conditions, specimen)
     gain, typical = _gain(rng, specimen.protein, conditions)
     for kind, points in debris.points.items():
         _mark(layers, kind, points, specimen.protein, conditions, typical)
-    draw_support(rng, layers, conditions)
-    draw_thick_ice(rng, layers, conditions)
-    draw_specks(rng, layers, conditions)
-    draw_crystals(rng, layers, conditions)
+    if not vacuum:
+        draw_ice(rng, layers, conditions, often=_WORSE if empty else 1.0)
     bare = draw_carbon(rng, layers, conditions) or empty
     rows, columns = (n // CELL * CELL for n in conditions.canvas)
     cells = layers.mask[:rows, :columns].reshape(rows // CELL, CELL, columns // CELL, CELL)
@@ -104,6 +109,13 @@ def _micrographs(seed: int, index: int, *, halves: bool) -> list[SimulatedMicrog
         protein.xy_px += part.xy_px
         protein.weights += part.weights
     apart = np.random.default_rng([seed, index, _HALVES]) if halves else None
+    truth, outlines = _truth(
+        conditions,
+        centres,
+        angles,
+        debris.decoys + layers.decoys,
+        np.concatenate([_outlines(specimen, conditions, particles, centres), debris.outlines()]),
+    )
     images = _expose(rng, conditions, grid, layers, protein, specimen, gain, apart)
     return [
         SimulatedMicrograph(
@@ -111,10 +123,12 @@ def _micrographs(seed: int, index: int, *, halves: bool) -> list[SimulatedMicrog
             image,
             conditions.pixel_size_A,
             conditions.diameter_A,
-            _truth(conditions, centres, angles, debris.decoys + layers.decoys),
+            truth,
             layers.mask[conditions.window].copy(),
             conditions.ctf,
             conditions.snr,
+            outlines,
+            (specimen.extents_A[0] / conditions.diameter_A, 1.0),
         )
         for image in images
     ]
@@ -220,7 +234,10 @@ def _expose(
         spectrum += _red_spectrum(rng, conditions, grid)
     image: Image = scipy.fft.irfft2(spectrum, s=shape)
     absorbed = layers.absorbed - level
-    image += absorbed + _counting_noise(rng, absorbed, conditions)
+    image += absorbed
+    if conditions.motion is not None:
+        image = conditions.motion.smear(image)
+    image += _counting_noise(rng, absorbed, conditions)
     image = image[conditions.window]
     if apart is None:
         return [_record(rng, image, conditions)]
@@ -280,10 +297,27 @@ def _record(rng: Generator, image: Image, conditions: Conditions) -> Image:
     return out.astype(np.float32, copy=False)
 
 
+def _outlines(
+    specimen: Specimen, conditions: Conditions, particles: Points, centres: Float
+) -> Float:
+    """Return extent, as a share of the diameter, and hollowness of each particle, ``(n, 2)``."""
+    margin = SURFACE_SIGMAS * specimen.protein.sigma_A / conditions.pixel_size_A
+    found = np.array(
+        [
+            outline(seen - at, weights, margin)
+            for seen, weights, at in zip(particles.xy_px, particles.weights, centres, strict=True)
+        ]
+    ).reshape(-1, 2)
+    return found / [conditions.diameter_px, 1.0]
+
+
 def _truth(
-    conditions: Conditions, centres: Float, angles: Float, decoys: list[Decoy]
-) -> SimulatedTruth:
-    """Return what has its centre on the micrograph, in its coordinates."""
+    conditions: Conditions, centres: Float, angles: Float, decoys: list[Decoy], outlines: Float
+) -> tuple[SimulatedTruth, Float]:
+    """Return what has its centre on the micrograph, in its coordinates, and its outlines.
+
+    ``outlines`` are those of the first rows; others, of layers, have none.
+    """
     n = len(centres) + len(decoys)
     xy = np.concatenate([centres, np.array([d[:2] for d in decoys]).reshape(-1, 2)])
     xy -= conditions.margin
@@ -300,4 +334,6 @@ def _truth(
         edge=border < 0.5 * conditions.diameter_px,
         kind=kind.reshape(n),
     )
-    return whole.keep(border >= 0)
+    known = np.full((n, 2), np.nan)
+    known[: len(outlines)] = outlines
+    return whole.keep(border >= 0), known[border >= 0]

@@ -1,4 +1,4 @@
-"""What lies in and on the ice of a corpus micrograph besides protein: carbon, crystals, balls.
+"""What lies in and on the ice of a corpus micrograph besides protein: crystals, specks, balls.
 
 Each function draws one kind of thing into `Layers`, mostly none: most micrographs
 are clean. Contrasts are in standard deviations of the noise.
@@ -12,25 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.simulate.conditions import Conditions, log_uniform
+from frostpick.simulate.fields import smooth_field
 from frostpick.simulate.junk import MASK_LABELS
 
 Float = NDArray[np.float64]
 Image = NDArray[np.float32]
 Generator = np.random.Generator
 Decoy = tuple[float, float, str]
-
-
-def smooth_field(rng: Generator, shape: tuple[int, int], scale_px: float) -> Image:
-    """Return a smooth random map of variance about 1; features are ``scale_px`` wide."""
-    knots = [np.arange(-2.0, n / scale_px + 3.0) * scale_px for n in shape]
-    bases = [
-        np.exp(-0.5 * ((np.arange(n)[:, None] - k) / (0.7 * scale_px)) ** 2)
-        for n, k in zip(shape, knots, strict=True)
-    ]
-    down, across = (basis.astype(np.float32) for basis in bases)
-    values = rng.standard_normal((len(knots[0]), len(knots[1])), dtype=np.float32)
-    # the sum of squared weights is about the same everywhere: (0.7 sqrt(pi))^2
-    return np.asarray(down @ values @ across.T / np.float32(0.7 * np.sqrt(np.pi)), np.float32)
 
 
 @dataclass
@@ -81,68 +69,22 @@ class Layers:
         return float(rng.uniform(0, nx - 1)), float(rng.uniform(0, ny - 1))
 
 
-def draw_carbon(rng: Generator, layers: Layers, conditions: Conditions) -> bool:
-    """Draw carbon film or gold; return whether it covers everything."""
+def draw_thick_ice(
+    rng: Generator, layers: Layers, conditions: Conditions, *, often: float = 1.0
+) -> None:
+    """Draw regions of ice too thick or too dirty for particles to be seen.
+
+    It lies all over in one micrograph of 200, and ``often`` times as many.
+    """
     chance = rng.random()
-    if chance > 0.26:
-        return False
-    ny, nx = layers.mask.shape
-    everything = chance < 0.03
-    if everything:
-        depth = np.full((ny, nx), 1e3, np.float32)
-    else:
-        angle = rng.uniform(-np.pi, np.pi)
-        # the edge of a hole, a straight edge, or all of a small hole
-        radius = (nx + ny) * rng.choice([0.3, rng.uniform(0.4, 1.2), 50.0], p=[0.15, 0.65, 0.2])
-        half = 0.5 * (abs(np.cos(angle)) * nx + abs(np.sin(angle)) * ny)
-        nearest = half - 0.5 * (nx + ny) * rng.uniform(0.08, 0.45)
-        x = 0.5 * nx + np.cos(angle) * (nearest - radius)
-        y = 0.5 * ny + np.sin(angle) * (nearest - radius)
-        yy, xx = np.ogrid[:ny, :nx]
-        depth = (np.hypot(xx - x, yy - y) - radius).astype(np.float32)
-        rough = rng.uniform(0.0, 0.25) * conditions.diameter_px
-        depth += np.float32(rough) * smooth_field(rng, (ny, nx), conditions.diameter_px)
-    cover = np.clip(depth / 2 + 0.5, 0, 1)
-    gold = rng.random() < 0.2
-    darkness = rng.uniform(5, 14) if gold else rng.uniform(0.4, 3.2)
-    if not gold and rng.random() < 0.06:
-        darkness = -rng.uniform(0.3, 1.0)
-    relief = np.ones((ny, nx), np.float32)
-    for octave in range(int(rng.integers(0, 4))):  # clumps of the film at several scales
-        size = conditions.diameter_px * rng.uniform(0.15, 1.5)
-        strength = rng.uniform(0.02, 0.3) / (1 + octave)
-        relief += np.float32(strength) * smooth_field(rng, (ny, nx), size)
-    layers.absorbed -= np.float32(darkness) * cover * relief
-    layers.phase += np.float32(rng.uniform(0.5, 4.0) * (1 if darkness > 0 else -1)) * cover
-    layers.texture += np.float32(rng.uniform(0.3, 2.0)) * cover
-    layers.mask[depth > 0] = MASK_LABELS["carbon"]
-    return everything
-
-
-def draw_support(rng: Generator, layers: Layers, conditions: Conditions) -> None:
-    """Draw a thin film that carries the particles: texture all over, creases, no mask."""
-    if rng.random() > 0.08:
-        return
-    shape = (layers.mask.shape[0], layers.mask.shape[1])
-    layers.texture += np.float32(rng.uniform(0.1, 0.8))
-    for _ in range(int(rng.integers(0, 3))):
-        size = conditions.diameter_px * rng.uniform(0.2, 2.0)
-        layers.absorbed += np.float32(rng.uniform(0.05, 0.25)) * smooth_field(rng, shape, size)
-    for _ in range(int(rng.integers(0, 4))):
-        turn, (x, y) = rng.uniform(0, np.pi), layers.place(rng)
-        rows, columns = np.ogrid[: shape[0], : shape[1]]
-        away = np.abs((columns - x) * np.cos(turn) + (rows - y) * np.sin(turn))
-        crease = np.clip(rng.uniform(1.0, 3.0) - away, 0, 1).astype(np.float32)
-        layers.phase += np.float32(rng.uniform(0.3, 2.0)) * crease
-
-
-def draw_thick_ice(rng: Generator, layers: Layers, conditions: Conditions) -> None:
-    """Draw regions of ice too thick or too dirty for particles to be seen."""
-    if rng.random() > 0.08:
+    if chance > 0.08:
         return
     shape = layers.mask.shape
     wide = smooth_field(rng, (shape[0], shape[1]), rng.uniform(3, 7) * conditions.diameter_px)
-    cover = np.clip((wide - np.float32(rng.uniform(0.6, 1.4))) * np.float32(3), 0, 1)
+    if chance < 0.005 * often:
+        cover = 1 + np.float32(rng.uniform(0.0, 0.3)) * wide
+    else:
+        cover = np.clip((wide - np.float32(rng.uniform(0.6, 1.4))) * np.float32(3), 0, 1)
     layers.absorbed -= np.float32(rng.uniform(1.0, 5.0)) * cover
     layers.texture += np.float32(rng.uniform(0.2, 1.0)) * cover
     layers.mask[cover > 0.5] = MASK_LABELS["ice_crystal"]
