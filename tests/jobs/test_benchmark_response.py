@@ -6,6 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from accuracy.matching import match_picks
+from accuracy.measure import Picked
+from accuracy.sets import BenchSet, Split
+from accuracy.truth_table import TruthTable
+from response.extent_recall import recall_by_tilt, views_table
+from response.false_picks import counts, false_table, phase_randomised, pick_empties, pick_ice
 from response.film import Film, filtered, frequency_per_A, noise, transfer
 from response.micrographs import (
     DEFOCUS_A,
@@ -19,15 +25,20 @@ from response.micrographs import (
     power,
     scenes,
 )
+from response.names import open_models, short_name
 from response.objects import HOLE, body, random_rotation
+from response.picking import Jobs
 from response.plot import draw_curves
 from response.score import Scorer
+from response.stated_diameter import diameter_table, even_table, figures, pick_stated
 from response.table import Answer, answered, reached, response_table, target_lines
 
 from frostpick.config import PickSettings
 from frostpick.inference.pick import pick_image
 from frostpick.inference.plan import plan_picking
 from frostpick.models.shipped import load_model
+from frostpick.simulate import write_mrc
+from frostpick.types import Picks
 
 FILM = Film(defocus_A=15_000.0, b_factor_A2=100.0, structural=0.5, red=1.0, ice=0.0)
 
@@ -196,3 +207,133 @@ def test_the_plot_is_a_picture(tmp_path: Path) -> None:
     path = tmp_path / "curves.png"
     draw_curves([answer({0.5: 1.0, 1.0: 2.0}), answer({0.5: 0.0}, True)], ["ring"], path)
     assert path.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_random_phases_keep_every_amplitude_and_the_mean() -> None:
+    rng = np.random.default_rng(6)
+    for shape in ((40, 60), (41, 61)):
+        image = (rng.standard_normal(shape) + 7).astype(np.float32)
+        image[10:20, 15:25] -= 4
+        other = phase_randomised(rng, image)
+        before, after = np.abs(np.fft.fft2(image)), np.abs(np.fft.fft2(other))
+        assert np.allclose(after, before, rtol=1e-3, atol=1e-3)
+        assert other.mean() == pytest.approx(image.mean(), rel=1e-5)
+        assert abs(np.corrcoef(image.ravel(), other.ravel())[0, 1]) < 0.2
+
+
+def truth_of(*rows: tuple[str, float, float, float]) -> TruthTable:
+    """Return whole particles of rows (name, x, y, tilt)."""
+    name, x, y, tilt = (list(column) for column in zip(*rows, strict=True))
+    n = len(rows)
+    return TruthTable(
+        np.arange(n),
+        np.array(name),
+        np.array(x, float),
+        np.array(y, float),
+        np.zeros(n),
+        np.array(tilt, float),
+        np.zeros(n, bool),
+        np.array(["particle"] * n),
+    )
+
+
+TRUTH = truth_of(("a", 50, 50, 5), ("a", 90, 50, 176), ("a", 50, 90, 90), ("b", 60, 60, 40))
+#: On a: the second, the third (doubtful), and a false one; on b: the particle, with certainty.
+PICKED = Picked(
+    {
+        "a": Picks.from_xy("a", [91.0, 51.0, 120.0], [50.0, 90.0, 120.0], score=[2.0, -1.0, 1.0]),
+        "b": Picks.from_xy("b", [60.0], [62.0], score=[4.0]),
+    },
+    threshold=1.5,
+)
+
+
+def test_recall_is_counted_by_folded_tilt() -> None:
+    matched = match_picks(PICKED.picks, TRUTH, ("a", "b"), (200, 200), 20.0)
+    views = recall_by_tilt(matched, 0.0)
+    assert views is not None
+    assert [(v["found"], v["particles"]) for v in views] == [
+        (1, 2), (0, 0), (1, 1), (0, 0), (0, 0), (0, 1)
+    ]  # fmt: skip
+    one = {"model": "m", "factor": 0.85, "views": views}
+    text = views_table([one, one])
+    assert "0.50 of 4" in text and "1.00 of 2" in text and " 0.85 |" in text
+
+
+def bench_set(folder: Path, truth: TruthTable) -> BenchSet:
+    split = Split(folder, folder / "t.csv", ("a", "b"), (200, 200), truth)
+    return BenchSet("s", 5.0, 100.0, False, split, split)
+
+
+def test_figures_of_a_wrong_diameter_are_those_of_the_true_one(tmp_path: Path) -> None:
+    found = figures(bench_set(tmp_path, TRUTH), "test", PICKED)
+    # True, true, false, true at 4, 2, 1 and -1; four particles: (1 + 1 + 3/4) / 4.
+    assert found["ap"] == pytest.approx(0.6875)
+    assert found["even"] == {"precision": pytest.approx(2 / 3), "recall": 0.5}
+    assert found["selected"] == {"precision": 1.0, "recall": 0.5}
+    rows = [
+        {"set": "s", "model": "m", "factor": f, **found, "ap": ap}
+        for f, ap in ((0.7, 0.25), (1.0, 0.9))
+    ]
+    text = diameter_table(rows)
+    assert "0.250 | 0.900 | 0.250" in text
+    assert "0.67 / 0.50" in even_table(rows)
+
+
+def test_counts_are_a_micrograph_and_none_is_none() -> None:
+    assert counts(PICKED, ["a", "b", "c"]) == {"even": 1.0, "selected": pytest.approx(2 / 3)}
+    assert counts(PICKED, ["c"]) == {"even": 0.0, "selected": 0.0}
+    one = {"where": "x", "kind": "", "model": "m", "kinds": {"blank": {"even": 1, "selected": 2}}}
+    other = {"where": "y", "model": "n", "kinds": {"carbon": {"even": 0.25, "selected": 0}}}
+    text = false_table([one, other])
+    assert "m, P > .5" in text and "n, own threshold" in text
+    assert text.count("|  ") and "1.0" in text and "-" in text
+
+
+def test_jobs_pick_with_the_stated_diameter_and_keep_what_they_found(tmp_path: Path) -> None:
+    """The fixed filter through the whole product on two micrographs of dark discs."""
+    rng = np.random.default_rng(8)
+    y, x = np.mgrid[:200, :200]
+    micrographs = tmp_path / "micrographs"
+    micrographs.mkdir()
+    rows = []
+    for name in ("a", "b"):
+        image = rng.normal(10, 0.3, (200, 200))
+        for cx, cy in ((50, 60), (140, 70), (90, 150)):
+            image -= 3 * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * 6.0**2))
+            rows.append((name, cx, cy, 10.0))
+        write_mrc(micrographs / f"{name}.mrc", image.astype(np.float32), 5.0)
+    data = bench_set(tmp_path, truth_of(*rows))
+    models = open_models(["blob"])
+    (name,) = models
+    assert name == short_name("blob", models[name]) and name.startswith("blob-")
+    jobs = Jobs(tmp_path / "out")
+    found = pick_stated(jobs, name, models[name], data, "test", 1.0)
+    assert found["ap"] == pytest.approx(1.0) and found["views"][0] == {"found": 6, "particles": 6}
+    (file,) = (tmp_path / "out" / "results").iterdir()
+    file.write_text(file.read_text().replace('"factor": 1.0', '"factor": 9.0'))
+    assert pick_stated(jobs, name, models[name], data, "test", 1.0)["factor"] == 9.0
+
+    empties = pick_empties(jobs, name, models[name], data)
+    assert list(empties["kinds"]) == ["test: true", "test: false", "random phases"]
+    assert empties["kinds"]["test: true"]["even"] == 3.0
+    assert not list((tmp_path / "out" / "work").iterdir())
+
+
+def test_ice_is_counted_by_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kinds.csv").write_text(
+        "micrograph,kind\na.mrc,great\nb.mrc,no_ice\nc.mrc,no_ice\n"
+    )
+    asked = []
+
+    def pick(self: Jobs, model: object, folder: Path, diameter_A: float) -> Picked:
+        asked.append((folder, diameter_A))
+        return PICKED
+
+    monkeypatch.setattr(Jobs, "pick", pick)
+    ice = pick_ice(Jobs(tmp_path / "out"), "blob-1", load_model("blob"), tmp_path, 120.0)
+    assert asked == [(tmp_path, 120.0)]
+    assert ice["kinds"] == {
+        "great": {"even": 2.0, "selected": 1.0},
+        "no_ice": {"even": 0.5, "selected": 0.5},
+    }

@@ -1,0 +1,66 @@
+"""One picking job of a folder with the public product alone, and results that are kept."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from accuracy.code_version import ASIDE, code_version
+from accuracy.measure import Picked, read_picked
+from accuracy.sets import BENCH, BenchSet, SetInfo, open_set
+
+from frostpick.models.picking_model import PickingModel
+from frostpick.runtime.atomic import write_text
+from frostpick_jobs import api
+
+#: The development sets, and the barrel, of which no draws of labels are published.
+SETS = {**BENCH, "barrel_r": SetInfo("simulated/barrel_r", "coords.csv", 5.0, 173.0, True)}
+#: Parts of the engine that no pick depends on.
+NOT_PICKING = (*ASIDE, "training")
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """Where results and the jobs' folders lie, and what the jobs compute with."""
+
+    out: Path
+    threads: int = 1
+    device: str = "cpu"
+
+    def pick(self, model: PickingModel, micrographs: Path, diameter_A: float) -> Picked:
+        """Pick a folder with a stated diameter and nothing else said."""
+        (self.out / "work").mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.out / "work") as folder:
+            job = Path(folder) / "pick"
+            api.pick(
+                str(micrographs),
+                job,
+                model=model,
+                diameter=diameter_A,
+                threads=self.threads,
+                device=self.device,
+            )
+            return read_picked(job / "picks.csv")
+
+    def kept(self, run: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return a run's result: the one that is there, or the one made now and kept.
+
+        A result belongs to one version of the engine's picking.
+        """
+        path = self.out / "results" / f"{run}-{code_version(NOT_PICKING)}.json"
+        if not path.exists():
+            write_text(path, json.dumps(make(), indent=1) + "\n")
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+
+def open_sets(bench: Path, names: list[str]) -> list[BenchSet]:
+    """Open development sets by name."""
+    unknown = sorted(set(names) - set(SETS))
+    if unknown:
+        raise SystemExit(f"no set {unknown[0]!r}; there are: {', '.join(SETS)}")
+    return [open_set(name, bench / SETS[name].folder, SETS[name]) for name in names]
