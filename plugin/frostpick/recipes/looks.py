@@ -57,7 +57,8 @@ def apply_look(
     image
         ``(ny, nx)`` float32, raw.
     denoisers
-        One is drawn of them, or all in turn; without any, its share is filtered by the image's own spectrum.
+        One is drawn of them, or all in turn; without any, their share is filtered by the
+        image's own spectrum.
 
     Returns
     -------
