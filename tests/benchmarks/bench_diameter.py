@@ -43,7 +43,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--bench", type=Path, required=True, help="development data")
     parser.add_argument("--models", nargs="+", default=["general"], help="shipped names or paths")
-    parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument(
+        "--sets", default=",".join(SETS), help="comma list, of unseen proteins' sets too"
+    )
+    parser.add_argument(
+        "--unseen", type=Path, default=Path(".bench/unseen/sets"), help="where those sets are"
+    )
     parser.add_argument("--out", type=Path, default=Path(".bench/diameter"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
@@ -70,7 +75,7 @@ def run(options: argparse.Namespace) -> tuple[list[Result], list[Result]]:
     jobs = Jobs(options.out.absolute(), options.threads, options.device)
     models = open_models(options.models)
     results, views = [], []
-    for data in open_sets(options.bench, options.sets.split(",")):
+    for data in open_sets(options.bench, options.sets.split(","), options.unseen):
         for name, model in models.items():
             began = time.monotonic()
             results += [pick_stated(jobs, name, model, data, "test", f) for f in FACTORS]

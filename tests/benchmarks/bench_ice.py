@@ -34,7 +34,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--bench", type=Path, required=True, help="development data")
     parser.add_argument("--models", nargs="+", default=["general"], help="shipped names or paths")
-    parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument(
+        "--sets", default=",".join(SETS), help="comma list, of unseen proteins' sets too"
+    )
+    parser.add_argument(
+        "--unseen", type=Path, default=Path(".bench/unseen/sets"), help="where those sets are"
+    )
     parser.add_argument("--out", type=Path, default=Path(".bench/ice"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
@@ -58,7 +63,7 @@ def run(options: argparse.Namespace) -> list[Result]:
     ice = options.bench / "real" / "ice"
     if not (ice / "kinds.csv").exists():
         raise SystemExit(f"{ice}: no kinds.csv; is this the development data?")
-    sets = open_sets(options.bench, options.sets.split(","))
+    sets = open_sets(options.bench, options.sets.split(","), options.unseen)
     results = []
     for name, model in open_models(options.models).items():
         began = time.monotonic()

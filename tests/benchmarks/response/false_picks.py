@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from frostpick.images import read_image
 from frostpick.models.picking_model import PickingModel
 from frostpick.simulate import write_mrc
-from response.picking import Jobs
+from response.picking import Jobs, set_tag
 
 #: Stated diameters on the real ice, in Angstrom at its nominal pixel size.
 ICE_DIAMETERS_A = (120.0, 200.0)
@@ -104,7 +104,7 @@ def pick_empties(jobs: Jobs, name: str, model: PickingModel, data: BenchSet) -> 
         kinds = _particles(data, picked) | {k: counts(picked, v) for k, v in groups.items()}
         return {"model": name, "where": data.name, "kinds": kinds}
 
-    return jobs.kept(f"empties-{data.name}-{name}", make)
+    return jobs.kept(f"empties-{set_tag(data)}-{name}", make)
 
 
 def _particles(data: BenchSet, picked: Picked) -> dict[str, Result]:

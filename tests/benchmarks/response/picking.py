@@ -12,6 +12,8 @@ from typing import Any
 from accuracy.code_version import ASIDE, code_version
 from accuracy.measure import Picked, read_picked
 from accuracy.sets import BENCH, BenchSet, SetInfo, open_set
+from unseen.sets import SETS as UNSEEN
+from unseen.sets import made_set
 
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.atomic import write_text
@@ -58,9 +60,27 @@ class Jobs:
         return found
 
 
-def open_sets(bench: Path, names: list[str]) -> list[BenchSet]:
-    """Open development sets by name."""
-    unknown = sorted(set(names) - set(SETS))
+def open_sets(bench: Path, names: list[str], unseen: Path) -> list[BenchSet]:
+    """Open sets by name: those of the development data, or of unseen proteins.
+
+    Parameters
+    ----------
+    bench
+        The development data.
+    unseen
+        Folder of the sets of unseen proteins; one that is not there is simulated into it.
+    """
+    unknown = sorted(set(names) - set(SETS) - set(UNSEEN))
     if unknown:
-        raise SystemExit(f"no set {unknown[0]!r}; there are: {', '.join(SETS)}")
-    return [open_set(name, bench / SETS[name].folder, SETS[name]) for name in names]
+        raise SystemExit(f"no set {unknown[0]!r}; there are: {', '.join([*SETS, *UNSEEN])}")
+    return [
+        open_set(name, bench / SETS[name].folder, SETS[name])
+        if name in SETS
+        else made_set(name, unseen).data
+        for name in names
+    ]
+
+
+def set_tag(data: BenchSet) -> str:
+    """Return a set's name in names of results: its folder's, where a version is part of that."""
+    return data.test.folder.parent.name

@@ -12,7 +12,7 @@ from accuracy.text_table import MISSING, markdown, number
 
 from frostpick.models.picking_model import PickingModel
 from response.extent_recall import recall_by_tilt
-from response.picking import Jobs
+from response.picking import Jobs, set_tag
 
 #: Stated diameters over the true one.
 FACTORS = (0.7, 0.85, 1.0, 1.2, 1.5)
@@ -41,7 +41,7 @@ def pick_stated(
             data, half, picked
         )
 
-    return jobs.kept(f"diameter-{data.name}-{half}-{factor:g}-{name}", make)
+    return jobs.kept(f"diameter-{set_tag(data)}-{half}-{factor:g}-{name}", make)
 
 
 def figures(data: BenchSet, half: str, picked: Picked) -> Result:
