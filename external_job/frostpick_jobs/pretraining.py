@@ -33,6 +33,7 @@ from frostpick.runtime.threads import resolve_threads
 from frostpick.training.checkpoint import remove_checkpoint
 from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.tasks.claim import claim
+from frostpick_jobs.tasks.job_models import JobModels
 
 log = logging.getLogger(__name__)
 
@@ -101,15 +102,17 @@ def _pruner(host: FolderHost, settings: PretrainSettings) -> tuple[Pruner, dict[
     imagenet = None
     if settings.imagenet is not None:
         imagenet, recipe = Path(settings.imagenet), replace(recipe, network="resnet18")
+    models = JobModels(host.spool)
     pruner = pretrain_pruner(
         host.spool / "training",
         host.reporter,
         recipe,
         imagenet=imagenet,
         labelled=_labelled(settings),
+        picker=models.picking(recipe.picker),
         device=resolve_device(settings.device),
     )
-    return pruner, {}
+    return pruner, {"shipped": models.used}
 
 
 def _labelled(settings: PretrainSettings) -> list[LabelledBoxes]:

@@ -79,8 +79,8 @@ class TrainSettings(ScaleSettings):
     start_from: str = Field(
         "general",
         alias="from",
-        description="Model to start from: general or another shipped name, a file, a folder, or "
-        "none.",
+        description="Model to start from: general (the newest; general-1 is always the same) or "
+        "another shipped name, a file, a folder, or none.",
     )
     objective: Objective = Field("nnpu", description="Loss: nnpu, ge-binomial, ge-kl or pn.")
     network: str | None = Field(
@@ -143,8 +143,8 @@ class IterateSettings(TrainSettings):
     )
     pruner: str = Field(
         "pruner",
-        description="Pruner that gives a second opinion on every pick: a shipped name such as "
-        "pruner, its file, its folder, or none.",
+        description="Pruner that gives a second opinion on every pick: pruner (the newest, or "
+        "pruner-1), its file, its folder, or none.",
     )
 
 
@@ -154,7 +154,7 @@ class PickSettings(ScaleSettings):
     model: str = Field(
         "general",
         description="A model file, its folder, or a shipped name: general (trained on "
-        "simulations) or blob.",
+        "simulations; the newest, and general-1 is always the same) or blob.",
     )
     threshold: str = Field(
         "auto", description="auto, a score, p=PROBABILITY, or precision=EXPECTED."
@@ -184,7 +184,9 @@ class FewshotSettings(PickSettings):
     """Options of ``fewshot``: those of ``pick``, for it picks with the model it makes."""
 
     model: str = Field(
-        "", description="Encoder to start cryoMAE from: none, a file or folder; shipped when empty."
+        "",
+        description="Encoder to start cryoMAE from: none, a file, a folder, or a shipped name such "
+        "as mae-tiny-1; the newest shipped when empty.",
     )
     expected_per_micrograph: float | None = Field(
         None,
@@ -222,7 +224,9 @@ class VerifySettings(ScaleSettings):
     """Options of ``verify``."""
 
     pruner: str = Field(
-        "pruner", description="A pruner's file, its folder, or a shipped name such as pruner."
+        "pruner",
+        description="A pruner's file, its folder, or a shipped name: pruner (the newest) or "
+        "pruner-1.",
     )
 
 

@@ -35,6 +35,25 @@ def test_rows_of_a_picking_job() -> None:
     ]
 
 
+def test_rows_name_the_version_of_a_shipped_model() -> None:
+    shipped = {"general": {"version": "general-7", "digest": "0123456789abcdef"}}
+    model = {"name": "general", "digest": "0123456789abcdef"}
+    record = {**PICK, "model": model, "shipped": shipped}
+    assert ("model", "general-7 (0123456789ab)") in summary_rows(record)
+    trained = {"digest": "fedcba9876543210", "started_from": "general"}
+    for task in ("train", "iterate"):
+        rows = summary_rows({"task": task, "model": trained, "shipped": shipped})
+        assert ("started from", "general-7") in rows and ("model", "fedcba987654") in rows
+    own = {"task": "train", "model": {**trained, "started_from": "mine"}, "shipped": {}}
+    assert ("started from", "mine") in summary_rows(own)
+    both = {**shipped, "pruner": {"version": "pruner-3", "digest": "00"}}
+    second = {"task": "iterate", "model": trained, "shipped": both, "second_opinion": "00 64 A"}
+    assert ("second opinion", "pruner-3") in summary_rows(second)
+    named = {**second, "settings": {"pruner": "mine"}}
+    assert ("second opinion", "mine") in summary_rows(named)
+    assert "second opinion" not in dict(summary_rows({**second, "second_opinion": None}))
+
+
 def test_a_training_says_whether_the_expected_count_was_given() -> None:
     record = {
         "task": "train",

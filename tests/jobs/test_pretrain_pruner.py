@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from shelf import GENERAL_1, Shelf
 from tiny_pruner import disc_boxes, disc_micrograph
 
 from frostpick.config import PretrainSettings
 from frostpick.errors import ConfigError, DeviceError, FrostpickError, InputError, ModelError
 from frostpick.models.box_network import CLASSES, ResNet18
+from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner import Pruner
+from frostpick.models.shipped import load_model
 from frostpick.recipes import pretrain_pruner as recipe_module
 from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.lifecycle import execute
@@ -170,3 +173,22 @@ def test_what_would_change_nothing_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         pretrain(tmp_path / "out", **told)
+
+
+def test_a_continued_pretraining_asks_the_picker_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(folder: str) -> str:
+        spec = pretrain(tmp_path / folder).card.picker
+        assert spec is not None
+        return spec.digest
+
+    shelf = Shelf(tmp_path / "shelf", monkeypatch)
+    assert asked("out") == GENERAL_1
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["shipped"] == {"general": {"version": "general-1", "digest": GENERAL_1}}
+    first = load_model("general-1")
+    other = PickingModel(first.card.model_copy(update={"citation": "another"}), first.network)
+    shelf.add("general-2", other)
+    shelf.drop("general-1")
+    assert asked("out") == GENERAL_1 and asked("new") == other.digest

@@ -117,6 +117,7 @@ def pretrain_pruner(
     *,
     imagenet: Path | None = None,
     labelled: Sequence[LabelledBoxes] = (),
+    picker: PickingModel | None = None,
     device: torch.device | None = None,
 ) -> Pruner:
     """Make a pruner and save it in ``folder / "pruner"``.
@@ -129,6 +130,8 @@ def pretrain_pruner(
         Checkpoint that a ``resnet18`` starts from.
     labelled
         Further boxes, e.g. of `labelled_boxes`.
+    picker
+        The model that the recipe's ``picker`` names, where the caller has it.
     device
         Where to train; the CPU when None.
 
@@ -164,7 +167,7 @@ def pretrain_pruner(
     reporter.stage("training the pruner", recipe.steps)
     fit.run(reporter)
     network.to("cpu")
-    calibration, word = _fit_score(network, test, recipe.picker)
+    calibration, word = _fit_score(network, test, picker or recipe.picker)
     card = _card(recipe, calibration, len(data.classes), imagenet, labelled)
     pruner = Pruner.build(card, network.state_dict())
     if word is not None:
@@ -174,7 +177,7 @@ def pretrain_pruner(
 
 
 def _fit_score(
-    network: BoxNetwork, test: LabelledBoxes, picker: str
+    network: BoxNetwork, test: LabelledBoxes, picker: PickingModel | str
 ) -> tuple[CalibrationSpec, tuple[PickingModel, float] | None]:
     """Fit the score to boxes held out: its calibration, and the picker with its weight."""
     logits = classify(network, test.boxes)
@@ -185,7 +188,7 @@ def _fit_score(
     told = "simulated boxes"
     if not picker or not good.any() or good.all():
         return fit_scores(raw, good, fitted_on=told), None
-    model = load_model(picker)
+    model = load_model(picker) if isinstance(picker, str) else picker
     calibration, weight = fit_joint_scores(raw, _word(model, test), good, fitted_on=told)
     return calibration, (model, weight)
 
