@@ -21,7 +21,12 @@ from frostpick.simulate.filling import symmetry_matrices
 from frostpick.simulate.nucleic import PAIR_WEIGHT, double_helix
 from frostpick.simulate.outline import outline, range_of_extents, view_outline
 from frostpick.simulate.protein import Protein
-from frostpick.simulate.specimen import SHAPES, random_specimen, real_specimen
+from frostpick.simulate.specimen import (
+    SHAPES,
+    random_specimen,
+    real_specimen,
+    with_second_species,
+)
 from frostpick.simulate.structures import chains, names
 
 ONE = np.zeros((1, 3))
@@ -187,3 +192,25 @@ def test_every_shape_is_drawn_and_none_that_is_left_out():
         random_specimen(rng, 150.0, without=("tubes",))
     with pytest.raises(ValueError, match="not all"):
         random_specimen(rng, 150.0, without=tuple(SHAPES))
+
+
+def test_a_second_species_has_blobs_as_wide_and_about_the_size():
+    pieces = others = 0
+    for seed in range(12):
+        rng = np.random.default_rng([5, seed])
+        first = random_specimen(rng, 150.0)
+        second = with_second_species(rng, first).second
+        assert second is not None and second.sigma_A == first.protein.sigma_A
+        middle = np.average(second.positions_A, axis=0, weights=second.weights)
+        np.testing.assert_allclose(middle, 0, atol=1e-9)
+        size = second.diameter_A / 150.0
+        if second.family == "piece":
+            pieces += 1
+            assert 0.3 < size <= 1.0 + 1e-9
+            assert len(second.weights) < len(first.protein.weights)
+        else:
+            others += 1
+            # as dense: its mass goes with the cube of its size, .65 to 1
+            ratio = second.weights.sum() / first.protein.weights.sum()
+            assert 0.65**3 - 1e-9 <= ratio <= 1.0 + 1e-9
+    assert pieces > 1 and others > 1

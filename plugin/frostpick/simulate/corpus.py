@@ -27,7 +27,7 @@ from frostpick.simulate.noise import thickness
 from frostpick.simulate.outline import outline
 from frostpick.simulate.projection import scatter_points
 from frostpick.simulate.protein import SURFACE_SIGMAS, Protein
-from frostpick.simulate.specimen import Specimen, random_specimen
+from frostpick.simulate.specimen import Specimen, random_specimen, with_second_species
 from frostpick.simulate.truth import PARTICLE, SimulatedTruth
 from frostpick.simulate.views import random_angles
 
@@ -40,6 +40,7 @@ _HALVES = 5  # of those that tell the even frames from the odd ones
 _BASE_LEVEL = 10.0  # mean intensity, in standard deviations of the noise
 _EMPTY = 0.04  # share of micrographs with no particle though there was room
 _WORSE = 3.0  # times as often is the ice of these bad
+_TWO_SPECIES = 0.08  # share with two kinds of particle of about one size
 _BARE = 0.5  # share of those without junk of protein, too: plain ice
 
 
@@ -83,6 +84,8 @@ def _micrographs(
     rng = np.random.default_rng([seed, index, _STREAM])
     conditions = random_conditions(rng)
     specimen = random_specimen(rng, conditions.diameter_A, without=without)
+    if rng.random() < _TWO_SPECIES:
+        specimen = with_second_species(rng, specimen)
     grid = _Grid(conditions)
     layers = Layers.empty(conditions.canvas)
     debris = random_debris(rng, specimen, conditions)

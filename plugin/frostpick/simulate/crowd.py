@@ -86,9 +86,13 @@ def place_particles(
         angles = random_angles(rng, n)
     points = Points()
     amounts = rng.normal(1.0, rng.uniform(0.02, 0.15), n).clip(0.6, 1.4)
-    which = rng.integers(len(specimen.conformers), size=n)
+    species = [*specimen.conformers]
+    which = rng.integers(len(species), size=n)
+    if specimen.second is not None:
+        species.append(specimen.second)
+        which[rng.random(n) < rng.uniform(0.2, 0.6)] = len(species) - 1
     for xy, turn, amount, k in zip(centres, angles, amounts, which, strict=True):
-        points.add(specimen.conformers[k], turn, xy, conditions.pixel_size_A, amount)
+        points.add(species[k], turn, xy, conditions.pixel_size_A, amount)
     return points, centres, angles
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from frostpick.simulate.crowd import Points
 from frostpick.simulate.layers import Decoy
 from frostpick.simulate.outline import view_outline
 from frostpick.simulate.protein import Protein
-from frostpick.simulate.specimen import Specimen, random_specimen
+from frostpick.simulate.specimen import Specimen, another_protein
 from frostpick.simulate.views import random_angles, random_directions
 
 Float = NDArray[np.float64]
@@ -147,21 +147,7 @@ def _foreign(rng: Generator, debris: Debris, areas: float) -> None:
     """Add another protein, clearly smaller or clearly larger than the particle."""
     small = rng.random() < 0.6
     size = rng.uniform(0.3, 0.55) if small else rng.uniform(1.7, 2.5)
-    own = debris.specimen.protein
-    other = random_specimen(rng, size * debris.conditions.diameter_A).protein
-    # all blobs of a micrograph are equally wide: wider ones become a cloud of these
-    wider = max(0.0, other.sigma_A**2 - own.sigma_A**2) ** 0.5
-    cloud = 1 if small else 5
-    positions = np.repeat(other.positions_A, cloud, axis=0)
-    positions = positions + rng.normal(0, wider, positions.shape)
-    # as dense as the particle
-    mass = own.weights.sum() * size**3 / other.weights.sum() / cloud
-    other = replace(
-        other,
-        positions_A=positions,
-        weights=np.repeat(other.weights, cloud) * mass,
-        sigma_A=own.sigma_A,
-    ).centred()
+    other = another_protein(rng, debris.specimen, size)
     for _ in range(rng.poisson(log_uniform(rng, 2e-3, 0.04 if small else 0.008) * areas) + 1):
         kind = "fragment" if small else "aggregate"
         debris.add(rng, kind, other, debris.place(rng), rng.uniform(0.8, 1.2))

@@ -82,6 +82,8 @@ class Specimen:
         cut the particle.
     micelles
         Empty micelles of several sizes; none for most proteins.
+    second
+        Another species on the same micrographs, whose particles count too; mostly none.
     extents_A
         Smallest and largest extent of the particle's views.
     shape
@@ -92,6 +94,7 @@ class Specimen:
     copy_of: Index
     domain_of: Index
     micelles: tuple[Protein, ...] = ()
+    second: Protein | None = None
     extents_A: tuple[float, float] = (0.0, np.inf)
     shape: str = ""
 
@@ -160,6 +163,42 @@ def random_specimen(
 
 def _completed(rng: np.random.Generator, specimen: Specimen, shape: str) -> Specimen:
     return replace(specimen, extents_A=range_of_extents(rng, specimen.protein), shape=shape)
+
+
+def another_protein(rng: np.random.Generator, own: Specimen, size: float) -> Protein:
+    """Return another protein for the same micrographs, as dense and of blobs as wide.
+
+    Parameters
+    ----------
+    size
+        Its longest dimension, as a share of that of the first.
+    """
+    first = own.protein
+    other = random_specimen(rng, size * first.diameter_A).protein
+    # all blobs of a micrograph are equally wide: wider ones become a cloud of these
+    wider = max(0.0, other.sigma_A**2 - first.sigma_A**2) ** 0.5
+    cloud = 1 if size < 1 else 5
+    positions = np.repeat(other.positions_A, cloud, axis=0)
+    positions = positions + rng.normal(0, wider, positions.shape)
+    mass = first.weights.sum() * size**3 / other.weights.sum() / cloud
+    return replace(
+        other,
+        positions_A=positions,
+        weights=np.repeat(other.weights, cloud) * mass,
+        sigma_A=first.sigma_A,
+    ).centred()
+
+
+def with_second_species(rng: np.random.Generator, specimen: Specimen) -> Specimen:
+    """Return the specimen with a second one: a large piece of it, or another protein.
+
+    Both are particles to a picker that knows no more than a diameter; the stated one is that
+    of the first.
+    """
+    if rng.random() < 0.5:
+        piece = specimen.protein.piece(random_directions(rng, 1)[0], rng.uniform(0.6, 0.85))
+        return replace(specimen, second=piece)
+    return replace(specimen, second=another_protein(rng, specimen, rng.uniform(0.65, 1.0)))
 
 
 def axis_views(rng: np.random.Generator) -> Float:
