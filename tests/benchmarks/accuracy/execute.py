@@ -43,6 +43,8 @@ class Session:
         picks without labels.
     scorer
         ``score.py`` of the development data, or a path that is not there.
+    keep_picks
+        Keep the picks of every run beside its result.
     """
 
     out: Path
@@ -50,6 +52,7 @@ class Session:
     threads: int
     device: str
     scorer: Path
+    keep_picks: bool = False
 
     @property
     def start_tag(self) -> str:
@@ -64,6 +67,10 @@ class Session:
         """Return where the result of a run lies."""
         tag = "blob" if run.kind == "blob" else self.start_tag
         return self.out / "results" / f"{run}-{tag}-{code_version()}.json"
+
+    def picks_path(self, run: Run) -> Path:
+        """Return where the picks of a run are kept."""
+        return self.out / "picks" / f"{self.result_path(run).stem}.csv"
 
 
 def carry_out(
@@ -173,6 +180,8 @@ def _figures(session: Session, data: BenchSet, run: Run, model: str, work: Path)
     if run.kind in PIXEL:
         test = resampled_split(test, data.pixel_A, PIXEL[run.kind], work / "resampled")
     picked, cost = _pick(session, data, model, test.micrographs, len(test.names), work)
+    if session.keep_picks:
+        write_text(session.picks_path(run), (work / "pick" / "picks.csv").read_text("utf-8"))
     figures = measure(data, test, picked, topaz_recall(data.name))
     scorer = load_scorer(session.scorer)
     if scorer is not None:

@@ -81,9 +81,7 @@ def contaminants(
     return dark, gain, mask
 
 
-def _carbon_edge(
-    rng: np.random.Generator, x: Float, y: Float, shape: tuple[int, int]
-) -> Float:
+def _carbon_edge(rng: np.random.Generator, x: Float, y: Float, shape: tuple[int, int]) -> Float:
     """Return the distance inside the rim of a hole, positive on carbon, in pixels."""
     radius = rng.uniform(700, 2500)
     angle = rng.uniform(0, 2 * np.pi)

@@ -226,7 +226,7 @@ def _matter(
         species, body = kinds[rng.integers(len(kinds))]
         particles.append(particle(body, angles, species, diameter))
     radii = np.array([item.extent * diameter_px / 2 for item in particles])
-    at, which = place(rng, radii, SHAPE, blocked)
+    at, which = place(rng, radii, SHAPE, blocked, diameter_px)
     particles = [particles[k] for k in which]
     others = [
         decoy(fragment(kinds[0][1], rng), rng, "fragment", diameter)
@@ -237,7 +237,7 @@ def _matter(
         others += [decoy(protein.micelle, rng, "free_micelle", diameter) for _ in range(count)]
     sizes = np.array([item.extent * diameter_px / 2 for item in others])
     taken = np.column_stack([at, radii[which]])
-    beside, chosen = place(rng, sizes, SHAPE, blocked, taken)
+    beside, chosen = place(rng, sizes, SHAPE, blocked, diameter_px, taken)
     others = [others[k] for k in chosen]
     for item, xy in zip(others, beside, strict=True):
         value = junk.MICELLE if item.kind == "free_micelle" else junk.FRAGMENT

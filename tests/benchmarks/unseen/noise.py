@@ -58,7 +58,7 @@ def _mean_square(gain: Float, shape: tuple[int, int]) -> float:
 
 
 def ice_gradient(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Float, Float]:
-    """Return how much darker thicker ice is, in standard deviations, and its factor on the noise."""
+    """Return how much darker thick ice is, in standard deviations, and its factor on the noise."""
     y, x = np.mgrid[: shape[0], : shape[1]].astype(float)
     angle = rng.uniform(0, 2 * np.pi)
     ramp = ((x / shape[1] - 0.5) * np.cos(angle) + (y / shape[0] - 0.5) * np.sin(angle)) * 2

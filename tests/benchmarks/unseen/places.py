@@ -12,6 +12,8 @@ CROWDED = 0.3
 #: Least distance of two particles as a share of the sum of their radii; crowded ones lie
 #: between the two values.
 NEAREST, CROWDED_TO = 0.72, 1.0
+#: Least distance in diameters whatever the views: nearer ones nobody would tell apart.
+APART = 0.6
 TRIES = 60
 
 
@@ -20,6 +22,7 @@ def place(
     radii_px: Float,
     shape: tuple[int, int],
     blocked: NDArray[np.bool_],
+    diameter_px: float = 0.0,
     taken: Float | None = None,
 ) -> tuple[Float, NDArray[np.int64]]:
     """Find places for objects one after the other; those without a free one are left out.
@@ -30,14 +33,15 @@ def place(
         ``(n,)`` half the longest dimension of each object's view.
     blocked
         ``shape`` bool, where no centre may be.
+    diameter_px
+        Stated diameter, for `APART`.
     taken
         ``(m, 3)`` column, row and radius of what is there already.
 
     Returns
     -------
     tuple
-        ``(k, 2)`` column and row, up to an object's radius outside never: centres lie in the
-        image; and ``(k,)`` which of the objects each is.
+        ``(k, 2)`` column and row, all inside the image, and ``(k,)`` which of the objects each is.
     """
     there = np.zeros((0, 3)) if taken is None else taken
     found: list[tuple[float, float]] = []
@@ -48,6 +52,7 @@ def place(
                 beside = there[rng.integers(len(there))]
                 angle = rng.uniform(0, 2 * np.pi)
                 distance = rng.uniform(NEAREST, CROWDED_TO) * (beside[2] + radius)
+                distance = max(distance, rng.uniform(APART, 1.2 * APART) * diameter_px)
                 x, y = beside[0] + distance * np.cos(angle), beside[1] + distance * np.sin(angle)
             else:
                 x, y = rng.uniform(0, shape[1] - 1), rng.uniform(0, shape[0] - 1)
@@ -56,7 +61,8 @@ def place(
             if blocked[round(y), round(x)]:
                 continue
             away = np.hypot(there[:, 0] - x, there[:, 1] - y)
-            if np.all(away >= NEAREST * (there[:, 2] + radius)):
+            least = np.maximum(NEAREST * (there[:, 2] + radius), APART * diameter_px)
+            if np.all(away >= least):
                 there = np.vstack([there, [x, y, radius]])
                 found.append((x, y))
                 which.append(number)

@@ -49,6 +49,7 @@ class Protein:
     views: Views
     names: tuple[str, ...]
     part: Body | None = None
+    part_symmetry: str = "C1"
     micelle: Body | None = None
 
     @property
@@ -67,7 +68,7 @@ def turn_z(degrees: float) -> Rotation:
     return Rotation.from_rotvec(np.deg2rad(degrees) * Z)
 
 
-def barrel() -> Protein:
+def tube() -> Protein:
     """Open barrel, D7, about 1.4 times as long as wide: four rings of seven."""
     names = ("1AK4.0", "1HE1.1")
     upper, lower = (structure(n) for n in names)
@@ -79,7 +80,7 @@ def barrel() -> Protein:
         return stacked([half.turned(FLIP), half])
 
     body = closest(build, lambda b: abs(b.size(2) / b.width - 1.4), 1)
-    return Protein("barrel", "tube", body.centred, "D7", "axis", names)
+    return Protein("tube", "tube", body.centred, "D7", "axis", names)
 
 
 def capped() -> Protein:
@@ -210,16 +211,21 @@ def two_species() -> Protein:
     def whole(body: Body) -> Body:
         return stacked([body, top.along_axes()])
 
-    trimer = closest(
-        build, lambda b: abs(b.diameter_A / whole(b).diameter_A - 0.77), 11
-    )
+    trimer = closest(build, lambda b: abs(b.diameter_A / whole(b).diameter_A - 0.77), 11)
     return Protein(
-        "species", "compact", whole(trimer).centred, "C1", "random", names, part=trimer.centred
+        "species",
+        "compact",
+        whole(trimer).centred,
+        "C1",
+        "random",
+        names,
+        part=trimer.centred,
+        part_symmetry="C3",
     )
 
 
 MAKERS: dict[str, Callable[[], Protein]] = {
-    "barrel": barrel,
+    "tube": tube,
     "capped": capped,
     "ring": flat_ring,
     "rod": rod,

@@ -15,10 +15,10 @@ from typing import Any
 
 import mrcfile
 import numpy as np
+from accuracy.sets import BenchSet, SetInfo, open_set
 from numpy.typing import NDArray
 from PIL import Image
 
-from accuracy.sets import BenchSet, SetInfo, open_set
 from frostpick.runtime.atomic import write_text
 from unseen.beads import STRUCTURES
 from unseen.micrograph import Made, simulate
@@ -57,7 +57,7 @@ class Conditions:
 
 
 CONDITIONS = {
-    "barrel": Conditions(5.5, 0.08, 0.08),
+    "tube": Conditions(5.5, 0.08, 0.08),
     "capped": Conditions(5.0, 0.08, 0.08),
     "ring": Conditions(5.5, 0.08, 0.08),
     "rod": Conditions(6.0, 0.08, 0.08),
