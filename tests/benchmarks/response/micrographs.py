@@ -11,7 +11,7 @@ particle within its own is brought up to it; nothing is made fainter. Small thin
 harder ones: the same clearness over a smaller area. ``density`` leaves all at one density.
 
 `SNR` is such that power at a particle over power beside it, after Gaussian band-passes of sigma
-.04 to .1 and .1 to .25 diameters, is 2.4 and 3.7; in the four simulated development sets it is
+.04 to .1 and .1 to .25 diameters, is 2.4 and 3.3; in the four simulated development sets it is
 1.6 to 2.5, mean 2.3, and 2.7 to 5.3, mean 3.7. What is asked is there to be seen: a matched
 filter with the mean projection of its kind finds an object of .45 diameters at 3.8 (particle)
 to 12.7 (tube) standard deviations of the noise, one of 1 diameter at 5.1 to 18.
