@@ -54,6 +54,8 @@ class Cloud:
     def lying_along(self, axis: int) -> Cloud:
         """Return the cloud with its longest principal axis along an axis, 0 to 2, centred."""
         centred = self.positions - np.average(self.positions, axis=0, weights=self.weights)
+        if len(centred) < 3:  # no axis to speak of
+            return replace(self, positions=centred)
         _, vectors = np.linalg.eigh(np.cov(centred.T, aweights=self.weights))
         frame = np.roll(vectors[:, ::-1], axis, axis=1)  # the longest one at ``axis``
         return replace(self, positions=centred @ frame)

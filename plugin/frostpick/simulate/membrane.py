@@ -149,7 +149,7 @@ def empty_micelle(
         Its blobs are as wide as those of this protein, and as close to one another.
     """
     spacing = like.sigma_A / 0.55
-    radius = max(0.5 * diameter_A - SURFACE_SIGMAS * like.sigma_A, spacing)
+    radius = max(0.5 * diameter_A - SURFACE_SIGMAS * like.sigma_A, 1.9 * spacing)
     axes = radius * np.array([1.0, rng.uniform(0.8, 1.0), rng.uniform(0.55, 0.9)])
     lattice = np.stack(
         np.meshgrid(*[np.arange(-a, a + spacing, spacing) for a in axes], indexing="ij"), axis=-1

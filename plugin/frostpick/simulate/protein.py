@@ -52,8 +52,14 @@ class Protein:
         return float(np.linalg.norm(self.positions_A, axis=1).max()) + 4.0 * self.sigma_A
 
     def centred(self) -> Protein:
-        """Return the same blobs with their centre of mass at the origin."""
-        middle = np.average(self.positions_A, axis=0, weights=self.weights)
+        """Return the same blobs with their centre of mass at the origin.
+
+        Where detergent that is lighter than water takes most of the mass away again, that of
+        their absolute masses: the other one could lie anywhere.
+        """
+        size = np.abs(self.weights)
+        mass = self.weights if self.weights.sum() > 0.3 * size.sum() else size
+        middle = np.average(self.positions_A, axis=0, weights=mass)
         return replace(self, positions_A=self.positions_A - middle)
 
     def piece(self, normal: Float, fraction: float) -> Protein:
