@@ -33,7 +33,7 @@ BATCH = 16
 GREY = 20.0
 #: Salts of the random streams of the stated diameter and of the look.
 _STATED, _LOOK = 21, 22
-#: Folder of the denoisers, in that of the corpus.
+#: Folder of the denoisers, beside that of the corpus.
 DENOISERS = "denoisers"
 #: Decoys that may look like a small view of the particle.
 _ALIKE = ("fragment", "free_micelle")
@@ -118,7 +118,7 @@ def make_corpus(
     Parameters
     ----------
     folder
-        Where the denoisers of the looks are made too.
+        Of this corpus; the denoisers of the looks are made beside it.
     workers
         Processes that simulate; the result does not depend on them.
 
@@ -129,7 +129,7 @@ def make_corpus(
     """
     folder.mkdir(parents=True, exist_ok=True)
     if spec.looks:
-        make_denoisers(folder / DENOISERS, reporter)
+        make_denoisers(folder.parent / DENOISERS, reporter)
     reporter.stage("simulating", count)
     missing = [k for k in range(count) if not _points(folder, k).exists()]
     if len(missing) < count:
@@ -210,7 +210,7 @@ def _points(folder: Path, index: int) -> Path:
 
 @lru_cache(maxsize=1)  # once a worker
 def _denoisers(folder: Path) -> Sequence[Denoiser]:
-    return open_denoisers(folder / DENOISERS)
+    return open_denoisers(folder.parent / DENOISERS)
 
 
 def _make(folder: Path, spec: CorpusSpec, index: int) -> None:
