@@ -260,3 +260,13 @@ def test_strong_astigmatism_is_rare():
     drawn = np.array([_astigmatism(rng) for _ in range(3000)])
     assert 0.02 < (drawn > 0.12).mean() < 0.04 and drawn.max() <= 0.35
     assert np.median(drawn) < 0.03
+
+
+def test_some_micrographs_are_as_white_as_real_vitreous_ice():
+    """Of six real ones five have less than twice the power below .7 cycles that they have at 3."""
+    drawn = [random_conditions(np.random.default_rng(seed)) for seed in range(600)]
+    flat = [c for c in drawn if c.red_power <= 0.1 and c.ripple <= 0.1]
+    assert 0.24 < len(flat) / 600 < 0.40
+    assert 0.06 < np.mean([c.red_power == 0 for c in drawn]) < 0.13
+    red = np.array([c.red_power for c in drawn])
+    assert red.max() > 2 and np.median(red) > 0.1

@@ -100,6 +100,8 @@ def random_conditions(rng: np.random.Generator) -> Conditions:
         rng.uniform(0.07, 0.1),
         b_factor_A2=rng.uniform(60.0, 350.0),
     )
+    # real vitreous ice is as white below one cycle a diameter as above, or nearly so
+    flat = rng.random() < 0.3
     # a third of the data is as clear as large, well kept particles are
     at_32_px = log_uniform(rng, 0.07, 0.7) if rng.random() < 0.67 else log_uniform(rng, 0.3, 2.5)
     return Conditions(
@@ -112,16 +114,34 @@ def random_conditions(rng: np.random.Generator) -> Conditions:
         # white noise spread over fewer pixels hides as much as that over more
         snr=at_32_px * (32.0 / diameter_px) ** 2,
         structural=rng.uniform(0.05, 0.65),
-        red_power=0.0 if rng.random() < 0.1 else log_uniform(rng, 0.05, 3.0),
+        red_power=_red_power(rng, flat=flat),
         red_slope=rng.triangular(0.6, 1.1, 2.0),
-        thickness=rng.uniform(1.5, 5.0) if rng.random() < 0.1 else 0.9 * rng.random() ** 2,
-        ripple=rng.uniform(0.3, 1.0) if rng.random() < 0.15 else rng.uniform(0.0, 0.2),
+        thickness=_thickness(rng, flat=flat),
+        ripple=_ripple(rng, flat=flat),
         shot=bool(rng.random() < 0.3),
         blur=0.0 if rng.random() < 0.5 else rng.uniform(0.02, 0.22),
         hot_pixels=int(rng.integers(3, 40)) if rng.random() < 0.04 else 0,
         grey_levels=int(rng.choice([40, 256])) if rng.random() < 0.07 else 0,
         motion=random_motion(rng, diameter_px),
     )
+
+
+def _red_power(rng: np.random.Generator, *, flat: bool) -> float:
+    if flat:
+        return 0.0 if rng.random() < 0.3 else log_uniform(rng, 0.003, 0.1)
+    return log_uniform(rng, 0.05, 3.0)
+
+
+def _thickness(rng: np.random.Generator, *, flat: bool) -> float:
+    if flat:
+        return rng.uniform(0.0, 0.25)
+    return rng.uniform(1.5, 5.0) if rng.random() < 0.14 else 0.9 * rng.random() ** 2
+
+
+def _ripple(rng: np.random.Generator, *, flat: bool) -> float:
+    if flat:
+        return rng.uniform(0.0, 0.1)
+    return rng.uniform(0.3, 1.0) if rng.random() < 0.2 else rng.uniform(0.0, 0.2)
 
 
 def _astigmatism(rng: np.random.Generator) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from frostpick.simulate.conditions import Conditions, log_uniform
 from frostpick.simulate.fields import doubled, smooth_field
-from frostpick.simulate.films import add_decoys
+from frostpick.simulate.films import add_decoys, mark_film
 from frostpick.simulate.junk import MASK_LABELS
 from frostpick.simulate.layers import Layers
 from frostpick.simulate.mosaic import random_mosaic
@@ -33,7 +33,7 @@ def draw_drops(rng: Generator, layers: Layers, conditions: Conditions) -> None:
     share = log_uniform(rng, 0.01, 0.15)
     wanted = share * ny * nx / (np.pi * middle**2 * np.exp(2 * spread**2))
     count = int(np.clip(wanted, 3, 150))
-    opacity, phase = log_uniform(rng, 0.2, 3.0), log_uniform(rng, 1.0, 14.0)
+    opacity, phase = log_uniform(rng, 0.2, 3.0), log_uniform(rng, 2.0, 20.0)
     profile = rng.choice(["ball", "flat", "soft"], p=[0.35, 0.45, 0.2])
     rough = rng.uniform(0.02, 0.2) if frost else rng.uniform(0.0, 0.04)
     chained = rng.uniform(0.0, 0.7)
@@ -123,7 +123,7 @@ def draw_leopard_skin(rng: Generator, layers: Layers, conditions: Conditions) ->
         seen, height, inside = seen * cover, height * cover, cover > 0.3
     layers.absorbed += seen
     layers.phase += height
-    layers.mask[inside] = MASK_LABELS["ice_crystal"]
+    mark_film(layers, inside)
     add_decoys(rng, layers, inside, seen, d)
 
 

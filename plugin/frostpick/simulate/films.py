@@ -45,8 +45,13 @@ def draw_crystalline_ice(rng: Generator, layers: Layers, conditions: Conditions)
     rough = np.float32(rng.uniform(0.0, 1.0))
     layers.texture += rough if cover is None else rough * cover
     inside = np.ones((ny, nx), bool) if cover is None else cover > 0.5
-    layers.mask[inside] = MASK_LABELS["ice_crystal"]
+    mark_film(layers, inside)
     add_decoys(rng, layers, inside, seen, d)
+
+
+def mark_film(layers: Layers, inside: NDArray[np.bool_]) -> None:
+    """Mark a film in the mask, but for what lies in it and has a label of its own."""
+    layers.mask[inside & (layers.mask == 0)] = MASK_LABELS["ice_crystal"]
 
 
 def add_decoys(
@@ -57,10 +62,11 @@ def add_decoys(
     diameter_px: float,
     count: int = _DECOYS,
 ) -> None:
-    """List places of a film as decoys: half anywhere in it, half where it is darkest."""
+    """List places of a marked film as decoys: half anywhere in it, half where it is darkest."""
     ny, nx = inside.shape
     places = np.column_stack([rng.integers(0, n, 8 * count) for n in (nx, ny)])
-    places = places[inside[places[:, 1], places[:, 0]]]
+    free = inside & (layers.mask == MASK_LABELS["ice_crystal"])
+    places = places[free[places[:, 1], places[:, 0]]]
     reach = max(1, int(diameter_px / 3))
     darkness = [
         float(seen[max(0, y - reach) : y + reach + 1 : 3, max(0, x - reach) : x + reach + 1].mean())
