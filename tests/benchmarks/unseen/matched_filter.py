@@ -3,8 +3,8 @@
 Every view of the structure (and of both species), about 15 degrees apart, under the true
 contrast transfer and at the true strength, is laid over the whitened micrograph. The score is the
 log-likelihood ratio of the best view, ``<x, t> - |t|^2 / 2`` with products weighted by one over
-the power of the noise (Kay, Fundamentals of Statistical Signal Processing II, 4.3), whose
-estimate is the micrograph's own. Picks on junk are removed by the true mask.
+the power of the noise (Kay, Fundamentals of Statistical Signal Processing II, 4.3), which is known
+too. Picks on junk are removed by the true mask.
 
 The thousands of views are written in the few hundred patterns that span them (a singular
 value decomposition), so that each of those alone is correlated by Fourier transform.
@@ -25,6 +25,7 @@ from scipy import fft, ndimage
 
 from frostpick.runtime.atomic import write_text
 from frostpick.types import Picks
+from unseen.noise import power
 from unseen.optics import Optics, frequency, projected
 from unseen.proteins import Protein, protein
 from unseen.sets import UnseenSet, version
@@ -41,6 +42,8 @@ ENERGY, PATTERNS = 0.98, 200
 CHUNK = 2048
 #: Every second pixel is scored, the others where a neighbour is among this share of the best.
 PROMISING = 0.08
+#: Waves across the image below which the ice gradient rules.
+GRADIENT = 3.0
 #: Least distance of two picks in diameters, and most picks a micrograph.
 APART, MOST = 0.58, 300
 #: Turns with the version of the sets when the filter's own numbers change.
@@ -81,27 +84,28 @@ def _views(one: Protein, pixel_A: float, side: int) -> NDArray[np.complex64]:
     return np.stack(found)
 
 
-def noise_power(image: Float, junk: NDArray[np.bool_]) -> Float:
-    """Return the rotational mean power of an image on the half plane, junk blanked out."""
-    clean = np.where(junk, 0.0, image)
-    power = np.abs(fft.rfft2(clean)) ** 2 / max(1, np.count_nonzero(~junk))
-    k = frequency(image.shape)
-    number = np.minimum((k * min(image.shape)).astype(int), min(image.shape) // 2)
-    mean = np.bincount(number.ravel(), power.ravel()) / np.bincount(number.ravel())
-    # The lowest terms hold the ice gradient.
-    mean[:3] = mean[:6].max()
-    return np.interp(k * min(image.shape), np.arange(len(mean)) + 0.5, mean)
+def noise_power(full: tuple[int, int], shape: tuple[int, int], meta: Mapping[str, Any]) -> Float:
+    """Return the power of a micrograph's noise on a coarser grid, on the half plane.
+
+    The law it was drawn from; the lowest terms, where the ice gradient lies, are given none
+    of the weight.
+    """
+    optics = Optics(meta["pixel_A"], meta["defocus_A"], meta["B"])
+    whole = power(optics, full, meta["law"], meta["noise_struct_frac"]) * meta["noise_scale"] ** 2
+    rows = fft.fftfreq(shape[0], 1 / shape[0]).astype(int)
+    kept = whole[rows][:, : shape[1] // 2 + 1] * (shape[0] * shape[1] / (full[0] * full[1]))
+    return np.where(frequency(shape) * min(shape) < GRADIENT, kept.max() * 1e3, kept)
 
 
 def likelihood(
-    image: Float, power: Float, terms: NDArray[np.complex64], transfer: Float, scale: float
+    image: Float, noise: Float, terms: NDArray[np.complex64], transfer: Float, scale: float
 ) -> NDArray[np.float32]:
     """Return the log-likelihood ratio of the best view at every pixel of an image.
 
     Parameters
     ----------
-    power
-        Of the noise, on the half plane of the image.
+    noise
+        Its power on the half plane of the image.
     terms, transfer
         Views and contrast transfer on the half plane of a box.
     scale
@@ -113,14 +117,14 @@ def likelihood(
     # |t|^2 / P on the box, the power interpolated to its frequencies.
     k, kb = frequency(image.shape).ravel(), frequency((side, side))
     order = np.argsort(k)
-    on_box = np.interp(kb, k[order], power.ravel()[order])
+    on_box = np.interp(kb, k[order], noise.ravel()[order])
     twice = np.full(kb.shape[1], 2.0)
     twice[0] = 1.0
     twice[-1] = 1.0 if side % 2 == 0 else 2.0
     energy = np.abs(fft.rfft2(patches)) ** 2 / on_box * twice
     norm = (energy.sum(axis=(1, 2)) / side**2).astype(np.float32)
     amount, patterns = _spanned(flat)
-    whitened = fft.rfft2(image) / power
+    whitened = fft.rfft2(image) / noise
     padded = np.zeros(image.shape)
     maps = np.empty((len(patterns), image.size), np.float32)
     for number, pattern in enumerate(patterns):
@@ -199,7 +203,7 @@ def filter_micrograph(
     # Means of pixels, where the beads of the views are summed in larger ones.
     score = likelihood(
         np.where(junk, 0.0, coarse),
-        noise_power(coarse, junk),
+        noise_power(image.shape, shape, meta),
         terms,
         transfer,
         meta["scale"] / step**2,

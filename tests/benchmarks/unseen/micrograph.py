@@ -14,7 +14,6 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
-from scipy.spatial.transform import Rotation
 
 from unseen import junk
 from unseen.beads import Body, hull
@@ -23,6 +22,7 @@ from unseen.noise import Law, ice_gradient, micrograph_noise
 from unseen.optics import Optics, projected
 from unseen.places import place
 from unseen.proteins import Protein, Views
+from unseen.proteins import protein as by_name
 from unseen.symmetry import view_rotation
 
 Float = NDArray[np.float64]
@@ -67,7 +67,7 @@ class Made:
         The truth, a mapping an object, as ``coords.csv`` has it.
     meta
         Optics and strength; ``scale`` is what a projection of the beads in their own weights
-        was multiplied by.
+        was multiplied by, ``noise_scale`` the same of the noise.
     """
 
     image: NDArray[np.float32]
@@ -91,15 +91,9 @@ def draw_views(rng: np.random.Generator, law: Views, count: int) -> Float:
     return np.column_stack([rot, tilt, psi])
 
 
-def seen(body: Body, rotation: Rotation, centre: bool = True) -> Body:
-    """Return a body as a view has it, its centre of mass at the origin."""
-    turned = body.turned(rotation)
-    return turned.centred if centre else turned
-
-
 def particle(body: Body, angles: Float, species: str, diameter_A: float) -> Item:
     """Return one particle in a view, measured."""
-    turned = seen(body, view_rotation(*angles[:, None])[0])
+    turned = body.turned(view_rotation(*angles[:, None])[0]).centred
     flat = turned.xyz[:, :2]
     return Item(
         turned,
@@ -126,10 +120,9 @@ def fragment(body: Body, rng: np.random.Generator) -> Body:
 
 
 @cache
-def _signal_square(name: str, pixel_A: float) -> float:
-    from unseen.proteins import protein
-
-    return signal_square(protein(name), pixel_A)
+def reference_square(name: str, pixel_A: float) -> float:
+    """Return `signal_square` of a protein by name, found once a process."""
+    return signal_square(by_name(name), pixel_A)
 
 
 def signal_square(protein: Protein, pixel_A: float) -> float:
@@ -166,7 +159,7 @@ def simulate(
     diameter_px = protein.diameter_A / pixel_A
     structural = rng.uniform(*STRUCTURAL)
     here = snr * float(np.exp(rng.normal(0, 0.2)))
-    strength = np.sqrt(here / _signal_square(protein.name, pixel_A))
+    strength = np.sqrt(here / reference_square(protein.name, pixel_A))
     dark, gain, mask = junk.contaminants(rng, SHAPE, diameter_px)
     items, at = _matter(protein, pixel_A, rng, mask)
     matter = strength * field(items, at, optics)
@@ -186,6 +179,8 @@ def simulate(
             "B": optics.b_factor_A2,
             "snr": here,
             "scale": strength / spread,
+            "noise_scale": 1 / spread,
+            "law": law,
             "noise_struct_frac": structural,
             "n_particles": sum(item.kind == "particle" for item in items),
         },

@@ -44,6 +44,13 @@ def micrograph_noise(
     return np.sqrt(1 - structural) * counted + np.sqrt(structural) * ice
 
 
+def power(optics: Optics, shape: tuple[int, int], law: Law, structural: float) -> Float:
+    """Return the power of `micrograph_noise` on the half plane of `rfft2`: 1 a pixel is white."""
+    transfer = optics.transfer(shape)
+    ice = transfer**2 / _mean_square(transfer, shape)
+    return (1 - structural) * amplitude(shape, law) ** 2 + structural * ice
+
+
 def _filtered(rng: np.random.Generator, gain: Float, shape: tuple[int, int]) -> Float:
     return fft.irfft2(fft.rfft2(rng.standard_normal(shape)) * gain, shape)
 

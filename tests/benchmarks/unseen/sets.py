@@ -7,7 +7,6 @@ import csv
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,7 +22,7 @@ from frostpick.runtime.atomic import write_text
 from unseen.beads import STRUCTURES
 from unseen.micrograph import Made, simulate
 from unseen.noise import Law
-from unseen.proteins import Protein, protein
+from unseen.proteins import protein
 
 #: Micrographs of a half.
 MICROGRAPHS = 8
@@ -57,17 +56,17 @@ class Conditions:
 
 
 CONDITIONS = {
-    "tube": Conditions(5.5, 0.08, 0.08),
-    "capped": Conditions(5.0, 0.08, 0.08),
-    "ring": Conditions(5.5, 0.08, 0.08),
-    "rod": Conditions(6.0, 0.08, 0.08),
-    "plate": Conditions(6.0, 0.08, 0.08),
-    "yshape": Conditions(5.0, 0.08, 0.08),
-    "lshape": Conditions(5.0, 0.08, 0.08),
-    "cage": Conditions(6.0, 0.08, 0.08),
-    "membrane": Conditions(3.5, 0.08, 0.08),
-    "dna": Conditions(4.5, 0.08, 0.08),
-    "species": Conditions(4.5, 0.08, 0.08),
+    "tube": Conditions(5.5, 0.1, 0.09),
+    "capped": Conditions(5.0, 0.105, 0.075),
+    "ring": Conditions(5.5, 0.14, 0.115),
+    "rod": Conditions(6.0, 0.17, 0.15),
+    "plate": Conditions(6.0, 0.21, 0.16),
+    "yshape": Conditions(5.0, 0.1, 0.12),
+    "lshape": Conditions(5.0, 0.078, 0.08),
+    "cage": Conditions(6.0, 0.082, 0.07),
+    "membrane": Conditions(3.5, 0.06, 0.11),
+    "dna": Conditions(4.5, 0.095, 0.085),
+    "species": Conditions(4.5, 0.095, 0.06),
 }
 LAWS: tuple[Law, ...] = ("r", "w")
 #: Every set by name: protein and noise law.
@@ -200,8 +199,3 @@ def open_unseen(name: str, place: Path) -> UnseenSet:
         np.array([row["species"] for row in rows], np.str_),
         {row["name"]: row for row in meta},
     )
-
-
-def structures(names: Sequence[str] = tuple(CONDITIONS)) -> dict[str, Protein]:
-    """Return the proteins by name."""
-    return {name: protein(name) for name in names}
