@@ -34,6 +34,7 @@ from frostpick_jobs.tasks import prune as prune_task
 from frostpick_jobs.tasks.claim import claim
 from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.prune import run_verify
+from frostpick_jobs.tasks.select import run_select
 
 
 @pytest.fixture
@@ -210,6 +211,9 @@ def test_the_report_of_few_shot_names_the_version(
     record = json.loads((project / "out" / "run.json").read_text())
     assert record["shipped"] == {"general": {"version": "general-1", "digest": GENERAL_1}}
     assert ("started from", "general-1") in summary_rows(record)
+    run_select(FolderHost(project / "out"), "0")
+    again = json.loads((project / "out" / "run.json").read_text())
+    assert again["settings"]["threshold"] == "0" and again["shipped"] == record["shipped"]
 
 
 def test_a_name_is_settled_once_and_its_copy_is_the_model(tmp_path: Path, shelf: Shelf) -> None:
