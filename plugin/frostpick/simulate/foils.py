@@ -46,7 +46,9 @@ def draw_carbon(
         strength = rng.uniform(0.02, 0.3) / (1 + octave)
         relief += np.float32(strength) * smooth_field(rng, shape, d * rng.uniform(0.15, 1.5))
     layers.absorbed -= np.float32(darkness) * cover * relief
-    layers.phase += np.float32(rng.uniform(0.5, 4.0) * (1 if darkness > 0 else -1)) * cover
+    # gold lets next to nothing through: its fringes are those of an opaque edge, much stronger
+    step = log_uniform(rng, 2.0, 25.0) if gold else rng.uniform(0.5, 4.0)
+    layers.phase += np.float32(step * (1 if darkness > 0 else -1)) * cover
     layers.texture += np.float32(rng.uniform(0.3, 2.0)) * cover
     if not everything:
         _rim(rng, layers, depth, d)
