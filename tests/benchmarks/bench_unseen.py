@@ -4,12 +4,12 @@
 
 Eleven proteins, assembled from the test structures, each in red and in white noise, are simulated
 once by code of their own (``unseen/proteins.py``), and the matched filter with the true structure
-is run on them once. Each run is a file of ``--out``/results: what is there is not run again, so
-that an interrupted benchmark goes on; ``--shard 0/2`` and ``--shard 1/2`` share the work, and
-``--table`` only prints. ``--counts``: ``none`` (the start model as it is), ``0`` (its own picks,
-no label), 15, 50, 200 labels, and ``all`` of all training micrographs, which is a set's
-ceiling. With ``--before`` a second start model stands beside. With ``--bench`` the development
-data follow in rows of their own; they count in no mean.
+is run on them once. Each run is a file of ``--out``/runs/<set>/results: what is there is not
+run again, so that an interrupted benchmark goes on; ``--shard 0/2`` and ``--shard 1/2`` share
+the work, and ``--table`` only prints. ``--counts``: ``none`` (the start model as it is), ``0``
+(its own picks, no label), 15, 50, 200 labels, and ``all`` of all training micrographs, which is
+a set's ceiling. With ``--before`` a second start model stands beside. With ``--bench`` the
+development data follow in rows of their own; they count in no mean.
 
 ``--part families`` pretrains at a reduced budget with the layouts of some shapes left out of the
 corpus (``unseen/families.py``) and judges each shape by models that never saw it.
@@ -22,17 +22,27 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 # Threads that spin while they wait burn the CPU time of others; torch reads this on import.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from accuracy.execute import Session, carry_out
 from accuracy.runs import Run, shard
-from accuracy.summary import load_results
-from unseen.families import FOLDS, SEEDS, families_table, judged, members, pretrained
+from accuracy.summary import Result, load_results
+from unseen.families import (
+    FOLDS,
+    SEEDS,
+    families_table,
+    judged,
+    members,
+    model_at,
+    pretrained,
+)
 from unseen.gathered import gather
-from unseen.matched_filter import filter_set
+from unseen.matched_filter import filter_set, kept_at
 from unseen.plan import (
     OLD,
     chosen_counts,
@@ -41,10 +51,12 @@ from unseen.plan import (
     open_old,
     planned,
 )
-from unseen.sets import SETS, UnseenSet, made_set, place_of
+from unseen.sets import SETS, made_set, place_of
 from unseen.tables import pages
 
 from frostpick.errors import FrostpickError
+
+Thing = TypeVar("Thing")
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -82,88 +94,102 @@ def protocol(options: argparse.Namespace) -> list[str]:
     """Run the models on the sets, and return the tables."""
     names = chosen_sets(options.sets, options.bench)
     models = [m for m in (options.before, options.model) if m]
-    sessions = [session_of(options, model) for model in models]
+    own = [n for n in names if n in SETS]
     if not options.table:
+        for name in own_share(own, options.shard):
+            filter_set(made_set(name, options.out / "sets"), options.out / "filter")
         runs = planned(names, chosen_counts(options.counts), options.draws)
-        for one in sessions:
-            run_missing(one, shard(runs, options.shard), options)
-    own, filters = [n for n in names if n in SETS], {}
-    sets = {n: one for n in own if (one := there(n, options)) is not None}
-    for name, one in sets.items():
-        if not options.table or filtered(name, options):
-            filters[name] = filter_set(one, options.out / "filter")
-    results = load_results(options.out, options.any_code)
-    tags = [one.start_tag for one in sessions]
+        for model in models:
+            run_missing(model, shard(runs, options.shard), options)
+    # Only what is there: another process may be making the rest.
+    present = [n for n in own if place_of(n, options.out / "sets").exists()]
+    sets = {n: made_set(n, options.out / "sets") for n in present}
+    kept = {n: one for n, one in sets.items() if kept_at(n, options.out / "filter").exists()}
+    filters = {n: filter_set(one, options.out / "filter") for n, one in kept.items()}
     found = gather(
-        results, tags, sets, filters, options.out / "picks", [n for n in names if n in OLD]
+        results_of(names, options),
+        [tag_of(model, options) for model in models],
+        sets,
+        filters,
+        lambda name: runs_of(name, options) / "picks",
+        [n for n in names if n in OLD],
     )
     return pages(found)
 
 
 def families(options: argparse.Namespace) -> list[str]:
     """Pretrain the models of all folds, run them without labels, and return the table."""
-    mine = members(options.seeds)
     folder, tags = options.out / "families", {}
-    names = [n for n in chosen_sets(options.sets, None)]
-    number, total = (int(word) for word in options.shard.split("/"))
-    for k, member in enumerate(mine):
-        path = folder / member.name / "model/model.safetensors"
-        if not options.table and k % total == number:
-            path = pretrained(member, folder, options.threads)
+    names = chosen_sets(options.sets, None)
+    every = members(options.seeds)
+    mine = [] if options.table else own_share(every, options.shard)
+    for member in every:
+        if member in mine:
+            pretrained(member, folder, options.threads)
+        path = model_at(member, folder)
         if not path.exists():
             continue
-        one = session_of(options, str(path))
-        tags[member] = one.start_tag
-        if not options.table and k % total == number:
+        tags[member] = tag_of(str(path), options)
+        if member in mine:
             judge = [n for n in names if not FOLDS[member.fold] or judged(n, member.fold)]
-            run_missing(one, planned(judge, ["none"], 1), options)
+            run_missing(str(path), planned(judge, ["none"], 1), options)
     return [
         "AP without labels, reduced budget; means over seeds\n\n"
-        + families_table(load_results(options.out, options.any_code), tags)
+        + families_table(results_of(names, options), tags)
     ]
 
 
-def session_of(options: argparse.Namespace, model: str) -> Session:
-    """Return what all runs of a start model share."""
+def runs_of(name: str, options: argparse.Namespace) -> Path:
+    """Return the folder of a set's results; a set that was made anew has a new one."""
+    place = options.out.absolute() / "runs"
+    return place_of(name, place) if name in SETS else place / name
+
+
+def results_of(names: Sequence[str], options: argparse.Namespace) -> list[Result]:
+    """Return the results on some sets."""
+    folders = [runs_of(name, options) for name in names]
+    return [r for folder in folders for r in load_results(folder, options.any_code)]
+
+
+def session_of(name: str, model: str, options: argparse.Namespace) -> Session:
+    """Return what all runs of a start model on a set share."""
     scorer = (options.bench or Path("nowhere")) / "score.py"
-    out = options.out.absolute()
+    out = runs_of(name, options)
     return Session(out, model, options.threads, options.device, scorer, keep_picks=True)
 
 
-def there(name: str, options: argparse.Namespace) -> UnseenSet | None:
-    """Return a set, made where it is missing; with ``--table`` None where it is missing."""
-    if options.table and not place_of(name, options.out / "sets").exists():
-        return None
-    return made_set(name, options.out / "sets")
+def tag_of(model: str, options: argparse.Namespace) -> str:
+    """Return a start model's name in results."""
+    return Session(options.out, model, 1, "cpu", Path("nowhere")).start_tag
 
 
-def filtered(name: str, options: argparse.Namespace) -> bool:
-    """Tell whether the matched filter has been run on a set."""
-    from unseen.matched_filter import kept_at
+def own_share(things: Sequence[Thing], text: str) -> list[Thing]:
+    """Return part ``i/n`` of a list, 0 <= i < n."""
+    number, total = (int(word) for word in text.split("/"))
+    return list(things[number::total])
 
-    return kept_at(name, options.out / "filter").exists()
 
-
-def run_missing(session: Session, runs: list[Run], options: argparse.Namespace) -> None:
-    """Carry out the runs that have no result yet."""
+def run_missing(model: str, runs: list[Run], options: argparse.Namespace) -> None:
+    """Carry out the runs of a start model that have no result yet."""
+    tag, names = tag_of(model, options), list(dict.fromkeys(run.set for run in runs))
     kept = {
         (r["set"], r["labels"], r["draw"])
-        for r in load_results(session.out, options.any_code)
-        if r["start"] == session.start_tag and r["kind"] == "main"
+        for r in results_of(names, options)
+        if r["start"] == tag and r["kind"] == "main"
     }
     for number, run in enumerate(runs, 1):
         if (run.set, run.labels, run.draw) in kept:
             continue
         began = time.monotonic()
         if run.set in SETS:
-            data = made_set(run.set, session.out / "sets").data
+            data = made_set(run.set, options.out / "sets").data
         else:
             data = open_old(options.bench, run.set)
         draws = draws_with_all(data)
-        if run.draw >= len(draws.get(run.labels, [[]])):
+        if run.labels in draws and run.draw >= len(draws[run.labels]):
             continue
         try:
-            result = carry_out(session, data, run, draws)
+            result = carry_out(session_of(run.set, model, options), data, run, draws)
         except FrostpickError as error:
             # The others still count; the table shows what is missing.
             sys.stderr.write(f"{number}/{len(runs)} {run}: {error}\n")

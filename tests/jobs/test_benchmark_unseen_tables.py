@@ -35,9 +35,9 @@ def test_wilson_interval_by_hand() -> None:
 def test_bins_hold_enough_each() -> None:
     extent_ = np.repeat([0.31, 0.52, 0.53, 0.97], [60, 50, 90, 120])
     # 60 up to .35, 200 up to .55; the last 120 are enough by themselves.
-    assert edges(extent_, 100) == pytest.approx([0, 0.55, 1.05])
-    assert edges(extent_, 200) == pytest.approx([0, 1.05])
-    assert edges(extent_[:30], 100) == pytest.approx([0, 1.05])
+    assert edges(extent_, 100) == pytest.approx([0, 0.55, 1.0])
+    assert edges(extent_, 200) == pytest.approx([0, 1.0])
+    assert edges(extent_[:30], 100) == pytest.approx([0, 1.0])
 
 
 def test_recall_by_bin_as_a_share() -> None:
@@ -46,7 +46,8 @@ def test_recall_by_bin_as_a_share() -> None:
     first = np.repeat([True, False, True, False], [30, 70, 80, 20])
     second = np.repeat([True, False, True, False], [50, 50, 100, 0])
     limit = np.repeat([True, False, True], [80, 20, 100])
-    bins = binned_recall(extent_, hollow, [first, second], limit)
+    across = np.full(200, 80.0)
+    bins = binned_recall(extent_, hollow, across, [first, second], limit)
     assert [b.particles for b in bins] == [100, 100]
     # Means over draws: .40 and .90; the filter finds .8 and 1.
     assert [b.recall for b in bins] == pytest.approx([0.4, 0.9])
@@ -56,7 +57,24 @@ def test_recall_by_bin_as_a_share() -> None:
     assert bins[0].interval == pytest.approx((0.3094 / 0.8, 0.4980 / 0.8), abs=1e-3)
     low = worst(bins)
     assert low is not None and low.low == 0.0
-    assert worst([Bin(0, 1, 99, 0.1, 1.0, 0.0)]) is None
+    assert worst([Bin(0, 1, "", 99, 0.1, 1.0, 0.0)]) is None
+
+
+def test_a_bin_is_parted_by_views_where_both_are_many() -> None:
+    # A disc is as large from above (100 particles) as on edge (120).
+    tilt = np.repeat([10.0, 85.0], [100, 120])
+    hits = np.repeat([True, False, True], [20, 80, 120])
+    every = np.ones(220, bool)
+    one = np.full(220, 1.0)
+    bins = binned_recall(one, one, tilt, [hits], every)
+    assert [(b.view, b.particles, b.recall) for b in bins] == [
+        ("along", 100, pytest.approx(0.2)),
+        ("across", 120, 1.0),
+    ]
+    # 99 from above are too few for a bin of their own.
+    assert [b.view for b in binned_recall(one[1:], one[1:], tilt[1:], [hits[1:]], every[1:])] == [
+        ""
+    ]
 
 
 def test_threshold_is_the_lowest_that_keeps_the_precision() -> None:
@@ -91,8 +109,8 @@ def gathered() -> Gathered:
         {(c.start, c.set, c.labels): c for c in cells},
         {"tube_r": Limit(0.98, every), "ring_r": Limit(0.97, found)},
         {
-            "tube_r": Views("tube", views, np.zeros(100)),
-            "ring_r": Views("ring", views, np.ones(100)),
+            "tube_r": Views("tube", views, np.zeros(100), views),
+            "ring_r": Views("ring", views, np.ones(100), views),
         },
         ("apof_r",),
     )
@@ -117,19 +135,19 @@ def test_summary_has_the_worst_beside_the_mean() -> None:
     # Mean of .9 and .6; apof_r is outside. Gaps .05 and .37, mean .21.
     assert new[1:6] == ["2", "0.750", "0.600 ring_r", "0.210", "0.370 ring_r"]
     # Ring: 30 of 100 found, the filter 60: share .5, Wilson of .3 (.2189 to .3958) over .6.
-    assert new[6:8] == ["ring 0.00-1.05", "0.50 (0.36-0.66)"]
+    assert new[6:8] == ["ring 0.00-1.00", "0.50 (0.36-0.66)"]
     # Mean of .5 and .9.
     assert new[8] == "0.700"
     old = row(table, "none, old")
     assert old[1:6] == ["2", "0.750", "0.700 tube_r", "-", "-"]
     # Tube: 60 of 100 where the filter finds all; ring 60 of its 60.
-    assert old[6:8] == ["tube 0.00-1.05", "0.60 (0.50-0.69)"]
+    assert old[6:8] == ["tube 0.00-1.00", "0.60 (0.50-0.69)"]
     assert worst_view(gathered(), "old-1", "all") is None
 
 
 def test_view_table_and_pages() -> None:
     table = view_table(gathered())
-    assert row(table, "ring, 0.00-1.05")[1:5] == ["100", "1.00", "0.600", "1.00 (0.84-1.15)"]
+    assert row(table, "ring, 0.00-1.00")[1:5] == ["100", "1.00", "0.600", "1.00 (0.84-1.15)"]
     assert len(pages(gathered())) == 3
     assert "no results" in pages(Gathered({}, {}, {}))[0]
 

@@ -15,6 +15,8 @@ Float = NDArray[np.float64]
 LEAST = 100
 #: Bins begin and end at multiples of this share of the diameter.
 GRAIN = 0.05
+#: Folded tilt in degrees below which a view is one along the axis.
+ALONG_BELOW = 45.0
 #: Precision that both pickers are cut at.
 PRECISION = 0.9
 
@@ -36,8 +38,8 @@ def edges(extent: Float, least: int = LEAST) -> Float:
     enough; what remains at the end belongs to the last. All particles are in one bin where they
     are too few for two.
     """
-    grid = np.arange(0, round(1 / GRAIN) + 2) * GRAIN
-    counts = np.histogram(extent, grid)[0]
+    grid = np.arange(0, round(1 / GRAIN) + 1) * GRAIN
+    counts = np.histogram(np.clip(extent, 0, grid[-1]), grid)[0]
     found, held = [0.0], 0
     for end, count in zip(grid[1:], counts, strict=True):
         held += int(count)
@@ -70,6 +72,8 @@ class Bin:
     ----------
     low, high
         Projected extent as a share of the diameter.
+    view
+        ``along`` or ``across`` the axis where the two were told apart, or nothing.
     particles
         How many there are.
     recall, limit
@@ -80,6 +84,7 @@ class Bin:
 
     low: float
     high: float
+    view: str
     particles: int
     recall: float
     limit: float
@@ -100,14 +105,20 @@ class Bin:
 def binned_recall(
     extent: Float,
     hollow: Float,
+    tilt: Float,
     found_by_draw: Sequence[NDArray[np.bool_]],
     found_by_limit: NDArray[np.bool_],
     least: int = LEAST,
 ) -> list[Bin]:
     """Return recall by bins of projected extent.
 
+    Flat and round things are as large from above as on edge: a bin is parted by views along and
+    across the axis where either part holds enough particles.
+
     Parameters
     ----------
+    tilt
+        ``(n,)`` angle of view and axis in degrees, 0 to 90.
     found_by_draw
         One array ``(n,)`` a draw of labels.
     """
@@ -116,18 +127,18 @@ def binned_recall(
     mean = np.mean(found_by_draw, axis=0)
     bins = []
     for k in range(len(cuts) - 1):
-        own = number == k
-        if own.any():
-            bins.append(
-                Bin(
-                    float(cuts[k]),
-                    float(cuts[k + 1]),
-                    int(own.sum()),
-                    float(mean[own].mean()),
-                    float(found_by_limit[own].mean()),
-                    float(hollow[own].mean()),
+        here = number == k
+        along, across = here & (tilt < ALONG_BELOW), here & (tilt >= ALONG_BELOW)
+        parts = {"along": along, "across": across}
+        if min(along.sum(), across.sum()) < least:
+            parts = {"": here}
+        for view, own in parts.items():
+            if own.any():
+                recall, limit = float(mean[own].mean()), float(found_by_limit[own].mean())
+                size = float(cuts[k]), float(cuts[k + 1])
+                bins.append(
+                    Bin(*size, view, int(own.sum()), recall, limit, float(hollow[own].mean()))
                 )
-            )
     return bins
 
 

@@ -74,6 +74,11 @@ def recipe_of(member: Member, base: PickerRecipe | None = None) -> PickerRecipe:
     return replace(recipe, seed=member.seed, without=FOLDS[member.fold])
 
 
+def model_at(member: Member, folder: Path) -> Path:
+    """Return where a model lies."""
+    return folder / member.name / "model" / WEIGHTS
+
+
 def pretrained(
     member: Member, folder: Path, threads: int, base: PickerRecipe | None = None
 ) -> Path:
@@ -85,7 +90,7 @@ def pretrained(
         Another recipe than that of the reduced budget.
     """
     place = folder / member.name
-    path = place / "model" / WEIGHTS
+    path = model_at(member, folder)
     if path.exists():
         PickingModel.load(path)
         return path

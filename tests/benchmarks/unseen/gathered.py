@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from accuracy.draws import folded_tilt
 from accuracy.matching import Matched, match_picks
 from accuracy.measure import read_picked
 from accuracy.summary import Result
@@ -59,11 +60,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Views:
-    """Size and look of the particles that count, of one set, ``(n,)`` each."""
+    """Size, look and folded tilt of the particles that count, of one set, ``(n,)`` each."""
 
     protein: str
     extent: NDArray[np.float64]
     hollow: NDArray[np.float64]
+    tilt: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ class Gathered:
         return binned_recall(
             np.concatenate([self.views[n].extent for n, _ in have]),
             np.concatenate([self.views[n].hollow for n, _ in have]),
+            np.concatenate([self.views[n].tilt for n, _ in have]),
             [np.concatenate([c.found[k] for _, c in have]) for k in range(draws)],
             np.concatenate([self.limits[n].found for n, _ in have]),
         )
@@ -123,7 +126,7 @@ def gather(
     starts: Sequence[str],
     sets: Mapping[str, UnseenSet],
     filters: Mapping[str, dict[str, Any]],
-    picks: Path,
+    picks: Callable[[str], Path],
     others: Sequence[str] = (),
 ) -> Gathered:
     """Read the picks of every result and match them.
@@ -135,7 +138,7 @@ def gather(
     filters
         Results of the matched filter by set.
     picks
-        Folder of the kept picks.
+        Folder of the kept picks of a set.
     """
     limits, views = {}, {}
     for name, one in sets.items():
@@ -143,7 +146,12 @@ def gather(
             matched = _match(one, as_picks(filters[name]["picks"]))
             limits[name] = Limit(filters[name]["ap"], found(matched))
             rows = matched.particles.row
-            views[name] = Views(one.protein, one.extent[rows], one.hollow[rows])
+            views[name] = Views(
+                one.protein,
+                one.extent[rows],
+                one.hollow[rows],
+                folded_tilt(matched.particles),
+            )
     groups: dict[tuple[str, str, str], list[Result]] = {}
     for start in starts:
         for r in results:
@@ -155,7 +163,7 @@ def gather(
         hits = []
         for r in some:
             stem = f"{name}-{labels}-d{r['draw']}-main-{start}-{r['code']}"
-            path = picks / f"{stem}.csv"
+            path = picks(name) / f"{stem}.csv"
             if name in sets and path.exists():
                 hits.append(found(_match(sets[name], read_picked(path).picks)))
         kept = tuple(hits) if len(hits) == len(some) else ()

@@ -56,7 +56,7 @@ class Conditions:
 
 
 CONDITIONS = {
-    "tube": Conditions(5.5, 0.1, 0.09),
+    "tube": Conditions(5.5, 0.13, 0.11),
     "capped": Conditions(5.0, 0.105, 0.075),
     "ring": Conditions(5.5, 0.14, 0.115),
     "rod": Conditions(6.0, 0.17, 0.15),

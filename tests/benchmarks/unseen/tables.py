@@ -107,7 +107,7 @@ def worst_view(g: Gathered, start: str, labels: str) -> tuple[str, Bin] | None:
 
 
 def _range(b: Bin) -> str:
-    return f"{b.low:.2f}-{b.high:.2f}"
+    return f"{b.low:.2f}-{b.high:.2f} {b.view}".rstrip()
 
 
 def _share(b: Bin) -> str:
@@ -124,10 +124,11 @@ def view_table(g: Gathered) -> str:
     rows = []
     for protein in g.proteins:
         by_column = [g.bins(s, protein, c) for s, c in columns]
-        ranges = dict.fromkeys((b.low, b.high) for bins in by_column for b in bins)
+        ranges = dict.fromkeys((b.low, b.high, b.view) for bins in by_column for b in bins)
         for limits in sorted(ranges):
             here = [
-                next((b for b in bins if (b.low, b.high) == limits), None) for bins in by_column
+                next((b for b in bins if (b.low, b.high, b.view) == limits), None)
+                for bins in by_column
             ]
             one = next(b for b in here if b is not None)
             rows.append(
@@ -149,7 +150,8 @@ def pages(g: Gathered) -> list[str]:
     note = (
         f"Recall at precision {PRECISION} of both pickers as a share of the matched filter's, by "
         "projected extent (share of the diameter), both noise laws together, bins of at least "
-        f"{LEAST} particles; 95 % Wilson intervals of the picker's recall"
+        f"{LEAST} particles, parted by views along and across the axis where that leaves enough; "
+        "95 % Wilson intervals of the picker's recall"
     )
     return [
         "AP by set; matched filter: true structure, true optics, perfect junk mask\n\n"
