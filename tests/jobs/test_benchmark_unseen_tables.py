@@ -145,6 +145,21 @@ def test_summary_has_the_worst_beside_the_mean() -> None:
     assert worst_view(gathered(), "old-1", "all") is None
 
 
+def test_both_noise_laws_are_pooled_or_none() -> None:
+    g = gathered()
+    # 60 and 90 found of 100 each, where the filter finds all.
+    both = {
+        ("m", "tube_r", "none"): Cell("m", "tube_r", "none", (0.5,), (np.arange(100) < 60,)),
+        ("m", "tube_w", "none"): Cell("m", "tube_w", "none", (0.5,), (np.arange(100) < 90,)),
+    }
+    limits = dict.fromkeys(("tube_r", "tube_w"), Limit(0.98, np.ones(100, bool)))
+    views = dict.fromkeys(("tube_r", "tube_w"), g.views["tube_r"])
+    (one,) = Gathered(both, limits, views).bins("m", "tube", "none")
+    assert (one.particles, one.share) == (200, pytest.approx(0.75))
+    del both["m", "tube_w", "none"]
+    assert Gathered(both, limits, views).bins("m", "tube", "none") == []
+
+
 def test_view_table_and_pages() -> None:
     table = view_table(gathered())
     assert row(table, "ring, 0.00-1.00")[1:5] == ["100", "1.00", "0.600", "1.00 (0.84-1.15)"]

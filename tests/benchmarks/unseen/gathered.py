@@ -100,11 +100,14 @@ class Gathered:
         return top.mean - here.mean if top is not None and here is not None else NAN
 
     def bins(self, start: str, protein: str, labels: str) -> list[Bin]:
-        """Return recall by projected extent of a protein, its noise laws pooled."""
+        """Return recall by projected extent of a protein, its noise laws pooled.
+
+        Empty where one of them has no result: bins are always of the same particles.
+        """
         names = [n for n, v in self.views.items() if v.protein == protein and n in self.limits]
         cells = [self.cells.get((start, n, labels)) for n in names]
         have = [(n, c) for n, c in zip(names, cells, strict=True) if c is not None and c.found]
-        if not have:
+        if not have or len(have) < len(names):
             return []
         draws = min(len(c.found) for _, c in have)
         return binned_recall(

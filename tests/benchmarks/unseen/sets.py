@@ -57,16 +57,16 @@ class Conditions:
 
 CONDITIONS = {
     "tube": Conditions(5.5, 0.13, 0.11),
-    "capped": Conditions(5.0, 0.105, 0.075),
+    "capped": Conditions(5.0, 0.105, 0.11),
     "ring": Conditions(5.5, 0.14, 0.115),
     "rod": Conditions(6.0, 0.17, 0.15),
-    "plate": Conditions(6.0, 0.21, 0.16),
+    "plate": Conditions(6.0, 0.19, 0.17),
     "yshape": Conditions(5.0, 0.1, 0.12),
-    "lshape": Conditions(5.0, 0.078, 0.08),
-    "cage": Conditions(6.0, 0.082, 0.07),
+    "lshape": Conditions(5.0, 0.085, 0.115),
+    "cage": Conditions(6.0, 0.082, 0.14),
     "membrane": Conditions(3.5, 0.06, 0.11),
-    "dna": Conditions(4.5, 0.095, 0.085),
-    "species": Conditions(4.5, 0.095, 0.06),
+    "dna": Conditions(4.5, 0.095, 0.11),
+    "species": Conditions(4.5, 0.095, 0.085),
 }
 LAWS: tuple[Law, ...] = ("r", "w")
 #: Every set by name: protein and noise law.
