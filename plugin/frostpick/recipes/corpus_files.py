@@ -6,7 +6,7 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +99,12 @@ class CorpusImage:
             mapped: NDArray[np.int8] = np.load(self.stored, mmap_mode="r", allow_pickle=False)
             return mapped
         return self.stored
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        h, w = self.pixels.shape
+        return h, w
 
     def whole(self) -> NDArray[np.float32]:
         """Return all pixels, ``(h, w)`` float32 in standard deviations."""

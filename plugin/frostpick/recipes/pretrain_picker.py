@@ -252,7 +252,7 @@ def _find(
         one = TrainingImage(
             str(number),
             image.whole(),
-            Sampling.identity(image.pixels.shape, 1.0),
+            Sampling.identity(image.shape, 1.0),
             image.particles_yx,
             image.decoys_yx,
         )

@@ -86,11 +86,10 @@ class SupervisedTiles:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         image, (y, x) = self._place(rng)
         g = self.geometry
-        pixels = image.pixels
-        h, w = pixels.shape
+        h, w = image.shape
         reach = np.arange(g.side) - g.side // 2
         rows, columns = mirrored(y + reach, h), mirrored(x + reach, w)
-        tile = as_grey(pixels[rows[:, None], columns[None, :]])
+        tile = as_grey(image.pixels[rows[:, None], columns[None, :]])
         places = np.array([y, x]) + g.offsets()
         inside = (places >= -0.5).all(-1) & (places[..., 0] <= h - 0.5)
         weight = (inside & (places[..., 1] <= w - 0.5)).astype(np.float32)
@@ -117,10 +116,10 @@ class SupervisedTiles:
             place = image.particles_yx[rows[int(rng.integers(len(rows)))]] + aside
         else:
             image = self.images[int(rng.integers(len(self.images)))]
-            place = rng.uniform(0.0, 1.0, 2) * image.pixels.shape
+            place = rng.uniform(0.0, 1.0, 2) * image.shape
             if kind < self.on_particle + self.on_decoy and len(image.decoys_yx):
                 place = image.decoys_yx[int(rng.integers(len(image.decoys_yx)))] + aside
-        h, w = image.pixels.shape
+        h, w = image.shape
         y, x = np.clip(np.round(place), 0, (h - 1, w - 1)).astype(int)
         return image, (int(y), int(x))
 
