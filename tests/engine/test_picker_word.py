@@ -19,7 +19,7 @@ from frostpick.pruning.score import BoxScorer
 from frostpick.recipes.pruner_boxes import simulated_boxes
 from frostpick.recipes.second_opinion import PrunerOpinion
 from frostpick.runtime.reporter import SilentReporter
-from frostpick.simulate.corpus import corpus_micrograph
+from frostpick.simulate import SimulationSettings, simulate_dataset
 from frostpick.training.pruner import BoxLabels, TuneRecipe, tune_pruner
 from frostpick.training.pruner_calibration import fit_joint_scores
 from frostpick.types import sigmoid
@@ -177,9 +177,18 @@ def test_the_picker_makes_scores_of_unseen_micrographs_better():
     none = pruner.card.model_copy(update={"picker": None})
     alone = pruner.refitted(none, pruner.network.state_dict())
     parts = []
-    for index in range(6):
-        micrograph = corpus_micrograph(987, index)
-        parts.append(simulated_boxes(micrograph, np.random.default_rng(index)))
+    for index, family in enumerate(("compact", "hollow", "elongated", "lobed", "membrane")):
+        symmetry = "C2" if family == "membrane" else "any"
+        settings = SimulationSettings(
+            micrographs=1,
+            family=family,
+            symmetry=symmetry,
+            seed=41,
+            size=640,
+            particles_per_micrograph=40,
+        )
+        for micrograph in simulate_dataset(settings):
+            parts.append(simulated_boxes(micrograph, np.random.default_rng(index)))
     boxes = torch.cat([p[0] for p in parts])
     good = torch.cat([p[1] for p in parts]).numpy() == 0
     seen = Boxes(boxes, torch.ones(len(boxes), dtype=torch.bool))
