@@ -33,6 +33,8 @@ BATCH = 16
 GREY = 20.0
 #: Salts of the random streams of the stated diameter and of the look.
 _STATED, _LOOK = 21, 22
+#: Share of the diameters that are misjudged twice as badly.
+_BADLY = 0.15
 #: Folder of the denoisers, beside that of the corpus.
 DENOISERS = "denoisers"
 #: Decoys that may look like a small view of the particle.
@@ -52,8 +54,8 @@ class CorpusSpec:
     px_per_diameter
         Working pixels a stated diameter.
     jitter
-        Standard deviation of the natural logarithm of the stated over the true diameter: nobody
-        knows the diameter of their particle exactly.
+        Standard deviation of the natural logarithm of the stated over the true diameter, but for
+        the tails: nobody knows the diameter of their particle exactly.
     looks
         Whether micrographs are denoised, filtered, binned and stored as users do
         (`frostpick.recipes.looks`), or all raw.
@@ -160,8 +162,9 @@ def working_example(
     One that `preprocess` refuses (an image with nothing on it) comes back empty, 0 x 0.
     """
     made = corpus_micrograph(spec.seed, index, spec.without)
-    drawn = np.random.default_rng([spec.seed, index, _STATED]).normal()
-    factor = float(np.exp(spec.jitter * np.clip(drawn, -2.5, 2.5)))
+    factor = float(
+        np.exp(spec.jitter * _misjudged(np.random.default_rng([spec.seed, index, _STATED])))
+    )
     image, step = made.image, 1
     if spec.looks:
         rng = np.random.default_rng([spec.seed, index, _LOOK])
@@ -191,6 +194,12 @@ def working_example(
         made.outlines[particle] / [factor, 1.0],
         yx[unsure],
     )
+
+
+def _misjudged(rng: np.random.Generator) -> float:
+    """Return by how much a diameter is misjudged: normal, and now and then twice as much."""
+    drawn = rng.normal() * (2.0 if rng.random() < _BADLY else 1.0)
+    return float(np.clip(drawn, -3.2, 3.2))
 
 
 def alike(made: SimulatedMicrograph) -> NDArray[np.bool_]:

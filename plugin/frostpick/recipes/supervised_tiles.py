@@ -18,7 +18,7 @@ STEP = 611
 #: stated diameter, and hollowness.
 EXTENTS, HOLLOWNESS = (0.35, 0.5, 0.62, 0.74, 0.86), (0.25,)
 #: How many times more often than its share a rare class is drawn at most.
-CAP = 6.0
+CAP = 8.0
 #: Radius about a decoy that may be a view of the particle, in radii of a label: nothing there
 #: is learned.
 UNSURE = 1.6

@@ -28,15 +28,15 @@ CORPUS_FAMILIES = (*LAYOUTS, "membrane")
 """Made-up builds; `SHAPES` groups them with those of real chains."""
 
 SHAPES: dict[str, float] = {
-    "compact": 0.17,
-    "ring": 0.1,
-    "tube": 0.12,
+    "compact": 0.15,
+    "ring": 0.09,
+    "tube": 0.11,
     "rod": 0.12,
     "plate": 0.08,
     "shell": 0.07,
     "branched": 0.08,
     "nucleic": 0.07,
-    "membrane": 0.19,
+    "membrane": 0.23,
 }
 """Shares of the corpus by shape."""
 
@@ -312,6 +312,6 @@ def _with_micelles(
 ) -> Specimen:
     # detergent is no subunit that could come off; pieces are cut by planes only
     none = np.full(len(protein.weights), -1, np.int64)
-    sizes = rng.uniform(0.25, 0.6, 4) * diameter_A
+    sizes = rng.uniform(0.3, 0.68, 4) * diameter_A
     micelles = tuple(empty_micelle(rng, size, protein, detergent) for size in sizes)
     return Specimen((protein,), none, none, micelles)
