@@ -78,16 +78,18 @@ class PickerRecipe:
     """
 
     seed: int = 2026
-    micrographs: int = 8000
+    micrographs: int = 32000
     held_out: int = 160
-    steps: int = 60000
-    measure_every: int = 5000
+    steps: int = 240000
+    measure_every: int = 20000
     tiles: int = 6
     outputs: int = 33
     on_particle: float = 0.35
     on_decoy: float = 0.25
     network: str = "dilated"
-    arguments: Mapping[str, int | float | str | bool] = field(default_factory=dict)
+    arguments: Mapping[str, int | float | str | bool] = field(
+        default_factory=lambda: {"dilations": "1,1,1,2"}
+    )
     rate: float = 3e-3
     warm_up: float = 0.1
     weight_decay: float = 0.01

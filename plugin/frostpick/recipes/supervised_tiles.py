@@ -16,9 +16,9 @@ from frostpick.training.tiles import TileGeometry, mirrored, on_discs
 STEP = 611
 #: Edges of the classes of views that tiles are drawn from evenly: extent as a share of the
 #: stated diameter, and hollowness.
-EXTENTS, HOLLOWNESS = (0.35, 0.5, 0.62, 0.74, 0.86), (0.25,)
+EXTENTS, HOLLOWNESS = (0.35, 0.5, 0.62, 0.74, 0.86), (0.45,)
 #: How many times more often than its share a rare class is drawn at most.
-CAP = 8.0
+CAP = 12.0
 #: Radius about a decoy that may be a view of the particle, in radii of a label: nothing there
 #: is learned.
 UNSURE = 1.6

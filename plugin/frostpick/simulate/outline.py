@@ -13,8 +13,9 @@ Float = NDArray[np.float64]
 #: Directions in which a silhouette is measured; between two of them 1 % is missed at most.
 _AZIMUTH = np.arange(12) * np.pi / 12
 _LINES = np.stack([np.cos(_AZIMUTH), np.sin(_AZIMUTH)])
-#: The middle of a view, as a share of its radius.
-_MIDDLE = 0.35
+#: Radii, as shares of the silhouette's, of its middle and of the annuli about it.
+_RADII = np.array([0.0, 0.25, 0.45, 0.65, 0.85, 1.05])
+_AREAS = np.diff(_RADII**2)
 
 
 def outline(seen: Float, weights: Float, margin: float) -> tuple[float, float]:
@@ -34,8 +35,8 @@ def outline(seen: Float, weights: Float, margin: float) -> tuple[float, float]:
     extent
         Longest dimension of the silhouette, in the unit of ``seen``.
     hollowness
-        1 less the mean density in the middle (within 0.35 of the radius of the silhouette)
-        over that of the whole circle, 0 to 1: 0 for a disc or a ball, 1 for an open ring.
+        1 less the mean density in the middle, within a quarter of the silhouette's radius, over
+        that of the densest annulus, 0 to 1: 0 for a disc or a ball, 1 for an open ring.
     """
     along = seen @ _LINES
     high, low = along.max(0), along.min(0)
@@ -43,10 +44,12 @@ def outline(seen: Float, weights: Float, margin: float) -> tuple[float, float]:
     # the middle of the silhouette, which is not the centre of mass of a lopsided view
     x, y = 0.5 * (high[0] + low[0]), 0.5 * (high[6] + low[6])
     radius = 0.5 * extent
-    total = float(weights.sum())
-    near = (seen[:, 0] - x) ** 2 + (seen[:, 1] - y) ** 2 < (_MIDDLE * radius) ** 2
-    density = float(weights[near].sum()) / total / _MIDDLE**2 if total > 0 else 1.0
-    return extent, float(np.clip(1.0 - density, 0.0, 1.0))
+    away = np.hypot(seen[:, 0] - x, seen[:, 1] - y) / radius
+    density = np.histogram(away, _RADII, weights=weights)[0] / _AREAS
+    densest = float(density[1:].max())
+    if densest <= 0:
+        return extent, 0.0
+    return extent, float(np.clip(1.0 - density[0] / densest, 0.0, 1.0))
 
 
 def view_outline(protein: Protein, angles: Float) -> tuple[float, float]:

@@ -28,9 +28,9 @@ CORPUS_FAMILIES = (*LAYOUTS, "membrane")
 """Made-up builds; `SHAPES` groups them with those of real chains."""
 
 SHAPES: dict[str, float] = {
-    "compact": 0.15,
+    "compact": 0.13,
     "ring": 0.09,
-    "tube": 0.11,
+    "tube": 0.13,
     "rod": 0.12,
     "plate": 0.08,
     "shell": 0.07,
