@@ -117,7 +117,7 @@ def test_the_stated_diameter_is_off_by_a_factor_that_moves_no_particle() -> None
 
 def test_decoys_within_the_own_views_of_the_particle_are_no_negatives() -> None:
     made = corpus_micrograph(3, 5)
-    kind = np.array(["particle", "fragment", "fragment", "free_micelle", "speck", "fragment"])
+    kind = np.array(["particle", "fragment", "fragment", "free_micelle", "aggregate", "speck"])
     truth = replace(made.truth.keep(np.zeros(6, int)), kind=kind)
     extent = np.array([0.9, 0.7, 0.4, 0.64, 0.8, np.nan])
     one = replace(
@@ -126,7 +126,7 @@ def test_decoys_within_the_own_views_of_the_particle_are_no_negatives() -> None:
         outlines=np.column_stack([extent, np.zeros(6)]),
         extents=(0.68, 1.0),
     )
-    # by hand: .7 and .64 (less than .05 below .68) are within; specks are never alike
+    # by hand: .7 and .64 (less than .05 below .68) are within; clumps are never alike
     assert alike(one).tolist() == [False, True, False, True, False, False]
 
 

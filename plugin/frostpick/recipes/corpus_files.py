@@ -38,7 +38,7 @@ _BADLY = 0.15
 #: Folder of the denoisers, beside that of the corpus.
 DENOISERS = "denoisers"
 #: Decoys that may look like a small view of the particle.
-_ALIKE = ("fragment", "free_micelle")
+_ALIKE = ("fragment", "free_micelle", "speck")
 #: How far beyond the particle's own range of extents a decoy counts as within it.
 _SLACK = 0.05
 

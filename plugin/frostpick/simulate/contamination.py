@@ -13,7 +13,7 @@ from frostpick.simulate.conditions import Conditions, log_uniform
 from frostpick.simulate.fields import doubled, smooth_field
 from frostpick.simulate.films import add_decoys, mark_film
 from frostpick.simulate.junk import MASK_LABELS
-from frostpick.simulate.layers import Layers
+from frostpick.simulate.layers import Decoy, Layers
 from frostpick.simulate.mosaic import random_mosaic
 
 Image = NDArray[np.float32]
@@ -93,7 +93,7 @@ def _drop(
     layers.phase[rows, columns] += np.float32(phase) * matter
     layers.texture[rows, columns] += np.float32(rng.uniform(0.0, 0.5)) * edge
     layers.mask[rows, columns][edge > 0.5] = MASK_LABELS["ice_crystal"]
-    layers.decoys.append((x, y, "ice_crystal"))
+    layers.decoys.append(Decoy(x, y, "ice_crystal"))
 
 
 def draw_leopard_skin(rng: Generator, layers: Layers, conditions: Conditions) -> None:

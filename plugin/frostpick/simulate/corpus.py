@@ -117,7 +117,7 @@ def _micrographs(
         centres,
         angles,
         debris.decoys + layers.decoys,
-        np.concatenate([_outlines(specimen, conditions, particles, centres), debris.outlines()]),
+        _outlines(specimen, conditions, particles, centres),
     )
     images = _expose(rng, conditions, grid, layers, protein, specimen, gain, apart)
     return [
@@ -319,7 +319,7 @@ def _truth(
 ) -> tuple[SimulatedTruth, Float]:
     """Return what has its centre on the micrograph, in its coordinates, and its outlines.
 
-    ``outlines`` are those of the first rows; others, of layers, have none.
+    ``outlines`` are those of the particles; of decoys only the extent is known, if anything.
     """
     n = len(centres) + len(decoys)
     xy = np.concatenate([centres, np.array([d[:2] for d in decoys]).reshape(-1, 2)])
@@ -337,6 +337,7 @@ def _truth(
         edge=border < 0.5 * conditions.diameter_px,
         kind=kind.reshape(n),
     )
-    known = np.full((n, 2), np.nan)
-    known[: len(outlines)] = outlines
+    extents = np.array([d.extent_px for d in decoys]) / conditions.diameter_px
+    known = np.column_stack([extents, np.full(len(decoys), np.nan)])
+    known = np.concatenate([outlines, known])
     return whole.keep(border >= 0), known[border >= 0]

@@ -78,7 +78,7 @@ def place_particles(
     centres = _throw(rng, free, (ny, nx), round(wanted), nearest, crowding)
     n = len(centres)
     if rng.random() < 0.55 and protein.preferred_views is not None:
-        fraction, concentration = rng.uniform(0.5, 1.0), log_uniform(rng, 4.0, 40.0)
+        fraction, concentration = rng.uniform(0.5, 1.0), log_uniform(rng, 4.0, 400.0)
         angles = preferred_angles(
             rng, n, protein.preferred_views, fraction=fraction, concentration=concentration
         )

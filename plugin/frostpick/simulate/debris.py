@@ -30,14 +30,6 @@ class Debris:
     points: dict[str, Points] = field(default_factory=lambda: {k: Points() for k in _KINDS})
     decoys: list[Decoy] = field(default_factory=list)
     dust: Points = field(default_factory=Points)
-    _outlines: list[tuple[float, float]] = field(default_factory=list)
-
-    def outlines(self) -> Float:
-        """Return extent, as a share of the diameter, and hollowness by decoy, ``(n, 2)``.
-
-        NaN for parts of clumps and strands, which have no outline of their own.
-        """
-        return np.array(self._outlines).reshape(-1, 2)
 
     def place(self, rng: Generator) -> Float:
         """Return a random place: column and row on the canvas."""
@@ -48,17 +40,14 @@ class Debris:
         """Add one piece in a random orientation, and its row in the truth."""
         angles = random_angles(rng, 1)[0]
         self.points[kind].add(what, angles, xy, self.conditions.pixel_size_A, amount)
-        self.decoys.append((xy[0], xy[1], kind))
-        found = (np.nan, np.nan)
+        extent = float("nan")  # parts of clumps and strands have no outline of their own
         if kind != "aggregate":
-            extent, hollowness = view_outline(what, angles)
-            found = (extent / self.conditions.diameter_A, hollowness)
-        self._outlines.append(found)
+            extent = view_outline(what, angles)[0] / self.conditions.pixel_size_A
+        self.decoys.append(Decoy(float(xy[0]), float(xy[1]), kind, extent))
 
     def add_stretches(self, places: Float) -> None:
         """Add the rows of a strand, ``(n, 2)``, whose points are drawn already."""
-        self.decoys += [(x, y, "aggregate") for x, y in places]
-        self._outlines += [(np.nan, np.nan)] * len(places)
+        self.decoys += [Decoy(float(x), float(y), "aggregate") for x, y in places]
 
 
 def random_debris(rng: Generator, specimen: Specimen, conditions: Conditions) -> Debris:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from frostpick.simulate.conditions import Conditions, log_uniform
 from frostpick.simulate.fields import doubled, smooth_field
 from frostpick.simulate.junk import MASK_LABELS
-from frostpick.simulate.layers import Layers
+from frostpick.simulate.layers import Decoy, Layers
 from frostpick.simulate.mosaic import random_mosaic
 
 Float = NDArray[np.float64]
@@ -74,7 +74,9 @@ def add_decoys(
     ]
     order = np.argsort(darkness, kind="stable")[: count // 2].tolist()
     chosen = order + [k for k in range(len(places)) if k not in order][: count - count // 2]
-    layers.decoys += [(float(places[k, 0]), float(places[k, 1]), "ice_crystal") for k in chosen]
+    layers.decoys += [
+        Decoy(float(places[k, 0]), float(places[k, 1]), "ice_crystal") for k in chosen
+    ]
 
 
 def _region(rng: Generator, shape: tuple[int, int], d: float) -> Image:
@@ -251,4 +253,4 @@ def _plate(
     layers.absorbed[rows, columns] -= np.float32(depth) * cover * relief
     layers.phase[rows, columns] += np.float32(abs(depth) * rng.uniform(0.3, 2.5)) * cover
     layers.mask[rows, columns][inside > 0] = MASK_LABELS["ice_crystal"]
-    layers.decoys.append((float(x), float(y), "ice_crystal"))
+    layers.decoys.append(Decoy(float(x), float(y), "ice_crystal"))

@@ -12,7 +12,7 @@ from frostpick.simulate.conditions import Conditions, log_uniform
 from frostpick.simulate.fields import smooth_field
 from frostpick.simulate.films import lattice
 from frostpick.simulate.junk import MASK_LABELS
-from frostpick.simulate.layers import Layers
+from frostpick.simulate.layers import Decoy, Layers
 
 Image = NDArray[np.float32]
 Generator = np.random.Generator
@@ -130,7 +130,7 @@ def _feathers(rng: Generator, layers: Layers, depth: Image, d: float) -> None:
     layers.mask[inside] = MASK_LABELS["ice_crystal"]
     places = np.argwhere(inside)
     for row, column in places[rng.integers(len(places), size=4)].tolist():
-        layers.decoys.append((float(column), float(row), "ice_crystal"))
+        layers.decoys.append(Decoy(float(column), float(row), "ice_crystal"))
 
 
 def draw_support(rng: Generator, layers: Layers, conditions: Conditions) -> None:

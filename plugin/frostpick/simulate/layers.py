@@ -7,6 +7,7 @@ are clean. Contrasts are in standard deviations of the noise.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,15 @@ from frostpick.simulate.junk import MASK_LABELS
 Float = NDArray[np.float64]
 Image = NDArray[np.float32]
 Generator = np.random.Generator
-Decoy = tuple[float, float, str]
+
+
+class Decoy(NamedTuple):
+    """A thing that is no particle: column, row, kind, and its longest dimension if it has one."""
+
+    x: float
+    y: float
+    kind: str
+    extent_px: float = float("nan")
 
 
 @dataclass
@@ -135,7 +144,7 @@ def _crystal(
     layers.phase[rows, columns] += np.float32(abs(contrast) * rng.uniform(0.2, 1.0)) * cover
     layers.texture[rows, columns] += np.float32(rng.uniform(0.0, 1.2)) * cover
     layers.mask[rows, columns][depth > 0] = MASK_LABELS[kind]
-    layers.decoys.append((x, y, kind))
+    layers.decoys.append(Decoy(x, y, kind, 2 * radius))
 
 
 def draw_crystals(rng: Generator, layers: Layers, conditions: Conditions) -> None:
@@ -176,4 +185,4 @@ def draw_specks(rng: Generator, layers: Layers, conditions: Conditions) -> None:
         # through the CTF, a disc of this size is seen at about half its depth
         layers.phase[rows, columns] += np.float32(1.2 * depth) * disc
         layers.mask[rows, columns][disc > 0.5] = MASK_LABELS["speck"]
-        layers.decoys.append((x, y, "speck"))
+        layers.decoys.append(Decoy(x, y, "speck", 2 * radius))
