@@ -25,7 +25,7 @@ from frostpick.inference.threshold import choose_threshold
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.dense import DenseNetwork
 from frostpick.models.picking_model import PickingModel
-from frostpick.recipes.corpus_files import CorpusImage, CorpusSpec, make_corpus
+from frostpick.recipes.corpus_files import VERSION, CorpusImage, CorpusSpec, make_corpus
 from frostpick.recipes.supervised import SupervisedTrainer
 from frostpick.recipes.supervised_tiles import SupervisedTiles
 from frostpick.runtime.memory import keep_freed_memory
@@ -168,7 +168,7 @@ def pretrain_picker(
 
 def corpus_name(recipe: PickerRecipe) -> str:
     """Return the name of the corpus' folder; other corpora lie in other ones."""
-    told = training_key({"corpus": asdict(recipe.corpus)})
+    told = training_key({"corpus": asdict(recipe.corpus), "version": VERSION})
     return f"corpus-{recipe.seed}-{told[:8]}"
 
 
@@ -202,7 +202,8 @@ def _run(
     reporter: Reporter,
 ) -> tuple[list[dict[str, float]], Found | None]:
     """Train to the end; return the curve, and what the last step found unless taken before."""
-    key = training_key({"format": 1, "task": "pretrain", "recipe": asdict(recipe)})
+    parts = {"format": 1, "task": "pretrain", "corpus": VERSION, "recipe": asdict(recipe)}
+    key = training_key(parts)
     curve: list[dict[str, float]] = []
     losses: list[float] = []
     found: Found | None = None
