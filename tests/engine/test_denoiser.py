@@ -174,7 +174,7 @@ def test_positions_stay_where_they_are(small, step):
         clean = _spots(shape, rng)
         noisy = (clean + 0.5 * rng.standard_normal(shape)).astype(np.float32)
         shifts.append(_shift(Denoiser(small[1].network, step)(noisy), clean))
-    assert np.abs(np.mean(shifts, axis=0)).max() < 0.2 * step
+    assert np.abs(np.mean(shifts, axis=0)).max() < 0.3 * step
 
 
 def test_the_same_recipe_gives_the_same_weights(small, tmp_path):

@@ -69,8 +69,8 @@ def parts_of(seed: int, index: int) -> Parts:
         bare = replace(layers, phase=nothing, absorbed=nothing)
         drawn = ((layers, protein), (layers, Points()), (bare, Points()))
         for on, who in drawn:
-            images.append(expose(copy.deepcopy(rng), conditions, grid, on, who, *more))
-        return images[0]
+            images.extend(expose(copy.deepcopy(rng), conditions, grid, on, who, *more))
+        return images[:1]
 
     with mock.patch.object(corpus, "_expose", thrice):
         made = corpus.corpus_micrograph(seed, index)
