@@ -19,6 +19,7 @@ from frostpick.simulate.clouds import (
     joined,
     random_turn,
     slid_onto,
+    symmetric,
     touch,
     touch_copies,
 )
@@ -39,11 +40,9 @@ def _turned(rng: Generator, cloud: Cloud) -> Cloud:
     return cloud.moved(random_turn(rng))
 
 
-def cyclic(rng: Generator, unit: Cloud, n: int, gap: float) -> Cloud:
+def cyclic(unit: Cloud, n: int, gap: float) -> Cloud:
     """Return a ring of ``n`` copies that touch, around z."""
-    group = symmetry_matrices(f"C{n}")
-    away = touch_copies(unit.positions, group[1:], X, gap) if n > 1 else 0.0
-    return copies(unit.moved(by=away * X), group)
+    return symmetric(unit, symmetry_matrices(f"C{n}"), X, gap)
 
 
 def doubled(ring: Cloud, gap: float, twist: float, *, flipped: bool) -> Cloud:
@@ -68,10 +67,27 @@ def _width(cloud: Cloud) -> float:
     return float(2 * np.hypot(cloud.positions[:, 0], cloud.positions[:, 1]).max())
 
 
+def as_long(
+    one: Cloud, ratio: float, gap: float, twist: float, *, step: float, storeys: tuple[int, int]
+) -> Cloud:
+    """Return so many storeys that they are about ``ratio`` times as long as wide.
+
+    Parameters
+    ----------
+    step
+        Least height that a storey counts for, in gaps.
+    storeys
+        Fewest and most.
+    """
+    above = touch(one.moved(about_z(twist)).positions, one.positions, Z, gap)
+    wanted = (ratio * _width(one) - _height(one)) / max(above, step * gap)
+    return stacked(one, int(np.clip(round(wanted) + 1, *storeys)), gap, twist)
+
+
 def ring(rng: Generator, chains: Sequence[Cloud], gap: float) -> Cloud:
-    """Return one or two storeys of C3 to C12."""
+    """Return one or two storeys of C4 to C12."""
     n = int(rng.integers(4, 13))
-    one = cyclic(rng, _turned(rng, chains[0]), n, gap)
+    one = cyclic(_turned(rng, chains[0]), n, gap)
     if rng.random() < 0.4:
         one = doubled(one, gap, rng.uniform(0, 2 * np.pi / n), flipped=rng.random() < 0.7)
     return one
@@ -80,26 +96,21 @@ def ring(rng: Generator, chains: Sequence[Cloud], gap: float) -> Cloud:
 def tube(rng: Generator, chains: Sequence[Cloud], gap: float) -> Cloud:
     """Return an open tube, 1.1 to 2.4 times as long as wide."""
     n = int(rng.integers(5, 10))
-    one = cyclic(rng, _turned(rng, chains[0]), n, gap)
+    one = cyclic(_turned(rng, chains[0]), n, gap)
     if rng.random() < 0.5:
         one = doubled(one, gap, rng.uniform(0, 2 * np.pi / n), flipped=True)
     ratio = rng.uniform(1.1, 2.4)
     twist = rng.uniform(0, 2 * np.pi / n)
-    step = max(touch(one.moved(about_z(twist)).positions, one.positions, Z, gap), 1e-3 * gap)
-    storeys = int(np.clip(round((ratio * _width(one) - _height(one)) / step) + 1, 1, 8))
-    return stacked(one, storeys, gap, twist)
+    return as_long(one, ratio, gap, twist, step=1e-3, storeys=(1, 8))
 
 
 def rod(rng: Generator, chains: Sequence[Cloud], gap: float) -> Cloud:
     """Return a line of one chain or of pairs, 2 to 5 times as long as wide."""
     n = int(rng.choice([1, 1, 2, 3]))
     unit = chains[0].lying_along(2) if rng.random() < 0.6 else _turned(rng, chains[0])
-    one = cyclic(rng, unit, n, gap)
+    one = cyclic(unit, n, gap)
     twist = rng.uniform(0, 2 * np.pi)
-    step = max(touch(one.moved(about_z(twist)).positions, one.positions, Z, gap), 0.3 * gap)
-    ratio = rng.uniform(2.0, 5.0)
-    storeys = int(np.clip(round((ratio * _width(one) - _height(one)) / step) + 1, 2, 12))
-    line = stacked(one, storeys, gap, twist)
+    line = as_long(one, rng.uniform(2.0, 5.0), gap, twist, step=0.3, storeys=(2, 12))
     return doubled(line, gap, 0.0, flipped=True) if rng.random() < 0.25 else line
 
 
@@ -109,10 +120,10 @@ def disc(rng: Generator, chains: Sequence[Cloud], gap: float) -> Cloud:
     if rng.random() < 0.5:
         n = int(rng.integers(3, 8))
         unit = flat[0].moved(about_z(rng.uniform(0, 2 * np.pi)))
+        if n < 6:  # no room for anything in the middle
+            return cyclic(unit, n, gap)
         group = symmetry_matrices(f"C{n}")
         away = touch_copies(unit.positions, group[1:], X, gap)
-        if n < 6:  # no room for anything in the middle
-            return copies(unit.moved(by=away * X), group)
         away = max(away, touch(unit.positions, flat[-1].positions, X, gap))
         return joined([flat[-1], copies(unit.moved(by=away * X), group)])
     placed = flat[0]
@@ -127,10 +138,8 @@ def disc(rng: Generator, chains: Sequence[Cloud], gap: float) -> Cloud:
 def cage(rng: Generator, chains: Sequence[Cloud], gap: float) -> Cloud:
     """Return a hollow shell of T, O, I or a high Dn."""
     symmetry = str(rng.choice(["T", "O", "O", "I", "D4", "D5", "D6"]))
-    group = symmetry_matrices(symmetry)
     unit, direction = _turned(rng, chains[0]), random_directions(rng, 1)[0]
-    away = touch_copies(unit.positions, group[1:], direction, gap)
-    return copies(unit.moved(by=away * direction), group)
+    return symmetric(unit, symmetry_matrices(symmetry), direction, gap)
 
 
 def compact(rng: Generator, chains: Sequence[Cloud], gap: float) -> Cloud:
@@ -142,13 +151,9 @@ def compact(rng: Generator, chains: Sequence[Cloud], gap: float) -> Cloud:
         )
     whole = whole.moved(by=-whole.positions.mean(0))
     symmetry = str(rng.choice(["C1", "C1", "C1", "C2", "C2", "C3", "C4", "D2", "D2", "D3", "D4"]))
-    group = symmetry_matrices(symmetry)
-    if len(group) == 1:
-        return whole
     direction = random_directions(rng, 1)[0] * [1.0, 1.0, 0.4]
     direction /= np.linalg.norm(direction)
-    away = touch_copies(whole.positions, group[1:], direction, gap)
-    return copies(whole.moved(by=away * direction), group)
+    return symmetric(whole, symmetry_matrices(symmetry), direction, gap)
 
 
 def branched(rng: Generator, chains: Sequence[Cloud], gap: float) -> Cloud:

@@ -2,7 +2,8 @@
 
 Contact is in closed form. A point at ``d + t v`` from another, ``t`` being how far one cloud
 is moved, is ``gap`` away from it where ``|d + t v| = gap``; the largest such ``t`` over all
-pairs is where the clouds, coming from afar, touch first.
+pairs is where the clouds, coming from afar, touch first. Interfaces interlock, so `CLASHES` of
+the beads of the moved cloud may be nearer.
 """
 
 from __future__ import annotations
@@ -114,7 +115,9 @@ def about_z(angle: float) -> Float:
 
 
 def touch(moving: Float, fixed: Float, direction: Float, gap: float) -> float:
-    """Return the largest ``t`` at which ``moving + t * direction`` is ``gap`` from ``fixed``.
+    """Return the largest ``t`` at which ``moving + t * direction`` touches ``fixed``.
+
+    They touch where more than `CLASHES` of the beads of ``moving`` are within ``gap``.
 
     Parameters
     ----------
@@ -128,8 +131,20 @@ def touch(moving: Float, fixed: Float, direction: Float, gap: float) -> float:
     float
         0 where the clouds pass without touching.
     """
-    found = _contact(moving, fixed, direction, gap)
-    return 0.0 if found is None else found
+    moving = moving[:: -(-len(moving) // _LOOKED_AT)]
+    fixed = fixed[:: -(-len(fixed) // _LOOKED_AT)]
+    vv = float(direction @ direction)
+    # |d|^2 and d v of all pairs from products of the clouds: no array of all differences
+    dv = (moving @ direction)[:, None] - (fixed @ direction)[None]
+    dd = (moving**2).sum(1)[:, None] + (fixed**2).sum(1)[None] - 2 * moving @ fixed.T
+    square = dv * dv - vv * (dd - gap * gap)
+    reached = np.where(square >= 0, (np.sqrt(np.maximum(square, 0)) - dv) / vv, -np.inf).max(1)
+    reached = np.sort(reached)[::-1]
+    # where fewer beads than may clash touch at all, the first one to touch counts
+    for found in (reached[min(len(reached) - 1, int(CLASHES * len(reached)))], reached[0]):
+        if np.isfinite(found):
+            return float(found)
+    return 0.0
 
 
 def touch_copies(unit: Float, group: Float, direction: Float, gap: float) -> float:
@@ -140,28 +155,18 @@ def touch_copies(unit: Float, group: Float, direction: Float, gap: float) -> flo
     furthest = 0.0
     for matrix in group:
         relative = direction - matrix @ direction
-        if np.linalg.norm(relative) < 1e-6:
-            continue
-        found = _contact(unit, unit @ matrix.T, relative, gap)
-        furthest = max(furthest, found or 0.0)
+        if np.linalg.norm(relative) > 1e-6:
+            furthest = max(furthest, touch(unit, unit @ matrix.T, relative, gap))
     return furthest
 
 
-def _contact(moving: Float, fixed: Float, v: Float, gap: float) -> float | None:
-    """Return the largest ``t`` at which more than `CLASHES` of the beads touch, if any."""
-    moving = moving[:: -(-len(moving) // _LOOKED_AT)]
-    fixed = fixed[:: -(-len(fixed) // _LOOKED_AT)]
-    vv = float(v @ v)
-    # |d|^2 and d v of all pairs from products of the clouds: no array of all differences
-    dv = (moving @ v)[:, None] - (fixed @ v)[None]
-    dd = (moving**2).sum(1)[:, None] + (fixed**2).sum(1)[None] - 2 * moving @ fixed.T
-    square = dv * dv - vv * (dd - gap * gap)
-    reached = np.where(square >= 0, (np.sqrt(np.maximum(square, 0)) - dv) / vv, -np.inf).max(1)
-    rank = min(len(reached) - 1, int(CLASHES * len(reached)))
-    found = float(np.sort(reached)[::-1][rank])
-    if not np.isfinite(found):
-        found = float(reached.max())
-    return found if np.isfinite(found) else None
+def symmetric(unit: Cloud, group: Float, direction: Float, gap: float) -> Cloud:
+    """Return all copies of ``unit``, moved out along ``direction`` until they touch.
+
+    ``group`` is ``(g, 3, 3)``, the identity first.
+    """
+    away = touch_copies(unit.positions, group[1:], direction, gap)
+    return copies(unit.moved(by=away * direction), group)
 
 
 def slid_onto(moving: Cloud, fixed: Cloud, direction: Float, gap: float) -> Cloud:

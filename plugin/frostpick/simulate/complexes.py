@@ -19,14 +19,14 @@ from frostpick.simulate.clouds import (
     slid_onto,
     spacing_for,
 )
+from frostpick.simulate.conditions import log_uniform
 from frostpick.simulate.membrane import Belt, Detergent, random_detergent
-from frostpick.simulate.nucleic import bent_line, double_helix, wound_line
-from frostpick.simulate.protein import SURFACE_SIGMAS, Protein, longest_distance
+from frostpick.simulate.nucleic import SUPERHELIX_A, bent_line, double_helix, wound_line
+from frostpick.simulate.protein import Protein
 from frostpick.simulate.structures import Chain, chains
 from frostpick.simulate.views import random_directions
 
 Float = NDArray[np.float64]
-Index = NDArray[np.int64]
 Generator = np.random.Generator
 
 #: Blobs of a whole particle, about.
@@ -70,12 +70,12 @@ def on_nucleic_acid(rng: Generator) -> tuple[Cloud, float]:
     drawn = [_chain(rng) for _ in range(int(rng.integers(1, 5)))]
     reach = max(np.linalg.norm(chain.positions_A, axis=1).max() for chain in drawn)
     if wound:
-        radius = float(np.clip(rng.normal(41.8, 6.0), 30.0, 60.0))
+        radius = float(np.clip(rng.normal(SUPERHELIX_A, 6.0), 30.0, 60.0))
         line = wound_line(rng, radius)
     else:
         line = bent_line(rng, float(reach * rng.uniform(1.5, 4.0)))
     acid = double_helix(rng, line)
-    amount = float(np.exp(rng.uniform(*np.log(NUCLEIC))))
+    amount = log_uniform(rng, *NUCLEIC)
     everything = np.concatenate([acid.positions, *(c.positions_A for c in drawn)])
     spacing = spacing_for(
         np.concatenate([c.positions_A for c in drawn]),
@@ -107,9 +107,9 @@ def in_membrane(rng: Generator) -> tuple[Cloud, float, Detergent, str]:
     spacing = spacing_for(drawn[0].positions_A, drawn[0].weights, 0.5 * BLOBS / n)
     gap = CONTACT * spacing
     upright = _coarse(drawn[:1], spacing)[0].lying_along(2)
-    protein = cyclic(rng, upright.moved(_leaning(rng)), n, gap)
+    protein = cyclic(upright.moved(_leaning(rng)), n, gap)
     if rng.random() < 0.7:  # a soluble partner on one face
-        other = cyclic(rng, _coarse(drawn[1:], spacing)[0].moved(random_turn(rng)), n, gap)
+        other = cyclic(_coarse(drawn[1:], spacing)[0].moved(random_turn(rng)), n, gap)
         face = np.array([0.0, 0.0, 1.0 if rng.random() < 0.5 else -1.0])
         protein = joined([protein, slid_onto(other, protein, face, gap)])
     z = protein.positions[:, 2]
@@ -136,9 +136,7 @@ def _leaning(rng: Generator) -> Float:
 def _belt_beads(
     rng: Generator, belt: Belt, detergent: Detergent, protein: Cloud, spacing: float
 ) -> Cloud:
-    axes = [np.arange(-r, r, spacing) for r in (belt.radius, belt.radius, belt.half_height)]
-    lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    lattice += rng.uniform(-0.3, 0.3, lattice.shape) * spacing
+    lattice = belt.lattice(rng, spacing)
     away, _ = cKDTree(protein.positions).query(lattice)
     density = np.where(away < 0.8 * spacing, 0.0, belt.density(lattice, detergent))
     kept = density != 0
@@ -155,8 +153,6 @@ def as_protein(
     A blob that is full of protein has a mass of about 1, as those of micelles and belts expect.
     """
     full = float(np.quantile(cloud.weights[cloud.weights > 0], 0.7))
-    sigma = 0.55 * spacing
-    scale = diameter_A / (longest_distance(cloud.positions) + 2 * SURFACE_SIGMAS * sigma)
-    return Protein(
-        cloud.positions * scale, cloud.weights / full, sigma * scale, family, symmetry, views
-    ).centred()
+    return Protein.of_diameter(
+        diameter_A, cloud.positions, cloud.weights / full, spacing, family, symmetry, views
+    )

@@ -77,12 +77,16 @@ def filling(
     inside, _ = owners(probe, centres, radii, group)
     volume = float(np.prod(high - low)) * max(inside.mean(), 1e-3)
     spacing = (volume * len(group) / _BLOBS) ** (1 / 3)
-    start = low - spacing * rng.random(3)
-    axes = [np.arange(a, b, spacing) for a, b in zip(start, high, strict=True)]
-    lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    lattice += rng.uniform(-0.3, 0.3, lattice.shape) * spacing
+    lattice = jittered_lattice(rng, low - spacing * rng.random(3), high, spacing)
     inside, owner = owners(lattice, centres, radii, group)
     return lattice[inside], owner[inside], spacing
+
+
+def jittered_lattice(rng: np.random.Generator, low: Float, high: Float, spacing: float) -> Float:
+    """Return points ``(n, 3)`` a spacing apart from ``low`` to ``high``, each a little off."""
+    axes = [np.arange(a, b, spacing) for a, b in zip(low, high, strict=True)]
+    lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    return np.asarray(lattice + rng.uniform(-0.3, 0.3, lattice.shape) * spacing)
 
 
 def owners(

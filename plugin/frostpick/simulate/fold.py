@@ -12,7 +12,7 @@ from frostpick.simulate.filling import (
     symmetry_matrices,
 )
 from frostpick.simulate.membrane import membrane_protein
-from frostpick.simulate.protein import SURFACE_SIGMAS, Protein, longest_distance
+from frostpick.simulate.protein import Protein
 from frostpick.simulate.settings import FAMILIES, SimulationSettings
 from frostpick.simulate.views import random_directions
 
@@ -44,17 +44,15 @@ def random_protein(settings: SimulationSettings) -> Protein:
     weights = rng.uniform(0.75, 1.3, len(radii))[owner] * rng.uniform(0.6, 1.4, len(unit))
     # copy g of blob i is at row g * len(unit) + i
     positions = np.einsum("gij,nj->gni", group, unit).reshape(-1, 3)
-    # sigma is a share of the distance of the blobs, and both scale with the diameter
-    sigma = 0.55 * spacing
-    scale = settings.diameter_A / (longest_distance(positions) + 2 * SURFACE_SIGMAS * sigma)
-    return Protein(
-        positions * scale,
+    return Protein.of_diameter(
+        settings.diameter_A,
+        positions,
         np.tile(weights, len(group)),
-        sigma * scale,
+        spacing,
         family,
         symmetry,
         random_directions(rng, 2),
-    ).centred()
+    )
 
 
 def _domains(

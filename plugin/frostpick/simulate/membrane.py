@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.filling import filling, owners, spread_directions
-from frostpick.simulate.protein import SURFACE_SIGMAS, Protein, longest_distance
+from frostpick.simulate.filling import filling, jittered_lattice, owners, spread_directions
+from frostpick.simulate.protein import BLOB, SURFACE_SIGMAS, Protein
 from frostpick.simulate.views import random_directions
 
 Float = NDArray[np.float64]
@@ -53,6 +53,11 @@ class Belt:
         depth = self.depth(points)
         rim = detergent.rim * self.half_height
         return np.where(depth < 0, 0.0, np.where(depth < rim, detergent.heads, detergent.chains))
+
+    def lattice(self, rng: np.random.Generator, spacing: float) -> Float:
+        """Return points ``(n, 3)`` a spacing apart, over all of the belt and the hole in it."""
+        reach = np.array([self.radius, self.radius, self.half_height])
+        return jittered_lattice(rng, -reach, reach, spacing)
 
     def depth(self, points: Float) -> Float:
         """Return the depth in the belt, ``(n,)``: a disc whose rim is half a circle."""
@@ -112,25 +117,22 @@ def membrane_protein(
     unit, owner, spacing = filling(rng, centres, radii, group, probes=3000)
     weights = rng.uniform(0.8, 1.25, len(radii))[owner] * rng.uniform(0.6, 1.4, len(unit))
     protein = np.einsum("gij,nj->gni", group, unit).reshape(-1, 3)
-    axes = [np.arange(-r, r, spacing) for r in (belt.radius, belt.radius, belt.half_height)]
-    lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    lattice += rng.uniform(-0.3, 0.3, lattice.shape) * spacing
+    lattice = belt.lattice(rng, spacing)
     everything = np.einsum("gij,nj->gni", group, centres).reshape(-1, 3)
     inside, _ = owners(lattice, everything, np.tile(radii, len(group)), np.eye(3)[None])
     density = np.where(inside, 0.0, belt.density(lattice, detergent))
     ring = lattice[density != 0]
     positions = np.concatenate([protein, ring])
-    sigma = 0.55 * spacing
-    scale = diameter_A / (longest_distance(positions) + 2 * SURFACE_SIGMAS * sigma)
-    return Protein(
-        positions * scale,
+    return Protein.of_diameter(
+        diameter_A,
+        positions,
         np.concatenate([np.tile(weights, len(group)), density[density != 0]]),
-        sigma * scale,
+        spacing,
         "membrane",
         symmetry,
         # on edge and from above
         np.concatenate([random_directions(rng, 1) * [1, 1, 0.2], [[0.0, 0.0, 1.0]]]),
-    ).centred()
+    )
 
 
 def empty_micelle(
@@ -148,13 +150,10 @@ def empty_micelle(
     like
         Its blobs are as wide as those of this protein, and as close to one another.
     """
-    spacing = like.sigma_A / 0.55
+    spacing = like.sigma_A / BLOB
     radius = max(0.5 * diameter_A - SURFACE_SIGMAS * like.sigma_A, 1.9 * spacing)
     axes = radius * np.array([1.0, rng.uniform(0.8, 1.0), rng.uniform(0.55, 0.9)])
-    lattice = np.stack(
-        np.meshgrid(*[np.arange(-a, a + spacing, spacing) for a in axes], indexing="ij"), axis=-1
-    ).reshape(-1, 3)
-    lattice += rng.uniform(-0.3, 0.3, lattice.shape) * spacing
+    lattice = jittered_lattice(rng, -axes, axes + spacing, spacing)
     r = np.linalg.norm(lattice / axes, axis=1)
     weights = np.where(r < 1 - detergent.rim, detergent.chains, detergent.heads)[r <= 1.0]
     return Protein(lattice[r <= 1.0], weights, like.sigma_A, "micelle").centred()

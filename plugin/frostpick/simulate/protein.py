@@ -14,6 +14,9 @@ Float = NDArray[np.float64]
 SURFACE_SIGMAS = 1.5
 """A blob ends, for the diameter, this many standard deviations from its centre."""
 
+BLOB = 0.55
+"""Standard deviation of a blob over the distance of neighbours: a filled body is even."""
+
 
 @dataclass(frozen=True)
 class Protein:
@@ -40,6 +43,24 @@ class Protein:
     family: str = "given"
     symmetry: str = "C1"
     preferred_views: Float | None = None
+
+    @classmethod
+    def of_diameter(
+        cls,
+        diameter_A: float,
+        positions: Float,
+        weights: Float,
+        spacing: float,
+        family: str,
+        symmetry: str,
+        preferred_views: Float | None,
+    ) -> Protein:
+        """Return blobs ``spacing`` apart, in any unit, scaled to a longest dimension, centred."""
+        sigma = BLOB * spacing
+        scale = diameter_A / (longest_distance(positions) + 2 * SURFACE_SIGMAS * sigma)
+        return cls(
+            positions * scale, weights, sigma * scale, family, symmetry, preferred_views
+        ).centred()
 
     @property
     def diameter_A(self) -> float:

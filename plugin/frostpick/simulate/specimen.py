@@ -18,7 +18,7 @@ from frostpick.simulate.membrane import (
     random_detergent,
 )
 from frostpick.simulate.outline import range_of_extents
-from frostpick.simulate.protein import SURFACE_SIGMAS, Protein, longest_distance
+from frostpick.simulate.protein import Protein
 from frostpick.simulate.views import random_directions
 
 Float = NDArray[np.float64]
@@ -233,7 +233,7 @@ def real_specimen(rng: np.random.Generator, diameter_A: float, shape: str) -> Sp
     flexible = shape in ("compact", "branched", "nucleic") and 2 <= parts.max() + 1 < 8
     if flexible and rng.random() < 0.35:
         moves = parts == parts.max()
-        conformers = (protein, *(_bent(rng, protein, moves) for _ in range(5)))
+        conformers = _flexible(rng, protein, moves)
     return Specimen(conformers, parts, parts)
 
 
@@ -254,16 +254,15 @@ def made_up_specimen(rng: np.random.Generator, diameter_A: float, family: str) -
     central = np.linalg.norm(centres, axis=1) < 1e-9  # each copy has it again
     weights[central[owner]] /= len(group)
     positions = np.einsum("gij,nj->gni", group, unit).reshape(-1, 3)
-    sigma = 0.55 * spacing
-    scale = diameter_A / (longest_distance(positions) + 2 * SURFACE_SIGMAS * sigma)
-    protein = Protein(
-        positions * scale,
+    protein = Protein.of_diameter(
+        diameter_A,
+        positions,
         np.tile(weights, len(group)),
-        sigma * scale,
+        spacing,
         family,
         symmetry,
         axis_views(rng),
-    ).centred()
+    )
     domain_of = np.tile(owner, len(group))
     copy_of = np.repeat(np.arange(len(group)), len(unit))
     if central.any():  # neither copies nor domains are things that could come off
@@ -271,7 +270,7 @@ def made_up_specimen(rng: np.random.Generator, diameter_A: float, family: str) -
     moves = domain_of == len(radii) - 1
     conformers: tuple[Protein, ...] = (protein,)
     if family == "tethered" and len(group) == 1 and moves.any() and not moves.all():
-        conformers = (protein, *(_bent(rng, protein, moves) for _ in range(5)))
+        conformers = _flexible(rng, protein, moves)
     return Specimen(conformers, copy_of, domain_of)
 
 
@@ -287,6 +286,13 @@ def _neighbours(
     away = np.linalg.norm(centres - centres[int(rng.integers(count))], axis=1)
     chosen = names[np.argsort(away)][: min(max(1, round(share * count)), count - 1)]
     return np.isin(parts, chosen)
+
+
+def _flexible(
+    rng: np.random.Generator, protein: Protein, moves: NDArray[np.bool_]
+) -> tuple[Protein, ...]:
+    """Return the protein and five more of its shapes."""
+    return (protein, *(_bent(rng, protein, moves) for _ in range(5)))
 
 
 def _bent(rng: np.random.Generator, protein: Protein, moves: NDArray[np.bool_]) -> Protein:
