@@ -15,14 +15,14 @@ import logging
 import os
 import sys
 import time
-from pathlib import Path
 
 # Threads that spin while they wait burn the CPU time that is measured; torch reads this on import.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from response.extent_recall import views_table
 from response.names import open_models
-from response.picking import SETS, Jobs, open_sets
+from response.options import parse
+from response.picking import Jobs, open_sets
 from response.stated_diameter import (
     FACTORS,
     VIEW_FACTORS,
@@ -38,26 +38,9 @@ from frostpick.errors import FrostpickError
 BARREL = "barrel_r"
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--bench", type=Path, required=True, help="development data")
-    parser.add_argument("--models", nargs="+", default=["general"], help="shipped names or paths")
-    parser.add_argument(
-        "--sets", default=",".join(SETS), help="comma list, of unseen proteins' sets too"
-    )
-    parser.add_argument(
-        "--unseen", type=Path, default=Path(".bench/unseen/sets"), help="where those sets are"
-    )
-    parser.add_argument("--out", type=Path, default=Path(".bench/diameter"))
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu")
-    return parser.parse_args(arguments)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run what is missing and print the tables."""
-    options = parse(arguments)
+    options = parse(__doc__, ".bench/diameter", arguments)
     logging.basicConfig(level=logging.ERROR)
     try:
         results, views = run(options)

@@ -17,38 +17,21 @@ import logging
 import os
 import sys
 import time
-from pathlib import Path
 
 # Threads that spin while they wait burn the CPU time that is measured; torch reads this on import.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from response.false_picks import ICE_DIAMETERS_A, Result, false_table, pick_empties, pick_ice
 from response.names import open_models
-from response.picking import SETS, Jobs, open_sets
+from response.options import parse
+from response.picking import Jobs, open_sets
 
 from frostpick.errors import FrostpickError
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--bench", type=Path, required=True, help="development data")
-    parser.add_argument("--models", nargs="+", default=["general"], help="shipped names or paths")
-    parser.add_argument(
-        "--sets", default=",".join(SETS), help="comma list, of unseen proteins' sets too"
-    )
-    parser.add_argument(
-        "--unseen", type=Path, default=Path(".bench/unseen/sets"), help="where those sets are"
-    )
-    parser.add_argument("--out", type=Path, default=Path(".bench/ice"))
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu")
-    return parser.parse_args(arguments)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run what is missing and print the table."""
-    options = parse(arguments)
+    options = parse(__doc__, ".bench/ice", arguments)
     logging.basicConfig(level=logging.ERROR)
     try:
         results = run(options)

@@ -11,7 +11,8 @@ from typing import Any
 
 from accuracy.code_version import ASIDE, code_version
 from accuracy.measure import Picked, read_picked
-from accuracy.sets import BENCH, BenchSet, SetInfo, open_set
+from accuracy.sets import BenchSet
+from unseen.plan import OLD, open_old
 from unseen.sets import SETS as UNSEEN
 from unseen.sets import made_set
 
@@ -19,8 +20,6 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.atomic import write_text
 from frostpick_jobs import api
 
-#: The development sets, and the barrel, of which no draws of labels are published.
-SETS = {**BENCH, "barrel_r": SetInfo("simulated/barrel_r", "coords.csv", 5.0, 173.0, True)}
 #: Parts of the engine that no pick depends on.
 NOT_PICKING = (*ASIDE, "training")
 
@@ -70,15 +69,10 @@ def open_sets(bench: Path, names: list[str], unseen: Path) -> list[BenchSet]:
     unseen
         Folder of the sets of unseen proteins; one that is not there is simulated into it.
     """
-    unknown = sorted(set(names) - set(SETS) - set(UNSEEN))
+    unknown = sorted(set(names) - set(OLD) - set(UNSEEN))
     if unknown:
-        raise SystemExit(f"no set {unknown[0]!r}; there are: {', '.join([*SETS, *UNSEEN])}")
-    return [
-        open_set(name, bench / SETS[name].folder, SETS[name])
-        if name in SETS
-        else made_set(name, unseen).data
-        for name in names
-    ]
+        raise SystemExit(f"no set {unknown[0]!r}; there are: {', '.join([*OLD, *UNSEEN])}")
+    return [open_old(bench, name) if name in OLD else made_set(name, unseen).data for name in names]
 
 
 def set_tag(data: BenchSet) -> str:
