@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from frostpick.errors import FrostpickError
     from frostpick.evaluation import Truth, evaluate
     from frostpick.images import read_image
-    from frostpick.inference.pick import pick_image, pick_micrographs
-    from frostpick.inference.plan import plan_picking
     from frostpick.models.picking_model import PickingModel
     from frostpick.models.shipped import load_model
+    from frostpick.picking.pick import pick_image, pick_micrographs
+    from frostpick.picking.plan import plan_picking
     from frostpick.simulate import SimulationSettings, simulate_dataset
     from frostpick.training.train import train_picker
     from frostpick.types import Labels, LocalFile, Micrograph, Picks
@@ -42,9 +42,9 @@ _WHERE = {
     "Truth": "evaluation",
     "evaluate": "evaluation",
     "load_model": "models.shipped",
-    "pick_image": "inference.pick",
-    "pick_micrographs": "inference.pick",
-    "plan_picking": "inference.plan",
+    "pick_image": "picking.pick",
+    "pick_micrographs": "picking.pick",
+    "plan_picking": "picking.plan",
     "read_image": "images",
     "simulate_dataset": "simulate",
     "train_picker": "training.train",

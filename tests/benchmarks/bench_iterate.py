@@ -35,11 +35,11 @@ from accuracy.sets import BENCH, BenchSet, open_bench
 from accuracy.text_table import markdown, number
 
 from frostpick.config import IterateSettings, PickSettings, TrainSettings
-from frostpick.inference.pick import MicrographPicks, pick_micrographs
-from frostpick.inference.plan import plan_picking
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner import load_pruner
 from frostpick.models.shipped import load_model
+from frostpick.picking.pick import MicrographPicks, pick_micrographs
+from frostpick.picking.plan import plan_picking
 from frostpick.recipes.iterate import IterationResult, iterate_picker
 from frostpick.recipes.second_opinion import PrunerOpinion
 from frostpick.recipes.views import divergence

@@ -39,10 +39,10 @@ from variants.choice import leave_one_out, paired_difference, set_mean
 from variants.variant import DEFAULT, Variant, parse
 
 from frostpick.config import PickSettings
-from frostpick.inference.pick import MicrographPicks, pick_micrographs
-from frostpick.inference.plan import plan_picking
-from frostpick.inference.threshold import choose_threshold
 from frostpick.models.shipped import load_model
+from frostpick.picking.pick import MicrographPicks, pick_micrographs
+from frostpick.picking.plan import plan_picking
+from frostpick.picking.threshold import choose_threshold
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training.train import train_picker

@@ -12,8 +12,8 @@ import pytest
 
 from frostpick.errors import MicrographError
 from frostpick.images import RawImage
-from frostpick.inference import pick
 from frostpick.models.shipped import load_model
+from frostpick.picking import pick
 from frostpick.types import Micrograph
 from frostpick_jobs.host import Host
 from frostpick_jobs.job_lock import job_lock

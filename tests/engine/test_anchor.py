@@ -12,10 +12,10 @@ import torch
 
 from frostpick.config import TrainSettings, resolve
 from frostpick.errors import ConfigError
-from frostpick.inference.peaks import Peaks
 from frostpick.models.card import CalibrationSpec
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import load_model
+from frostpick.picking.peaks import Peaks
 from frostpick.sampling import Sampling
 from frostpick.training.anchor import Anchor
 from frostpick.training.examples import TrainingImage

@@ -3,11 +3,11 @@ import pytest
 import torch
 
 from frostpick.errors import ModelError
-from frostpick.inference.dense import score_map
-from frostpick.inference.peaks import find_peaks
 from frostpick.models.blob import DifferenceOfGaussians
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import load_model, shipped, shipped_names
+from frostpick.picking.dense import score_map
+from frostpick.picking.peaks import find_peaks
 from frostpick.preprocess import WorkingImage
 from frostpick.sampling import Sampling
 

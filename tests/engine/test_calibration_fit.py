@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from frostpick.inference.calibration_fit import SLOPE, between, fit_calibration
 from frostpick.models.card import CalibrationSpec
+from frostpick.picking.calibration_fit import SLOPE, between, fit_calibration
 from frostpick.types import sigmoid
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from frostpick.inference.centring import centre_of_mass
+from frostpick.picking.centring import centre_of_mass
 from frostpick.sampling import Sampling
 
 GRID = Sampling.identity((160, 200), 1.0).child((40, 50), (4.0, 4.0), (0.0, 0.0))

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from scipy.signal import correlate
 
 from frostpick.errors import ModelError
-from frostpick.inference.deepem_rule import gated, local_deviation, two_pass_maxima
-from frostpick.inference.dense import ScoreMap, score_map
-from frostpick.inference.rotations import FourRotations, logits_at, mean_log_odds
-from frostpick.inference.selector import Selector
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.deepem import LAYOUTS, DeepEM
 from frostpick.models.networks import build_network
+from frostpick.picking.dense import ScoreMap, score_map
+from frostpick.picking.rotations import FourRotations, logits_at, mean_log_odds
+from frostpick.picking.selector import Selector
+from frostpick.picking.selectors.four_rotations import gated, local_deviation, two_pass_maxima
 from frostpick.preprocess import WorkingImage
 from frostpick.sampling import Sampling
 

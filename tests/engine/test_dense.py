@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from frostpick.errors import DeviceError
-from frostpick.inference import dense
-from frostpick.inference.dense import mirror_pad, score_map
 from frostpick.models.dense import DenseNetwork
+from frostpick.picking import dense
+from frostpick.picking.dense import mirror_pad, score_map
 from frostpick.preprocess import WorkingImage
 from frostpick.sampling import Sampling
 

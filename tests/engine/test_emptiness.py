@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from frostpick.inference.emptiness import SLACK, emptiness, particle_share
+from frostpick.picking.emptiness import SLACK, emptiness, particle_share
 
 
 def test_share_by_hand() -> None:

@@ -15,14 +15,14 @@ import torch
 from frostpick.config import FewshotSettings, PickSettings
 from frostpick.errors import ConfigError, JobStopped, LabelError, ModelError
 from frostpick.evaluation.evaluate import evaluate
-from frostpick.inference import pick
-from frostpick.inference.pick import pick_image
-from frostpick.inference.plan import plan_picking
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.exemplar import SHY
 from frostpick.models.mae import CROP, PITCH, PRESETS, MaskedAutoencoder, Preset
 from frostpick.models.mae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking import pick
+from frostpick.picking.pick import pick_image
+from frostpick.picking.plan import plan_picking
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.sampling import Sampling
 from frostpick.training import fewshot_course, fewshot_trainer

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from frostpick.inference.dense import ScoreMap
-from frostpick.inference.density_cut import density_cut, neighbour_distance
-from frostpick.inference.selector import Selector
+from frostpick.picking.dense import ScoreMap
+from frostpick.picking.selector import Selector
+from frostpick.picking.selectors.density_cut import density_cut, neighbour_distance
 from frostpick.sampling import Sampling
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from frostpick.inference.density_cut import DensityCut
+from frostpick.picking.selectors.density_cut import DensityCut
 from frostpick.report import fewshot
 
 

@@ -17,10 +17,10 @@ from tiny_pruner import tiny_pruner
 
 from frostpick.config import IterateSettings, PickSettings
 from frostpick.errors import ConfigError, JobStopped
-from frostpick.inference.pick import pick_micrographs
-from frostpick.inference.plan import plan_picking
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import shipped
+from frostpick.picking.pick import pick_micrographs
+from frostpick.picking.plan import plan_picking
 from frostpick.recipes import one_round
 from frostpick.recipes.examine import Examined, examine
 from frostpick.recipes.iterate import IterationResult, iterate_picker, run_rounds

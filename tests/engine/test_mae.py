@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from frostpick.inference.dense import TILE, score_map
 from frostpick.models.exemplar import SHY, ExemplarNetwork
 from frostpick.models.mae import (
     CROP,
@@ -28,6 +27,7 @@ from frostpick.models.mae.flops import dense_flops, image_flops, sliding_flops, 
 from frostpick.models.mae.geometry import enlarged_patches, grid
 from frostpick.models.mae.shipped_encoder import shipped_encoder
 from frostpick.models.versions import VERSIONS, WEIGHTS
+from frostpick.picking.dense import TILE, score_map
 from frostpick.preprocess import WorkingImage
 from frostpick.recipes.mae_tiles import BACKGROUND
 from frostpick.recipes.mae_windows import SimulatedWindows

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from frostpick.inference.dense import ScoreMap
-from frostpick.inference.peaks import Peaks, find_peaks, greedy_discs, refine
+from frostpick.picking.dense import ScoreMap
+from frostpick.picking.peaks import Peaks, find_peaks, greedy_discs, refine
 from frostpick.sampling import Sampling
 
 NONE = -1e9

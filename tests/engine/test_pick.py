@@ -13,16 +13,16 @@ import torch
 
 from frostpick.config import PickSettings
 from frostpick.errors import ConfigError, JobStopped, MicrographError
-from frostpick.inference import pick as pick_module
-from frostpick.inference.pick import (
+from frostpick.models.shipped import shipped
+from frostpick.picking import pick as pick_module
+from frostpick.picking.pick import (
     MicrographFailure,
     packing_limit,
     pick_image,
     pick_micrographs,
 )
-from frostpick.inference.plan import plan_picking, settle_contrast
-from frostpick.inference.stream import read_ahead
-from frostpick.models.shipped import shipped
+from frostpick.picking.plan import plan_picking, settle_contrast
+from frostpick.picking.stream import read_ahead
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.types import LocalFile, Micrograph
 

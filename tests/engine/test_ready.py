@@ -5,13 +5,13 @@ import torch
 from torch import nn
 
 from frostpick.config import PickSettings
-from frostpick.inference.plan import plan_picking
-from frostpick.inference.ready import choose_precision, make_ready
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.fold import folded
 from frostpick.models.networks import build_network
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import shipped
+from frostpick.picking.plan import plan_picking
+from frostpick.picking.prepare import choose_precision, make_ready
 from frostpick.runtime import precision
 from frostpick_jobs.store.keys import plan_settings
 
@@ -85,7 +85,7 @@ def test_bfloat16_logits_keep_their_digits():
 
 def test_a_fixed_filter_and_unlike_devices_stay_float32(monkeypatch):
     own = {CPU: "bfloat16", torch.device("cuda", 0): "bfloat16", torch.device("cuda", 1): "float32"}
-    monkeypatch.setattr("frostpick.inference.ready.native_precision", own.get)
+    monkeypatch.setattr("frostpick.picking.prepare.native_precision", own.get)
     gpus = [torch.device("cuda", 0), torch.device("cuda", 1)]
     assert choose_precision(shipped("blob").network, [CPU]) == "float32"
     assert choose_precision(used_network("resnet8"), [CPU]) == "bfloat16"

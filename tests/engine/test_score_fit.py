@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from frostpick.inference.peaks import Peaks
 from frostpick.models.shipped import load_model
+from frostpick.picking.peaks import Peaks
 from frostpick.sampling import Sampling
 from frostpick.training.examples import TrainingImage
 from frostpick.training.score_fit import ScoreFit, fit_scores, known_before_data

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from frostpick.inference.calibration import calibrated
-from frostpick.inference.threshold import choose_threshold
+from frostpick.picking.calibration import calibrated
+from frostpick.picking.threshold import choose_threshold
 from frostpick.training.fewshot_finish import KEPT, calibration_of, mixture_within
 from frostpick.training.prior import count_particles
 from frostpick.training.score_mixture import BIN, Background, fit_mixture

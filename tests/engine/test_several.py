@@ -16,12 +16,12 @@ from odd_sources import OddSource
 
 from frostpick.config import PickSettings
 from frostpick.errors import DeviceError, FrostpickError, JobStopped, MicrographError, ModelError
-from frostpick.inference import several
-from frostpick.inference.pick import MicrographFailure, pick_micrographs
-from frostpick.inference.plan import plan_picking
-from frostpick.inference.several import pick_on_devices
-from frostpick.inference.worker import Assignment, Ending
 from frostpick.models.shipped import shipped
+from frostpick.picking import several
+from frostpick.picking.pick import MicrographFailure, pick_micrographs
+from frostpick.picking.plan import plan_picking
+from frostpick.picking.several import pick_on_devices
+from frostpick.picking.worker import Assignment, Ending
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.types import Micrograph
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from frostpick.errors import ConfigError
-from frostpick.inference.calibration import calibrated, floor_logit
-from frostpick.inference.threshold import choose_threshold, expected_table, parse_threshold
 from frostpick.models.card import CalibrationSpec
+from frostpick.picking.calibration import calibrated, floor_logit
+from frostpick.picking.threshold import choose_threshold, expected_table, parse_threshold
 
 
 def logit(p):

@@ -16,9 +16,9 @@ import torch
 from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import ConfigError, InputError, JobStopped, LabelError
 from frostpick.evaluation.evaluate import evaluate
-from frostpick.inference.pick import pick_image
-from frostpick.inference.plan import plan_picking
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.pick import pick_image
+from frostpick.picking.plan import plan_picking
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training import course, gather, setup
 from frostpick.training import train as training

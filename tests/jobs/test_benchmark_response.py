@@ -34,9 +34,9 @@ from response.stated_diameter import diameter_table, even_table, figures, pick_s
 from response.table import Answer, answered, reached, response_table, target_lines
 
 from frostpick.config import PickSettings
-from frostpick.inference.pick import pick_image
-from frostpick.inference.plan import plan_picking
 from frostpick.models.shipped import load_model
+from frostpick.picking.pick import pick_image
+from frostpick.picking.plan import plan_picking
 from frostpick.simulate import write_mrc
 from frostpick.types import Picks
 

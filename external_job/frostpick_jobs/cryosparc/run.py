@@ -114,7 +114,7 @@ def pick(
     FrostpickError
         Before the job was there: nothing was created, unless the sentence names a job.
     """
-    from frostpick.inference.plan import plan_picking
+    from frostpick.picking.plan import plan_picking
     from frostpick_jobs.tasks import run_pick
 
     check_request(server, request)
@@ -141,7 +141,7 @@ def fewshot(
     FrostpickError
         Before the job was there: nothing was created, unless the sentence names a job.
     """
-    from frostpick.inference.threshold import parse_threshold
+    from frostpick.picking.threshold import parse_threshold
     from frostpick.runtime.device import resolve_device
     from frostpick_jobs.tasks import run_fewshot
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from frostpick.inference.calibration import FLOOR_PROBABILITY
-from frostpick.inference.pick import MOST_PACKED
-from frostpick.inference.plan import PickPlan
+from frostpick.picking.calibration import FLOOR_PROBABILITY
+from frostpick.picking.pick import MOST_PACKED
+from frostpick.picking.plan import PickPlan
 from frostpick.types import Micrograph
 
 #: Raised whenever inference or the result file changes in a way that changes stored picks.

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from frostpick.inference.plan import PickPlan, settle_contrast
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.plan import PickPlan, settle_contrast
 from frostpick.runtime.reporter import Reporter
 from frostpick.types import Micrograph
 from frostpick_jobs.store import PickStore

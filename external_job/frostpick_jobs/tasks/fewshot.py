@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from frostpick.config import FewshotSettings, TrainSettings
 from frostpick.errors import FrostpickError, InputError, LabelError
-from frostpick.inference.plan import plan_picking
-from frostpick.inference.threshold import parse_threshold
 from frostpick.models.mae.model import AutoencoderModel
 from frostpick.models.picking_model import CARD, WEIGHTS, PickingModel
 from frostpick.models.shipped import shipped_names
+from frostpick.picking.plan import plan_picking
+from frostpick.picking.threshold import parse_threshold
 from frostpick.report.fewshot import fewshot_figures
 from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves

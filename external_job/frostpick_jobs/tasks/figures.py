@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.inference.pick import MicrographPicks
+from frostpick.picking.pick import MicrographPicks
 from frostpick.report.counts import picks_per_micrograph
 from frostpick.report.figure import Figure
 from frostpick.report.micrographs import picks_on_micrograph

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from frostpick.inference.pick import MicrographFailure, MicrographPicks
-from frostpick.inference.plan import PickPlan
-from frostpick.inference.several import pick_on_devices
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.pick import MicrographFailure, MicrographPicks
+from frostpick.picking.plan import PickPlan
+from frostpick.picking.several import pick_on_devices
 from frostpick.runtime.reporter import Reporter
 from frostpick.types import Micrograph
 from frostpick_jobs.store import PickKey, PickStore, Repicked, StoredPicks, pick_key

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from frostpick.config import PickSettings
 from frostpick.errors import FrostpickError, InputError
-from frostpick.inference.plan import PickPlan, plan_picking
-from frostpick.inference.threshold import parse_threshold
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.plan import PickPlan, plan_picking
+from frostpick.picking.threshold import parse_threshold
 from frostpick.runtime.run_record import RunRecord
 from frostpick.types import Micrograph
 from frostpick_jobs.host import Host

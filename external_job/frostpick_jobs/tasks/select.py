@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from frostpick.errors import InputError
-from frostpick.inference.threshold import parse_threshold
+from frostpick.picking.threshold import parse_threshold
 from frostpick.runtime.run_record import RunRecord
 from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs.host import Host

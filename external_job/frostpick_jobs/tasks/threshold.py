@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.inference.plan import PickPlan
-from frostpick.inference.threshold import choose_threshold, expected_table, parse_threshold
+from frostpick.picking.plan import PickPlan
+from frostpick.picking.threshold import choose_threshold, expected_table, parse_threshold
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.store.keys import plan_settings, text_digest
 

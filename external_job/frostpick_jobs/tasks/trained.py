@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from frostpick.config import Contrast, PickSettings, TrainSettings
-from frostpick.inference.pick import MicrographPicks, pick_micrographs
-from frostpick.inference.plan import plan_picking, settle_contrast
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.pick import MicrographPicks, pick_micrographs
+from frostpick.picking.plan import plan_picking, settle_contrast
 from frostpick.report.figure import Figure
 from frostpick.runtime.reporter import Reporter
 from frostpick.types import Labels, Micrograph

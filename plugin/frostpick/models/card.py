@@ -61,7 +61,7 @@ class ModelCard(CardPart):
     diameter_A
         The particle's longest dimension; None for a model that asks for ``--diameter``.
     selector, selector_constants
-        How the network's answer becomes picks (`frostpick.inference.selector`), and its numbers.
+        How the network's answer becomes picks (`frostpick.picking.selector`), and its numbers.
     threshold
         Default threshold in score units, used where no ``auto`` can be computed.
     min_distance

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from frostpick.errors import MicrographError
-from frostpick.inference.read import read_with_pixel_size
+from frostpick.picking.read import read_with_pixel_size
 from frostpick.preprocess import contrast_vote, decide_contrast, working_scale
 from frostpick.pruning.boxes import BATCH
 from frostpick.pruning.plan import PrunePlan

@@ -9,8 +9,8 @@ import torch
 
 from frostpick.config import Contrast, PruneSettings
 from frostpick.errors import ConfigError, ModelError
-from frostpick.inference.threshold import parse_threshold
 from frostpick.models.pruner import Pruner
+from frostpick.picking.threshold import parse_threshold
 from frostpick.pruning.boxes import BoxGeometry
 from frostpick.pruning.grey import NAME, VERSION
 from frostpick.runtime.device import resolve_device

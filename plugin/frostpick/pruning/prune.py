@@ -19,8 +19,8 @@ from frostpick.errors import MicrographError
 from frostpick.images import MACHINE_ERRORS
 from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
-from frostpick.inference.read import read_with_pixel_size
-from frostpick.inference.stream import read_ahead
+from frostpick.picking.read import read_with_pixel_size
+from frostpick.picking.stream import read_ahead
 from frostpick.pruning.boxes import BATCH, Boxes, boxes_of_images, boxes_of_micrograph
 from frostpick.pruning.plan import PrunePlan
 from frostpick.pruning.score import BoxScorer, BoxScores

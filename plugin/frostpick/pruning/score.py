@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.inference.ready import ReadyNetwork, choose_precision
 from frostpick.models.box_network import BoxNetwork
 from frostpick.models.picker_word import picker_logits
 from frostpick.models.pruner import Pruner
+from frostpick.picking.prepare import ReadyNetwork, choose_precision
 from frostpick.pruning.boxes import BATCH, Boxes
 from frostpick.pruning.reason import likely_reasons
 from frostpick.runtime.precision import native_precision

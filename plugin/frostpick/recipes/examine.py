@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.errors import InputError, MicrographError
-from frostpick.inference.calibration import calibrated
-from frostpick.inference.deepem_rule import relative_deviation
-from frostpick.inference.pick import pick_image
-from frostpick.inference.plan import PickPlan
-from frostpick.inference.read import read_with_pixel_size
-from frostpick.inference.ready import make_ready
-from frostpick.inference.rotations import logits_at
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.calibration import calibrated
+from frostpick.picking.pick import pick_image
+from frostpick.picking.plan import PickPlan
+from frostpick.picking.prepare import make_ready
+from frostpick.picking.read import read_with_pixel_size
+from frostpick.picking.rotations import logits_at
+from frostpick.picking.selectors.four_rotations import relative_deviation
 from frostpick.preprocess import preprocess
 from frostpick.recipes.second_opinion import Verifier
 from frostpick.recipes.view_features import view_features

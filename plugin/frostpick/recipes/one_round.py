@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import ConfigError
-from frostpick.inference.plan import PickPlan, plan_picking, settle_contrast
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.plan import PickPlan, plan_picking, settle_contrast
 from frostpick.recipes.examine import Examined, examine
 from frostpick.recipes.material import Material
 from frostpick.recipes.reference import is_worse

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 
 from frostpick.errors import JobStopped
-from frostpick.inference.calibration import calibrated
-from frostpick.inference.calibration_fit import fit_calibration
-from frostpick.inference.threshold import choose_threshold
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.dense import DenseNetwork
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.calibration import calibrated
+from frostpick.picking.calibration_fit import fit_calibration
+from frostpick.picking.threshold import choose_threshold
 from frostpick.recipes.corpus_files import VERSION, CorpusImage, CorpusSpec, make_corpus
 from frostpick.recipes.supervised import SupervisedTrainer
 from frostpick.recipes.supervised_tiles import SupervisedTiles

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from frostpick.inference.deepem_rule import GATE
+from frostpick.picking.selectors.four_rotations import GATE
 from frostpick.recipes.examine import Examined
 from frostpick.recipes.reference import Reference
 from frostpick.training.gate import FEWEST, MARGIN, TAIL

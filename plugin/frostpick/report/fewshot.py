@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatter
 from numpy.typing import NDArray
 
-from frostpick.inference.density_cut import DensityCut
 from frostpick.models.exemplar import SHY
+from frostpick.picking.selectors.density_cut import DensityCut
 from frostpick.report.figure import (
     BLUE,
     GREEN,

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from frostpick.inference.calibration import FLOOR_PROBABILITY
-from frostpick.inference.threshold import expected_table as threshold_rows
+from frostpick.picking.calibration import FLOOR_PROBABILITY
+from frostpick.picking.threshold import expected_table as threshold_rows
 from frostpick.report.figure import (
     BLUE,
     GREY,

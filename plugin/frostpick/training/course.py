@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from frostpick.errors import DeviceError, JobStopped
-from frostpick.inference.selector import Selector
 from frostpick.models.dense import DenseNetwork
+from frostpick.picking.selector import Selector
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.checkpoint import as_saved, load_checkpoint, save_checkpoint
 from frostpick.training.examples import Region, TrainingImage

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from torch.nn.functional import normalize
 
-from frostpick.inference.calibration import calibrated
-from frostpick.inference.calibration_fit import fit_calibration
-from frostpick.inference.dense import ScoreMap, score_map
-from frostpick.inference.peaks import find_peaks
-from frostpick.inference.ready import ReadyNetwork
-from frostpick.inference.threshold import choose_threshold
 from frostpick.models.card import CalibrationSpec
 from frostpick.models.exemplar import ExemplarNetwork, cosine_logit, matched
 from frostpick.models.mae.geometry import PITCH, PX_PER_DIAMETER
+from frostpick.picking.calibration import calibrated
+from frostpick.picking.calibration_fit import fit_calibration
+from frostpick.picking.dense import ScoreMap, score_map
+from frostpick.picking.peaks import find_peaks
+from frostpick.picking.prepare import ReadyNetwork
+from frostpick.picking.threshold import choose_threshold
 from frostpick.preprocess import WorkingImage
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter

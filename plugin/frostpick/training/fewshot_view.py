@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.inference.calibration import calibrated
-from frostpick.inference.density_cut import DensityCut, density_cut
-from frostpick.inference.peaks import find_peaks
 from frostpick.models.exemplar import SHY
 from frostpick.models.mae.geometry import PX_PER_DIAMETER
+from frostpick.picking.calibration import calibrated
+from frostpick.picking.peaks import find_peaks
+from frostpick.picking.selectors.density_cut import DensityCut, density_cut
 from frostpick.training.exemplars import STILL, random_places, windows
 from frostpick.training.fewshot_finish import FLOOR, Calibrated
 from frostpick.training.fewshot_trainer import FewshotTrainer

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from frostpick.config import TrainSettings
-from frostpick.inference.calibration import calibrated
-from frostpick.inference.selector import Selector
-from frostpick.inference.threshold import choose_threshold
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.calibration import calibrated
+from frostpick.picking.selector import Selector
+from frostpick.picking.threshold import choose_threshold
 from frostpick.training.course import Course
 from frostpick.training.gate import label_gate
 from frostpick.training.gather import Gathered, Reading

@@ -14,8 +14,8 @@ import torch
 
 from frostpick.config import Contrast
 from frostpick.errors import InputError, LabelError, MicrographError
-from frostpick.inference.read import read_with_pixel_size
 from frostpick.models.card import PreprocessSpec
+from frostpick.picking.read import read_with_pixel_size
 from frostpick.preprocess import WorkingImage, preprocess
 from frostpick.runtime.atomic import atomic_write
 from frostpick.runtime.memory import give_back_free_memory, in_own_pages

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.inference.peaks import Peaks
-from frostpick.inference.selector import Selector
 from frostpick.models.dense import DenseNetwork
+from frostpick.picking.peaks import Peaks
+from frostpick.picking.selector import Selector
 from frostpick.preprocess import WorkingImage
 from frostpick.sampling import Sampling
 from frostpick.training.examples import Points, Region, TrainingImage

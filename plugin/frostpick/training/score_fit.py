@@ -14,16 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frostpick.inference.calibration import calibrated
-from frostpick.inference.calibration_fit import (
+from frostpick.models.card import CalibrationSpec
+from frostpick.models.picking_model import PickingModel
+from frostpick.picking.calibration import calibrated
+from frostpick.picking.calibration_fit import (
     TUNED_FEW_SPREAD,
     TUNED_SLOPE,
     TUNED_SPREAD,
     between,
     fit_calibration,
 )
-from frostpick.models.card import CalibrationSpec
-from frostpick.models.picking_model import PickingModel
 from frostpick.training.examples import TrainingImage
 from frostpick.training.held_out import FEWEST
 from frostpick.training.measure import Floats, Look, found_in, joined
@@ -131,7 +131,7 @@ def known_before_data(start: PickingModel | None, labels: int) -> dict[str, floa
     -------
     dict
         Arguments ``slope`` and ``offset_spread`` of
-        `frostpick.inference.calibration_fit.fit_calibration`.
+        `frostpick.picking.calibration_fit.fit_calibration`.
     """
     if start is None:
         return {}

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from frostpick.inference.calibration import calibrated, floor_logit
-from frostpick.inference.emptiness import emptiness
-from frostpick.inference.peaks import Peaks
-from frostpick.inference.ready import choose_precision, make_ready
-from frostpick.inference.selector import Selector
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.calibration import calibrated, floor_logit
+from frostpick.picking.emptiness import emptiness
+from frostpick.picking.peaks import Peaks
+from frostpick.picking.prepare import choose_precision, make_ready
+from frostpick.picking.selector import Selector
 from frostpick.training.examples import Points, TrainingImage
 from frostpick.training.measure import MATCH, peaks_in
 from frostpick.types import Picks, sigmoid

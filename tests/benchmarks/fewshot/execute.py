@@ -22,17 +22,17 @@ from fewshot.windows import window_head, window_maps
 from frostpick.config import FewshotSettings, PickSettings
 from frostpick.evaluation import Evaluation, Truth, evaluate
 from frostpick.images import read_image
-from frostpick.inference.calibration import calibrated, floor_logit
-from frostpick.inference.dense import ScoreMap, score_map
-from frostpick.inference.density_cut import density_cut
-from frostpick.inference.emptiness import SLACK_OF_SIMILARITY, emptiness
-from frostpick.inference.peaks import find_peaks
-from frostpick.inference.plan import PickPlan, plan_picking
-from frostpick.inference.ready import ReadyNetwork, make_ready
-from frostpick.inference.threshold import choose_threshold
 from frostpick.models.exemplar import ExemplarNetwork
 from frostpick.models.mae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.calibration import calibrated, floor_logit
+from frostpick.picking.dense import ScoreMap, score_map
+from frostpick.picking.emptiness import SLACK_OF_SIMILARITY, emptiness
+from frostpick.picking.peaks import find_peaks
+from frostpick.picking.plan import PickPlan, plan_picking
+from frostpick.picking.prepare import ReadyNetwork, make_ready
+from frostpick.picking.selectors.density_cut import density_cut
+from frostpick.picking.threshold import choose_threshold
 from frostpick.preprocess import WorkingImage, preprocess
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.simulate import write_mrc

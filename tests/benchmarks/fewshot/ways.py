@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from frostpick.inference.dense import ScoreMap, score_map
-from frostpick.inference.ready import ReadyNetwork
 from frostpick.models.dense import DenseNetwork
 from frostpick.models.exemplar import ExemplarNetwork, cosine_logit
 from frostpick.models.mae.pooling import PLACES, SIDE
+from frostpick.picking.dense import ScoreMap, score_map
+from frostpick.picking.prepare import ReadyNetwork
 from frostpick.preprocess import WorkingImage
 
 #: Tokens between scored places.

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from frostpick.inference.dense import ScoreMap, mirror_pad
 from frostpick.models.exemplar import CosineHead, ExemplarNetwork
 from frostpick.models.mae.geometry import CROP, PITCH, grid
+from frostpick.picking.dense import ScoreMap, mirror_pad
 from frostpick.preprocess import WorkingImage
 from frostpick.runtime.precision import native_precision
 from frostpick.training.examples import Points, TrainingImage

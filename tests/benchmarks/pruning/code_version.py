@@ -12,7 +12,7 @@ from frostpick_jobs.tasks import prune as prune_task
 SOURCES = (
     "images/*.py",
     "pruning/*.py",
-    "inference/ready.py",
+    "picking/prepare.py",
     "models/box_network*.py",
     "models/picker_word.py",
     "models/pruner.py",

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from frostpick.evaluation.calibration_error import calibration_error
-from frostpick.inference.threshold import choose_threshold
+from frostpick.picking.threshold import choose_threshold
 from frostpick.pruning.boxes import Boxes
 from frostpick.pruning.figure_of_merit import merit_word
 from frostpick.pruning.prior import log_odds, particle_share

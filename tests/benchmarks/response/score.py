@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from frostpick.config import PickSettings
-from frostpick.inference.calibration import calibrated
-from frostpick.inference.plan import plan_picking
-from frostpick.inference.ready import make_ready
-from frostpick.inference.selector import Selector
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.calibration import calibrated
+from frostpick.picking.plan import plan_picking
+from frostpick.picking.prepare import make_ready
+from frostpick.picking.selector import Selector
 from frostpick.preprocess import preprocess
 
 #: How far from the centre the highest score is taken, in diameters.

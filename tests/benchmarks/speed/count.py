@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 
 from frostpick.config import PickSettings, TrainSettings
-from frostpick.inference.pick import pick_micrographs
-from frostpick.inference.plan import plan_picking
 from frostpick.models.networks import build_network
+from frostpick.picking.pick import pick_micrographs
+from frostpick.picking.plan import plan_picking
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training.recipe import Recipe
 from frostpick.training.setup import choose_network

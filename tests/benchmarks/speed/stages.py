@@ -35,9 +35,9 @@ def measure(options: argparse.Namespace) -> None:
     import torch
 
     from frostpick.config import PickSettings
-    from frostpick.inference.pick import MicrographPicks, pick_micrographs
-    from frostpick.inference.plan import plan_picking
-    from frostpick.inference.ready import make_ready
+    from frostpick.picking.pick import MicrographPicks, pick_micrographs
+    from frostpick.picking.plan import plan_picking
+    from frostpick.picking.prepare import make_ready
     from frostpick.runtime.reporter import SilentReporter
     from frostpick.types import LocalFile, Micrograph
 
@@ -77,9 +77,9 @@ def measure(options: argparse.Namespace) -> None:
 def by_stage(model, files: list[Path], diameter: float) -> None:  # type: ignore[no-untyped-def]
     """Print the median time of each stage, one after the other, nothing in parallel."""
     from frostpick.images import read_image
-    from frostpick.inference.calibration import floor_logit
-    from frostpick.inference.dense import score_map
-    from frostpick.inference.peaks import find_peaks
+    from frostpick.picking.calibration import floor_logit
+    from frostpick.picking.dense import score_map
+    from frostpick.picking.peaks import find_peaks
     from frostpick.preprocess.hot_pixels import hot_pixel_bounds
     from frostpick.preprocess.normalise import full_constants, normalise
     from frostpick.preprocess.pipeline import WorkingImage

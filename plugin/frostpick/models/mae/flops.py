@@ -66,7 +66,7 @@ def dense_flops(preset: Preset, shape: Sequence[int], window_px: float, tile: in
     window_px
         Two diameters in micrograph pixels.
     tile
-        Most outputs along a side of a tile; see `frostpick.inference.dense.score_map`.
+        Most outputs along a side of a tile; see `frostpick.picking.dense.score_map`.
     """
     step = window_px / (2 * PX_PER_DIAMETER)
     outputs = [math.ceil((math.floor(side / step) + 1) / 4) for side in shape]

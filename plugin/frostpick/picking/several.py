@@ -17,10 +17,10 @@ import torch
 
 import frostpick.errors
 from frostpick.errors import DeviceError, FrostpickError
-from frostpick.inference.pick import MicrographFailure, MicrographPicks, pick_micrographs
-from frostpick.inference.plan import PickPlan
-from frostpick.inference.worker import GRACE, PATIENCE, Assignment, Ending, work
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.pick import MicrographFailure, MicrographPicks, pick_micrographs
+from frostpick.picking.plan import PickPlan
+from frostpick.picking.worker import GRACE, PATIENCE, Assignment, Ending, work
 from frostpick.runtime.reporter import Reporter
 from frostpick.types import Micrograph
 

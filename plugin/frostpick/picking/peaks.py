@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.inference.centring import centre_of_mass
-from frostpick.inference.dense import ScoreMap
+from frostpick.picking.centring import centre_of_mass
+from frostpick.picking.dense import ScoreMap
 from frostpick.sampling import Sampling
 
 Floats = NDArray[np.float64]
@@ -67,7 +67,7 @@ def find_peaks(
     max_peaks
         Stop after so many.
     centring_px
-        Radius in micrograph pixels of `frostpick.inference.centring.centre_of_mass`.
+        Radius in micrograph pixels of `frostpick.picking.centring.centre_of_mass`.
     """
     logits = scores.logits.detach().to("cpu").numpy()
     rows, columns = greedy_discs(logits, scores.sampling, min_distance_px, floor_logit, max_peaks)

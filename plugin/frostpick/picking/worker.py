@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 
 import frostpick.errors
 from frostpick.errors import FrostpickError, JobStopped
-from frostpick.inference.pick import pick_micrographs
-from frostpick.inference.plan import PickPlan
 from frostpick.models.card import ModelCard
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.pick import pick_micrographs
+from frostpick.picking.plan import PickPlan
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.types import Micrograph
 

@@ -10,10 +10,10 @@ import torch
 
 from frostpick.config import Contrast, PickSettings
 from frostpick.errors import ConfigError, MicrographError
-from frostpick.inference.read import read_with_pixel_size
-from frostpick.inference.ready import choose_precision
-from frostpick.inference.threshold import parse_threshold
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.prepare import choose_precision
+from frostpick.picking.read import read_with_pixel_size
+from frostpick.picking.threshold import parse_threshold
 from frostpick.preprocess import contrast_vote, decide_contrast, working_scale
 from frostpick.runtime.device import resolve_devices
 from frostpick.runtime.precision import Precision

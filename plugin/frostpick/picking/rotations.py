@@ -13,8 +13,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch.nn.functional import logsigmoid
 
-from frostpick.inference.dense import mirror_pad
 from frostpick.models.dense import DenseNetwork
+from frostpick.picking.dense import mirror_pad
 
 #: Windows scored at once.
 BATCH = 64

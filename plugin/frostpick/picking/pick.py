@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 
 from frostpick.errors import ConfigError, MicrographError
 from frostpick.images import RawImage, resolve_pixel_size
-from frostpick.inference.calibration import calibrated, floor_logit
-from frostpick.inference.emptiness import SLACK, SLACK_OF_SIMILARITY, emptiness
-from frostpick.inference.plan import PickPlan
-from frostpick.inference.preview import make_preview
-from frostpick.inference.read import fetch_and_decode
-from frostpick.inference.ready import make_ready
-from frostpick.inference.selector import Selector
-from frostpick.inference.stream import read_ahead
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.calibration import calibrated, floor_logit
+from frostpick.picking.emptiness import SLACK, SLACK_OF_SIMILARITY, emptiness
+from frostpick.picking.plan import PickPlan
+from frostpick.picking.prepare import make_ready
+from frostpick.picking.preview import make_preview
+from frostpick.picking.read import fetch_and_decode
+from frostpick.picking.selector import Selector
+from frostpick.picking.stream import read_ahead
 from frostpick.preprocess import preprocess
 from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.reporter import Reporter

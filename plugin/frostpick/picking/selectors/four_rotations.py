@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import avg_pool2d, max_pool2d
 
-from frostpick.inference.dense import ScoreMap, mirror_pad
-from frostpick.inference.peaks import Peaks, refine
+from frostpick.picking.dense import ScoreMap, mirror_pad
+from frostpick.picking.peaks import Peaks, refine
 from frostpick.preprocess import WorkingImage
 
 #: Side in diameters of the box whose deviation is looked at: DeepEM's window.

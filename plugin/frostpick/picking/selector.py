@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from frostpick.inference.deepem_rule import FIRST_RANGE, GATE, gated, two_pass_maxima
-from frostpick.inference.dense import ScoreMap, score_map
-from frostpick.inference.density_cut import density_cut
-from frostpick.inference.peaks import Peaks, find_peaks
-from frostpick.inference.rotations import FourRotations
 from frostpick.models.card import ModelCard
 from frostpick.models.dense import DenseNetwork
+from frostpick.picking.dense import ScoreMap, score_map
+from frostpick.picking.peaks import Peaks, find_peaks
+from frostpick.picking.rotations import FourRotations
+from frostpick.picking.selectors.density_cut import density_cut
+from frostpick.picking.selectors.four_rotations import FIRST_RANGE, GATE, gated, two_pass_maxima
 from frostpick.preprocess import WorkingImage
 
 #: Radius of the window in which a plateau's centre of mass is taken, in diameters.

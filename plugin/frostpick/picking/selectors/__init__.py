@@ -1,0 +1,1 @@
+"""Rules from a map of scores to picks, one file a rule."""
