@@ -18,7 +18,7 @@ from frostpick.types import Decisions, Labels, Micrograph, ParticleStack, Picks
 
 if TYPE_CHECKING:
     from frostpick.models.picking_model import PickingModel
-    from frostpick.models.pruner import Pruner
+    from frostpick.models.pruner.model import Pruner
 
 
 class Outcome(enum.Enum):

@@ -13,10 +13,10 @@ import torch
 
 from frostpick.config import PretrainSettings
 from frostpick.errors import ConfigError
-from frostpick.models.box_network import CLASSES
-from frostpick.models.mae.model import AutoencoderModel
+from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.pruner import Pruner
+from frostpick.models.pruner.box_network import CLASSES
+from frostpick.models.pruner.model import Pruner
 from frostpick.recipes.mae_windows import MicrographWindows, SimulatedWindows, WindowSource
 from frostpick.recipes.pretrain_mae import MaeRecipe, pretrain_mae
 from frostpick.recipes.pretrain_picker import PickerRecipe, pretrain_picker

@@ -42,10 +42,10 @@ from fewshot.execute import (
 )
 from fewshot.variants import PAPER, VARIANTS, WAYS
 
-from frostpick.models.mae.flops import dense_flops, sliding_flops
-from frostpick.models.mae.model import AutoencoderModel
-from frostpick.models.mae.presets import preset
-from frostpick.models.mae.shipped_encoder import shipped_encoder
+from frostpick.models.cryomae.flops import dense_flops, sliding_flops
+from frostpick.models.cryomae.model import AutoencoderModel
+from frostpick.models.cryomae.presets import preset
+from frostpick.models.cryomae.shipped_encoder import shipped_encoder
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.dense import TILE
 from frostpick.runtime.atomic import write_text

@@ -36,7 +36,7 @@ from accuracy.text_table import markdown, number
 
 from frostpick.config import IterateSettings, PickSettings, TrainSettings
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.pruner import load_pruner
+from frostpick.models.pruner.model import load_pruner
 from frostpick.models.shipped import load_model
 from frostpick.picking.pick import MicrographPicks, pick_micrographs
 from frostpick.picking.plan import plan_picking

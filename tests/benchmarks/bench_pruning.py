@@ -37,8 +37,8 @@ from pruning.sets import SETS, noisy_boxes
 from pruning.speed import speed
 from pruning.stages import STAGES, stages
 
-from frostpick.models.box_networks import build_box_network
-from frostpick.models.pruner import Pruner, load_pruner
+from frostpick.models.pruner.model import Pruner, load_pruner
+from frostpick.models.pruner.registry import build_box_network
 from frostpick.pruning.score import BoxScorer
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import SilentReporter

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from frostpick.errors import ModelError
-from frostpick.models.networks import build_network
+from frostpick.models.registry import build_network
 from frostpick.training.averaged import AveragedTraining, Schedule
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from frostpick.errors import ModelError
-from frostpick.models.blob import DifferenceOfGaussians
+from frostpick.models.networks.blob import DifferenceOfGaussians
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import load_model, shipped, shipped_names
 from frostpick.picking.dense import score_map

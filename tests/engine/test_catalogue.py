@@ -12,9 +12,9 @@ from tiny_pruner import tiny_pruner
 from frostpick.errors import ModelError
 from frostpick.models import versions
 from frostpick.models.catalogue import USED_BY, catalogue, find_card
-from frostpick.models.mae.shipped_encoder import load_encoder, shipped_encoder
+from frostpick.models.cryomae.shipped_encoder import load_encoder, shipped_encoder
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.pruner import load_pruner
+from frostpick.models.pruner.model import load_pruner
 from frostpick.models.shipped import load_model, shipped
 from frostpick.models.versions import VERSIONS, WEIGHTS, version_of
 

@@ -10,8 +10,8 @@ from scipy.signal import correlate
 
 from frostpick.errors import ModelError
 from frostpick.models.card import ModelCard, NetworkSpec
-from frostpick.models.deepem import LAYOUTS, DeepEM
-from frostpick.models.networks import build_network
+from frostpick.models.networks.deepem import LAYOUTS, DeepEM
+from frostpick.models.registry import build_network
 from frostpick.picking.dense import ScoreMap, score_map
 from frostpick.picking.rotations import FourRotations, logits_at, mean_log_odds
 from frostpick.picking.selector import Selector

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from frostpick.errors import DeviceError
-from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks.dense import DenseNetwork
 from frostpick.picking import dense
 from frostpick.picking.dense import mirror_pad, score_map
 from frostpick.preprocess import WorkingImage

@@ -16,9 +16,9 @@ from frostpick.config import FewshotSettings, PickSettings
 from frostpick.errors import ConfigError, JobStopped, LabelError, ModelError
 from frostpick.evaluation.evaluate import evaluate
 from frostpick.models.card import ModelCard, NetworkSpec
-from frostpick.models.exemplar import SHY
-from frostpick.models.mae import CROP, PITCH, PRESETS, MaskedAutoencoder, Preset
-from frostpick.models.mae.model import AutoencoderModel
+from frostpick.models.cryomae import CROP, PITCH, PRESETS, MaskedAutoencoder, Preset
+from frostpick.models.cryomae.exemplar import SHY
+from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking import pick
 from frostpick.picking.pick import pick_image

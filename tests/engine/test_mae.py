@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from frostpick.models.exemplar import SHY, ExemplarNetwork
-from frostpick.models.mae import (
+from frostpick.models.cryomae import (
     CROP,
     PITCH,
     WINDOW,
@@ -21,11 +20,12 @@ from frostpick.models.mae import (
     preset,
     random_masks,
 )
-from frostpick.models.mae.attention import attend
-from frostpick.models.mae.autoencoder import reconstruction_loss
-from frostpick.models.mae.flops import dense_flops, image_flops, sliding_flops, window_flops
-from frostpick.models.mae.geometry import enlarged_patches, grid
-from frostpick.models.mae.shipped_encoder import shipped_encoder
+from frostpick.models.cryomae.attention import attend
+from frostpick.models.cryomae.autoencoder import reconstruction_loss
+from frostpick.models.cryomae.exemplar import SHY, ExemplarNetwork
+from frostpick.models.cryomae.flops import dense_flops, image_flops, sliding_flops, window_flops
+from frostpick.models.cryomae.geometry import enlarged_patches, grid
+from frostpick.models.cryomae.shipped_encoder import shipped_encoder
 from frostpick.models.versions import VERSIONS, WEIGHTS
 from frostpick.picking.dense import TILE, score_map
 from frostpick.preprocess import WorkingImage

@@ -14,8 +14,8 @@ import torch
 
 from frostpick.errors import ConfigError, InputError, JobStopped
 from frostpick.models.card import PreprocessSpec
-from frostpick.models.mae import CROP, PRESETS, Preset
-from frostpick.models.mae.model import AutoencoderModel
+from frostpick.models.cryomae import CROP, PRESETS, Preset
+from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.preprocess import preprocess
 from frostpick.recipes.mae_tiles import BACKGROUND, NEITHER, contrast_loss, cut_tiles
 from frostpick.recipes.mae_windows import MicrographWindows, Shown, SimulatedWindows

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from frostpick.errors import ModelError
-from frostpick.models.dense import DenseNetwork
-from frostpick.models.networks import build_network
+from frostpick.models.networks.dense import DenseNetwork
+from frostpick.models.registry import build_network
 
 FIELDS = {"resnet8": 71, "conv31": 31, "conv63": 63, "conv127": 127}
 

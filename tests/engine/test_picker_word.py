@@ -7,12 +7,12 @@ from tiny_pruner import DIAMETER_A, PIXEL_A, disc_boxes, disc_micrograph, tiny_p
 from torch import nn
 
 from frostpick.errors import ModelError
-from frostpick.models.box_network import macs_per_box
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec
-from frostpick.models.networks import build_network
-from frostpick.models.picker_word import OUTPUTS, picker_logits
 from frostpick.models.picking_model import PickingModel, write_model_file
-from frostpick.models.pruner import Pruner, load_pruner
+from frostpick.models.pruner.box_network import macs_per_box
+from frostpick.models.pruner.model import Pruner, load_pruner
+from frostpick.models.pruner.picker_word import OUTPUTS, picker_logits
+from frostpick.models.registry import build_network
 from frostpick.models.shipped import BLOB
 from frostpick.pruning.boxes import Boxes
 from frostpick.pruning.score import BoxScorer

@@ -8,8 +8,8 @@ import torch
 
 from frostpick.errors import ModelError
 from frostpick.models.card import ModelCard, NetworkSpec
-from frostpick.models.networks import NETWORKS, build_network
 from frostpick.models.picking_model import PickingModel
+from frostpick.models.registry import NETWORKS, build_network
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from tiny_pruner import DIAMETER_A, PIXEL_A, SIDE, disc_boxes, disc_micrograph, 
 
 from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
-from frostpick.models.box_network import CLASSES
+from frostpick.models.pruner.box_network import CLASSES
 from frostpick.pruning.boxes import Boxes, BoxGeometry, boxes_of_images, boxes_of_micrograph
 from frostpick.pruning.contrast import settle_prune_contrast
 from frostpick.pruning.grey import CLIP, normalise_boxes

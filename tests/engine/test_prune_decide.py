@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from frostpick.models.box_network import CLASSES
+from frostpick.models.pruner.box_network import CLASSES
 from frostpick.pruning.decide import ScoredRows, decide, duplicates
 from frostpick.pruning.prior import particle_share
 from frostpick.pruning.reason import likely_reasons

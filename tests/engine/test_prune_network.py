@@ -9,11 +9,11 @@ from tiny_pruner import SIDE, pruner_card, tiny_pruner
 from torch.nn import functional as F
 
 from frostpick.errors import ModelError
-from frostpick.models.box_network import CLASSES, ResNet18, SlimResNet, macs_per_box
-from frostpick.models.box_networks import build_box_network
-from frostpick.models.imagenet import load_imagenet
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.pruner import Pruner, load_pruner
+from frostpick.models.pruner.box_network import CLASSES, ResNet18, SlimResNet, macs_per_box
+from frostpick.models.pruner.imagenet import load_imagenet
+from frostpick.models.pruner.model import Pruner, load_pruner
+from frostpick.models.pruner.registry import build_box_network
 from frostpick.models.versions import VERSIONS, WEIGHTS
 from frostpick.pruning.score import BoxScorer
 from frostpick.training.pruner_losses import (

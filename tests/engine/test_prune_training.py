@@ -9,9 +9,9 @@ from scipy.ndimage import map_coordinates
 from tiny_pruner import SIDE, disc_boxes, disc_micrograph, pruner_card, tiny_pruner
 
 from frostpick.errors import InputError, JobStopped
-from frostpick.models.box_network import CLASSES
-from frostpick.models.box_networks import build_box_network
-from frostpick.models.pruner import Pruner
+from frostpick.models.pruner.box_network import CLASSES
+from frostpick.models.pruner.model import Pruner
+from frostpick.models.pruner.registry import build_box_network
 from frostpick.recipes import pretrain_pruner as recipe_module
 from frostpick.recipes.pretrain_pruner import PretrainRecipe, labelled_boxes, pretrain_pruner
 from frostpick.recipes.pruner_boxes import Drawing, simulated_boxes

@@ -6,9 +6,9 @@ from torch import nn
 
 from frostpick.config import PickSettings
 from frostpick.models.card import ModelCard, NetworkSpec
-from frostpick.models.fold import folded
-from frostpick.models.networks import build_network
+from frostpick.models.networks.fold import folded
 from frostpick.models.picking_model import PickingModel
+from frostpick.models.registry import build_network
 from frostpick.models.shipped import shipped
 from frostpick.picking.plan import plan_picking
 from frostpick.picking.prepare import choose_precision, make_ready

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from frostpick.models.networks import build_network
+from frostpick.models.registry import build_network
 from frostpick.sampling import Sampling
 from frostpick.training.augment import Augmentation, augment, blur
 from frostpick.training.examples import Region, TrainingImage

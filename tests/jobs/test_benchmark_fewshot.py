@@ -9,8 +9,8 @@ from bench_fewshot import WAYS, table
 from fewshot.ceiling import SEED, autocovariance, linear_guess, parts_of
 from fewshot.windows import window_head, window_maps
 
-from frostpick.models.exemplar import ExemplarNetwork
-from frostpick.models.mae import PRESETS, Preset
+from frostpick.models.cryomae import PRESETS, Preset
+from frostpick.models.cryomae.exemplar import ExemplarNetwork
 from frostpick.picking.dense import score_map
 from frostpick.preprocess import WorkingImage
 from frostpick.sampling import Sampling

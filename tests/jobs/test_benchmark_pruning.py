@@ -10,7 +10,7 @@ from pruning.figures import box_figures, right_picks
 from pruning.stages import STAGES, stage_recipe
 from torch.nn import functional as F
 
-from frostpick.models.box_networks import build_box_network
+from frostpick.models.pruner.registry import build_box_network
 from frostpick.training.pruner_losses import class_loss
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from frostpick.config import FewshotSettings, PickSettings, PretrainSettings
 from frostpick.errors import ConfigError, InputError, LabelError
-from frostpick.models.mae import PRESETS, Preset
-from frostpick.models.mae.model import AutoencoderModel
+from frostpick.models.cryomae import PRESETS, Preset
+from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
 from frostpick.training import fewshot_trainer
 from frostpick.training.fewshot import train_fewshot

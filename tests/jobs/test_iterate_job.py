@@ -16,9 +16,9 @@ from tiny_pruner import tiny_pruner
 from frostpick.config import IterateSettings
 from frostpick.errors import InputError
 from frostpick.models.card import ModelCard, NetworkSpec
-from frostpick.models.networks import build_network
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.pruner import load_pruner
+from frostpick.models.pruner.model import load_pruner
+from frostpick.models.registry import build_network
 from frostpick.recipes import iterate as engine
 from frostpick.recipes.verification import SureRule
 from frostpick.training.recipe import Recipe

@@ -17,10 +17,10 @@ from tiny_pruner import DIAMETER_A, PIXEL_A, tiny_pruner
 from frostpick.config import FewshotSettings, IterateSettings, VerifySettings
 from frostpick.errors import InputError, ModelError
 from frostpick.models.card import ModelCard, NetworkSpec
-from frostpick.models.mae import PRESETS, Preset
-from frostpick.models.mae.autoencoder import MaskedAutoencoder
-from frostpick.models.mae.model import KIND, NETWORK, AutoencoderModel
-from frostpick.models.pruner import Pruner
+from frostpick.models.cryomae import PRESETS, Preset
+from frostpick.models.cryomae.autoencoder import MaskedAutoencoder
+from frostpick.models.cryomae.model import KIND, NETWORK, AutoencoderModel
+from frostpick.models.pruner.model import Pruner
 from frostpick.models.shipped import load_model
 from frostpick.models.versions import VERSIONS, version_of
 from frostpick.training.recipe import Recipe

@@ -16,9 +16,9 @@ from tiny_pruner import disc_boxes, disc_micrograph
 
 from frostpick.config import PretrainSettings
 from frostpick.errors import ConfigError, DeviceError, FrostpickError, InputError, ModelError
-from frostpick.models.box_network import CLASSES, ResNet18
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.pruner import Pruner
+from frostpick.models.pruner.box_network import CLASSES, ResNet18
+from frostpick.models.pruner.model import Pruner
 from frostpick.models.shipped import load_model
 from frostpick.recipes import pretrain_pruner as recipe_module
 from frostpick_jobs.folder import FolderHost

@@ -12,7 +12,7 @@ from cryosparc_project import DIAMETER_A, project
 
 from frostpick.config import FewshotSettings, PickSettings
 from frostpick.errors import ConfigError, InputError
-from frostpick.models.mae import PRESETS, Preset
+from frostpick.models.cryomae import PRESETS, Preset
 from frostpick.models.picking_model import PickingModel
 from frostpick.training import fewshot_trainer
 from frostpick.training.fewshot import train_fewshot

@@ -14,7 +14,7 @@ from tiny_pruner import tiny_pruner
 from frostpick.config import IterateSettings
 from frostpick.errors import InputError, ModelError
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.pruner import Pruner
+from frostpick.models.pruner.model import Pruner
 from frostpick.recipes import iterate as engine
 from frostpick.recipes.second_opinion import PrunerOpinion
 from frostpick.recipes.verification import SureRule

@@ -18,7 +18,7 @@ from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
 
 from frostpick.config import PruneSettings, VerifySettings
 from frostpick.errors import InputError, JobStopped, ModelError
-from frostpick.models.pruner import Pruner
+from frostpick.models.pruner.model import Pruner
 from frostpick_jobs.cryosparc import run
 from frostpick_jobs.cryosparc.references import OutputRef
 from frostpick_jobs.cryosparc.request import JobRequest

@@ -5,10 +5,10 @@ from functools import cache
 import numpy as np
 import torch
 
-from frostpick.models.box_network import CLASSES
-from frostpick.models.box_networks import build_box_network
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec, PreprocessSpec
-from frostpick.models.pruner import KIND, Pruner
+from frostpick.models.pruner.box_network import CLASSES
+from frostpick.models.pruner.model import KIND, Pruner
+from frostpick.models.pruner.registry import build_box_network
 from frostpick.pruning.boxes import Boxes, BoxGeometry, boxes_of_micrograph
 from frostpick.pruning.grey import NAME, VERSION
 from frostpick.runtime.reporter import SilentReporter

@@ -50,7 +50,7 @@ from frostpick_jobs.progress import terminal_reporter
 
 if TYPE_CHECKING:
     from frostpick.models.picking_model import PickingModel
-    from frostpick.models.pruner import Pruner
+    from frostpick.models.pruner.model import Pruner
 
 log = logging.getLogger(__name__)
 

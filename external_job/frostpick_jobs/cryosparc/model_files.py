@@ -22,7 +22,7 @@ from frostpick_jobs.cryosparc.upload import Check, save_dataset, upload_file
 
 if TYPE_CHECKING:
     from frostpick.models.picking_model import PickingModel
-    from frostpick.models.pruner import Pruner
+    from frostpick.models.pruner.model import Pruner
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def fetch_model(server: Server, project: str, job: JobRef) -> PickingModel:
 
 def fetch_pruner(server: Server, project: str, job: JobRef) -> Pruner:
     """Return the pruner of a pruning job, fitted to its labels; as `fetch_model`."""
-    from frostpick.models.pruner import Pruner
+    from frostpick.models.pruner.model import Pruner
 
     wanted = (
         "--pruner takes a job of 'frostpick cryosparc prune' that has completed, a pruner's file, "

@@ -32,7 +32,7 @@ from frostpick_jobs.stop_signals import StopSignals
 
 if TYPE_CHECKING:
     from frostpick.models.picking_model import PickingModel
-    from frostpick.models.pruner import Pruner
+    from frostpick.models.pruner.model import Pruner
     from frostpick_jobs.tasks.job_models import JobModels
 
 log = logging.getLogger(__name__)

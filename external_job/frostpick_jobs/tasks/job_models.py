@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from frostpick.errors import ModelError
-from frostpick.models.mae.model import AutoencoderModel
-from frostpick.models.mae.shipped_encoder import ENCODER_NAMES, encoder_name, load_encoder
+from frostpick.models.cryomae.model import AutoencoderModel
+from frostpick.models.cryomae.shipped_encoder import ENCODER_NAMES, encoder_name, load_encoder
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.pruner import SHIPPED_NAME, Pruner, load_pruner
+from frostpick.models.pruner.model import SHIPPED_NAME, Pruner, load_pruner
 from frostpick.models.shipped import load_model, shipped_names
 from frostpick.models.versions import VERSIONS, version_of
 from frostpick.runtime.atomic import remove_leftovers, write_text

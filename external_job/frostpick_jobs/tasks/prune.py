@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from frostpick.config import PruneSettings, VerifySettings
 from frostpick.errors import InputError
-from frostpick.models.pruner import Pruner
+from frostpick.models.pruner.model import Pruner
 from frostpick.picking.threshold import choose_threshold, parse_threshold
 from frostpick.pruning.contrast import settle_prune_contrast
 from frostpick.pruning.decide import ScoredRows, decide

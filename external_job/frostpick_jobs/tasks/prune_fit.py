@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from frostpick.config import PruneSettings
 from frostpick.errors import LabelError, MicrographError, ModelError
-from frostpick.models.pruner import Pruner
+from frostpick.models.pruner.model import Pruner
 from frostpick.pruning.boxes import Boxes
 from frostpick.pruning.plan import PrunePlan
 from frostpick.pruning.prior import log_odds

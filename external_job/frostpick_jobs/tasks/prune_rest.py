@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from frostpick.errors import LabelError, MicrographError
-from frostpick.models.pruner import Pruner
+from frostpick.models.pruner.model import Pruner
 from frostpick.pruning.boxes import Boxes
 from frostpick.pruning.plan import PrunePlan
 from frostpick.pruning.prior import log_odds, particle_share

@@ -1,1 +1,1 @@
-"""Networks, and the model file that carries one."""
+"""Model files and the networks inside them: read `card` and `picking_model` first."""

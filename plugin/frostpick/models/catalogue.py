@@ -9,10 +9,10 @@ from pathlib import Path
 from frostpick.errors import ModelError
 from frostpick.models import versions
 from frostpick.models.card import ModelCard
-from frostpick.models.mae.model import AutoencoderModel
-from frostpick.models.mae.shipped_encoder import ENCODER_NAMES, load_encoder
+from frostpick.models.cryomae.model import AutoencoderModel
+from frostpick.models.cryomae.shipped_encoder import ENCODER_NAMES, load_encoder
 from frostpick.models.picking_model import WEIGHTS, PickingModel, model_digest, read_model_file
-from frostpick.models.pruner import SHIPPED_NAME, Pruner, load_pruner
+from frostpick.models.pruner.model import SHIPPED_NAME, Pruner, load_pruner
 from frostpick.models.shipped import load_model
 
 #: Which commands take a model of a kind.

@@ -19,8 +19,8 @@ from safetensors.torch import save as save_tensors
 
 from frostpick.errors import ModelError
 from frostpick.models.card import FORMAT, KNOWN_REQUIREMENTS, ModelCard
-from frostpick.models.dense import DenseNetwork
-from frostpick.models.networks import build_network
+from frostpick.models.networks.dense import DenseNetwork
+from frostpick.models.registry import build_network
 from frostpick.runtime.atomic import atomic_write, write_text
 
 WEIGHTS = "model.safetensors"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 
 from frostpick.errors import DeviceError
-from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks.dense import DenseNetwork
 from frostpick.preprocess import WorkingImage
 from frostpick.sampling import Sampling
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from frostpick.models.dense import DenseNetwork
-from frostpick.models.fold import folded
+from frostpick.models.networks.dense import DenseNetwork
+from frostpick.models.networks.fold import folded
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.precision import Precision, native_precision
 

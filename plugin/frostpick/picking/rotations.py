@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch.nn.functional import logsigmoid
 
-from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks.dense import DenseNetwork
 from frostpick.picking.dense import mirror_pad
 
 #: Windows scored at once.

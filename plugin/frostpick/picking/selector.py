@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from frostpick.models.card import ModelCard
-from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks.dense import DenseNetwork
 from frostpick.picking.dense import ScoreMap, score_map
 from frostpick.picking.peaks import Peaks, find_peaks
 from frostpick.picking.rotations import FourRotations

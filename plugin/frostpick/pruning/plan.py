@@ -9,7 +9,7 @@ import torch
 
 from frostpick.config import Contrast, PruneSettings
 from frostpick.errors import ConfigError, ModelError
-from frostpick.models.pruner import Pruner
+from frostpick.models.pruner.model import Pruner
 from frostpick.picking.threshold import parse_threshold
 from frostpick.pruning.boxes import BoxGeometry
 from frostpick.pruning.grey import NAME, VERSION

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from frostpick.models.box_network import CLASSES
+from frostpick.models.pruner.box_network import CLASSES
 from frostpick.types import REASONS
 
 #: Reason by the class that a rejected box looks like; a particle has none.

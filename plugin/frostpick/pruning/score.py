@@ -1,7 +1,7 @@
 """Score working boxes: one look, or the mean and spread over four rotations.
 
 A score is the calibrated log-odds of the pruner's own network, to which a pruner that has
-a picker adds what that says (`frostpick.models.picker_word`).
+a picker adds what that says (`frostpick.models.pruner.picker_word`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.models.box_network import BoxNetwork
-from frostpick.models.picker_word import picker_logits
-from frostpick.models.pruner import Pruner
+from frostpick.models.pruner.box_network import BoxNetwork
+from frostpick.models.pruner.model import Pruner
+from frostpick.models.pruner.picker_word import picker_logits
 from frostpick.picking.prepare import ReadyNetwork, choose_precision
 from frostpick.pruning.boxes import BATCH, Boxes
 from frostpick.pruning.reason import likely_reasons

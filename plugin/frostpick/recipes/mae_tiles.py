@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import normalize, softplus
 
-from frostpick.models.mae.geometry import PITCH
-from frostpick.models.mae.pooling import SIDE
+from frostpick.models.cryomae.geometry import PITCH
+from frostpick.models.cryomae.pooling import SIDE
 from frostpick.training.exemplars import cut, turned
 
 Points = NDArray[np.float64]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from frostpick.config import Contrast
 from frostpick.errors import InputError, MicrographError
 from frostpick.models.card import PreprocessSpec
-from frostpick.models.mae.geometry import PX_PER_DIAMETER
+from frostpick.models.cryomae.geometry import PX_PER_DIAMETER
 from frostpick.picking.read import read_with_pixel_size
 from frostpick.preprocess import WorkingImage, preprocess
 from frostpick.recipes.mae_tiles import Tiles, cut_tiles

@@ -25,11 +25,11 @@ import torch
 
 from frostpick.errors import DeviceError, JobStopped
 from frostpick.models.card import ModelCard, NetworkSpec
-from frostpick.models.mae.autoencoder import MASKED, MaskedAutoencoder, random_masks
-from frostpick.models.mae.autoencoder import reconstruction_loss as rebuilt_loss
-from frostpick.models.mae.geometry import PX_PER_DIAMETER
-from frostpick.models.mae.model import KIND, NETWORK, AutoencoderModel
-from frostpick.models.mae.pooling import RingPooling
+from frostpick.models.cryomae.autoencoder import MASKED, MaskedAutoencoder, random_masks
+from frostpick.models.cryomae.autoencoder import reconstruction_loss as rebuilt_loss
+from frostpick.models.cryomae.geometry import PX_PER_DIAMETER
+from frostpick.models.cryomae.model import KIND, NETWORK, AutoencoderModel
+from frostpick.models.cryomae.pooling import RingPooling
 from frostpick.recipes.mae_tiles import Tiles, contrast_loss
 from frostpick.recipes.mae_windows import Shown, WindowSource
 from frostpick.runtime.precision import native_precision

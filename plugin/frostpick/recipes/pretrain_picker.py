@@ -20,7 +20,7 @@ import torch
 
 from frostpick.errors import JobStopped
 from frostpick.models.card import ModelCard, NetworkSpec
-from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks.dense import DenseNetwork
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.calibration_fit import fit_calibration

@@ -3,7 +3,7 @@
 ``pretrain_pruner`` runs every stage in order and goes on where a stopped run ended:
 boxes are kept by micrograph, the fit by its own state. ``labelled_boxes`` is the second
 source: any folder with one stack ``<class>.mrcs`` a class. The finished pruner asks a
-picking network too (`frostpick.models.picker_word`); how much that one's word counts is
+picking network too (`frostpick.models.pruner.picker_word`); how much that one's word counts is
 fitted, with the calibration, to the boxes held out.
 """
 
@@ -25,13 +25,13 @@ from safetensors.torch import save as save_tensors
 from frostpick.errors import InputError, ModelError
 from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
-from frostpick.models.box_network import CLASSES, BoxNetwork, ResNet18
-from frostpick.models.box_networks import build_box_network
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec, PreprocessSpec
-from frostpick.models.imagenet import load_imagenet
-from frostpick.models.picker_word import picker_logits
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.pruner import KIND, Pruner
+from frostpick.models.pruner.box_network import CLASSES, BoxNetwork, ResNet18
+from frostpick.models.pruner.imagenet import load_imagenet
+from frostpick.models.pruner.model import KIND, Pruner
+from frostpick.models.pruner.picker_word import picker_logits
+from frostpick.models.pruner.registry import build_box_network
 from frostpick.models.shipped import load_model
 from frostpick.pruning.boxes import BATCH, BoxGeometry, boxes_of_images
 from frostpick.pruning.grey import CLIP, NAME, VERSION

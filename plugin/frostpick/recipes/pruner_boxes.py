@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from frostpick.models.box_network import CLASSES
+from frostpick.models.pruner.box_network import CLASSES
 from frostpick.pruning.boxes import Boxes, BoxGeometry, boxes_of_micrograph
 from frostpick.simulate import MASK_LABELS, SimulatedMicrograph
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.models.pruner import Pruner
+from frostpick.models.pruner.model import Pruner
 from frostpick.pruning.boxes import Boxes, BoxGeometry, boxes_of_micrograph
 from frostpick.pruning.score import BoxScorer
 from frostpick.types import sigmoid

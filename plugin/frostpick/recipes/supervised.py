@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks.dense import DenseNetwork
 from frostpick.recipes.supervised_tiles import SupervisedTiles
 from frostpick.training.augment import Augmentation, augment
 from frostpick.training.averaged import AveragedTraining, Schedule

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatter
 from numpy.typing import NDArray
 
-from frostpick.models.exemplar import SHY
+from frostpick.models.cryomae.exemplar import SHY
 from frostpick.picking.selectors.density_cut import DensityCut
 from frostpick.report.figure import (
     BLUE,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from frostpick.errors import ModelError
-from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks.dense import DenseNetwork
 from frostpick.runtime.precision import native_precision
 from frostpick.training.checkpoint import (
     as_saved,

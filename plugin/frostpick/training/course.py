@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from frostpick.errors import DeviceError, JobStopped
-from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks.dense import DenseNetwork
 from frostpick.picking.selector import Selector
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.checkpoint import as_saved, load_checkpoint, save_checkpoint

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.errors import LabelError
-from frostpick.models.mae.geometry import CROP, PITCH, PX_PER_DIAMETER, WINDOW
-from frostpick.models.mae.pooling import SIDE
+from frostpick.models.cryomae.geometry import CROP, PITCH, PX_PER_DIAMETER, WINDOW
+from frostpick.models.cryomae.pooling import SIDE
 from frostpick.training.examples import Points, TrainingImage
 from frostpick.training.tiles import mirrored
 

@@ -2,7 +2,7 @@
 
 `train_fewshot` is the whole of it, in order, each step one function of this package. Method:
 Xu, Zhan and Xu (2024); what the paper leaves open, and what is done differently, stands in
-the modules of `frostpick.models.mae` and `frostpick.training`.
+the modules of `frostpick.models.cryomae` and `frostpick.training`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import torch
 from frostpick.config import FewshotSettings
 from frostpick.errors import ConfigError
 from frostpick.models.card import ModelCard, NetworkSpec, PreprocessSpec
-from frostpick.models.mae.autoencoder import MaskedAutoencoder
-from frostpick.models.mae.geometry import PX_PER_DIAMETER
-from frostpick.models.mae.model import AutoencoderModel
+from frostpick.models.cryomae.autoencoder import MaskedAutoencoder
+from frostpick.models.cryomae.geometry import PX_PER_DIAMETER
+from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.reporter import Reporter

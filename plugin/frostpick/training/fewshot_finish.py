@@ -13,8 +13,8 @@ from scipy.optimize import brentq
 from torch.nn.functional import normalize
 
 from frostpick.models.card import CalibrationSpec
-from frostpick.models.exemplar import ExemplarNetwork, cosine_logit, matched
-from frostpick.models.mae.geometry import PITCH, PX_PER_DIAMETER
+from frostpick.models.cryomae.exemplar import ExemplarNetwork, cosine_logit, matched
+from frostpick.models.cryomae.geometry import PITCH, PX_PER_DIAMETER
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.calibration_fit import fit_calibration
 from frostpick.picking.dense import ScoreMap, score_map

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from frostpick.models.mae.autoencoder import MASKED
+from frostpick.models.cryomae.autoencoder import MASKED
 from frostpick.training.exemplars import FEWEST
 from frostpick.training.similarity import ALPHA, BETA, TAU
 

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from frostpick.models.mae.autoencoder import (
+from frostpick.models.cryomae.autoencoder import (
     MaskedAutoencoder,
     random_masks,
     reconstruction_loss,
 )
-from frostpick.models.mae.geometry import PX_PER_DIAMETER, WINDOW, grid
-from frostpick.models.mae.pooling import RingPooling
+from frostpick.models.cryomae.geometry import PX_PER_DIAMETER, WINDOW, grid
+from frostpick.models.cryomae.pooling import RingPooling
 from frostpick.runtime.precision import native_precision
 from frostpick.training.checkpoint import (
     as_saved,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.models.exemplar import SHY
-from frostpick.models.mae.geometry import PX_PER_DIAMETER
+from frostpick.models.cryomae.exemplar import SHY
+from frostpick.models.cryomae.geometry import PX_PER_DIAMETER
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.peaks import find_peaks
 from frostpick.picking.selectors.density_cut import DensityCut, density_cut

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks.dense import DenseNetwork
 from frostpick.picking.peaks import Peaks
 from frostpick.picking.selector import Selector
 from frostpick.preprocess import WorkingImage

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.models.box_network import BoxNetwork
-from frostpick.models.box_networks import build_box_network
 from frostpick.models.card import CalibrationSpec
-from frostpick.models.pruner import Pruner
+from frostpick.models.pruner.box_network import BoxNetwork
+from frostpick.models.pruner.model import Pruner
+from frostpick.models.pruner.registry import build_box_network
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.pruner_augment import BoxAugmentation, augment_boxes

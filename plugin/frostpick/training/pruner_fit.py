@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from frostpick.models.box_network import BoxNetwork
+from frostpick.models.pruner.box_network import BoxNetwork
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.checkpoint import (
     as_saved,

@@ -43,7 +43,7 @@ def class_loss(logits: torch.Tensor, classes: torch.Tensor, weights: LossWeights
     logits
         ``(n, heads, classes)``.
     classes
-        ``(n,)`` int64, index into ``frostpick.models.box_network.CLASSES``.
+        ``(n,)`` int64, index into ``frostpick.models.pruner.box_network.CLASSES``.
     """
     loss = F.cross_entropy(logits[:, 0], classes)
     if logits.shape[1] > 1:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from frostpick.config import TrainSettings
 from frostpick.errors import ConfigError
 from frostpick.models.card import NetworkSpec, PreprocessSpec
-from frostpick.models.dense import DenseNetwork
-from frostpick.models.networks import PAPER_PX, build_network
+from frostpick.models.networks.dense import DenseNetwork
 from frostpick.models.picking_model import PickingModel
+from frostpick.models.registry import PAPER_PX, build_network
 from frostpick.training.anchor import Anchor
 from frostpick.training.averaged import Schedule
 from frostpick.training.checkpoint import training_key

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks.dense import DenseNetwork
 from frostpick.training.examples import Points, TrainingImage
 
 #: Salts of the independent random streams of one step.

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from frostpick.config import TrainSettings
-from frostpick.models.networks import PAPER_PX
 from frostpick.models.picking_model import PickingModel
+from frostpick.models.registry import PAPER_PX
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.reporter import Reporter

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks.dense import DenseNetwork
 from frostpick.training.anchor import Anchor
 from frostpick.training.augment import Augmentation, augment
 from frostpick.training.averaged import AveragedTraining, Schedule

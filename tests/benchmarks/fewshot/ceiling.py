@@ -24,8 +24,8 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.models.card import PreprocessSpec
-from frostpick.models.mae.autoencoder import MASKED, MaskedAutoencoder, random_masks
-from frostpick.models.mae.geometry import (
+from frostpick.models.cryomae.autoencoder import MASKED, MaskedAutoencoder, random_masks
+from frostpick.models.cryomae.geometry import (
     CROP,
     KERNEL,
     PITCH,

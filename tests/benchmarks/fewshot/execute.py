@@ -22,8 +22,8 @@ from fewshot.windows import window_head, window_maps
 from frostpick.config import FewshotSettings, PickSettings
 from frostpick.evaluation import Evaluation, Truth, evaluate
 from frostpick.images import read_image
-from frostpick.models.exemplar import ExemplarNetwork
-from frostpick.models.mae.model import AutoencoderModel
+from frostpick.models.cryomae.exemplar import ExemplarNetwork
+from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated, floor_logit
 from frostpick.picking.dense import ScoreMap, score_map

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from frostpick.models.dense import DenseNetwork
-from frostpick.models.exemplar import ExemplarNetwork, cosine_logit
-from frostpick.models.mae.pooling import PLACES, SIDE
+from frostpick.models.cryomae.exemplar import ExemplarNetwork, cosine_logit
+from frostpick.models.cryomae.pooling import PLACES, SIDE
+from frostpick.models.networks.dense import DenseNetwork
 from frostpick.picking.dense import ScoreMap, score_map
 from frostpick.picking.prepare import ReadyNetwork
 from frostpick.preprocess import WorkingImage

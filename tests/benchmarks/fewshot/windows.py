@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from frostpick.models.exemplar import CosineHead, ExemplarNetwork
-from frostpick.models.mae.geometry import CROP, PITCH, grid
+from frostpick.models.cryomae.exemplar import CosineHead, ExemplarNetwork
+from frostpick.models.cryomae.geometry import CROP, PITCH, grid
 from frostpick.picking.dense import ScoreMap, mirror_pad
 from frostpick.preprocess import WorkingImage
 from frostpick.runtime.precision import native_precision

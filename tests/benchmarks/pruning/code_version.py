@@ -13,9 +13,7 @@ SOURCES = (
     "images/*.py",
     "pruning/*.py",
     "picking/prepare.py",
-    "models/box_network*.py",
-    "models/picker_word.py",
-    "models/pruner.py",
+    "models/pruner/*.py",
     "training/pruner*.py",
     "runtime/precision.py",
 )

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from frostpick.models.pruner import Pruner, load_pruner
+from frostpick.models.pruner.model import Pruner, load_pruner
 from frostpick.recipes.pretrain_pruner import PretrainRecipe, pretrain_pruner
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training.checkpoint import FILE as CHECKPOINT

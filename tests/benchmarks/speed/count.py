@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from frostpick.config import PickSettings, TrainSettings
-from frostpick.models.networks import build_network
+from frostpick.models.registry import build_network
 from frostpick.picking.pick import pick_micrographs
 from frostpick.picking.plan import plan_picking
 from frostpick.runtime.reporter import SilentReporter

@@ -118,7 +118,7 @@ def make_model(network: str) -> PickingModel:
     import torch
 
     from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec
-    from frostpick.models.networks import build_network
+    from frostpick.models.registry import build_network
     from frostpick.models.shipped import load_model
 
     if not network.startswith(("resnet", "conv")):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks.dense import DenseNetwork
 
 #: Bytes of a value of the file and of the network.
 FLOAT32 = 4

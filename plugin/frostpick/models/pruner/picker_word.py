@@ -20,7 +20,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks.dense import DenseNetwork
 
 #: Outputs along an axis, about the middle of the box, of which the largest counts.
 OUTPUTS = 3

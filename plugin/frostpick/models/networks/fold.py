@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from frostpick.models.layers import ResidualBlock
+from frostpick.models.networks.layers import ResidualBlock
 
 N = TypeVar("N", bound=nn.Module)
 

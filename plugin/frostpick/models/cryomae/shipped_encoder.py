@@ -6,8 +6,8 @@ from pathlib import Path
 
 from frostpick.errors import ModelError
 from frostpick.models import versions
-from frostpick.models.mae.model import AutoencoderModel
-from frostpick.models.mae.presets import PRESETS
+from frostpick.models.cryomae.model import AutoencoderModel
+from frostpick.models.cryomae.presets import PRESETS
 
 
 def encoder_name(preset: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from frostpick.models.dense import DenseNetwork
-from frostpick.models.layers import ResidualBlock, conv_block, convolution
+from frostpick.models.networks.dense import DenseNetwork
+from frostpick.models.networks.layers import ResidualBlock, conv_block, convolution
 
 
 class ResNet8(DenseNetwork):

@@ -10,8 +10,8 @@ import torch
 
 from frostpick.errors import ModelError
 from frostpick.models.card import ModelCard
-from frostpick.models.mae.autoencoder import MaskedAutoencoder
-from frostpick.models.mae.presets import PRESETS
+from frostpick.models.cryomae.autoencoder import MaskedAutoencoder
+from frostpick.models.cryomae.presets import PRESETS
 from frostpick.models.picking_model import model_digest, read_model_file, write_model_file
 
 KIND, NETWORK = "autoencoder", "mae"

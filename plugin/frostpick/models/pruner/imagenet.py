@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from frostpick.errors import ModelError
-from frostpick.models.box_network import ResNet18
+from frostpick.models.pruner.box_network import ResNet18
 
 
 def load_imagenet(network: ResNet18, path: Path) -> None:

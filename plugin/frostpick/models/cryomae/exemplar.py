@@ -6,11 +6,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from frostpick.models.dense import DenseNetwork
-from frostpick.models.mae.encoder import Encoder
-from frostpick.models.mae.geometry import PITCH
-from frostpick.models.mae.pooling import PLACES, RADII, SIDE, RingPooling
-from frostpick.models.mae.presets import preset as find_preset
+from frostpick.models.cryomae.encoder import Encoder
+from frostpick.models.cryomae.geometry import PITCH
+from frostpick.models.cryomae.pooling import PLACES, RADII, SIDE, RingPooling
+from frostpick.models.cryomae.presets import preset as find_preset
+from frostpick.models.networks.dense import DenseNetwork
 
 #: A cosine is pulled in by this factor, so that its inverse hyperbolic tangent stays finite.
 SHY = 0.999

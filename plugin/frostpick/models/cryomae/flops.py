@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from frostpick.models.mae.attention import BLOCK
-from frostpick.models.mae.encoder import tokens_along
-from frostpick.models.mae.geometry import KERNEL, PX_PER_DIAMETER, WINDOW
-from frostpick.models.mae.pooling import PLACES, RADII, SIDE
-from frostpick.models.mae.presets import Preset
+from frostpick.models.cryomae.attention import BLOCK
+from frostpick.models.cryomae.encoder import tokens_along
+from frostpick.models.cryomae.geometry import KERNEL, PX_PER_DIAMETER, WINDOW
+from frostpick.models.cryomae.pooling import PLACES, RADII, SIDE
+from frostpick.models.cryomae.presets import Preset
 
 
 def window_flops(preset: Preset) -> int:

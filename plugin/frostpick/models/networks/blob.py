@@ -7,7 +7,7 @@ import math
 import torch
 from torch.nn.functional import conv2d
 
-from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks.dense import DenseNetwork
 
 #: Width of the wide Gaussian over that of the narrow one.
 RATIO = 1.6

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.functional import avg_pool2d
 
-from frostpick.models.dense import DenseNetwork
+from frostpick.models.networks.dense import DenseNetwork
 
 #: Smallest variance of a box: a patch without any signal is divided by this much, not by zero.
 FLATTEST = 1e-4

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from frostpick.models.mae.attention import BLOCK, LocalAttention
-from frostpick.models.mae.geometry import KERNEL, PATCH, PITCH, enlargement, grid
-from frostpick.models.mae.presets import Preset
+from frostpick.models.cryomae.attention import BLOCK, LocalAttention
+from frostpick.models.cryomae.geometry import KERNEL, PATCH, PITCH, enlargement, grid
+from frostpick.models.cryomae.presets import Preset
 
 
 class PatchEmbedding(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from frostpick.errors import ModelError
-from frostpick.models.box_network import BoxNetwork, ResNet18, SlimResNet
+from frostpick.models.pruner.box_network import BoxNetwork, ResNet18, SlimResNet
 
 BOX_NETWORKS: Mapping[str, Callable[..., BoxNetwork]] = {
     "slim-resnet": SlimResNet,

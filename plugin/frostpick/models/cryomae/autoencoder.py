@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from frostpick.models.mae.encoder import Encoder
-from frostpick.models.mae.geometry import PATCH, WINDOW, enlarged_patches, grid
-from frostpick.models.mae.presets import preset
+from frostpick.models.cryomae.encoder import Encoder
+from frostpick.models.cryomae.geometry import PATCH, WINDOW, enlarged_patches, grid
+from frostpick.models.cryomae.presets import preset
 
 #: Share of the tokens that are hidden in training (He et al. 2022; cryoMAE's best).
 MASKED = 0.75

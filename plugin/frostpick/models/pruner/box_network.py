@@ -125,7 +125,7 @@ class ResNet18(BoxNetwork):
     """The backbone of ResNet-18 (He et al. 2016) for one channel, to start from ImageNet.
 
     Parameter names are those of the usual checkpoints (``conv1``, ``bn1``,
-    ``layer1.0.conv1`` ...); `frostpick.models.imagenet` loads one. Costs 0.15 GMAC a
+    ``layer1.0.conv1`` ...); `frostpick.models.pruner.imagenet` loads one. Costs 0.15 GMAC a
     box of 64 x 64, more than the shipped one.
     """
 

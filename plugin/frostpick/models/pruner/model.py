@@ -11,11 +11,8 @@ import torch
 
 from frostpick.errors import ModelError
 from frostpick.models import versions
-from frostpick.models.box_network import BoxNetwork
-from frostpick.models.box_networks import build_box_network
 from frostpick.models.card import ModelCard, PickerSpec
-from frostpick.models.dense import DenseNetwork
-from frostpick.models.networks import build_network
+from frostpick.models.networks.dense import DenseNetwork
 from frostpick.models.picking_model import (
     WEIGHTS,
     PickingModel,
@@ -23,6 +20,9 @@ from frostpick.models.picking_model import (
     read_model_file,
     write_model_file,
 )
+from frostpick.models.pruner.box_network import BoxNetwork
+from frostpick.models.pruner.registry import build_box_network
+from frostpick.models.registry import build_network
 
 KIND = "box-classifier"
 #: What the names of the picker's tensors begin with in a pruner's file.
@@ -41,7 +41,7 @@ class Pruner:
     network
         The network, on the CPU, in evaluation mode, float32.
     picker
-        The picking network that is asked too (`frostpick.models.picker_word`), where the
+        The picking network that is asked too (`frostpick.models.pruner.picker_word`), where the
         card names one; likewise. It lies in the same file, so that the scores stay what
         they are when the shipped picker changes.
     """

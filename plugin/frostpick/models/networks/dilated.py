@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from frostpick.models.dense import DenseNetwork
-from frostpick.models.layers import conv_block, convolution, norm_layer
+from frostpick.models.networks.dense import DenseNetwork
+from frostpick.models.networks.layers import conv_block, convolution, norm_layer
 
 
 class DilatedBlock(nn.Module):

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from frostpick.errors import ModelError
-from frostpick.models.blob import DifferenceOfGaussians
-from frostpick.models.conv import ConvNet
-from frostpick.models.deepem import LAYOUTS, DeepEM
-from frostpick.models.dense import DenseNetwork
-from frostpick.models.dilated import DilatedResNet
-from frostpick.models.exemplar import ExemplarNetwork
-from frostpick.models.resnet import ResNet8
+from frostpick.models.cryomae.exemplar import ExemplarNetwork
+from frostpick.models.networks.blob import DifferenceOfGaussians
+from frostpick.models.networks.conv import ConvNet
+from frostpick.models.networks.deepem import LAYOUTS, DeepEM
+from frostpick.models.networks.dense import DenseNetwork
+from frostpick.models.networks.dilated import DilatedResNet
+from frostpick.models.networks.resnet import ResNet8
 
 NETWORKS: Mapping[str, Callable[..., DenseNetwork]] = {
     "dilated": DilatedResNet,

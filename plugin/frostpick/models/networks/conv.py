@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from frostpick.models.dense import DenseNetwork
-from frostpick.models.layers import conv_block, convolution
+from frostpick.models.networks.dense import DenseNetwork
+from frostpick.models.networks.layers import conv_block, convolution
 
 #: Dilations of the 5 x 5 layers after the two strided ones, by receptive field.
 _DILATIONS: dict[int, tuple[int, ...]] = {31: (1,), 63: (1, 2), 127: (1, 2, 4)}

@@ -1,0 +1,1 @@
+"""Dense picking networks: `dense` says what picking and training ask of one."""

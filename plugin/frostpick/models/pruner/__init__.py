@@ -1,0 +1,1 @@
+"""The pruner's networks and its one file: read `model` first."""
