@@ -27,10 +27,10 @@ from frostpick.recipes.pretrain_pruner import (
     pretrain_pruner,
 )
 from frostpick.runtime.atomic import write_text
+from frostpick.runtime.checkpoint import remove_checkpoint
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.threads import resolve_threads
-from frostpick.training.checkpoint import remove_checkpoint
 from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.tasks.claim import claim
 from frostpick_jobs.tasks.job_models import JobModels

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from frostpick.picking.pick import pick_image, pick_micrographs
     from frostpick.picking.plan import plan_picking
     from frostpick.simulate import SimulationSettings, simulate_dataset
-    from frostpick.training.train import train_picker
+    from frostpick.training.picker.train import train_picker
     from frostpick.types import Labels, LocalFile, Micrograph, Picks
 
 _WHERE = {
@@ -47,7 +47,7 @@ _WHERE = {
     "plan_picking": "picking.plan",
     "read_image": "images",
     "simulate_dataset": "simulate",
-    "train_picker": "training.train",
+    "train_picker": "training.picker.train",
 }
 
 __all__ = [

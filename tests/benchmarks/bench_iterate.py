@@ -45,7 +45,7 @@ from frostpick.recipes.second_opinion import PrunerOpinion
 from frostpick.recipes.views import divergence
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import SilentReporter
-from frostpick.training.train import train_picker
+from frostpick.training.picker.train import train_picker
 from frostpick.types import Labels, LocalFile, Micrograph, Picks
 
 #: Parts of the engine that no figure here depends on.

@@ -42,8 +42,8 @@ from frostpick.models.pruner.registry import build_box_network
 from frostpick.pruning.score import BoxScorer
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import SilentReporter
-from frostpick.training.pruner import BoxLabels, TuneRecipe, tune_pruner
-from frostpick.training.pruner_losses import LossWeights
+from frostpick.training.pruner.losses import LossWeights
+from frostpick.training.pruner.train import BoxLabels, TuneRecipe, tune_pruner
 
 VARIANTS = ("default", "no-picker", "one-loss", "one-head", "from-nothing")
 FIGURES = ("accuracy", "f1", "ece")

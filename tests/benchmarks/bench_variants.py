@@ -4,7 +4,7 @@
         --variant rate1e-3:rate=0.001 --variant ge:objective=ge-binomial \\
         --counts 15,200 --draws 2 [--shard 0/2] [--table]
 
-A variant is ``NAME:field=value,...`` with fields of `frostpick.training.recipe.Recipe`
+A variant is ``NAME:field=value,...`` with fields of `frostpick.training.picker.recipe.Recipe`
 (``tuning_augmentation.x`` for those of an augmentation), objective, network, start_from. The
 default runs beside them, on the same labels. Each run is one file of ``--out``; what is there is
 not run again. The table says for every variant how much it gains over the default on the
@@ -45,7 +45,7 @@ from frostpick.picking.plan import plan_picking
 from frostpick.picking.threshold import choose_threshold
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import SilentReporter
-from frostpick.training.train import train_picker
+from frostpick.training.picker.train import train_picker
 from frostpick.types import Labels, LocalFile, Micrograph
 
 

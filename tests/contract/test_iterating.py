@@ -14,7 +14,7 @@ from frostpick.errors import JobStopped
 from frostpick.models.picking_model import PickingModel
 from frostpick.recipes import iterate as engine
 from frostpick.recipes.verification import SureRule
-from frostpick.training.recipe import Recipe
+from frostpick.training.picker.recipe import Recipe
 from frostpick_jobs.host import Host
 from frostpick_jobs.lifecycle import run_job
 from frostpick_jobs.tasks import iterate as iterate_task

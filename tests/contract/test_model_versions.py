@@ -17,8 +17,8 @@ from shelf import GENERAL_1, Shelf
 from frostpick.config import TrainSettings
 from frostpick.errors import JobStopped
 from frostpick.models.shipped import load_model
-from frostpick.training.recipe import Recipe
-from frostpick.training.train import train_picker
+from frostpick.training.picker.recipe import Recipe
+from frostpick.training.picker.train import train_picker
 from frostpick_jobs.host import Host
 from frostpick_jobs.lifecycle import run_job
 from frostpick_jobs.tasks import run_train

@@ -17,9 +17,9 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import load_model
 from frostpick.picking.peaks import Peaks
 from frostpick.sampling import Sampling
-from frostpick.training.anchor import Anchor
 from frostpick.training.examples import TrainingImage
-from frostpick.training.soft_picks import GivenPicks, ModelPicks
+from frostpick.training.picker.anchor import Anchor
+from frostpick.training.picker.soft_picks import GivenPicks, ModelPicks
 from frostpick.training.tiles import TileGeometry, TilePlan
 from frostpick.types import Picks
 
@@ -49,7 +49,7 @@ def an_anchor(monkeypatch: pytest.MonkeyPatch) -> Found:
     ) -> Anchor:
         y, x = np.array(places).T
         found = Peaks(y, x, np.array(logits))
-        monkeypatch.setattr("frostpick.training.soft_picks.peaks_in", lambda *_, **__: found)
+        monkeypatch.setattr("frostpick.training.picker.soft_picks.peaks_in", lambda *_, **__: found)
         start = load_model("blob")
         calibration = CalibrationSpec(slope=0.5, offset=-0.25)
         card = start.card.model_copy(update={"calibration": calibration})

@@ -7,7 +7,7 @@ import torch
 
 from frostpick.errors import ModelError
 from frostpick.models.registry import build_network
-from frostpick.training.averaged import AveragedTraining, Schedule
+from frostpick.training.picker.averaged import AveragedTraining, Schedule
 
 
 @pytest.mark.parametrize("factor", [float("nan"), float("inf")])

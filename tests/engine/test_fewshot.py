@@ -25,9 +25,10 @@ from frostpick.picking.pick import pick_image
 from frostpick.picking.plan import plan_picking
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.sampling import Sampling
-from frostpick.training import fewshot_course, fewshot_trainer
-from frostpick.training.examples import TrainingImage
-from frostpick.training.exemplars import (
+from frostpick.training.cryomae import course as fewshot_course
+from frostpick.training.cryomae import trainer as fewshot_trainer
+from frostpick.training.cryomae.course import settled
+from frostpick.training.cryomae.exemplars import (
     CORNERS,
     STILL,
     all_places,
@@ -36,11 +37,11 @@ from frostpick.training.exemplars import (
     random_places,
     window,
 )
-from frostpick.training.fewshot import FewshotResult, train_fewshot
-from frostpick.training.fewshot_course import settled
-from frostpick.training.fewshot_finish import exemplar_logits, exemplar_network, pulled
-from frostpick.training.fewshot_recipe import FewshotRecipe
-from frostpick.training.fewshot_trainer import FewshotTrainer, leave_one_out
+from frostpick.training.cryomae.finish import exemplar_logits, exemplar_network, pulled
+from frostpick.training.cryomae.recipe import FewshotRecipe
+from frostpick.training.cryomae.train import FewshotResult, train_fewshot
+from frostpick.training.cryomae.trainer import FewshotTrainer, leave_one_out
+from frostpick.training.examples import TrainingImage
 from frostpick.types import Labels, LocalFile, Micrograph, Picks
 
 DIAMETER_PX, PIXEL_A, SIDE = 28.0, 4.0, (230, 250)

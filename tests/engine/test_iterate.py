@@ -37,7 +37,7 @@ from frostpick.recipes.view_features import view_features
 from frostpick.recipes.views import divergence, view_shares
 from frostpick.report.rounds import round_figures
 from frostpick.runtime.reporter import SilentReporter
-from frostpick.training.recipe import Recipe
+from frostpick.training.picker.recipe import Recipe
 from frostpick.types import Labels, LocalFile, Micrograph
 
 DIAMETER_PX, PIXEL_A, SIDE = 16.0, 4.0, (180, 200)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from frostpick.training.similarity import (
+from frostpick.training.cryomae.similarity import (
     cross_similarity,
     self_similarity,
     similarity_loss,

@@ -11,7 +11,7 @@ import math
 import pytest
 import torch
 
-from frostpick.training.objectives import OBJECTIVES, ge_binomial, ge_kl, nnpu, pn
+from frostpick.training.picker.objectives import OBJECTIVES, ge_binomial, ge_kl, nnpu, pn
 
 LN3 = math.log(3.0)
 # target 1 costs -ln g, target 0 costs -ln(1 - g)

@@ -20,8 +20,8 @@ from frostpick.recipes.pruner_boxes import simulated_boxes
 from frostpick.recipes.second_opinion import PrunerOpinion
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.simulate import SimulationSettings, simulate_dataset
-from frostpick.training.pruner import BoxLabels, TuneRecipe, tune_pruner
-from frostpick.training.pruner_calibration import fit_joint_scores
+from frostpick.training.pruner.calibration import fit_joint_scores
+from frostpick.training.pruner.train import BoxLabels, TuneRecipe, tune_pruner
 from frostpick.types import sigmoid
 
 pytestmark = pytest.mark.usefixtures("one_thread")

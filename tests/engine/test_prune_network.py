@@ -16,7 +16,7 @@ from frostpick.models.pruner.model import Pruner, load_pruner
 from frostpick.models.pruner.registry import build_box_network
 from frostpick.models.versions import VERSIONS, WEIGHTS
 from frostpick.pruning.score import BoxScorer
-from frostpick.training.pruner_losses import (
+from frostpick.training.pruner.losses import (
     LossWeights,
     binary_loss,
     class_loss,

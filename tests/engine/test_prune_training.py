@@ -17,10 +17,10 @@ from frostpick.recipes.pretrain_pruner import PretrainRecipe, labelled_boxes, pr
 from frostpick.recipes.pruner_boxes import Drawing, simulated_boxes
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.simulate.corpus import corpus_micrograph
-from frostpick.training.pruner import BoxLabels, TuneRecipe, raw_scores, tune_pruner
-from frostpick.training.pruner_augment import BoxAugmentation, augment_boxes
-from frostpick.training.pruner_fit import Fit, FitSchedule
-from frostpick.training.pruner_losses import LossWeights, class_loss
+from frostpick.training.pruner.augment import BoxAugmentation, augment_boxes
+from frostpick.training.pruner.course import Fit, FitSchedule
+from frostpick.training.pruner.losses import LossWeights, class_loss
+from frostpick.training.pruner.train import BoxLabels, TuneRecipe, raw_scores, tune_pruner
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

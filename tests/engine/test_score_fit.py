@@ -9,7 +9,7 @@ from frostpick.models.shipped import load_model
 from frostpick.picking.peaks import Peaks
 from frostpick.sampling import Sampling
 from frostpick.training.examples import TrainingImage
-from frostpick.training.score_fit import ScoreFit, fit_scores, known_before_data
+from frostpick.training.picker.score_fit import ScoreFit, fit_scores, known_before_data
 from frostpick.types import sigmoid
 
 #: Slope and offset that the labels follow. Logits lie evenly about 0.

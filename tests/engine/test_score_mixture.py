@@ -9,9 +9,9 @@ from scipy.optimize import minimize
 
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.threshold import choose_threshold
-from frostpick.training.fewshot_finish import KEPT, calibration_of, mixture_within
+from frostpick.training.cryomae.finish import KEPT, calibration_of, mixture_within
+from frostpick.training.cryomae.score_mixture import BIN, Background, fit_mixture
 from frostpick.training.prior import count_particles
-from frostpick.training.score_mixture import BIN, Background, fit_mixture
 
 Floats = NDArray[np.float64]
 

@@ -20,12 +20,13 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.picking.pick import pick_image
 from frostpick.picking.plan import plan_picking
 from frostpick.runtime.reporter import SilentReporter
-from frostpick.training import course, gather, setup
-from frostpick.training import train as training
-from frostpick.training.anchor import Anchor
-from frostpick.training.recipe import Recipe
-from frostpick.training.soft_picks import ModelPicks
-from frostpick.training.train import TrainingResult, train_picker
+from frostpick.training import gather
+from frostpick.training.picker import course, setup
+from frostpick.training.picker import train as training
+from frostpick.training.picker.anchor import Anchor
+from frostpick.training.picker.recipe import Recipe
+from frostpick.training.picker.soft_picks import ModelPicks
+from frostpick.training.picker.train import TrainingResult, train_picker
 from frostpick.types import Labels, LocalFile, Micrograph, Picks
 
 DIAMETER_PX, PIXEL_A, SIDE = 16.0, 4.0, (180, 200)

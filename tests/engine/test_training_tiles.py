@@ -8,9 +8,9 @@ import torch
 
 from frostpick.models.registry import build_network
 from frostpick.sampling import Sampling
-from frostpick.training.augment import Augmentation, augment, blur
 from frostpick.training.examples import Region, TrainingImage
-from frostpick.training.held_out import hold_out
+from frostpick.training.picker.augment import Augmentation, augment, blur
+from frostpick.training.picker.held_out import hold_out
 from frostpick.training.tiles import (
     TileGeometry,
     TilePlan,

@@ -11,7 +11,7 @@ from pruning.stages import STAGES, stage_recipe
 from torch.nn import functional as F
 
 from frostpick.models.pruner.registry import build_box_network
-from frostpick.training.pruner_losses import class_loss
+from frostpick.training.pruner.losses import class_loss
 
 
 def test_figures_of_boxes_are_the_hand_sums() -> None:

@@ -17,11 +17,11 @@ from frostpick.errors import ConfigError, InputError, LabelError
 from frostpick.models.cryomae import PRESETS, Preset
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
-from frostpick.training import fewshot_trainer
-from frostpick.training.fewshot import train_fewshot
-from frostpick.training.fewshot_recipe import FewshotRecipe
-from frostpick.training.recipe import Recipe
-from frostpick.training.train import train_picker
+from frostpick.training.cryomae import trainer as fewshot_trainer
+from frostpick.training.cryomae.recipe import FewshotRecipe
+from frostpick.training.cryomae.train import train_fewshot
+from frostpick.training.picker.recipe import Recipe
+from frostpick.training.picker.train import train_picker
 from frostpick_jobs.cli.relion import guarded
 from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.pretraining import run_pretrain

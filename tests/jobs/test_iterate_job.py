@@ -21,7 +21,7 @@ from frostpick.models.pruner.model import load_pruner
 from frostpick.models.registry import build_network
 from frostpick.recipes import iterate as engine
 from frostpick.recipes.verification import SureRule
-from frostpick.training.recipe import Recipe
+from frostpick.training.picker.recipe import Recipe
 from frostpick_jobs import api
 from frostpick_jobs.cli import relion
 from frostpick_jobs.cli.relion_job import read_command_line

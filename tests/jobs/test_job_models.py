@@ -23,8 +23,8 @@ from frostpick.models.cryomae.model import KIND, NETWORK, AutoencoderModel
 from frostpick.models.pruner.model import Pruner
 from frostpick.models.shipped import load_model
 from frostpick.models.versions import VERSIONS, version_of
-from frostpick.training.recipe import Recipe
-from frostpick.training.train import train_picker
+from frostpick.training.picker.recipe import Recipe
+from frostpick.training.picker.train import train_picker
 from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.job_report import summary_rows
 from frostpick_jobs.lifecycle import execute

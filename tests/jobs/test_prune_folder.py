@@ -207,7 +207,7 @@ def test_labels_in_the_forms_that_users_have(
 def test_a_fitted_pruner_is_kept_and_used_again(
     project: Path, pruner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from frostpick.training.pruner import TuneRecipe
+    from frostpick.training.pruner.train import TuneRecipe
     from frostpick_jobs.tasks import prune_fit
 
     calls = []

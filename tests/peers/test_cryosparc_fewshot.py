@@ -14,9 +14,9 @@ from frostpick.config import FewshotSettings, PickSettings
 from frostpick.errors import ConfigError, InputError
 from frostpick.models.cryomae import PRESETS, Preset
 from frostpick.models.picking_model import PickingModel
-from frostpick.training import fewshot_trainer
-from frostpick.training.fewshot import train_fewshot
-from frostpick.training.fewshot_recipe import FewshotRecipe
+from frostpick.training.cryomae import trainer as fewshot_trainer
+from frostpick.training.cryomae.recipe import FewshotRecipe
+from frostpick.training.cryomae.train import train_fewshot
 from frostpick_jobs.cryosparc import run
 from frostpick_jobs.cryosparc.references import OutputRef
 from frostpick_jobs.cryosparc.request import JobRequest

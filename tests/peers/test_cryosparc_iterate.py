@@ -18,7 +18,7 @@ from frostpick.models.pruner.model import Pruner
 from frostpick.recipes import iterate as engine
 from frostpick.recipes.second_opinion import PrunerOpinion
 from frostpick.recipes.verification import SureRule
-from frostpick.training.recipe import Recipe
+from frostpick.training.picker.recipe import Recipe
 from frostpick_jobs.cryosparc import run
 from frostpick_jobs.cryosparc.references import OutputRef
 from frostpick_jobs.cryosparc.request import JobRequest

@@ -21,10 +21,10 @@ from frostpick.report.fewshot import fewshot_figures
 from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves
 from frostpick.runtime.run_record import RunRecord
-from frostpick.training.exemplars import FEWEST
-from frostpick.training.fewshot import train_fewshot
-from frostpick.training.recipe import Recipe
-from frostpick.training.train import train_picker
+from frostpick.training.cryomae.exemplars import FEWEST
+from frostpick.training.cryomae.train import train_fewshot
+from frostpick.training.picker.recipe import Recipe
+from frostpick.training.picker.train import train_picker
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.host import Host
 from frostpick_jobs.store import PickStore

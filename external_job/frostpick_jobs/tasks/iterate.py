@@ -22,7 +22,7 @@ from frostpick.report.training import training_curves
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.run_record import RunRecord
-from frostpick.training.setup import choose_diameter
+from frostpick.training.picker.setup import choose_diameter
 from frostpick.types import Labels, Picks
 from frostpick_jobs.formats import write_csv
 from frostpick_jobs.host import Delivery, Host

@@ -20,7 +20,7 @@ from frostpick.pruning.prior import log_odds, particle_share
 from frostpick.pruning.prune import Group, PreparedGroup, StackGroup, prepare_group
 from frostpick.pruning.score import BoxScorer
 from frostpick.runtime.reporter import Reporter
-from frostpick.training.pruner import BoxLabels
+from frostpick.training.pruner.train import BoxLabels
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class Rest:
 
         The first step of two-step learning from positives and unlabelled data (Liu et al. 2003,
         section 2), with the start pruner in place of a classifier of the labels. The
-        non-negative risk of all boxes, which `frostpick.training.pruner.tune_pruner` has too,
+        non-negative risk of all boxes, which `frostpick.training.pruner.train.tune_pruner` has too,
         does worse here and fails where all labels are of one micrograph: it learns what that
         looks like.
         """

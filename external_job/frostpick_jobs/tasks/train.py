@@ -14,7 +14,7 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves
 from frostpick.runtime.run_record import RunRecord
-from frostpick.training.train import TrainingResult, train_picker
+from frostpick.training.picker.train import TrainingResult, train_picker
 from frostpick.types import Labels
 from frostpick_jobs.host import Delivery, Host
 from frostpick_jobs.tasks.claim import claim

@@ -30,11 +30,11 @@ from frostpick.recipes.rounds import Round, claim_spool
 from frostpick.recipes.second_opinion import Verifier
 from frostpick.recipes.verification import SureRule, Taught
 from frostpick.recipes.views import divergence, view_shares
+from frostpick.runtime.checkpoint import training_key
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
-from frostpick.training.checkpoint import training_key
-from frostpick.training.recipe import Recipe
-from frostpick.training.setup import choose_diameter, labels_digest
+from frostpick.training.picker.recipe import Recipe
+from frostpick.training.picker.setup import choose_diameter, labels_digest
 from frostpick.types import Labels, Micrograph
 
 log = logging.getLogger(__name__)

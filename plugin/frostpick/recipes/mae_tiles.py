@@ -17,7 +17,7 @@ from torch.nn.functional import normalize, softplus
 
 from frostpick.models.cryomae.geometry import PITCH
 from frostpick.models.cryomae.pooling import SIDE
-from frostpick.training.exemplars import cut, turned
+from frostpick.training.cryomae.exemplars import cut, turned
 
 Points = NDArray[np.float64]
 

@@ -22,8 +22,8 @@ from frostpick.recipes.mae_tiles import Tiles, cut_tiles
 from frostpick.sampling import Sampling
 from frostpick.simulate.corpus import corpus_micrograph
 from frostpick.simulate.truth import PARTICLE
+from frostpick.training.cryomae.exemplars import random_corners, random_places, windows
 from frostpick.training.examples import TrainingImage
-from frostpick.training.exemplars import random_corners, random_places, windows
 from frostpick.types import Micrograph
 
 log = logging.getLogger(__name__)

@@ -23,9 +23,9 @@ from frostpick.recipes.rounds import Round, load_round, round_folder, save_round
 from frostpick.recipes.second_opinion import Verifier
 from frostpick.recipes.verification import SureRule, Taught, joint_score, verify_picks
 from frostpick.runtime.reporter import Reporter
-from frostpick.training.recipe import Recipe
-from frostpick.training.setup import choose_diameter
-from frostpick.training.train import TrainingResult, train_picker
+from frostpick.training.picker.recipe import Recipe
+from frostpick.training.picker.setup import choose_diameter
+from frostpick.training.picker.train import TrainingResult, train_picker
 from frostpick.types import Labels, sigmoid
 
 log = logging.getLogger(__name__)

@@ -32,9 +32,7 @@ from frostpick.models.cryomae.model import KIND, NETWORK, AutoencoderModel
 from frostpick.models.cryomae.pooling import RingPooling
 from frostpick.recipes.mae_tiles import Tiles, contrast_loss
 from frostpick.recipes.mae_windows import Shown, WindowSource
-from frostpick.runtime.precision import native_precision
-from frostpick.runtime.reporter import Reporter
-from frostpick.training.checkpoint import (
+from frostpick.runtime.checkpoint import (
     as_saved,
     load_checkpoint,
     optimiser_state,
@@ -43,6 +41,8 @@ from frostpick.training.checkpoint import (
     save_checkpoint,
     training_key,
 )
+from frostpick.runtime.precision import native_precision
+from frostpick.runtime.reporter import Reporter
 
 log = logging.getLogger(__name__)
 

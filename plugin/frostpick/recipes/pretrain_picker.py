@@ -28,16 +28,16 @@ from frostpick.picking.threshold import choose_threshold
 from frostpick.recipes.corpus_files import VERSION, CorpusImage, CorpusSpec, make_corpus
 from frostpick.recipes.supervised import SupervisedTrainer
 from frostpick.recipes.supervised_tiles import SupervisedTiles
+from frostpick.runtime.checkpoint import load_checkpoint, save_checkpoint, training_key
 from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
 from frostpick.sampling import Sampling
-from frostpick.training.augment import Augmentation
-from frostpick.training.averaged import Schedule
-from frostpick.training.checkpoint import load_checkpoint, save_checkpoint, training_key
 from frostpick.training.examples import TrainingImage
 from frostpick.training.measure import Found, average_precision, find_in, joined
-from frostpick.training.setup import initial_network
+from frostpick.training.picker.augment import Augmentation
+from frostpick.training.picker.averaged import Schedule
+from frostpick.training.picker.setup import initial_network
 from frostpick.training.tiles import TileGeometry
 
 log = logging.getLogger(__name__)

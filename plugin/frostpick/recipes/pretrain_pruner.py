@@ -40,10 +40,10 @@ from frostpick.runtime.atomic import atomic_write
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter
 from frostpick.simulate.corpus import corpus_micrograph
-from frostpick.training.pruner_augment import BoxAugmentation, augment_boxes
-from frostpick.training.pruner_calibration import fit_joint_scores, fit_scores
-from frostpick.training.pruner_fit import Fit, FitSchedule
-from frostpick.training.pruner_losses import LossWeights, class_loss, log_odds
+from frostpick.training.pruner.augment import BoxAugmentation, augment_boxes
+from frostpick.training.pruner.calibration import fit_joint_scores, fit_scores
+from frostpick.training.pruner.course import Fit, FitSchedule
+from frostpick.training.pruner.losses import LossWeights, class_loss, log_odds
 
 log = logging.getLogger(__name__)
 

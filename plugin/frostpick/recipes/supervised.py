@@ -7,8 +7,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.recipes.supervised_tiles import SupervisedTiles
-from frostpick.training.augment import Augmentation, augment
-from frostpick.training.averaged import AveragedTraining, Schedule
+from frostpick.training.picker.augment import Augmentation, augment
+from frostpick.training.picker.averaged import AveragedTraining, Schedule
 
 #: Salt of the random stream of a step's augmentation.
 AUGMENT = 612

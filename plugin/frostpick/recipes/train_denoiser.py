@@ -22,12 +22,12 @@ import torch
 from torch.nn import functional as F
 
 from frostpick.recipes.denoiser import CLIP, Denoiser, UNet, load_denoiser, standardise
+from frostpick.runtime.checkpoint import training_key
 from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter, SilentReporter
 from frostpick.simulate.corpus import corpus_pair
-from frostpick.training.averaged import Schedule
-from frostpick.training.checkpoint import training_key
+from frostpick.training.picker.averaged import Schedule
 
 log = logging.getLogger(__name__)
 

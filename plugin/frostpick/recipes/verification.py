@@ -24,8 +24,8 @@ from scipy.spatial import cKDTree
 from frostpick.picking.selectors.four_rotations import GATE
 from frostpick.recipes.examine import Examined
 from frostpick.recipes.reference import Reference
-from frostpick.training.gate import FEWEST, MARGIN, TAIL
 from frostpick.training.measure import MATCH
+from frostpick.training.picker.gate import FEWEST, MARGIN, TAIL
 from frostpick.types import Labels, Picks, sigmoid
 
 Floats = NDArray[np.float64]
@@ -101,7 +101,7 @@ def verify_picks(
         What is held out.
     sharpness
         Factor of the log-odds of what is not sure, as of any model's picks
-        (`frostpick.training.soft_picks.ModelPicks`).
+        (`frostpick.training.picker.soft_picks.ModelPicks`).
     """
     free = reference.allows(found, diameter_A) & ~near_labels(found, labels, rule.apart, diameter_A)
     good, bad = sort_picks(found, rule, gate_of(found, labels, diameter_A))

@@ -24,7 +24,7 @@ from frostpick.report.figure import (
     printable,
     say_empty,
 )
-from frostpick.training.fewshot_view import FewshotView
+from frostpick.training.cryomae.view import FewshotView
 
 #: Columns of the curve and how they are drawn.
 _PANELS = (

@@ -1,1 +1,1 @@
-"""From incomplete labels to a picking model."""
+"""What trainers share, and a room for each of them: `picker`, `cryomae`, `pruner`."""

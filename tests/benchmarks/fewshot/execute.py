@@ -36,8 +36,8 @@ from frostpick.picking.threshold import choose_threshold
 from frostpick.preprocess import WorkingImage, preprocess
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.simulate import write_mrc
-from frostpick.training.fewshot import FewshotResult, train_fewshot
-from frostpick.training.fewshot_recipe import FewshotRecipe
+from frostpick.training.cryomae.recipe import FewshotRecipe
+from frostpick.training.cryomae.train import FewshotResult, train_fewshot
 from frostpick.types import Labels, LocalFile, Micrograph, Picks
 
 #: Training micrographs without exemplars that are read for unlabelled windows.

@@ -13,9 +13,9 @@ from frostpick.models.cryomae.geometry import CROP, PITCH, grid
 from frostpick.picking.dense import ScoreMap, mirror_pad
 from frostpick.preprocess import WorkingImage
 from frostpick.runtime.precision import native_precision
+from frostpick.training.cryomae.exemplars import MIDDLE, STILL, windows
+from frostpick.training.cryomae.finish import pulled
 from frostpick.training.examples import Points, TrainingImage
-from frostpick.training.exemplars import MIDDLE, STILL, windows
-from frostpick.training.fewshot_finish import pulled
 
 #: Windows encoded at once.
 BATCH = 64
@@ -66,7 +66,7 @@ def window_head(
     exemplars_yx
         ``(n, 2)`` in working pixels.
     pull
-        See `frostpick.training.fewshot_finish.pulled`.
+        See `frostpick.training.cryomae.finish.pulled`.
     """
     image = TrainingImage(
         "exemplars", working.data.cpu().numpy(), working.sampling, exemplars_yx, np.zeros((0, 2))

@@ -14,7 +14,7 @@ SOURCES = (
     "pruning/*.py",
     "picking/prepare.py",
     "models/pruner/*.py",
-    "training/pruner*.py",
+    "training/pruner/*.py",
     "runtime/precision.py",
 )
 

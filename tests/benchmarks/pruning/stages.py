@@ -8,9 +8,9 @@ from pathlib import Path
 
 from frostpick.models.pruner.model import Pruner, load_pruner
 from frostpick.recipes.pretrain_pruner import PretrainRecipe, pretrain_pruner
+from frostpick.runtime.checkpoint import FILE as CHECKPOINT
 from frostpick.runtime.reporter import SilentReporter
-from frostpick.training.checkpoint import FILE as CHECKPOINT
-from frostpick.training.pruner_losses import LossWeights
+from frostpick.training.pruner.losses import LossWeights
 
 #: Heads and losses by variant; the fit to labels after it keeps its own losses.
 STAGES = {

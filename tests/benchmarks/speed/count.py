@@ -15,8 +15,8 @@ from frostpick.models.registry import build_network
 from frostpick.picking.pick import pick_micrographs
 from frostpick.picking.plan import plan_picking
 from frostpick.runtime.reporter import SilentReporter
-from frostpick.training.recipe import Recipe
-from frostpick.training.setup import choose_network
+from frostpick.training.picker.recipe import Recipe
+from frostpick.training.picker.setup import choose_network
 from frostpick.training.tiles import TileGeometry
 from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs import api

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from frostpick.config import TrainSettings
-from frostpick.training.recipe import Recipe
+from frostpick.training.picker.recipe import Recipe
 
 DEFAULT = "default"
 #: Settings of a user that a variant may change, beside all fields of `Recipe`.

@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from frostpick.models.pruner.box_network import BoxNetwork
-from frostpick.runtime.reporter import Reporter
-from frostpick.training.checkpoint import (
+from frostpick.runtime.checkpoint import (
     as_saved,
     load_checkpoint,
     optimiser_state,
@@ -20,6 +19,7 @@ from frostpick.training.checkpoint import (
     restore_optimiser,
     save_checkpoint,
 )
+from frostpick.runtime.reporter import Reporter
 
 #: Returns boxes ``(b, side, side)`` and whatever the loss needs with them.
 Draw = Callable[[torch.Generator], tuple[torch.Tensor, ...]]

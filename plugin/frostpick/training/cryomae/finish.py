@@ -25,12 +25,12 @@ from frostpick.preprocess import WorkingImage
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter
 from frostpick.sampling import Sampling
+from frostpick.training.cryomae.exemplars import Place, cut, turned
+from frostpick.training.cryomae.score_mixture import ScoreMixture, fit_mixture
+from frostpick.training.cryomae.trainer import FewshotTrainer
 from frostpick.training.examples import TrainingImage
-from frostpick.training.exemplars import Place, cut, turned
-from frostpick.training.fewshot_trainer import FewshotTrainer
 from frostpick.training.measure import MATCH, match, some
 from frostpick.training.prior import packing_limit
-from frostpick.training.score_mixture import ScoreMixture, fit_mixture
 from frostpick.types import sigmoid
 
 log = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ def calibrate(
     """Fit the score on the exemplars' micrographs and some others.
 
     Every exemplar counts with the logit it has by the other exemplars. What else is picked is
-    told apart by `frostpick.training.score_mixture.fit_mixture`.
+    told apart by `frostpick.training.cryomae.score_mixture.fit_mixture`.
 
     Parameters
     ----------

@@ -24,20 +24,20 @@ from frostpick.models.cryomae.autoencoder import MaskedAutoencoder
 from frostpick.models.cryomae.geometry import PX_PER_DIAMETER
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
+from frostpick.runtime.checkpoint import remove_checkpoint, training_key
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
-from frostpick.training.checkpoint import remove_checkpoint, training_key
-from frostpick.training.exemplars import check_exemplars
-from frostpick.training.fewshot_course import FewshotCourse
-from frostpick.training.fewshot_finish import calibrate, exemplar_network
-from frostpick.training.fewshot_recipe import FewshotRecipe
-from frostpick.training.fewshot_trainer import FewshotTrainer
-from frostpick.training.fewshot_view import FewshotView, view_of
+from frostpick.training.cryomae.course import FewshotCourse
+from frostpick.training.cryomae.exemplars import check_exemplars
+from frostpick.training.cryomae.finish import calibrate, exemplar_network
+from frostpick.training.cryomae.recipe import FewshotRecipe
+from frostpick.training.cryomae.similarity import window_prior
+from frostpick.training.cryomae.trainer import FewshotTrainer
+from frostpick.training.cryomae.view import FewshotView, view_of
 from frostpick.training.gather import Gathered, Reading, choose_micrographs, gather
+from frostpick.training.picker.setup import labels_digest
 from frostpick.training.prior import first_guess, mean_area
-from frostpick.training.setup import labels_digest
-from frostpick.training.similarity import window_prior
 from frostpick.types import Labels, Micrograph
 
 log = logging.getLogger(__name__)

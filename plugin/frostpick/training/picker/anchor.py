@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from frostpick.training.examples import TrainingImage
-from frostpick.training.soft_picks import SoftPicks
+from frostpick.training.picker.soft_picks import SoftPicks
 from frostpick.training.tiles import TileGeometry, TilePlan, on_discs
 
 

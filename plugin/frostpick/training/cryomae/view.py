@@ -12,9 +12,9 @@ from frostpick.models.cryomae.geometry import PX_PER_DIAMETER
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.peaks import find_peaks
 from frostpick.picking.selectors.density_cut import DensityCut, density_cut
-from frostpick.training.exemplars import STILL, random_places, windows
-from frostpick.training.fewshot_finish import FLOOR, Calibrated
-from frostpick.training.fewshot_trainer import FewshotTrainer
+from frostpick.training.cryomae.exemplars import STILL, random_places, windows
+from frostpick.training.cryomae.finish import FLOOR, Calibrated
+from frostpick.training.cryomae.trainer import FewshotTrainer
 
 Floats = NDArray[np.float64]
 

@@ -12,13 +12,13 @@ import torch
 
 from frostpick.errors import ModelError
 from frostpick.models.networks.dense import DenseNetwork
-from frostpick.runtime.precision import native_precision
-from frostpick.training.checkpoint import (
+from frostpick.runtime.checkpoint import (
     as_saved,
     optimiser_state,
     part_of,
     restore_optimiser,
 )
+from frostpick.runtime.precision import native_precision
 
 
 @dataclass(frozen=True)

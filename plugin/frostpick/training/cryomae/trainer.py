@@ -17,15 +17,14 @@ from frostpick.models.cryomae.autoencoder import (
 )
 from frostpick.models.cryomae.geometry import PX_PER_DIAMETER, WINDOW, grid
 from frostpick.models.cryomae.pooling import RingPooling
-from frostpick.runtime.precision import native_precision
-from frostpick.training.checkpoint import (
+from frostpick.runtime.checkpoint import (
     as_saved,
     optimiser_state,
     part_of,
     restore_optimiser,
 )
-from frostpick.training.examples import TrainingImage
-from frostpick.training.exemplars import (
+from frostpick.runtime.precision import native_precision
+from frostpick.training.cryomae.exemplars import (
     STILL,
     Windows,
     all_places,
@@ -33,8 +32,9 @@ from frostpick.training.exemplars import (
     random_places,
     windows,
 )
-from frostpick.training.fewshot_recipe import FewshotRecipe
-from frostpick.training.similarity import similarity_loss
+from frostpick.training.cryomae.recipe import FewshotRecipe
+from frostpick.training.cryomae.similarity import similarity_loss
+from frostpick.training.examples import TrainingImage
 
 #: Salts of the random streams.
 STEP, STANDARD, KEPT_ASIDE = 301, 302, 303

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from frostpick.models.cryomae.autoencoder import MASKED
-from frostpick.training.exemplars import FEWEST
-from frostpick.training.similarity import ALPHA, BETA, TAU
+from frostpick.training.cryomae.exemplars import FEWEST
+from frostpick.training.cryomae.similarity import ALPHA, BETA, TAU
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class FewshotRecipe:
     masked_similarity
         Share of hidden tokens where descriptors are compared.
     alpha, tau, beta
-        See `frostpick.training.similarity`.
+        See `frostpick.training.cryomae.similarity`.
     adjusted
         Use the class prior; False takes unlabelled windows for background, equations 1 to 3.
     matching
         ``max`` or ``mean`` over the exemplars.
     pull
         Share of the exemplars' common direction in each of them when picking; see
-        `frostpick.training.fewshot_finish.pulled`.
+        `frostpick.training.cryomae.finish.pulled`.
     measure_every, patience, gain, least
         Every so many steps reconstruction and margin are measured on windows kept aside;
         the training ends when ``patience`` measurements in a row improve neither by

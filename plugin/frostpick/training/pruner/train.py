@@ -25,10 +25,10 @@ from frostpick.models.pruner.model import Pruner
 from frostpick.models.pruner.registry import build_box_network
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter
-from frostpick.training.pruner_augment import BoxAugmentation, augment_boxes
-from frostpick.training.pruner_calibration import fit_scores
-from frostpick.training.pruner_fit import Fit, FitSchedule
-from frostpick.training.pruner_losses import (
+from frostpick.training.pruner.augment import BoxAugmentation, augment_boxes
+from frostpick.training.pruner.calibration import fit_scores
+from frostpick.training.pruner.course import Fit, FitSchedule
+from frostpick.training.pruner.losses import (
     LossWeights,
     good_bad_loss,
     log_odds,

@@ -18,17 +18,17 @@ import torch
 from frostpick.config import TrainSettings
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.registry import PAPER_PX
+from frostpick.runtime.checkpoint import remove_checkpoint
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
-from frostpick.training.checkpoint import remove_checkpoint
-from frostpick.training.course import Course
-from frostpick.training.finish import Setting, finish
 from frostpick.training.gather import choose_micrographs, gather
-from frostpick.training.held_out import hold_out
-from frostpick.training.recipe import Recipe
-from frostpick.training.setup import (
+from frostpick.training.picker.course import Course
+from frostpick.training.picker.finish import Setting, finish
+from frostpick.training.picker.held_out import hold_out
+from frostpick.training.picker.recipe import Recipe
+from frostpick.training.picker.setup import (
     check_start,
     choose_network,
     choose_reading,
@@ -36,7 +36,7 @@ from frostpick.training.setup import (
     make_trainer,
     resume_key,
 )
-from frostpick.training.soft_picks import GivenPicks, ModelPicks, SoftPicks
+from frostpick.training.picker.soft_picks import GivenPicks, ModelPicks, SoftPicks
 from frostpick.types import Labels, Micrograph, Picks
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def train_picker(
 
     A training from a model takes `Recipe.passes` passes. Each begins at the start model; the
     first takes that model's picks as soft labels of what is not labelled, every later one
-    the picks of the pass before it (`frostpick.training.anchor`).
+    the picks of the pass before it (`frostpick.training.picker.anchor`).
 
     Parameters
     ----------

@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.models.networks.dense import DenseNetwork
-from frostpick.training.anchor import Anchor
-from frostpick.training.augment import Augmentation, augment
-from frostpick.training.averaged import AveragedTraining, Schedule
-from frostpick.training.objectives import OBJECTIVES, SAMPLED, SAMPLED_LOCATIONS, nnpu
+from frostpick.training.picker.anchor import Anchor
+from frostpick.training.picker.augment import Augmentation, augment
+from frostpick.training.picker.averaged import AveragedTraining, Schedule
+from frostpick.training.picker.objectives import OBJECTIVES, SAMPLED, SAMPLED_LOCATIONS, nnpu
 from frostpick.training.tiles import Targets, TileSampler, turn_tiles
 
 #: Salts of the random streams of one step, beside those of the tiles.

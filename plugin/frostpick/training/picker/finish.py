@@ -14,14 +14,14 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.selector import Selector
 from frostpick.picking.threshold import choose_threshold
-from frostpick.training.course import Course
-from frostpick.training.gate import label_gate
 from frostpick.training.gather import Gathered, Reading
-from frostpick.training.held_out import Split
 from frostpick.training.measure import some
-from frostpick.training.recipe import Recipe
-from frostpick.training.score_fit import fit_scores
-from frostpick.training.soft_picks import SoftPicks
+from frostpick.training.picker.course import Course
+from frostpick.training.picker.gate import label_gate
+from frostpick.training.picker.held_out import Split
+from frostpick.training.picker.recipe import Recipe
+from frostpick.training.picker.score_fit import fit_scores
+from frostpick.training.picker.soft_picks import SoftPicks
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-from frostpick.training.augment import Augmentation
+from frostpick.training.picker.augment import Augmentation
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Recipe:
     rate, tuning_rate
         Highest learning rate from nothing and from a model.
     anchor_labels, anchor_sharpness
-        Of `frostpick.training.anchor.Anchor`, where picks teach: a start model's or verified
+        Of `frostpick.training.picker.anchor.Anchor`, where picks teach: a start model's or verified
         ones.
     passes
         Trainings one after the other, when training from a model; the picks of each teach

@@ -18,17 +18,17 @@ from frostpick.models.card import NetworkSpec, PreprocessSpec
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.registry import PAPER_PX, build_network
-from frostpick.training.anchor import Anchor
-from frostpick.training.averaged import Schedule
-from frostpick.training.checkpoint import training_key
+from frostpick.runtime.checkpoint import training_key
 from frostpick.training.examples import TrainingImage
 from frostpick.training.gather import Gathered, Reading
-from frostpick.training.held_out import FEWEST
+from frostpick.training.picker.anchor import Anchor
+from frostpick.training.picker.averaged import Schedule
+from frostpick.training.picker.held_out import FEWEST
+from frostpick.training.picker.recipe import Recipe
+from frostpick.training.picker.soft_picks import SoftPicks
+from frostpick.training.picker.trainer import Trainer
 from frostpick.training.prior import class_prior, first_guess, labelled_density, mean_area
-from frostpick.training.recipe import Recipe
-from frostpick.training.soft_picks import SoftPicks
 from frostpick.training.tiles import TileGeometry, TileSampler
-from frostpick.training.trainer import Trainer
 from frostpick.types import Labels, Micrograph, Picks
 
 log = logging.getLogger(__name__)

@@ -25,10 +25,10 @@ from frostpick.picking.calibration_fit import (
     fit_calibration,
 )
 from frostpick.training.examples import TrainingImage
-from frostpick.training.held_out import FEWEST
 from frostpick.training.measure import Floats, Look, found_in, joined
+from frostpick.training.picker.held_out import FEWEST
+from frostpick.training.picker.soft_picks import SoftPicks
 from frostpick.training.prior import particles_per_image
-from frostpick.training.soft_picks import SoftPicks
 from frostpick.types import sigmoid
 
 #: What scores are fitted on.

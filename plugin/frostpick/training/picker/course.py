@@ -15,8 +15,8 @@ import torch
 from frostpick.errors import DeviceError, JobStopped
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.picking.selector import Selector
+from frostpick.runtime.checkpoint import as_saved, load_checkpoint, save_checkpoint
 from frostpick.runtime.reporter import Reporter
-from frostpick.training.checkpoint import as_saved, load_checkpoint, save_checkpoint
 from frostpick.training.examples import Region, TrainingImage
 from frostpick.training.measure import (
     Found,
@@ -27,9 +27,9 @@ from frostpick.training.measure import (
     looking,
     some,
 )
+from frostpick.training.picker.recipe import Recipe
+from frostpick.training.picker.trainer import Trainer
 from frostpick.training.prior import class_prior, mean_area, packing_limit, particles_per_image
-from frostpick.training.recipe import Recipe
-from frostpick.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 

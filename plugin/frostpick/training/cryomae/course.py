@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from frostpick.errors import DeviceError, JobStopped
+from frostpick.runtime.checkpoint import load_checkpoint, save_checkpoint
 from frostpick.runtime.reporter import Reporter
-from frostpick.training.checkpoint import load_checkpoint, save_checkpoint
-from frostpick.training.fewshot_recipe import FewshotRecipe
-from frostpick.training.fewshot_trainer import FewshotTrainer
+from frostpick.training.cryomae.recipe import FewshotRecipe
+from frostpick.training.cryomae.trainer import FewshotTrainer
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Few-shot training by cryoMAE: read `train` first."""

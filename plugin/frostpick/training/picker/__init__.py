@@ -1,0 +1,1 @@
+"""Training of a picking model: read `train` first."""
