@@ -21,6 +21,7 @@ from frostpick.picking.pick import pick_image
 from frostpick.picking.plan import plan_picking
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training import gather
+from frostpick.training.digests import picks_digest
 from frostpick.training.picker import course, setup
 from frostpick.training.picker import train as training
 from frostpick.training.picker.anchor import Anchor
@@ -306,10 +307,10 @@ def test_verified_picks_teach_a_new_network_for_longer(
 
 def test_what_judged_picks_are_worth_is_in_the_digest() -> None:
     one = Picks.from_xy("m", [1.0, 2.0], [3.0, 4.0], probability=[0.5, 1.0])
-    digest = setup.picks_digest({"m": one})
-    assert digest == setup.picks_digest({"m": replace(one, score=one.score + 1)})
-    assert digest != setup.picks_digest({"m": replace(one, probability=np.array([0.5, 0.9]))})
-    assert digest != setup.picks_digest({"m": one, "empty": one.keep(np.zeros(2, bool))})
+    digest = picks_digest({"m": one})
+    assert digest == picks_digest({"m": replace(one, score=one.score + 1)})
+    assert digest != picks_digest({"m": replace(one, probability=np.array([0.5, 0.9]))})
+    assert digest != picks_digest({"m": one, "empty": one.keep(np.zeros(2, bool))})
 
 
 @pytest.mark.parametrize("stop", [3, 12])

@@ -33,8 +33,9 @@ from frostpick.recipes.views import divergence, view_shares
 from frostpick.runtime.checkpoint import training_key
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
+from frostpick.training.digests import labels_digest
 from frostpick.training.picker.recipe import Recipe
-from frostpick.training.picker.setup import choose_diameter, labels_digest
+from frostpick.training.picker.setup import choose_diameter
 from frostpick.types import Labels, Micrograph
 
 log = logging.getLogger(__name__)

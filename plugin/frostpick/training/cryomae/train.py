@@ -35,8 +35,8 @@ from frostpick.training.cryomae.recipe import FewshotRecipe
 from frostpick.training.cryomae.similarity import window_prior
 from frostpick.training.cryomae.trainer import FewshotTrainer
 from frostpick.training.cryomae.view import FewshotView, view_of
+from frostpick.training.digests import labels_digest
 from frostpick.training.gather import Gathered, Reading, choose_micrographs, gather
-from frostpick.training.picker.setup import labels_digest
 from frostpick.training.prior import first_guess, mean_area
 from frostpick.types import Labels, Micrograph
 

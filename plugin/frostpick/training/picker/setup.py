@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from frostpick.config import TrainSettings
 from frostpick.errors import ConfigError
@@ -19,6 +16,7 @@ from frostpick.models.networks.dense import DenseNetwork
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.registry import PAPER_PX, build_network
 from frostpick.runtime.checkpoint import training_key
+from frostpick.training.digests import labels_digest, picks_digest
 from frostpick.training.examples import TrainingImage
 from frostpick.training.gather import Gathered, Reading
 from frostpick.training.picker.anchor import Anchor
@@ -237,28 +235,3 @@ def resume_key(
             "micrographs": [(m.id, m.source.fingerprint(), m.pixel_size_A) for m in usable],
         }
     )
-
-
-def labels_digest(labels: Mapping[str, Labels]) -> str:
-    """Return a digest over the positions and signs of all labels."""
-    return _digest(
-        (f"{name}|{len(one)}|{one.complete}|", (one.x_px, one.y_px, one.sign))
-        for name, one in sorted(labels.items())
-    )
-
-
-def picks_digest(picks: Mapping[str, Picks]) -> str:
-    """Return a digest over the positions and probabilities of all picks."""
-    return _digest(
-        (f"{name}|{len(one)}|", (one.x_px, one.y_px, one.probability))
-        for name, one in sorted(picks.items())
-    )
-
-
-def _digest(parts: Iterable[tuple[str, Sequence[NDArray[Any]]]]) -> str:
-    total = hashlib.sha256()
-    for text, columns in parts:
-        total.update(text.encode())
-        for column in columns:
-            total.update(np.ascontiguousarray(column).tobytes())
-    return total.hexdigest()
