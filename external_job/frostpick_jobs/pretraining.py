@@ -17,10 +17,10 @@ from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.box_network import CLASSES
 from frostpick.models.pruner.model import Pruner
-from frostpick.recipes.mae_windows import MicrographWindows, SimulatedWindows, WindowSource
-from frostpick.recipes.pretrain_mae import MaeRecipe, pretrain_mae
-from frostpick.recipes.pretrain_picker import PickerRecipe, pretrain_picker
-from frostpick.recipes.pretrain_pruner import (
+from frostpick.pretraining.cryomae.pretrain import MaeRecipe, pretrain_mae
+from frostpick.pretraining.cryomae.windows import MicrographWindows, SimulatedWindows, WindowSource
+from frostpick.pretraining.picker.pretrain import PickerRecipe, pretrain_picker
+from frostpick.pretraining.pruner.pretrain import (
     LabelledBoxes,
     PretrainRecipe,
     labelled_boxes,

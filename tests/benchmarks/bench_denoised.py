@@ -4,8 +4,8 @@
         --models general general-1 [--sets bgal_r,real] [--looks raw,fine] [--table]
 
 The test micrographs of each development set as they are, denoised by the networks of
-``python -m frostpick.recipes.train_denoiser FOLDER``, and filtered; picked by each model and
-its diameter alone. The real set, of small pixels, is brought to about 6 A a pixel first.
+``python -m frostpick.pretraining.picker.train_denoiser FOLDER``, and filtered; picked by each
+model and its diameter alone. The real set, of small pixels, is brought to about 6 A a pixel first.
 One file a run in ``--out``; what is there is not run again.
 """
 
@@ -36,8 +36,8 @@ from numpy.typing import NDArray
 
 from frostpick.images import read_image
 from frostpick.models.shipped import load_model
-from frostpick.recipes.denoiser import Denoiser, load_denoiser
-from frostpick.recipes.filters import binned, binned_sampling, gaussian_low_pass, wiener
+from frostpick.pretraining.picker.denoiser import Denoiser, load_denoiser
+from frostpick.pretraining.picker.filters import binned, binned_sampling, gaussian_low_pass, wiener
 from frostpick.runtime.atomic import write_text
 from frostpick.simulate import write_mrc
 from frostpick_jobs import api

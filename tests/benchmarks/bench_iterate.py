@@ -35,14 +35,14 @@ from accuracy.sets import BENCH, BenchSet, open_bench
 from accuracy.text_table import markdown, number
 
 from frostpick.config import IterateSettings, PickSettings, TrainSettings
+from frostpick.iterating.iterate import IterationResult, iterate_picker
+from frostpick.iterating.second_opinion import PrunerOpinion
+from frostpick.iterating.views import divergence
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.model import load_pruner
 from frostpick.models.shipped import load_model
 from frostpick.picking.pick import MicrographPicks, pick_micrographs
 from frostpick.picking.plan import plan_picking
-from frostpick.recipes.iterate import IterationResult, iterate_picker
-from frostpick.recipes.second_opinion import PrunerOpinion
-from frostpick.recipes.views import divergence
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training.picker.train import train_picker

@@ -11,9 +11,9 @@ import pytest
 
 from frostpick.config import IterateSettings, TrainSettings
 from frostpick.errors import JobStopped
+from frostpick.iterating import iterate as engine
+from frostpick.iterating.verification import SureRule
 from frostpick.models.picking_model import PickingModel
-from frostpick.recipes import iterate as engine
-from frostpick.recipes.verification import SureRule
 from frostpick.training.picker.recipe import Recipe
 from frostpick_jobs.host import Host
 from frostpick_jobs.lifecycle import run_job

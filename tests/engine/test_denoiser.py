@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from frostpick.errors import ConfigError, JobStopped
-from frostpick.recipes.denoiser import Denoiser, UNet, load_denoiser, standardise
-from frostpick.recipes.filters import (
+from frostpick.pretraining.picker.denoiser import Denoiser, UNet, load_denoiser, standardise
+from frostpick.pretraining.picker.filters import (
     binned,
     binned_sampling,
     critical_exposure,
@@ -20,8 +20,8 @@ from frostpick.recipes.filters import (
     sharp_low_pass,
     wiener,
 )
-from frostpick.recipes.looks import LEAST_DIAMETER_PX, SHARES, apply_look
-from frostpick.recipes.train_denoiser import DenoiserRecipe, make_denoisers
+from frostpick.pretraining.picker.looks import LEAST_DIAMETER_PX, SHARES, apply_look
+from frostpick.pretraining.picker.train_denoiser import DenoiserRecipe, make_denoisers
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.simulate.conditions import random_conditions
 from frostpick.simulate.corpus import corpus_micrograph, corpus_pair

@@ -17,24 +17,24 @@ from tiny_pruner import tiny_pruner
 
 from frostpick.config import IterateSettings, PickSettings
 from frostpick.errors import ConfigError, JobStopped
-from frostpick.models.picking_model import PickingModel
-from frostpick.models.shipped import shipped
-from frostpick.picking.pick import pick_micrographs
-from frostpick.picking.plan import plan_picking
-from frostpick.recipes import one_round
-from frostpick.recipes.examine import Examined, examine
-from frostpick.recipes.iterate import IterationResult, iterate_picker, run_rounds
-from frostpick.recipes.reference import EVERYTHING, Reference, Strip, hold_out_labels, is_worse
-from frostpick.recipes.second_opinion import PrunerOpinion
-from frostpick.recipes.verification import (
+from frostpick.iterating import one_round
+from frostpick.iterating.examine import Examined, examine
+from frostpick.iterating.iterate import IterationResult, iterate_picker, run_rounds
+from frostpick.iterating.reference import EVERYTHING, Reference, Strip, hold_out_labels, is_worse
+from frostpick.iterating.second_opinion import PrunerOpinion
+from frostpick.iterating.verification import (
     SureRule,
     gate_of,
     joint_score,
     sort_picks,
     verify_picks,
 )
-from frostpick.recipes.view_features import view_features
-from frostpick.recipes.views import divergence, view_shares
+from frostpick.iterating.view_features import view_features
+from frostpick.iterating.views import divergence, view_shares
+from frostpick.models.picking_model import PickingModel
+from frostpick.models.shipped import shipped
+from frostpick.picking.pick import pick_micrographs
+from frostpick.picking.plan import plan_picking
 from frostpick.report.rounds import round_figures
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training.picker.recipe import Recipe
@@ -518,7 +518,7 @@ def test_more_rounds_may_be_asked_for_while_the_last_training_is_unfinished(
         number = next(best)
         return done, number, taught if number else None
 
-    monkeypatch.setattr("frostpick.recipes.iterate.run_rounds", scripted)
+    monkeypatch.setattr("frostpick.iterating.iterate.run_rounds", scripted)
     with pytest.raises(JobStopped):  # entered for both rounds before
         iterate(data, tmp_path, StopAt("training", 3, 45))
     again = iterate(data, tmp_path)
@@ -620,7 +620,7 @@ def test_as_many_rounds_as_the_start_needs(
         assert number == most
         raise Enough
 
-    monkeypatch.setattr("frostpick.recipes.iterate.run_rounds", counted)
+    monkeypatch.setattr("frostpick.iterating.iterate.run_rounds", counted)
     with pytest.raises(Enough):
         iterate(data, tmp_path, start=iterated[0].model if start else None, rounds=given)
 

@@ -29,8 +29,8 @@ from frostpick.models.cryomae.shipped_encoder import shipped_encoder
 from frostpick.models.versions import VERSIONS, WEIGHTS
 from frostpick.picking.dense import TILE, score_map
 from frostpick.preprocess import WorkingImage
-from frostpick.recipes.mae_tiles import BACKGROUND
-from frostpick.recipes.mae_windows import SimulatedWindows
+from frostpick.pretraining.cryomae.tiles import BACKGROUND
+from frostpick.pretraining.cryomae.windows import SimulatedWindows
 from frostpick.sampling import Sampling
 
 SMALL = Preset(2, 24, 3, 1, 16, 2, reach=2)

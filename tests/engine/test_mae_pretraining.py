@@ -17,9 +17,9 @@ from frostpick.models.card import PreprocessSpec
 from frostpick.models.cryomae import CROP, PRESETS, Preset
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.preprocess import preprocess
-from frostpick.recipes.mae_tiles import BACKGROUND, NEITHER, contrast_loss, cut_tiles
-from frostpick.recipes.mae_windows import MicrographWindows, Shown, SimulatedWindows
-from frostpick.recipes.pretrain_mae import MaeRecipe, pretrain_mae
+from frostpick.pretraining.cryomae.pretrain import MaeRecipe, pretrain_mae
+from frostpick.pretraining.cryomae.tiles import BACKGROUND, NEITHER, contrast_loss, cut_tiles
+from frostpick.pretraining.cryomae.windows import MicrographWindows, Shown, SimulatedWindows
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.simulate.corpus import corpus_micrograph
 from frostpick.types import LocalFile, Micrograph

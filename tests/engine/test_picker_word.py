@@ -7,6 +7,7 @@ from tiny_pruner import DIAMETER_A, PIXEL_A, disc_boxes, disc_micrograph, tiny_p
 from torch import nn
 
 from frostpick.errors import ModelError
+from frostpick.iterating.second_opinion import PrunerOpinion
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec
 from frostpick.models.picking_model import PickingModel, write_model_file
 from frostpick.models.pruner.box_network import macs_per_box
@@ -14,10 +15,9 @@ from frostpick.models.pruner.model import Pruner, load_pruner
 from frostpick.models.pruner.picker_word import OUTPUTS, picker_logits
 from frostpick.models.registry import build_network
 from frostpick.models.shipped import BLOB
+from frostpick.pretraining.pruner.boxes import simulated_boxes
 from frostpick.pruning.boxes import Boxes
 from frostpick.pruning.score import BoxScorer
-from frostpick.recipes.pruner_boxes import simulated_boxes
-from frostpick.recipes.second_opinion import PrunerOpinion
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.simulate import SimulationSettings, simulate_dataset
 from frostpick.training.pruner.calibration import fit_joint_scores

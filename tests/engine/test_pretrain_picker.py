@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from frostpick.errors import ConfigError, JobStopped
-from frostpick.recipes import pretrain_picker as recipe_module
-from frostpick.recipes.corpus_files import GREY, CorpusImage, alike, working_example
-from frostpick.recipes.pretrain_picker import PickerRecipe, corpus_name, pretrain_picker
-from frostpick.recipes.supervised_tiles import SupervisedTiles, capped_evenly, view_classes
+from frostpick.pretraining.picker import pretrain as recipe_module
+from frostpick.pretraining.picker.corpus_files import GREY, CorpusImage, alike, working_example
+from frostpick.pretraining.picker.pretrain import PickerRecipe, corpus_name, pretrain_picker
+from frostpick.pretraining.picker.tiles import SupervisedTiles, capped_evenly, view_classes
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.simulate.corpus import corpus_micrograph
 from frostpick.training.tiles import TileGeometry

@@ -12,9 +12,9 @@ from frostpick.errors import InputError, JobStopped
 from frostpick.models.pruner.box_network import CLASSES
 from frostpick.models.pruner.model import Pruner
 from frostpick.models.pruner.registry import build_box_network
-from frostpick.recipes import pretrain_pruner as recipe_module
-from frostpick.recipes.pretrain_pruner import PretrainRecipe, labelled_boxes, pretrain_pruner
-from frostpick.recipes.pruner_boxes import Drawing, simulated_boxes
+from frostpick.pretraining.pruner import pretrain as recipe_module
+from frostpick.pretraining.pruner.boxes import Drawing, simulated_boxes
+from frostpick.pretraining.pruner.pretrain import PretrainRecipe, labelled_boxes, pretrain_pruner
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.simulate.corpus import corpus_micrograph
 from frostpick.training.pruner.augment import BoxAugmentation, augment_boxes

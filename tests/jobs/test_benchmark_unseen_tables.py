@@ -17,7 +17,7 @@ from unseen.proteins import protein
 from unseen.sets import CONDITIONS, SETS
 from unseen.tables import pages, set_table, summary_table, view_table, worst_view
 
-from frostpick.recipes.pretrain_picker import PickerRecipe
+from frostpick.pretraining.picker.pretrain import PickerRecipe
 
 ONE = np.ones(1)
 

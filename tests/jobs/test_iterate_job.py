@@ -15,12 +15,12 @@ from tiny_pruner import tiny_pruner
 
 from frostpick.config import IterateSettings
 from frostpick.errors import InputError
+from frostpick.iterating import iterate as engine
+from frostpick.iterating.verification import SureRule
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.model import load_pruner
 from frostpick.models.registry import build_network
-from frostpick.recipes import iterate as engine
-from frostpick.recipes.verification import SureRule
 from frostpick.training.picker.recipe import Recipe
 from frostpick_jobs import api
 from frostpick_jobs.cli import relion

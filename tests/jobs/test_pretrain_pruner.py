@@ -20,7 +20,7 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.box_network import CLASSES, ResNet18
 from frostpick.models.pruner.model import Pruner
 from frostpick.models.shipped import load_model
-from frostpick.recipes import pretrain_pruner as recipe_module
+from frostpick.pretraining.pruner import pretrain as recipe_module
 from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.lifecycle import execute
 from frostpick_jobs.pretraining import run_pretrain

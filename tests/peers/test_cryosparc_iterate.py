@@ -13,11 +13,11 @@ from tiny_pruner import tiny_pruner
 
 from frostpick.config import IterateSettings
 from frostpick.errors import InputError, ModelError
+from frostpick.iterating import iterate as engine
+from frostpick.iterating.second_opinion import PrunerOpinion
+from frostpick.iterating.verification import SureRule
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.model import Pruner
-from frostpick.recipes import iterate as engine
-from frostpick.recipes.second_opinion import PrunerOpinion
-from frostpick.recipes.verification import SureRule
 from frostpick.training.picker.recipe import Recipe
 from frostpick_jobs.cryosparc import run
 from frostpick_jobs.cryosparc.references import OutputRef

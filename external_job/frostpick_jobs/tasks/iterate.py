@@ -12,10 +12,10 @@ import numpy as np
 
 from frostpick.config import IterateSettings, TrainSettings
 from frostpick.errors import InputError
+from frostpick.iterating.iterate import IterationResult, iterate_picker
+from frostpick.iterating.rounds import Round
+from frostpick.iterating.second_opinion import PrunerOpinion, Verifier
 from frostpick.models.picking_model import CARD, WEIGHTS, PickingModel
-from frostpick.recipes.iterate import IterationResult, iterate_picker
-from frostpick.recipes.rounds import Round
-from frostpick.recipes.second_opinion import PrunerOpinion, Verifier
 from frostpick.report.figure import Figure
 from frostpick.report.rounds import round_figures
 from frostpick.report.training import training_curves

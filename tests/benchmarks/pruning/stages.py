@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from frostpick.models.pruner.model import Pruner, load_pruner
-from frostpick.recipes.pretrain_pruner import PretrainRecipe, pretrain_pruner
+from frostpick.pretraining.pruner.pretrain import PretrainRecipe, pretrain_pruner
 from frostpick.runtime.checkpoint import FILE as CHECKPOINT
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training.pruner.losses import LossWeights

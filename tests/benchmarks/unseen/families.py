@@ -17,7 +17,7 @@ from accuracy.summary import Result
 from accuracy.text_table import markdown, number
 
 from frostpick.models.picking_model import WEIGHTS, PickingModel
-from frostpick.recipes.pretrain_picker import PickerRecipe, pretrain_picker
+from frostpick.pretraining.picker.pretrain import PickerRecipe, pretrain_picker
 from frostpick.runtime.reporter import SilentReporter
 from unseen.proteins import Shape
 from unseen.sets import SETS

@@ -10,8 +10,8 @@ import numpy as np
 
 from frostpick.config import TrainSettings
 from frostpick.errors import ConfigError, InputError
+from frostpick.iterating.reference import Reference, hold_out_labels
 from frostpick.models.picking_model import PickingModel
-from frostpick.recipes.reference import Reference, hold_out_labels
 from frostpick.training.gather import BACKGROUND, choose_micrographs
 from frostpick.types import Labels, Micrograph
 

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import ConfigError
+from frostpick.iterating.examine import Examined, examine
+from frostpick.iterating.material import Material
+from frostpick.iterating.reference import is_worse
+from frostpick.iterating.rounds import Round, load_round, round_folder, save_round
+from frostpick.iterating.second_opinion import Verifier
+from frostpick.iterating.verification import SureRule, Taught, joint_score, verify_picks
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.plan import PickPlan, plan_picking, settle_contrast
-from frostpick.recipes.examine import Examined, examine
-from frostpick.recipes.material import Material
-from frostpick.recipes.reference import is_worse
-from frostpick.recipes.rounds import Round, load_round, round_folder, save_round
-from frostpick.recipes.second_opinion import Verifier
-from frostpick.recipes.verification import SureRule, Taught, joint_score, verify_picks
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import choose_diameter

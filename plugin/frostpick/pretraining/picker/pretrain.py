@@ -25,9 +25,9 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.calibration_fit import fit_calibration
 from frostpick.picking.threshold import choose_threshold
-from frostpick.recipes.corpus_files import VERSION, CorpusImage, CorpusSpec, make_corpus
-from frostpick.recipes.supervised import SupervisedTrainer
-from frostpick.recipes.supervised_tiles import SupervisedTiles
+from frostpick.pretraining.picker.corpus_files import VERSION, CorpusImage, CorpusSpec, make_corpus
+from frostpick.pretraining.picker.tiles import SupervisedTiles
+from frostpick.pretraining.picker.trainer import SupervisedTrainer
 from frostpick.runtime.checkpoint import load_checkpoint, save_checkpoint, training_key
 from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.reporter import Reporter

@@ -18,7 +18,7 @@ from frostpick.models.card import PreprocessSpec
 from frostpick.models.cryomae.geometry import PX_PER_DIAMETER
 from frostpick.picking.read import read_with_pixel_size
 from frostpick.preprocess import WorkingImage, preprocess
-from frostpick.recipes.mae_tiles import Tiles, cut_tiles
+from frostpick.pretraining.cryomae.tiles import Tiles, cut_tiles
 from frostpick.sampling import Sampling
 from frostpick.simulate.corpus import corpus_micrograph
 from frostpick.simulate.truth import PARTICLE

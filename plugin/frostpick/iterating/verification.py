@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from frostpick.iterating.examine import Examined
+from frostpick.iterating.reference import Reference
 from frostpick.picking.selectors.four_rotations import GATE
-from frostpick.recipes.examine import Examined
-from frostpick.recipes.reference import Reference
 from frostpick.training.measure import MATCH
 from frostpick.training.picker.gate import FEWEST, MARGIN, TAIL
 from frostpick.types import Labels, Picks, sigmoid

@@ -7,10 +7,10 @@ import logging
 import shutil
 from typing import Any
 
+from frostpick.iterating.one_round import TRAINING, Rounds
+from frostpick.iterating.rounds import Round
+from frostpick.iterating.verification import Taught
 from frostpick.models.picking_model import PickingModel
-from frostpick.recipes.one_round import TRAINING, Rounds
-from frostpick.recipes.rounds import Round
-from frostpick.recipes.verification import Taught
 from frostpick.runtime.atomic import write_text
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from frostpick.errors import ConfigError
+from frostpick.iterating.examine import Examined
 from frostpick.models.picking_model import PickingModel
-from frostpick.recipes.examine import Examined
 from frostpick.runtime.atomic import write_text
 
 PICKS, ROUND, KEY = "picks.npz", "round.json", "iteration.json"

@@ -1,6 +1,6 @@
 """How the denoisers of the corpus are made: noise-to-noise on simulated pairs.
 
-    python -m frostpick.recipes.train_denoiser FOLDER
+    python -m frostpick.pretraining.picker.train_denoiser FOLDER
 
 The two halves of a pair share everything but the counting noise, so what a network can
 foretell of one from the other is the scene (Lehtinen et al. 2018). Two are made: ``fine``
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from frostpick.recipes.denoiser import CLIP, Denoiser, UNet, load_denoiser, standardise
+from frostpick.pretraining.picker.denoiser import CLIP, Denoiser, UNet, load_denoiser, standardise
 from frostpick.runtime.checkpoint import training_key
 from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.precision import native_precision

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.errors import InputError, MicrographError
+from frostpick.iterating.second_opinion import Verifier
+from frostpick.iterating.view_features import view_features
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.pick import pick_image
@@ -22,8 +24,6 @@ from frostpick.picking.read import read_with_pixel_size
 from frostpick.picking.rotations import logits_at
 from frostpick.picking.selectors.four_rotations import relative_deviation
 from frostpick.preprocess import preprocess
-from frostpick.recipes.second_opinion import Verifier
-from frostpick.recipes.view_features import view_features
 from frostpick.runtime.atomic import atomic_write
 from frostpick.runtime.reporter import Reporter
 from frostpick.types import Micrograph, sigmoid

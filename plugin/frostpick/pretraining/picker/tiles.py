@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.recipes.corpus_files import CorpusImage, as_grey
+from frostpick.pretraining.picker.corpus_files import CorpusImage, as_grey
 from frostpick.training.tiles import TileGeometry, mirrored, on_discs
 
 #: Salt of the random stream of a step.

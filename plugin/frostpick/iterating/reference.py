@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from frostpick.recipes.examine import Examined
+from frostpick.iterating.examine import Examined
 from frostpick.training.measure import MATCH, match
 from frostpick.types import Labels, Micrograph
 

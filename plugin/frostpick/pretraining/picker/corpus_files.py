@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from frostpick.errors import MicrographError
 from frostpick.models.card import PreprocessSpec
 from frostpick.preprocess import preprocess
-from frostpick.recipes.denoiser import Denoiser
-from frostpick.recipes.filters import binned_sampling
-from frostpick.recipes.looks import apply_look
-from frostpick.recipes.train_denoiser import make_denoisers, open_denoisers
+from frostpick.pretraining.picker.denoiser import Denoiser
+from frostpick.pretraining.picker.filters import binned_sampling
+from frostpick.pretraining.picker.looks import apply_look
+from frostpick.pretraining.picker.train_denoiser import make_denoisers, open_denoisers
 from frostpick.runtime.atomic import atomic_write
 from frostpick.runtime.reporter import Reporter
 from frostpick.simulate.corpus import corpus_micrograph
@@ -61,7 +61,7 @@ class CorpusSpec:
         the tails: nobody knows the diameter of their particle exactly.
     looks
         Whether micrographs are denoised, filtered, binned and stored as users do
-        (`frostpick.recipes.looks`), or all raw.
+        (`frostpick.pretraining.picker.looks`), or all raw.
     without
         Shapes that no particle has.
     """

@@ -5,7 +5,7 @@ on the user's labels and on the verified picks, and go on as long as labels that
 seen do not say that it gets worse.
 
 Zhu et al. (BMC Bioinformatics 18:348, 2017) have a person sort the picks and do two
-rounds. Here `frostpick.recipes.verification` sorts and `frostpick.recipes.reference` judges.
+rounds. Here `frostpick.iterating.verification` sorts and `frostpick.iterating.reference` judges.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.config import TrainSettings
+from frostpick.iterating.last_training import train_last
+from frostpick.iterating.material import Material, choose_material
+from frostpick.iterating.one_round import Rounds
+from frostpick.iterating.rounds import Round, claim_spool
+from frostpick.iterating.second_opinion import Verifier
+from frostpick.iterating.verification import SureRule, Taught
+from frostpick.iterating.views import divergence, view_shares
 from frostpick.models.picking_model import PickingModel
-from frostpick.recipes.last_training import train_last
-from frostpick.recipes.material import Material, choose_material
-from frostpick.recipes.one_round import Rounds
-from frostpick.recipes.rounds import Round, claim_spool
-from frostpick.recipes.second_opinion import Verifier
-from frostpick.recipes.verification import SureRule, Taught
-from frostpick.recipes.views import divergence, view_shares
 from frostpick.runtime.checkpoint import training_key
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
@@ -129,7 +129,7 @@ def run_rounds(rounds: Rounds, most: int) -> tuple[list[Round], int, Taught | No
     """Go round by round until one lowers the held-out figure.
 
     That one is the last, is kept for the record and is not used. Lowering means beyond chance
-    (`frostpick.recipes.reference.is_worse`): with few labels held out the figure is soon 1 and
+    (`frostpick.iterating.reference.is_worse`): with few labels held out the figure is soon 1 and
     cannot rise, and two labels of five move it by .1 while the model gets much better. Where
     nothing is held out every round is used.
 

@@ -1,9 +1,9 @@
 """A small network that takes the counting noise out of a micrograph, as users' denoisers do.
 
 One of the looks of the corpus: many users pick on denoised micrographs. It is trained on
-simulated pairs (`frostpick.recipes.train_denoiser`) as Topaz-Denoise is on frames (Bepler et
-al. 2020), by noise-to-noise (Lehtinen et al. 2018). Its weights are made by the recipe and
-are not shipped.
+simulated pairs (`frostpick.pretraining.picker.train_denoiser`) as Topaz-Denoise is on frames
+(Bepler et al. 2020), by noise-to-noise (Lehtinen et al. 2018). Its weights are made by the
+recipe and are not shipped.
 """
 
 from __future__ import annotations

@@ -33,9 +33,9 @@ from frostpick.models.pruner.model import KIND, Pruner
 from frostpick.models.pruner.picker_word import picker_logits
 from frostpick.models.pruner.registry import build_box_network
 from frostpick.models.shipped import load_model
+from frostpick.pretraining.pruner.boxes import simulated_boxes
 from frostpick.pruning.boxes import BATCH, BoxGeometry, boxes_of_images
 from frostpick.pruning.grey import CLIP, NAME, VERSION
-from frostpick.recipes.pruner_boxes import simulated_boxes
 from frostpick.runtime.atomic import atomic_write
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter

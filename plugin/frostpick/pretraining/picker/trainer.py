@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from frostpick.models.networks.dense import DenseNetwork
-from frostpick.recipes.supervised_tiles import SupervisedTiles
+from frostpick.pretraining.picker.tiles import SupervisedTiles
 from frostpick.training.picker.augment import Augmentation, augment
 from frostpick.training.picker.averaged import AveragedTraining, Schedule
 

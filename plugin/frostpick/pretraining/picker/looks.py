@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
-from frostpick.recipes.denoiser import Denoiser
-from frostpick.recipes.filters import (
+from frostpick.pretraining.picker.denoiser import Denoiser
+from frostpick.pretraining.picker.filters import (
     binned,
     dose_weighted,
     eight_bit,
@@ -66,7 +66,8 @@ def apply_look(
         float32, ``(ny // step, nx // step)``.
     int
         Pixels of ``image`` a pixel along each axis, 1 or 2. Positions go over as
-        `frostpick.recipes.filters.binned_sampling` says: ``(x - (step - 1) / 2) / step``.
+        `frostpick.pretraining.picker.filters.binned_sampling` says:
+        ``(x - (step - 1) / 2) / step``.
     """
     look = str(rng.choice(list(SHARES), p=list(SHARES.values())))
     other = int(look != "raw")

@@ -4,7 +4,7 @@ Every step takes a few micrographs. Windows of each are rebuilt from the tokens 
 left over, cryoMAE's pretraining (Xu, Zhan and Xu 2024). Simulated micrographs also know where
 their particles are: on them, each with a protein of its own, what the few-shot training will
 ask for is rehearsed: that particles of one micrograph are like each other and unlike all else
-on it (`frostpick.recipes.mae_tiles`). The paper does without; ``rehearse=False`` is the
+on it (`frostpick.pretraining.cryomae.tiles`). The paper does without; ``rehearse=False`` is the
 paper's.
 
 After step k the state depends on recipe, sources and k alone; a stopped run goes on.
@@ -30,8 +30,8 @@ from frostpick.models.cryomae.autoencoder import reconstruction_loss as rebuilt_
 from frostpick.models.cryomae.geometry import PX_PER_DIAMETER
 from frostpick.models.cryomae.model import KIND, NETWORK, AutoencoderModel
 from frostpick.models.cryomae.pooling import RingPooling
-from frostpick.recipes.mae_tiles import Tiles, contrast_loss
-from frostpick.recipes.mae_windows import Shown, WindowSource
+from frostpick.pretraining.cryomae.tiles import Tiles, contrast_loss
+from frostpick.pretraining.cryomae.windows import Shown, WindowSource
 from frostpick.runtime.checkpoint import (
     as_saved,
     load_checkpoint,

@@ -1,0 +1,1 @@
+"""Rounds of training, picking and verification: read `iterate` first."""

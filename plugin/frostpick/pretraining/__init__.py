@@ -1,0 +1,1 @@
+"""How the shipped weights were made: `picker` (with the corpus), `cryomae`, `pruner`."""

@@ -1,0 +1,1 @@
+"""How the encoder of few-shot picking was made: read `pretrain` first."""

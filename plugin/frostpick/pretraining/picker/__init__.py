@@ -1,0 +1,1 @@
+"""How `general` was made: the corpus on disk, its looks, supervised training; read `pretrain`."""

@@ -1,0 +1,1 @@
+"""How the shipped pruner was made: read `pretrain` first."""

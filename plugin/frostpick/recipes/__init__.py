@@ -1,1 +1,0 @@
-"""Long trainings built from all of the engine: how the shipped weights were made."""
