@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from frostpick_jobs.api import PickResult, TrainResult, fewshot, iterate, pick, select, train
-    from frostpick_jobs.host import Host
+    from frostpick_jobs.job.host import Host
     from frostpick_jobs.prune_api import prune, verify
     from frostpick_jobs.scoring import score_files
 
 _WHERE = {
-    "Host": "host",
+    "Host": "job.host",
     "PickResult": "api",
     "TrainResult": "api",
     "fewshot": "api",

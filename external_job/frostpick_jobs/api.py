@@ -12,8 +12,8 @@ from frostpick.config import FewshotSettings, IterateSettings, PickSettings, Tra
 from frostpick.errors import ConfigError, InputError
 from frostpick.models.picking_model import WEIGHTS, PickingModel
 from frostpick_jobs.folder import FolderHost
-from frostpick_jobs.host import Host
-from frostpick_jobs.lifecycle import execute
+from frostpick_jobs.job.host import Host
+from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.tasks import (
     PickSummary,
     TrainSummary,

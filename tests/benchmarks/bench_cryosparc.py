@@ -208,7 +208,7 @@ def size(options: argparse.Namespace, about: dict[str, str]) -> None:
     from frostpick_jobs.cryosparc.request import JobRequest
     from frostpick_jobs.cryosparc.sources import find_project_files
     from frostpick_jobs.cryosparc.wiring import prepare_job
-    from frostpick_jobs.host import MicrographOutput
+    from frostpick_jobs.job.host import MicrographOutput
 
     server = connect(about["url"])
     exposures_of, particles_of = OutputRef("J1", "exposures"), OutputRef("J2", "particles")

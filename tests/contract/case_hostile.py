@@ -23,8 +23,8 @@ from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.formats import read_picks
-from frostpick_jobs.host import Delivery, Host, MicrographOutput, Outcome
-from frostpick_jobs.job_files import copy_files
+from frostpick_jobs.job.files import copy_files
+from frostpick_jobs.job.host import Delivery, Host, MicrographOutput, Outcome
 
 FIRST_UID = 2**64 - 1
 

@@ -24,7 +24,7 @@ import pytest
 import torch
 
 from frostpick.config import PickSettings
-from frostpick_jobs.lifecycle import run_job
+from frostpick_jobs.job.lifecycle import run_job
 from frostpick_jobs.tasks import finish, missing, run_pick, train
 
 SHAPE, DIAMETER_A, PIXEL_A = (192, 224), 64.0, 2.0

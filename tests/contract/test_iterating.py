@@ -15,8 +15,8 @@ from frostpick.iterating import iterate as engine
 from frostpick.iterating.verification import SureRule
 from frostpick.models.picking_model import PickingModel
 from frostpick.training.picker.recipe import Recipe
-from frostpick_jobs.host import Host
-from frostpick_jobs.lifecycle import run_job
+from frostpick_jobs.job.host import Host
+from frostpick_jobs.job.lifecycle import run_job
 from frostpick_jobs.tasks import iterate as iterate_task
 from frostpick_jobs.tasks import run_iterate, run_train
 

@@ -19,8 +19,8 @@ from frostpick.errors import JobStopped
 from frostpick.models.shipped import load_model
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import train_picker
-from frostpick_jobs.host import Host
-from frostpick_jobs.lifecycle import run_job
+from frostpick_jobs.job.host import Host
+from frostpick_jobs.job.lifecycle import run_job
 from frostpick_jobs.tasks import run_train
 from frostpick_jobs.tasks import train as train_task
 

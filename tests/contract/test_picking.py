@@ -15,8 +15,8 @@ from frostpick.images import RawImage
 from frostpick.models.shipped import load_model
 from frostpick.picking import pick
 from frostpick.types import Micrograph
-from frostpick_jobs.host import Host
-from frostpick_jobs.job_lock import job_lock
+from frostpick_jobs.job.host import Host
+from frostpick_jobs.job.lock import job_lock
 
 
 def test_order_of_calls(case: Any, spy: Any) -> None:

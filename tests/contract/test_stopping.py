@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from frostpick.errors import JobStopped
-from frostpick_jobs.host import Host
+from frostpick_jobs.job.host import Host
 
 DONE = 2
 

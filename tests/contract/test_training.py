@@ -12,8 +12,8 @@ import pytest
 from frostpick.config import TrainSettings
 from frostpick.errors import JobStopped
 from frostpick.models.picking_model import PickingModel
-from frostpick_jobs.host import Host
-from frostpick_jobs.lifecycle import run_job
+from frostpick_jobs.job.host import Host
+from frostpick_jobs.job.lifecycle import run_job
 from frostpick_jobs.tasks import run_train
 from frostpick_jobs.tasks import train as train_task
 

@@ -20,7 +20,7 @@ from frostpick_jobs.cryosparc.pick_table import as_dataset, fraction, gather
 from frostpick_jobs.cryosparc.slots import LOCATION, PICK_STATS, PICKS, complete
 from frostpick_jobs.cryosparc.sources import ProjectFiles
 from frostpick_jobs.cryosparc.uids import job_seed, make_unique, pick_uids
-from frostpick_jobs.host import MicrographOutput
+from frostpick_jobs.job.host import MicrographOutput
 
 UIDS = (2**63 + 11, 7, 2**64 - 1)
 SHAPES = ((100, 160), (300, 200), (100, 160))

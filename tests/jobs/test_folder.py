@@ -20,7 +20,7 @@ from frostpick_jobs.folder.find import find_micrographs
 from frostpick_jobs.folder.names import check_id, star_path
 from frostpick_jobs.folder.written import WrittenIds
 from frostpick_jobs.formats import read_picks
-from frostpick_jobs.host import Delivery, MicrographOutput
+from frostpick_jobs.job.host import Delivery, MicrographOutput
 from frostpick_jobs.tasks import finish, missing
 
 

@@ -26,12 +26,12 @@ from frostpick.models.versions import VERSIONS, version_of
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import train_picker
 from frostpick_jobs.folder import FolderHost
-from frostpick_jobs.job_report import summary_rows
-from frostpick_jobs.lifecycle import execute
+from frostpick_jobs.job.claim import claim
+from frostpick_jobs.job.lifecycle import execute
+from frostpick_jobs.job.report import summary_rows
 from frostpick_jobs.tasks import fewshot, run_fewshot, run_iterate
 from frostpick_jobs.tasks import iterate as iterate_task
 from frostpick_jobs.tasks import prune as prune_task
-from frostpick_jobs.tasks.claim import claim
 from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.prune import run_verify
 from frostpick_jobs.tasks.select import run_select

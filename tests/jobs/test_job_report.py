@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from frostpick_jobs.host import Delivery
-from frostpick_jobs.job_report import job_report, summary_rows
+from frostpick_jobs.job.host import Delivery
+from frostpick_jobs.job.report import job_report, summary_rows
 
 PICK = {
     "task": "pick",

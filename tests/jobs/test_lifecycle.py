@@ -18,9 +18,9 @@ import torch
 
 from frostpick.errors import FrostpickError, JobStopped
 from frostpick.runtime.reporter import SilentReporter
-from frostpick_jobs.job_lock import JobRunningError, job_lock
-from frostpick_jobs.lifecycle import execute, run_job, sentence
-from frostpick_jobs.stop_signals import StopSignals
+from frostpick_jobs.job.lifecycle import execute, run_job, sentence
+from frostpick_jobs.job.lock import JobRunningError, job_lock
+from frostpick_jobs.job.signals import StopSignals
 
 ROOT = Path(__file__).parents[2]
 
@@ -191,7 +191,7 @@ def test_the_lock_is_exclusive_and_given_back(tmp_path: Path, host: Any) -> None
 def test_the_lock_of_a_killed_process_does_not_block(host: Any) -> None:
     code = f"""
 import sys, signal, pathlib
-from frostpick_jobs.job_lock import job_lock
+from frostpick_jobs.job.lock import job_lock
 with job_lock(pathlib.Path({str(host.spool)!r})):
     print("held", flush=True)
     signal.pause()

@@ -22,7 +22,7 @@ from frostpick.models.pruner.model import Pruner
 from frostpick.models.shipped import load_model
 from frostpick.pretraining.pruner import pretrain as recipe_module
 from frostpick_jobs.folder import FolderHost
-from frostpick_jobs.lifecycle import execute
+from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.pretraining import run_pretrain
 
 KINDS = {"safetensors": "r.safetensors", "torch": "r.pth"}

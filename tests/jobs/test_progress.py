@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from frostpick.errors import JobStopped
-from frostpick_jobs.progress import (
+from frostpick_jobs.job.progress import (
     BarReporter,
     FileAppears,
     LineReporter,

@@ -13,7 +13,7 @@ from frostpick.config import VerifySettings
 from frostpick.models.card import CalibrationSpec
 from frostpick.models.shipped import BLOB, load_model
 from frostpick_jobs.folder import FolderHost
-from frostpick_jobs.lifecycle import execute
+from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.tasks.prune import run_verify
 
 

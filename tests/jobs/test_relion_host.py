@@ -11,8 +11,8 @@ import pytest
 from frostpick.errors import InputError
 from frostpick.types import Picks
 from frostpick_jobs.cli import relion_job
-from frostpick_jobs.host import Delivery, MicrographOutput, Outcome
-from frostpick_jobs.job_lock import job_lock
+from frostpick_jobs.job.host import Delivery, MicrographOutput, Outcome
+from frostpick_jobs.job.lock import job_lock
 from frostpick_jobs.relion import markers
 from frostpick_jobs.relion.arguments import JobArguments
 from frostpick_jobs.relion.host import RelionHost

@@ -13,7 +13,7 @@ from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
 from frostpick.config import PruneSettings
 from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.formats import read_star_blocks
-from frostpick_jobs.lifecycle import execute
+from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.tasks.prune import run_prune
 
 SHAPE = (192, 224)

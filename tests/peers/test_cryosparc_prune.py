@@ -24,7 +24,7 @@ from frostpick_jobs.cryosparc.references import OutputRef
 from frostpick_jobs.cryosparc.request import JobRequest
 from frostpick_jobs.cryosparc.run import Tempo
 from frostpick_jobs.folder import FolderHost
-from frostpick_jobs.lifecycle import run_job
+from frostpick_jobs.job.lifecycle import run_job
 from frostpick_jobs.relion.arguments import JobArguments
 from frostpick_jobs.relion.verify_host import RelionVerifyHost
 from frostpick_jobs.store.prune_store import PruneStore

@@ -18,7 +18,7 @@ from frostpick_jobs.cryosparc.references import OutputRef
 from frostpick_jobs.cryosparc.request import JobRequest
 from frostpick_jobs.cryosparc.run import Tempo
 from frostpick_jobs.formats import read_picks
-from frostpick_jobs.lifecycle import run_job
+from frostpick_jobs.job.lifecycle import run_job
 from frostpick_jobs.relion.arguments import JobArguments
 from frostpick_jobs.relion.host import RelionHost
 from frostpick_jobs.tasks import finish, run_pick

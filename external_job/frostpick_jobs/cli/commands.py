@@ -151,7 +151,7 @@ def select(
     """Choose another threshold for a finished pick, without inference."""
     log_to_terminal()
     from frostpick_jobs.api import picking_job
-    from frostpick_jobs.lifecycle import run_job
+    from frostpick_jobs.job.lifecycle import run_job
     from frostpick_jobs.tasks.select import run_select
 
     host = picking_job(out)

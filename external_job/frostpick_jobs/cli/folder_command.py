@@ -17,7 +17,7 @@ from frostpick_jobs.cli.parameters import Debug, Out
 from frostpick_jobs.cli.typer_options import command_with_settings
 
 if TYPE_CHECKING:
-    from frostpick_jobs.host import Host
+    from frostpick_jobs.job.host import Host
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def folder_command(kind: type[Settings], function: Callable[..., Job]) -> Callab
         log_to_terminal()
         settings = resolve_settings(kind, config, values)
         host, run = function(settings, out, **arguments)
-        from frostpick_jobs.lifecycle import run_job
+        from frostpick_jobs.job.lifecycle import run_job
 
         raise typer.Exit(told(run_job(host, lambda: run(host, settings), debug=debug)))
 

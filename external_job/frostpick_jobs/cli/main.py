@@ -83,7 +83,7 @@ def main() -> None:
     try:
         app()
     except (FrostpickError, OSError, MemoryError, JobStopped) as error:
-        from frostpick_jobs.lifecycle import STOPPED, is_stop, sentence
+        from frostpick_jobs.job.lifecycle import STOPPED, is_stop, sentence
 
         print(f"frostpick: {sentence(error, Path())}", file=sys.stderr)
         sys.exit(STOPPED if is_stop(error) else 1)

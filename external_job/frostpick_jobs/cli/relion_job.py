@@ -60,7 +60,7 @@ def run_relion_job(
     needed = () if task == "pick" else ("in_coords", "in_parts")
     for name in arguments.unused(needed):
         logger.warning("input --%s is not used by this job", name)
-    from frostpick_jobs.lifecycle import run_job
+    from frostpick_jobs.job.lifecycle import run_job
     from frostpick_jobs.relion.host import RelionHost
     from frostpick_jobs.tasks import run_fewshot, run_iterate, run_pick, run_train
 
@@ -97,7 +97,7 @@ def run_relion_job(
 
 
 def _prune(arguments: JobArguments, settings: PruneSettings) -> int:
-    from frostpick_jobs.lifecycle import run_job
+    from frostpick_jobs.job.lifecycle import run_job
     from frostpick_jobs.relion.prune_host import RelionPruneHost
     from frostpick_jobs.tasks.prune import run_prune
 
@@ -113,7 +113,7 @@ def _prune(arguments: JobArguments, settings: PruneSettings) -> int:
 
 
 def _verify(arguments: JobArguments, settings: VerifySettings) -> int:
-    from frostpick_jobs.lifecycle import run_job
+    from frostpick_jobs.job.lifecycle import run_job
     from frostpick_jobs.relion.verify_host import RelionVerifyHost
     from frostpick_jobs.tasks.prune import run_verify
 

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 LONGEST_TEXT = 8000
 LONGEST_CAPTION = 300
 #: The event log has a progress line of its own.
-PROGRESS = "frostpick_jobs.progress"
+PROGRESS = "frostpick_jobs.job.progress"
 LEVELS = {logging.WARNING: "warning", logging.ERROR: "error", logging.CRITICAL: "error"}
 
 

@@ -45,8 +45,8 @@ from frostpick_jobs.cryosparc.uids import job_seed
 from frostpick_jobs.cryosparc.upload import upload_file
 from frostpick_jobs.cryosparc.watch import StatusWatch
 from frostpick_jobs.cryosparc.wiring import PICKS
-from frostpick_jobs.host import Delivery, Host, MicrographOutput, Outcome
-from frostpick_jobs.progress import terminal_reporter
+from frostpick_jobs.job.host import Delivery, Host, MicrographOutput, Outcome
+from frostpick_jobs.job.progress import terminal_reporter
 
 if TYPE_CHECKING:
     from frostpick.models.picking_model import PickingModel

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from frostpick_jobs.cryosparc.exposures import Exposures
 from frostpick_jobs.cryosparc.slots import PICKS, Field, complete
 from frostpick_jobs.cryosparc.uids import make_unique, pick_uids
-from frostpick_jobs.host import MicrographOutput
+from frostpick_jobs.job.host import MicrographOutput
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from frostpick_jobs.cryosparc.summary import table
 from frostpick_jobs.cryosparc.upload import upload_file
 from frostpick_jobs.cryosparc.wiring import KEPT, REJECTED
 from frostpick_jobs.formats.decision_table import write_decision_table
-from frostpick_jobs.host import Candidates, Delivery, Judged
+from frostpick_jobs.job.host import Candidates, Delivery, Judged
 
 log = logging.getLogger(__name__)
 

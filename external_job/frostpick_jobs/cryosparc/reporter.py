@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from frostpick_jobs.cryosparc.event_log import EventLog
-from frostpick_jobs.progress import ClosingReporter, seconds_left, shown
+from frostpick_jobs.job.progress import ClosingReporter, seconds_left, shown
 
 
 class CryoSPARCReporter:

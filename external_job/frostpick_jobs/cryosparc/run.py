@@ -27,8 +27,8 @@ from frostpick_jobs.cryosparc.references import parse_job
 from frostpick_jobs.cryosparc.request import JobRequest
 from frostpick_jobs.cryosparc.spool import spool_folder
 from frostpick_jobs.cryosparc.wiring import prepare_job
-from frostpick_jobs.lifecycle import run_job
-from frostpick_jobs.stop_signals import StopSignals
+from frostpick_jobs.job.lifecycle import run_job
+from frostpick_jobs.job.signals import StopSignals
 
 if TYPE_CHECKING:
     from frostpick.models.picking_model import PickingModel

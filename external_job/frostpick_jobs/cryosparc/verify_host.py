@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from frostpick.types import Decisions
 from frostpick_jobs.cryosparc.prune_host import CryoSPARCPruneHost
 from frostpick_jobs.cryosparc.wiring import VERIFIED
-from frostpick_jobs.host import Delivery
+from frostpick_jobs.job.host import Delivery
 
 
 class CryoSPARCVerifyHost(CryoSPARCPruneHost):

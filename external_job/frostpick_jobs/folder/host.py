@@ -28,11 +28,11 @@ from frostpick_jobs.formats import (
     write_star_list,
 )
 from frostpick_jobs.headers import with_header
-from frostpick_jobs.host import Candidates, Delivery, Host, Judged, MicrographOutput, Outcome
-from frostpick_jobs.job_files import copy_files
-from frostpick_jobs.job_report import job_report
+from frostpick_jobs.job.files import copy_files
+from frostpick_jobs.job.host import Candidates, Delivery, Host, Judged, MicrographOutput, Outcome
+from frostpick_jobs.job.progress import ClosingReporter, StopHook, terminal_reporter
+from frostpick_jobs.job.report import job_report
 from frostpick_jobs.label_matching import labels_for
-from frostpick_jobs.progress import ClosingReporter, StopHook, terminal_reporter
 
 log = logging.getLogger(__name__)
 

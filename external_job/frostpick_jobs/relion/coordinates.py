@@ -8,7 +8,7 @@ from pathlib import Path
 
 from frostpick.runtime.atomic import write_text
 from frostpick_jobs.formats import StarTable, write_micrograph_star, write_star_blocks
-from frostpick_jobs.host import MicrographOutput
+from frostpick_jobs.job.host import MicrographOutput
 from frostpick_jobs.relion.generation import Generation
 from frostpick_jobs.relion.nodes import NodeKind
 from frostpick_jobs.relion.paths import SUFFIX, coordinate_file

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from frostpick.runtime.atomic import remove_leftovers, write_text
 from frostpick.types import Labels, Micrograph
-from frostpick_jobs.host import Delivery, Host, MicrographOutput, Outcome
-from frostpick_jobs.job_files import copy_files
-from frostpick_jobs.progress import FileAppears, LineReporter
+from frostpick_jobs.job.files import copy_files
+from frostpick_jobs.job.host import Delivery, Host, MicrographOutput, Outcome
+from frostpick_jobs.job.progress import FileAppears, LineReporter
 from frostpick_jobs.relion import markers
 from frostpick_jobs.relion.arguments import JobArguments
 from frostpick_jobs.relion.coordinates import remove_stale, write_coordinates, write_lists
@@ -149,7 +149,7 @@ class RelionHost(Host):
     def _write_report(self, delivery: Delivery) -> None:
         from frostpick.report.figure import Figure
         from frostpick.report.pdf import write_figures_pdf
-        from frostpick_jobs.job_report import job_report
+        from frostpick_jobs.job.report import job_report
 
         write_text(self._job / "run.json", json.dumps(delivery.record, indent=2) + "\n")
         title = f"frostpick {delivery.record.get('task', 'job')}: {self._arguments.prefix}"

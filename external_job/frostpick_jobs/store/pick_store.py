@@ -38,7 +38,7 @@ class PickStore:
 
     A failure is not kept: without a result the micrograph is tried again.
 
-    One process writes at a time (`frostpick_jobs.job_lock`). Names are hashes,
+    One process writes at a time (`frostpick_jobs.job.lock`). Names are hashes,
     so that any id is safe; the id inside is what counts. The folder is listed once.
 
     Parameters

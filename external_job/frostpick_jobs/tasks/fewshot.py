@@ -26,9 +26,9 @@ from frostpick.training.cryomae.train import train_fewshot
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import train_picker
 from frostpick.types import Labels, Micrograph
-from frostpick_jobs.host import Host
+from frostpick_jobs.job.claim import claim
+from frostpick_jobs.job.host import Host
 from frostpick_jobs.store import PickStore
-from frostpick_jobs.tasks.claim import claim
 from frostpick_jobs.tasks.contrast import settle
 from frostpick_jobs.tasks.finish import PickSummary, finish_picking, forget_other_results
 from frostpick_jobs.tasks.job_models import JobModels

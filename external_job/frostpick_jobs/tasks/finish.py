@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from frostpick.report.figure import Figure
 from frostpick.runtime.run_record import RunRecord
 from frostpick.types import Micrograph
-from frostpick_jobs.host import Delivery, Host, MicrographOutput
+from frostpick_jobs.job.host import Delivery, Host, MicrographOutput
 from frostpick_jobs.store import PickStore, StoredPicks
 from frostpick_jobs.tasks.figures import pick_figures
 from frostpick_jobs.tasks.kept_figures import keep_figures

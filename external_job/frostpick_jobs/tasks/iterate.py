@@ -25,8 +25,8 @@ from frostpick.runtime.run_record import RunRecord
 from frostpick.training.picker.setup import choose_diameter
 from frostpick.types import Labels, Picks
 from frostpick_jobs.formats import write_csv
-from frostpick_jobs.host import Delivery, Host
-from frostpick_jobs.tasks.claim import claim
+from frostpick_jobs.job.claim import claim
+from frostpick_jobs.job.host import Delivery, Host
 from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.train import TrainSummary, given_labels, start_model
 from frostpick_jobs.tasks.trained import picked_figures

@@ -23,7 +23,7 @@ from frostpick.models.pruner.model import SHIPPED_NAME, Pruner, load_pruner
 from frostpick.models.shipped import load_model, shipped_names
 from frostpick.models.versions import VERSIONS, version_of
 from frostpick.runtime.atomic import remove_leftovers, write_text
-from frostpick_jobs.tasks.claim import keeps_models
+from frostpick_jobs.job.claim import keeps_models
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from frostpick.picking.plan import PickPlan, plan_picking
 from frostpick.picking.threshold import parse_threshold
 from frostpick.runtime.run_record import RunRecord
 from frostpick.types import Micrograph
-from frostpick_jobs.host import Host
+from frostpick_jobs.job.claim import claim
+from frostpick_jobs.job.host import Host
 from frostpick_jobs.store import PickStore
-from frostpick_jobs.tasks.claim import claim
 from frostpick_jobs.tasks.contrast import settle
 from frostpick_jobs.tasks.finish import PickSummary, finish_picking, forget_other_results
 from frostpick_jobs.tasks.job_models import JobModels
@@ -52,7 +52,7 @@ def run_pick(host: Host, settings: PickSettings) -> PickSummary:
     Calls `Host.begin`, picks every micrograph whose stored result does not
     hold, and when all are done chooses (or takes up) the threshold and calls
     `Host.deliver_one` for each and `Host.deliver` once. `Host.end` is called by
-    `frostpick_jobs.lifecycle`, under which this runs.
+    `frostpick_jobs.job.lifecycle`, under which this runs.
 
     Raises
     ------

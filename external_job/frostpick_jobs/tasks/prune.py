@@ -31,9 +31,9 @@ from frostpick.pruning.prune import (
 from frostpick.pruning.score import BoxScorer
 from frostpick.runtime.run_record import RunRecord
 from frostpick.types import Decisions
-from frostpick_jobs.host import Candidates, Delivery, Host
+from frostpick_jobs.job.claim import claim
+from frostpick_jobs.job.host import Candidates, Delivery, Host
 from frostpick_jobs.store.prune_store import PruneStore
-from frostpick_jobs.tasks.claim import claim
 from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.prune_figures import prune_figures
 from frostpick_jobs.tasks.prune_fit import Fitted, fit_to_job
@@ -81,7 +81,7 @@ def run_prune(host: Host, settings: PruneSettings) -> PruneSummary:
     """Decide on every row of a host's picks or particles, and deliver the decisions.
 
     Calls `Host.begin` and `Host.deliver`; `Host.end` is called by
-    `frostpick_jobs.lifecycle`, under which this runs. A stopped job goes on with the
+    `frostpick_jobs.job.lifecycle`, under which this runs. A stopped job goes on with the
     groups (micrographs, stacks) that it has not scored yet.
 
     Raises

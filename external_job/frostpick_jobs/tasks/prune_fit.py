@@ -24,7 +24,7 @@ from frostpick.pruning.prune import Group, PickGroup, StackGroup, prepare_group
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.pruner.train import BoxLabels, TuneRecipe, tune_pruner
-from frostpick_jobs.host import Candidates, Judged
+from frostpick_jobs.job.host import Candidates, Judged
 from frostpick_jobs.tasks.prune_rest import Known, read_rest
 
 log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from frostpick.errors import InputError
 from frostpick.picking.threshold import parse_threshold
 from frostpick.runtime.run_record import RunRecord
 from frostpick.types import LocalFile, Micrograph
-from frostpick_jobs.host import Host
+from frostpick_jobs.job.claim import claimed_by
+from frostpick_jobs.job.host import Host
 from frostpick_jobs.store import PickStore
-from frostpick_jobs.tasks.claim import claimed_by
 from frostpick_jobs.tasks.finish import DELIVERED, PickSummary, deliver_picks, sum_up
 from frostpick_jobs.tasks.kept_figures import kept_figures
 from frostpick_jobs.tasks.threshold import freeze_threshold

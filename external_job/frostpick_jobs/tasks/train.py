@@ -16,8 +16,8 @@ from frostpick.report.training import training_curves
 from frostpick.runtime.run_record import RunRecord
 from frostpick.training.picker.train import TrainingResult, train_picker
 from frostpick.types import Labels
-from frostpick_jobs.host import Delivery, Host
-from frostpick_jobs.tasks.claim import claim
+from frostpick_jobs.job.claim import claim
+from frostpick_jobs.job.host import Delivery, Host
 from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.trained import picked_figures
 
@@ -41,7 +41,7 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
     Without labels the start model learns from its own picks what these micrographs look like.
 
     Calls `Host.begin` and `Host.deliver`; `Host.end` is called by
-    `frostpick_jobs.lifecycle`, under which this runs. A stopped training goes on
+    `frostpick_jobs.job.lifecycle`, under which this runs. A stopped training goes on
     from its last state when the job is continued with the same settings and
     labels; ``settings.restart`` throws that state away. With ``settings.rounds``
     `run_iterate` does it all.

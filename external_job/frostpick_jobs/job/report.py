@@ -10,7 +10,7 @@ from frostpick.report.figure import Figure
 from frostpick.report.page import Table, render_report
 from frostpick.report.scores import expected_table
 from frostpick.types import sigmoid
-from frostpick_jobs.host import Delivery
+from frostpick_jobs.job.host import Delivery
 
 Row = tuple[str, object]
 

@@ -12,9 +12,9 @@ from typing import TypeVar
 
 from frostpick.errors import FrostpickError, JobStopped
 from frostpick.runtime.atomic import write_text
-from frostpick_jobs.host import Host, Outcome
-from frostpick_jobs.job_lock import JobRunningError, job_lock
-from frostpick_jobs.stop_signals import ReporterWithSignals, StopSignals
+from frostpick_jobs.job.host import Host, Outcome
+from frostpick_jobs.job.lock import JobRunningError, job_lock
+from frostpick_jobs.job.signals import ReporterWithSignals, StopSignals
 
 log = logging.getLogger(__name__)
 
