@@ -15,9 +15,9 @@ from frostpick.evaluation import Truth, evaluate
 from frostpick.evaluation.matching import Rule
 from frostpick.images import read_header, resolve_pixel_size
 from frostpick.types import Micrograph, Picks
-from frostpick_jobs.folder.find import find_micrographs
 from frostpick_jobs.formats import PickTable, read_pick_files
-from frostpick_jobs.label_matching import match_names
+from frostpick_jobs.inputs.find import find_micrographs
+from frostpick_jobs.inputs.label_matching import match_names
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from frostpick.errors import LabelError
 from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs.formats import PickTable
-from frostpick_jobs.label_matching import labels_for, match_names
+from frostpick_jobs.inputs.label_matching import labels_for, match_names
 
 UID = "12345678901234567890"
 

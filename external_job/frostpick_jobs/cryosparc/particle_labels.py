@@ -14,7 +14,7 @@ from frostpick.errors import LabelError
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.cryosparc.exposures import Exposures
 from frostpick_jobs.formats import PickTable
-from frostpick_jobs.label_matching import labels_for, match_names
+from frostpick_jobs.inputs.label_matching import labels_for, match_names
 
 log = logging.getLogger(__name__)
 

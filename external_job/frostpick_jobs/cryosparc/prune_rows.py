@@ -17,8 +17,8 @@ from frostpick_jobs.cryosparc.job import ExternalJob
 from frostpick_jobs.cryosparc.particle_labels import match_rows, shift_in_A
 from frostpick_jobs.cryosparc.sources import ProjectFiles
 from frostpick_jobs.cryosparc.upload import Check, save_dataset
+from frostpick_jobs.inputs.rows import PickRows
 from frostpick_jobs.job.host import Candidates
-from frostpick_jobs.pruning_rows import PickRows
 
 
 @dataclass(frozen=True)

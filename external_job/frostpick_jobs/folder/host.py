@@ -16,9 +16,6 @@ from frostpick.errors import InputError
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.atomic import remove_leftovers, write_text
 from frostpick.types import Labels, Micrograph, Picks
-from frostpick_jobs.folder.find import find_micrographs
-from frostpick_jobs.folder.names import star_path
-from frostpick_jobs.folder.prune_inputs import PruneInputs
 from frostpick_jobs.folder.prune_outputs import write_decisions
 from frostpick_jobs.folder.written import WrittenIds
 from frostpick_jobs.formats import (
@@ -27,12 +24,15 @@ from frostpick_jobs.formats import (
     write_micrograph_star,
     write_star_list,
 )
-from frostpick_jobs.headers import with_header
+from frostpick_jobs.inputs.find import find_micrographs
+from frostpick_jobs.inputs.headers import with_header
+from frostpick_jobs.inputs.label_matching import labels_for
+from frostpick_jobs.inputs.names import star_path
+from frostpick_jobs.inputs.prune_inputs import PruneInputs
 from frostpick_jobs.job.files import copy_files
 from frostpick_jobs.job.host import Candidates, Delivery, Host, Judged, MicrographOutput, Outcome
 from frostpick_jobs.job.progress import ClosingReporter, StopHook, terminal_reporter
 from frostpick_jobs.job.report import job_report
-from frostpick_jobs.label_matching import labels_for
 
 log = logging.getLogger(__name__)
 

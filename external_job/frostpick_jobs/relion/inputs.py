@@ -9,8 +9,8 @@ from pathlib import Path
 from frostpick.errors import InputError
 from frostpick.types import Labels, LocalFile, Micrograph
 from frostpick_jobs.formats import read_micrographs_star, read_picks
-from frostpick_jobs.headers import with_header
-from frostpick_jobs.label_matching import labels_for
+from frostpick_jobs.inputs.headers import with_header
+from frostpick_jobs.inputs.label_matching import labels_for
 from frostpick_jobs.relion.arguments import JobArguments
 from frostpick_jobs.relion.paths import check_tails
 

@@ -17,9 +17,9 @@ from frostpick_jobs.formats import read_picks, write_micrograph_star
 from frostpick_jobs.formats.decision_table import write_decision_table
 from frostpick_jobs.formats.particle_star import ParticleRows, read_particles
 from frostpick_jobs.formats.star_rows import copy_rows
-from frostpick_jobs.headers import with_header
+from frostpick_jobs.inputs.headers import with_header
+from frostpick_jobs.inputs.rows import PickRows, pick_rows
 from frostpick_jobs.job.host import Candidates, Delivery, Judged
-from frostpick_jobs.pruning_rows import PickRows, pick_rows
 from frostpick_jobs.relion import markers
 from frostpick_jobs.relion.arguments import JobArguments
 from frostpick_jobs.relion.coordinates import remove_stale, write_lists

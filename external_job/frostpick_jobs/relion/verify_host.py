@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from frostpick.types import Decisions, Picks
 from frostpick_jobs.formats import StarTable, write_star_blocks
 from frostpick_jobs.formats.star_columns import score_columns, write_with_columns
-from frostpick_jobs.headers import with_header
+from frostpick_jobs.inputs.headers import with_header
 from frostpick_jobs.job.host import Delivery
 from frostpick_jobs.relion.generation import Generation
 from frostpick_jobs.relion.prune_host import KEPT, RelionPruneHost

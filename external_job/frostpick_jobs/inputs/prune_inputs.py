@@ -16,9 +16,9 @@ from frostpick.images.stack import Stack
 from frostpick.types import LocalFile, Micrograph, ParticleStack
 from frostpick_jobs.formats import read_pick_files, read_star_blocks
 from frostpick_jobs.formats.particle_star import ParticleRows, read_particles
-from frostpick_jobs.headers import with_header
+from frostpick_jobs.inputs.headers import with_header
+from frostpick_jobs.inputs.rows import PickRows, pick_rows
 from frostpick_jobs.job.host import Candidates, Judged
-from frostpick_jobs.pruning_rows import PickRows, pick_rows
 
 #: What --bad takes for "all that are not good".
 REST = "rest"

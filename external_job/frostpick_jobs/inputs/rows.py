@@ -14,8 +14,8 @@ from scipy.spatial import cKDTree
 from frostpick.types import Micrograph, Picks
 from frostpick_jobs.formats import PickTable
 from frostpick_jobs.formats.columns import known_merit
+from frostpick_jobs.inputs.name_matching import match_names
 from frostpick_jobs.job.host import Candidates
-from frostpick_jobs.name_matching import match_names
 
 log = logging.getLogger(__name__)
 

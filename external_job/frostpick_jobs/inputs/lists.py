@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from frostpick.errors import InputError
 from frostpick.types import LocalFile, Micrograph
-from frostpick_jobs.folder.names import check_id
 from frostpick_jobs.formats import read_micrograph_list
+from frostpick_jobs.inputs.names import check_id
 
 LIST_SUFFIXES = (".star", ".txt", ".lst")
 

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from frostpick.errors import LabelError
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.formats import PickTable
-from frostpick_jobs.name_matching import match_names
+from frostpick_jobs.inputs.name_matching import match_names
 
 __all__ = ["labels_for", "match_names"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from frostpick.errors import InputError
 from frostpick.images import IMAGE_SUFFIXES
 from frostpick.types import LocalFile, Micrograph
-from frostpick_jobs.folder.lists import LIST_SUFFIXES, read_list
-from frostpick_jobs.folder.names import check_id
+from frostpick_jobs.inputs.lists import LIST_SUFFIXES, read_list
+from frostpick_jobs.inputs.names import check_id
 
 
 def find_micrographs(arguments: Sequence[str | Path], skip: Path | None = None) -> list[Micrograph]:

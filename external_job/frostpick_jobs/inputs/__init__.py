@@ -1,0 +1,1 @@
+"""What folder and RELION jobs are given: micrographs found, names matched, labels and rows read."""
