@@ -11,7 +11,6 @@ from pathlib import Path
 
 import frostpick_jobs
 from frostpick.simulate import SimulationSettings
-from frostpick_jobs.simulation import write_dataset
 
 
 def main() -> None:
@@ -25,7 +24,9 @@ def main() -> None:
 
     micrographs, picks = options.micrographs, options.picks
     if micrographs is None:
-        data = write_dataset(options.out / "data", SimulationSettings(micrographs=5, size=512))
+        data = frostpick_jobs.write_dataset(
+            options.out / "data", SimulationSettings(micrographs=5, size=512)
+        )
         micrographs, picks = [data.micrographs], [data.particles_csv]
 
     trained = frostpick_jobs.train(

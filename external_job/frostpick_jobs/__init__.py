@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from frostpick_jobs.api import PickResult, TrainResult, fewshot, iterate, pick, select, train
+    from frostpick_jobs.commands.evaluate import score_files
+    from frostpick_jobs.commands.simulate import write_dataset
     from frostpick_jobs.job.host import Host
     from frostpick_jobs.prune_api import prune, verify
-    from frostpick_jobs.scoring import score_files
 
 _WHERE = {
     "Host": "job.host",
@@ -26,10 +27,11 @@ _WHERE = {
     "iterate": "api",
     "pick": "api",
     "prune": "prune_api",
-    "score_files": "scoring",
+    "score_files": "commands.evaluate",
     "select": "api",
     "train": "api",
     "verify": "prune_api",
+    "write_dataset": "commands.simulate",
 }
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "select",
     "train",
     "verify",
+    "write_dataset",
 ]
 
 

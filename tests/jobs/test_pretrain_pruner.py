@@ -21,9 +21,9 @@ from frostpick.models.pruner.box_network import CLASSES, ResNet18
 from frostpick.models.pruner.model import Pruner
 from frostpick.models.shipped import load_model
 from frostpick.pretraining.pruner import pretrain as recipe_module
+from frostpick_jobs.commands.pretrain import run_pretrain
 from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.job.lifecycle import execute
-from frostpick_jobs.pretraining import run_pretrain
 
 KINDS = {"safetensors": "r.safetensors", "torch": "r.pth"}
 
@@ -129,7 +129,7 @@ def test_boxes_of_ones_own_are_learned_too(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(recipe_module, "_draw", watch)
     monkeypatch.setattr(
-        "frostpick_jobs.pretraining.PretrainRecipe",
+        "frostpick_jobs.commands.pretrain.PretrainRecipe",
         lambda: recipe_module.PretrainRecipe(units=2, batch=8),
     )
     scale = {"boxes": str(folder), "diameter": 64.0, "pixel_size": 2.0}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from frostpick.simulate import SimulationSettings
 from frostpick.types import LocalFile
-from frostpick_jobs.simulation import write_dataset
+from frostpick_jobs.commands.simulate import write_dataset
 
 SETTINGS = SimulationSettings(micrographs=2, size=128, seed=3)
 

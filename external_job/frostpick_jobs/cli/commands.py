@@ -134,8 +134,8 @@ def pretrain(
     ] = None,
 ) -> Job:
     """Pretrain what train, fewshot or prune start from; continues an unfinished pretraining."""
+    from frostpick_jobs.commands.pretrain import run_pretrain
     from frostpick_jobs.folder import FolderHost
-    from frostpick_jobs.pretraining import run_pretrain
 
     host = FolderHost(out, micrographs or (), pixel_size=settings.pixel_size)
     return host, run_pretrain
@@ -179,7 +179,7 @@ def evaluate(
 ) -> None:
     """Score picks against the truth: average precision, F1, localisation, calibration."""
     log_to_terminal()
-    from frostpick_jobs.scoring import score_files, table
+    from frostpick_jobs.commands.evaluate import score_files, table
 
     figures = score_files(picks, truth, diameter, pixel_size, micrographs or [], threshold)
     print(json.dumps(figures, indent=2) if as_json else table(figures))
@@ -197,7 +197,7 @@ def simulate(
     """Simulate micrographs of a made-up protein, with exact truth."""
     log_to_terminal()
     from frostpick.simulate.settings import SimulationSettings
-    from frostpick_jobs.simulation import write_dataset
+    from frostpick_jobs.commands.simulate import write_dataset
 
     typed = {"micrographs": micrographs, "size": size, "seed": seed}
     layers = [(str(config), read_config(config))] if config else []
@@ -212,7 +212,7 @@ def demo(
 ) -> None:
     """Simulate, train, pick and evaluate, and write OUT/report.html."""
     log_to_terminal()
-    from frostpick_jobs.demo import run_demo
+    from frostpick_jobs.commands.demo import run_demo
 
     run_demo(out, device=device, threads=threads)
 

@@ -30,8 +30,8 @@ from frostpick.runtime.atomic import write_text
 from frostpick.simulate import SimulationSettings
 from frostpick.types import Picks
 from frostpick_jobs.api import PickResult, TrainResult, pick, train
+from frostpick_jobs.commands.simulate import write_dataset
 from frostpick_jobs.formats import PickTable, read_picks
-from frostpick_jobs.simulation import write_dataset
 from frostpick_jobs.store import PickStore
 
 log = logging.getLogger(__name__)
