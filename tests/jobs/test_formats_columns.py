@@ -9,7 +9,7 @@ import pytest
 
 from frostpick.errors import InputError
 from frostpick.types import Decisions
-from frostpick_jobs.formats.star_columns import score_columns, write_with_columns
+from frostpick_jobs.formats.star.columns import score_columns, write_with_columns
 
 BEFORE = """# a comment first
 data_optics

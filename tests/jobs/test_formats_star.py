@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from frostpick.errors import InputError
 from frostpick_jobs.formats import StarTable, read_star_blocks, write_star_blocks
-from frostpick_jobs.formats.star_writer import star_value
+from frostpick_jobs.formats.star.write import star_value
 
 
 def write(path: Path, text: str | bytes) -> Path:

@@ -13,7 +13,7 @@ from prune_project import prune, settings, table, write_particles, write_project
 from tiny_pruner import disc_micrograph
 
 from frostpick_jobs.folder import FolderHost
-from frostpick_jobs.formats.particle_star import read_particles
+from frostpick_jobs.formats.star.particles import read_particles
 from frostpick_jobs.relion.arguments import JobArguments
 from frostpick_jobs.relion.prune_host import RelionPruneHost
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from frostpick.types import Decisions
 from frostpick_jobs.formats import StarTable, write_star_blocks
 from frostpick_jobs.formats.decision_table import write_decision_table
-from frostpick_jobs.formats.star_columns import (
+from frostpick_jobs.formats.star.columns import (
     SCORE,
     WORST_SCORE,
     score_columns,
     write_with_columns,
 )
-from frostpick_jobs.formats.star_rows import copy_rows
+from frostpick_jobs.formats.star.rows import copy_rows
 from frostpick_jobs.inputs.prune_inputs import PruneInputs
 
 KEPT, REJECTED, VERIFIED, SCORES = "kept.star", "rejected.star", "verified.star", "scores.csv"

@@ -13,9 +13,9 @@ from frostpick_jobs.formats.pick_writer import (
     write_micrograph_star,
     write_star_list,
 )
-from frostpick_jobs.formats.relion_paths import coordinate_file, relion_tail
-from frostpick_jobs.formats.star import StarTable, read_star_blocks
-from frostpick_jobs.formats.star_writer import write_star_blocks
+from frostpick_jobs.formats.star.read import StarTable, read_star_blocks
+from frostpick_jobs.formats.star.relion_paths import coordinate_file, relion_tail
+from frostpick_jobs.formats.star.write import write_star_blocks
 
 __all__ = [
     "MicrographRow",

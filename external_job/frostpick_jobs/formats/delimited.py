@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from frostpick.errors import InputError
 from frostpick_jobs.formats.columns import bool_column, finite_column
 from frostpick_jobs.formats.pick_table import PickTable
-from frostpick_jobs.formats.star import star_lines
+from frostpick_jobs.formats.star.read import star_lines
 
 ALIASES = {
     "micrograph": ("micrograph", "image_name", "micrograph_name", "rlnMicrographName"),

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from frostpick.errors import InputError
-from frostpick_jobs.formats.optics import group_values, legacy_pixel_size, optics_key
-from frostpick_jobs.formats.star import StarTable, read_star_blocks, star_lines
+from frostpick_jobs.formats.star.optics import group_values, legacy_pixel_size, optics_key
+from frostpick_jobs.formats.star.read import StarTable, read_star_blocks, star_lines
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from frostpick.errors import InputError
 from frostpick.runtime.atomic import atomic_write
 from frostpick.types import Picks
-from frostpick_jobs.formats.star_writer import TEXT, star_header, star_value
+from frostpick_jobs.formats.star.write import TEXT, star_header, star_value
 
 CSV_HEADER = "micrograph,x_px,y_px,score,probability,selected"
 STAR_LABELS = (

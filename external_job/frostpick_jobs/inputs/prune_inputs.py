@@ -15,7 +15,7 @@ from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
 from frostpick.types import LocalFile, Micrograph, ParticleStack
 from frostpick_jobs.formats import read_pick_files, read_star_blocks
-from frostpick_jobs.formats.particle_star import ParticleRows, read_particles
+from frostpick_jobs.formats.star.particles import ParticleRows, read_particles
 from frostpick_jobs.inputs.headers import with_header
 from frostpick_jobs.inputs.rows import PickRows, pick_rows
 from frostpick_jobs.job.host import Candidates, Judged

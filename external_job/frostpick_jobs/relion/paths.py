@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from frostpick.errors import InputError
-from frostpick_jobs.formats.relion_paths import relion_tail
+from frostpick_jobs.formats.star.relion_paths import relion_tail
 
 SUFFIX = "autopick"
 

@@ -15,8 +15,8 @@ from frostpick.runtime.atomic import remove_leftovers
 from frostpick.types import Decisions, Micrograph, Picks
 from frostpick_jobs.formats import read_picks, write_micrograph_star
 from frostpick_jobs.formats.decision_table import write_decision_table
-from frostpick_jobs.formats.particle_star import ParticleRows, read_particles
-from frostpick_jobs.formats.star_rows import copy_rows
+from frostpick_jobs.formats.star.particles import ParticleRows, read_particles
+from frostpick_jobs.formats.star.rows import copy_rows
 from frostpick_jobs.inputs.headers import with_header
 from frostpick_jobs.inputs.rows import PickRows, pick_rows
 from frostpick_jobs.job.host import Candidates, Delivery, Judged

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from frostpick.types import Decisions, Picks
 from frostpick_jobs.formats import StarTable, write_star_blocks
-from frostpick_jobs.formats.star_columns import score_columns, write_with_columns
+from frostpick_jobs.formats.star.columns import score_columns, write_with_columns
 from frostpick_jobs.inputs.headers import with_header
 from frostpick_jobs.job.host import Delivery
 from frostpick_jobs.relion.generation import Generation
@@ -22,7 +22,7 @@ class RelionVerifyHost(RelionPruneHost):
     """An External job that scores what its input field names, and drops nothing.
 
     Score and spread stand in columns that every generation knows
-    (`frostpick_jobs.formats.star_columns`), so that Subset selection can cut by them.
+    (`frostpick_jobs.formats.star.columns`), so that Subset selection can cut by them.
     """
 
     _doing = "verifying"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from frostpick.errors import InputError
 from frostpick.runtime.atomic import atomic_write
-from frostpick_jobs.formats.star import split_star_line
+from frostpick_jobs.formats.star.read import split_star_line
 
 #: Blocks whose rows are particles, the first that is there.
 PARTICLE_BLOCKS = ("particles", "images", "")
@@ -25,7 +25,7 @@ def copy_rows(source: Path, target: Path, keep: NDArray[np.bool_]) -> None:
     Parameters
     ----------
     source
-        A file that `frostpick_jobs.formats.particle_star.read_particles` has read.
+        A file that `frostpick_jobs.formats.star.particles.read_particles` has read.
     keep
         ``(n,)`` bool, one for each row of its particles.
 

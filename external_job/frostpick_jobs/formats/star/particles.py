@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from frostpick.errors import InputError
 from frostpick.types import LocalFile, ParticleStack
 from frostpick_jobs.formats.columns import finite_column, known_merit, number_or_nan
-from frostpick_jobs.formats.optics import group_values, legacy_pixel_size
-from frostpick_jobs.formats.star import StarTable, read_star_blocks
-from frostpick_jobs.formats.star_rows import particle_block
+from frostpick_jobs.formats.star.optics import group_values, legacy_pixel_size
+from frostpick_jobs.formats.star.read import StarTable, read_star_blocks
+from frostpick_jobs.formats.star.rows import particle_block
 
 Float = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from frostpick.errors import InputError
 from frostpick_jobs.formats.columns import finite_column
-from frostpick_jobs.formats.star import StarTable
+from frostpick_jobs.formats.star.read import StarTable
 
 Float = NDArray[np.float64]
 

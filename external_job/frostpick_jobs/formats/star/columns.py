@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from frostpick.errors import InputError
 from frostpick.runtime.atomic import atomic_write
 from frostpick.types import Decisions
-from frostpick_jobs.formats.star import split_star_line, value_spans
-from frostpick_jobs.formats.star_rows import particle_block
+from frostpick_jobs.formats.star.read import split_star_line, value_spans
+from frostpick_jobs.formats.star.rows import particle_block
 
 #: Native labels of every generation, so that Subset selection and its display can sort
 #: and cut by them. As of a Z score, a high spread is that of a doubtful particle.
@@ -41,7 +41,7 @@ def write_with_columns(
     Parameters
     ----------
     source
-        A file that `frostpick_jobs.formats.particle_star.read_particles` has read.
+        A file that `frostpick_jobs.formats.star.particles.read_particles` has read.
     columns
         Label without underscore -> ``(n,)`` float64, one for each row of its particles.
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from frostpick.errors import InputError
 from frostpick_jobs.formats.columns import finite_column
-from frostpick_jobs.formats.optics import group_values, legacy_pixel_size
 from frostpick_jobs.formats.pick_table import PickTable
-from frostpick_jobs.formats.star import StarTable, read_star_blocks
+from frostpick_jobs.formats.star.optics import group_values, legacy_pixel_size
+from frostpick_jobs.formats.star.read import StarTable, read_star_blocks
 
 Float = NDArray[np.float64]
 

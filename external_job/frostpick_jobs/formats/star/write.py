@@ -11,7 +11,7 @@ import numpy as np
 
 from frostpick.errors import InputError
 from frostpick.runtime.atomic import atomic_write
-from frostpick_jobs.formats.star import StarTable
+from frostpick_jobs.formats.star.read import StarTable
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f]")
 _MUST_QUOTE = re.compile(r"""^$|^["'#_;$]|^(data_|loop_|save_|stop_|global_)|[ \t]""")
