@@ -12,7 +12,7 @@ from frostpick_jobs.api import Paths, as_paths
 from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.lifecycle import execute
-from frostpick_jobs.tasks.prune import PruneSummary, run_prune, run_verify
+from frostpick_jobs.tasks.prune.run import PruneSummary, run_prune, run_verify
 
 
 def prune(

@@ -25,7 +25,8 @@ import torch
 
 from frostpick.config import PickSettings
 from frostpick_jobs.job.lifecycle import run_job
-from frostpick_jobs.tasks import finish, missing, run_pick, train
+from frostpick_jobs.tasks import run_pick, train
+from frostpick_jobs.tasks.pick import finish, missing
 
 SHAPE, DIAMETER_A, PIXEL_A = (192, 224), 64.0, 2.0
 NAMES = [

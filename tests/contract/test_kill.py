@@ -26,7 +26,7 @@ NAMES = [f"grid{i % 3}/mic_{i:02d}.mrc" for i in range(max(12, 2 * PICKING_KILLS
 ATTEMPTS = """
 import json, os, random, signal, sys, time
 from frostpick_jobs import api
-import frostpick_jobs.tasks.finish as finish
+import frostpick_jobs.tasks.pick.finish as finish
 import frostpick_jobs.tasks.train as train
 
 task, project, kills, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])

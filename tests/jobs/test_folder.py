@@ -21,7 +21,7 @@ from frostpick_jobs.formats import read_picks
 from frostpick_jobs.inputs.find import find_micrographs
 from frostpick_jobs.inputs.names import check_id, star_path
 from frostpick_jobs.job.host import Delivery, MicrographOutput
-from frostpick_jobs.tasks import finish, missing
+from frostpick_jobs.tasks.pick import finish, missing
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -245,7 +245,7 @@ def test_pick_then_select(
     def no_inference(*arguments: object) -> None:
         raise AssertionError("inference")
 
-    monkeypatch.setattr("frostpick_jobs.tasks.missing.pick_on_devices", no_inference)
+    monkeypatch.setattr("frostpick_jobs.tasks.pick.missing.pick_on_devices", no_inference)
     for file in micrographs.iterdir():
         file.unlink()
     second = api.select(out, "p=0.02")

@@ -31,9 +31,9 @@ from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.job.report import summary_rows
 from frostpick_jobs.tasks import fewshot, run_fewshot, run_iterate
 from frostpick_jobs.tasks import iterate as iterate_task
-from frostpick_jobs.tasks import prune as prune_task
 from frostpick_jobs.tasks.job_models import JobModels
-from frostpick_jobs.tasks.prune import run_verify
+from frostpick_jobs.tasks.prune import run as prune_task
+from frostpick_jobs.tasks.prune.run import run_verify
 from frostpick_jobs.tasks.select import run_select
 
 

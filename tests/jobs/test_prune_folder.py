@@ -29,14 +29,14 @@ from frostpick_jobs.formats import read_pick_files, read_star_blocks
 from frostpick_jobs.formats.star.rows import copy_rows
 from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.store.prune_store import PruneStore
-from frostpick_jobs.tasks import prune_figures
-from frostpick_jobs.tasks.prune import run_verify
+from frostpick_jobs.tasks.prune import figures as prune_figures
+from frostpick_jobs.tasks.prune.run import run_verify
 
 
 @pytest.fixture(autouse=True)
 def _without_pictures(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     if request.node.name != "test_every_pick_is_kept_or_rejected_with_its_reason":
-        monkeypatch.setattr("frostpick_jobs.tasks.prune.prune_figures", lambda *a: [])
+        monkeypatch.setattr("frostpick_jobs.tasks.prune.run.prune_figures", lambda *a: [])
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_labels_in_the_forms_that_users_have(
         caught.update(labels=labels, **others)
         raise Reached
 
-    monkeypatch.setattr("frostpick_jobs.tasks.prune_fit.tune_pruner", stub)
+    monkeypatch.setattr("frostpick_jobs.tasks.prune.fit.tune_pruner", stub)
     (project / "good.csv").write_text("micrograph,x_px,y_px\na,50,60\nb,60,50\n")
     (project / "bad.csv").write_text("micrograph,x_px,y_px\na,60,140\n")
 
@@ -208,7 +208,7 @@ def test_a_fitted_pruner_is_kept_and_used_again(
     project: Path, pruner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from frostpick.training.pruner.train import TuneRecipe
-    from frostpick_jobs.tasks import prune_fit
+    from frostpick_jobs.tasks.prune import fit as prune_fit
 
     calls = []
     original = prune_fit.tune_pruner

@@ -14,13 +14,13 @@ from frostpick.models.card import CalibrationSpec
 from frostpick.models.shipped import BLOB, load_model
 from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.job.lifecycle import execute
-from frostpick_jobs.tasks.prune import run_verify
+from frostpick_jobs.tasks.prune.run import run_verify
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("frostpick_jobs.tasks.prune.prune_figures", lambda *a: [])
+    monkeypatch.setattr("frostpick_jobs.tasks.prune.run.prune_figures", lambda *a: [])
     write_project(tmp_path)
     return tmp_path
 

@@ -64,7 +64,7 @@ one            1     1.000000   300.000000     2.000000           64
 
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("frostpick_jobs.tasks.prune.prune_figures", lambda *a: [])
+    monkeypatch.setattr("frostpick_jobs.tasks.prune.run.prune_figures", lambda *a: [])
     # run.out and run.err of a real job; here pytest holds both
     monkeypatch.setattr(relion_job, "log_to_run_files", lambda: None)
 

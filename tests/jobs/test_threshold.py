@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from frostpick_jobs.store import PickStore
-from frostpick_jobs.tasks.threshold import Threshold, decide_threshold, log_threshold, minimum_fom
+from frostpick_jobs.tasks.pick.threshold import (
+    Threshold,
+    decide_threshold,
+    log_threshold,
+    minimum_fom,
+)
 
 SCORES = np.array([3.14159, 2.71828, 0.57722, -4.5])
 

@@ -14,7 +14,7 @@ from frostpick.config import PruneSettings
 from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.formats import read_star_blocks
 from frostpick_jobs.job.lifecycle import execute
-from frostpick_jobs.tasks.prune import run_prune
+from frostpick_jobs.tasks.prune.run import run_prune
 
 SHAPE = (192, 224)
 DISCS = {

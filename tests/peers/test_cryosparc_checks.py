@@ -26,7 +26,7 @@ from frostpick_jobs.cryosparc.references import OutputRef
 from frostpick_jobs.cryosparc.request import JobRequest
 from frostpick_jobs.cryosparc.run import Tempo
 from frostpick_jobs.cryosparc.selftest import run_selftest
-from frostpick_jobs.tasks import finish
+from frostpick_jobs.tasks.pick import finish
 
 pytestmark = pytest.mark.cryosparc
 

@@ -27,7 +27,7 @@ from frostpick_jobs.cryosparc.job import ExternalJob
 from frostpick_jobs.cryosparc.references import OutputRef
 from frostpick_jobs.cryosparc.request import JobRequest
 from frostpick_jobs.cryosparc.run import Tempo
-from frostpick_jobs.tasks import finish, missing
+from frostpick_jobs.tasks.pick import finish, missing
 
 pytestmark = [
     pytest.mark.cryosparc,

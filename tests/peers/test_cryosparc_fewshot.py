@@ -21,7 +21,8 @@ from frostpick_jobs.cryosparc import run
 from frostpick_jobs.cryosparc.references import OutputRef
 from frostpick_jobs.cryosparc.request import JobRequest
 from frostpick_jobs.cryosparc.run import Tempo
-from frostpick_jobs.tasks import fewshot, finish
+from frostpick_jobs.tasks import fewshot
+from frostpick_jobs.tasks.pick import finish
 
 pytestmark = pytest.mark.cryosparc
 TEMPO = Tempo(poll=0.1, events=0.02)

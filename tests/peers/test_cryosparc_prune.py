@@ -28,7 +28,7 @@ from frostpick_jobs.job.lifecycle import run_job
 from frostpick_jobs.relion.arguments import JobArguments
 from frostpick_jobs.relion.verify_host import RelionVerifyHost
 from frostpick_jobs.store.prune_store import PruneStore
-from frostpick_jobs.tasks.prune import run_verify
+from frostpick_jobs.tasks.prune.run import run_verify
 
 pytestmark = pytest.mark.cryosparc
 
@@ -39,7 +39,7 @@ SLOTS = ("blob", "location", "ctf", "alignments2D")
 
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch):
-    monkeypatch.setattr("frostpick_jobs.tasks.prune.prune_figures", lambda *a: [])
+    monkeypatch.setattr("frostpick_jobs.tasks.prune.run.prune_figures", lambda *a: [])
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -183,7 +183,7 @@ def stats(p, source, **fields):
 def test_the_pickers_score_is_read_and_passes_through(tmp_path, pruner, monkeypatch, slots):
     heard = []
     monkeypatch.setattr(
-        "frostpick_jobs.tasks.prune.merit_word", lambda score, merit, share: heard.append(merit)
+        "frostpick_jobs.tasks.prune.run.merit_word", lambda score, merit, share: heard.append(merit)
     )
     with project(tmp_path) as p:
         rows = rows_of(p)
@@ -210,7 +210,7 @@ def test_particles_without_a_score_of_a_picker_are_judged_by_their_images(
 ):
     heard = []
     monkeypatch.setattr(
-        "frostpick_jobs.tasks.prune.merit_word", lambda score, merit, share: heard.append(merit)
+        "frostpick_jobs.tasks.prune.run.merit_word", lambda score, merit, share: heard.append(merit)
     )
     with project(tmp_path) as p:
         rows = rows_of(p)
@@ -351,7 +351,7 @@ def test_labels_are_two_outputs_or_the_rest(tmp_path, pruner, monkeypatch):
         caught.update(labels=labels, **others)
         raise Reached
 
-    monkeypatch.setattr("frostpick_jobs.tasks.prune_fit.tune_pruner", stub)
+    monkeypatch.setattr("frostpick_jobs.tasks.prune.fit.tune_pruner", stub)
     with project(tmp_path) as p:
         rows = rows_of(p)
         source = extracted(p, rows)

@@ -21,7 +21,8 @@ from frostpick_jobs.formats import read_picks
 from frostpick_jobs.job.lifecycle import run_job
 from frostpick_jobs.relion.arguments import JobArguments
 from frostpick_jobs.relion.host import RelionHost
-from frostpick_jobs.tasks import finish, run_pick
+from frostpick_jobs.tasks import run_pick
+from frostpick_jobs.tasks.pick import finish
 
 pytestmark = pytest.mark.cryosparc
 

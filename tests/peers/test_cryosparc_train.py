@@ -22,8 +22,8 @@ from frostpick_jobs.cryosparc import run
 from frostpick_jobs.cryosparc.references import OutputRef
 from frostpick_jobs.cryosparc.request import JobRequest
 from frostpick_jobs.cryosparc.run import Tempo
-from frostpick_jobs.tasks import finish
 from frostpick_jobs.tasks import train as train_task
+from frostpick_jobs.tasks.pick import finish
 
 pytestmark = pytest.mark.cryosparc
 

@@ -17,8 +17,8 @@ from frostpick_jobs.cryosparc import run
 from frostpick_jobs.cryosparc.references import OutputRef
 from frostpick_jobs.cryosparc.request import JobRequest
 from frostpick_jobs.cryosparc.run import Tempo
-from frostpick_jobs.tasks import finish, missing
-from frostpick_jobs.tasks import pick as pick_task
+from frostpick_jobs.tasks.pick import finish, missing
+from frostpick_jobs.tasks.pick import run as pick_task
 
 pytestmark = pytest.mark.cryosparc
 

@@ -30,7 +30,7 @@ def prune(
 ) -> Job:
     """Keep the particles among picks or extracted particles, and say why of the rest."""
     from frostpick_jobs.folder import FolderHost
-    from frostpick_jobs.tasks.prune import run_prune
+    from frostpick_jobs.tasks.prune.run import run_prune
 
     host = FolderHost(
         out,
@@ -54,7 +54,7 @@ def verify(
 ) -> Job:
     """Score picks by mean and spread over four rotations; no row is dropped."""
     from frostpick_jobs.folder import FolderHost
-    from frostpick_jobs.tasks.prune import run_verify
+    from frostpick_jobs.tasks.prune.run import run_verify
 
     host = FolderHost(
         out,

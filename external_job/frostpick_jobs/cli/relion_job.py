@@ -99,7 +99,7 @@ def run_relion_job(
 def _prune(arguments: JobArguments, settings: PruneSettings) -> int:
     from frostpick_jobs.job.lifecycle import run_job
     from frostpick_jobs.relion.prune_host import RelionPruneHost
-    from frostpick_jobs.tasks.prune import run_prune
+    from frostpick_jobs.tasks.prune.run import run_prune
 
     files = arguments.files
     host = RelionPruneHost(
@@ -115,7 +115,7 @@ def _prune(arguments: JobArguments, settings: PruneSettings) -> int:
 def _verify(arguments: JobArguments, settings: VerifySettings) -> int:
     from frostpick_jobs.job.lifecycle import run_job
     from frostpick_jobs.relion.verify_host import RelionVerifyHost
-    from frostpick_jobs.tasks.prune import run_verify
+    from frostpick_jobs.tasks.prune.run import run_verify
 
     host = RelionVerifyHost(arguments, pixel_size_A=settings.pixel_size)
     status = run_job(host, lambda: run_verify(host, settings), debug=arguments.debug)

@@ -175,7 +175,7 @@ def prune(
     from frostpick.pruning.plan import plan_pruning
     from frostpick_jobs.cryosparc.prune_host import CryoSPARCPruneHost
     from frostpick_jobs.cryosparc.verify_host import CryoSPARCVerifyHost
-    from frostpick_jobs.tasks.prune import run_prune, run_verify
+    from frostpick_jobs.tasks.prune.run import run_prune, run_verify
 
     check_request(server, request)
     pruner = _pruner_of_job(server, request, settings.pruner)

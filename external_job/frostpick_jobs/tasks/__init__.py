@@ -2,7 +2,7 @@
 
 from frostpick_jobs.tasks.fewshot import run_fewshot
 from frostpick_jobs.tasks.iterate import run_iterate
-from frostpick_jobs.tasks.pick import PickSummary, run_pick
+from frostpick_jobs.tasks.pick.run import PickSummary, run_pick
 from frostpick_jobs.tasks.train import TrainSummary, run_train
 
 __all__ = ["PickSummary", "TrainSummary", "run_fewshot", "run_iterate", "run_pick", "run_train"]

@@ -21,6 +21,7 @@ from frostpick.report.fewshot import fewshot_figures
 from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves
 from frostpick.runtime.run_record import RunRecord
+from frostpick.runtime.spread import spread
 from frostpick.training.cryomae.exemplars import FEWEST
 from frostpick.training.cryomae.train import train_fewshot
 from frostpick.training.picker.recipe import Recipe
@@ -29,12 +30,11 @@ from frostpick.types import Labels, Micrograph
 from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.store import PickStore
-from frostpick_jobs.tasks.contrast import settle
-from frostpick_jobs.tasks.finish import PickSummary, finish_picking, forget_other_results
 from frostpick_jobs.tasks.job_models import JobModels
-from frostpick_jobs.tasks.missing import pick_missing
-from frostpick_jobs.tasks.pick import MOST_PREVIEWS, PickJob, first_failure, report_failures
-from frostpick_jobs.tasks.spread import spread
+from frostpick_jobs.tasks.pick.contrast import settle
+from frostpick_jobs.tasks.pick.finish import PickSummary, finish_picking, forget_other_results
+from frostpick_jobs.tasks.pick.missing import pick_missing
+from frostpick_jobs.tasks.pick.run import MOST_PREVIEWS, PickJob, first_failure, report_failures
 
 log = logging.getLogger(__name__)
 

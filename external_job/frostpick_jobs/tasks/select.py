@@ -11,9 +11,9 @@ from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs.job.claim import claimed_by
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.store import PickStore
-from frostpick_jobs.tasks.finish import DELIVERED, PickSummary, deliver_picks, sum_up
 from frostpick_jobs.tasks.kept_figures import kept_figures
-from frostpick_jobs.tasks.threshold import freeze_threshold
+from frostpick_jobs.tasks.pick.finish import DELIVERED, PickSummary, deliver_picks, sum_up
+from frostpick_jobs.tasks.pick.threshold import freeze_threshold
 
 #: What the record keeps of the job that picked.
 KEPT = (

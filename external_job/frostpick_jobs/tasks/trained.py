@@ -10,9 +10,9 @@ from frostpick.picking.pick import MicrographPicks, pick_micrographs
 from frostpick.picking.plan import plan_picking, settle_contrast
 from frostpick.report.figure import Figure
 from frostpick.runtime.reporter import Reporter
+from frostpick.runtime.spread import spread
 from frostpick.types import Labels, Micrograph
-from frostpick_jobs.tasks.figures import on_micrograph
-from frostpick_jobs.tasks.spread import spread
+from frostpick_jobs.tasks.pick.figures import on_micrograph
 
 #: Enough to see whether it worked; picking is there for more.
 MOST_PICKED = 4

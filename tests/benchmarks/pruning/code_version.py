@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import frostpick
-from frostpick_jobs.tasks import prune as prune_task
+from frostpick_jobs.tasks.prune import run as prune_task
 
 SOURCES = (
     "images/*.py",
@@ -27,6 +27,6 @@ def pruning_version(*, tasks: bool = False) -> str:
     for path in sorted(path for pattern in SOURCES for path in root.glob(pattern)):
         total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     if tasks:
-        for path in sorted(Path(prune_task.__file__).parent.glob("prune*.py")):
+        for path in sorted(Path(prune_task.__file__).parent.glob("*.py")):
             total.update(path.name.encode() + b"\0" + path.read_bytes())
     return total.hexdigest()[:10]

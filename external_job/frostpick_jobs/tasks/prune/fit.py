@@ -25,7 +25,7 @@ from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.pruner.train import BoxLabels, TuneRecipe, tune_pruner
 from frostpick_jobs.job.host import Candidates, Judged
-from frostpick_jobs.tasks.prune_rest import Known, read_rest
+from frostpick_jobs.tasks.prune.rest import Known, read_rest
 
 log = logging.getLogger(__name__)
 

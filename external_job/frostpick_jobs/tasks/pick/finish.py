@@ -16,9 +16,9 @@ from frostpick.runtime.run_record import RunRecord
 from frostpick.types import Micrograph
 from frostpick_jobs.job.host import Delivery, Host, MicrographOutput
 from frostpick_jobs.store import PickStore, StoredPicks
-from frostpick_jobs.tasks.figures import pick_figures
 from frostpick_jobs.tasks.kept_figures import keep_figures
-from frostpick_jobs.tasks.threshold import (
+from frostpick_jobs.tasks.pick.figures import pick_figures
+from frostpick_jobs.tasks.pick.threshold import (
     Threshold,
     decide_threshold,
     log_threshold,
@@ -26,7 +26,7 @@ from frostpick_jobs.tasks.threshold import (
 )
 
 if TYPE_CHECKING:
-    from frostpick_jobs.tasks.pick import PickJob
+    from frostpick_jobs.tasks.pick.run import PickJob
 
 log = logging.getLogger(__name__)
 

@@ -12,15 +12,15 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.picking.plan import PickPlan, plan_picking
 from frostpick.picking.threshold import parse_threshold
 from frostpick.runtime.run_record import RunRecord
+from frostpick.runtime.spread import spread
 from frostpick.types import Micrograph
 from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.store import PickStore
-from frostpick_jobs.tasks.contrast import settle
-from frostpick_jobs.tasks.finish import PickSummary, finish_picking, forget_other_results
 from frostpick_jobs.tasks.job_models import JobModels
-from frostpick_jobs.tasks.missing import pick_missing
-from frostpick_jobs.tasks.spread import spread
+from frostpick_jobs.tasks.pick.contrast import settle
+from frostpick_jobs.tasks.pick.finish import PickSummary, finish_picking, forget_other_results
+from frostpick_jobs.tasks.pick.missing import pick_missing
 
 log = logging.getLogger(__name__)
 

@@ -35,8 +35,8 @@ from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.host import Candidates, Delivery, Host
 from frostpick_jobs.store.prune_store import PruneStore
 from frostpick_jobs.tasks.job_models import JobModels
-from frostpick_jobs.tasks.prune_figures import prune_figures
-from frostpick_jobs.tasks.prune_fit import Fitted, fit_to_job
+from frostpick_jobs.tasks.prune.figures import prune_figures
+from frostpick_jobs.tasks.prune.fit import Fitted, fit_to_job
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from frostpick.report.figure import Figure
 from frostpick.report.pruning import decisions_by_reason, held_out_curves, worth_of_merit
 from frostpick.report.scores import score_histogram
 from frostpick.types import REASONS, Decisions
-from frostpick_jobs.tasks.prune_fit import Fitted
+from frostpick_jobs.tasks.prune.fit import Fitted
 
 #: Boxes in a mosaic.
 SHOWN = 36

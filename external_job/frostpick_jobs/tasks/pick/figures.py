@@ -12,8 +12,8 @@ from frostpick.report.counts import picks_per_micrograph
 from frostpick.report.figure import Figure
 from frostpick.report.micrographs import picks_on_micrograph
 from frostpick.report.scores import expected_precision_recall, score_histogram
+from frostpick.runtime.spread import spread
 from frostpick_jobs.store import PickStore, StoredPicks
-from frostpick_jobs.tasks.spread import spread
 
 MOST_SHOWN = 12
 

@@ -1,0 +1,1 @@
+"""The picking task: read `run` first."""

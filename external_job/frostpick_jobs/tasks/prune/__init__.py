@@ -1,0 +1,1 @@
+"""The pruning and the verifying task: read `run` first."""
