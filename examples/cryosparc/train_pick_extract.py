@@ -14,10 +14,10 @@ import sys
 
 from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import FrostpickError
-from frostpick_jobs.cryosparc import run
-from frostpick_jobs.cryosparc.connect import connect
-from frostpick_jobs.cryosparc.references import parse_output
-from frostpick_jobs.cryosparc.request import JobRequest
+from frostpick_jobs.hosts.cryosparc import run
+from frostpick_jobs.hosts.cryosparc.request import JobRequest
+from frostpick_jobs.hosts.cryosparc.server.connect import connect
+from frostpick_jobs.hosts.cryosparc.server.references import parse_output
 
 
 def main() -> None:

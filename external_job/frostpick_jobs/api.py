@@ -11,7 +11,7 @@ from typing import Any
 from frostpick.config import FewshotSettings, IterateSettings, PickSettings, TrainSettings, resolve
 from frostpick.errors import ConfigError, InputError
 from frostpick.models.picking_model import WEIGHTS, PickingModel
-from frostpick_jobs.folder import FolderHost
+from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.tasks import (

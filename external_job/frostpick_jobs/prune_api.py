@@ -9,7 +9,7 @@ from typing import Any
 from frostpick.config import PruneSettings, VerifySettings, resolve
 from frostpick.errors import ConfigError
 from frostpick_jobs.api import Paths, as_paths
-from frostpick_jobs.folder import FolderHost
+from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.tasks.prune.run import PruneSummary, run_prune, run_verify

@@ -141,10 +141,10 @@ def speed(options: argparse.Namespace, about: dict[str, str]) -> None:
 
     from frostpick.config import PickSettings
     from frostpick_jobs import api
-    from frostpick_jobs.cryosparc import run
-    from frostpick_jobs.cryosparc.connect import connect
-    from frostpick_jobs.cryosparc.references import OutputRef
-    from frostpick_jobs.cryosparc.request import JobRequest
+    from frostpick_jobs.hosts.cryosparc import run
+    from frostpick_jobs.hosts.cryosparc.request import JobRequest
+    from frostpick_jobs.hosts.cryosparc.server.connect import connect
+    from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 
     folder = Path(about["folder"])
     model = folder / "model"
@@ -193,21 +193,21 @@ def speed(options: argparse.Namespace, about: dict[str, str]) -> None:
 def size(options: argparse.Namespace, about: dict[str, str]) -> None:
     """Read exposures and particles, and write as many picks, through the real client."""
     from frostpick.types import Picks
-    from frostpick_jobs.cryosparc.connect import connect
-    from frostpick_jobs.cryosparc.exposures import as_micrographs, read_exposures
-    from frostpick_jobs.cryosparc.inputs import (
+    from frostpick_jobs.hosts.cryosparc.read.exposures import as_micrographs, read_exposures
+    from frostpick_jobs.hosts.cryosparc.read.inputs import (
         exposure_slots,
         find_input,
         load_parts,
         particle_slots,
     )
-    from frostpick_jobs.cryosparc.outputs import save_micrographs, save_picks
-    from frostpick_jobs.cryosparc.particle_labels import read_labels
-    from frostpick_jobs.cryosparc.pick_table import gather
-    from frostpick_jobs.cryosparc.references import OutputRef
-    from frostpick_jobs.cryosparc.request import JobRequest
-    from frostpick_jobs.cryosparc.sources import find_project_files
-    from frostpick_jobs.cryosparc.wiring import prepare_job
+    from frostpick_jobs.hosts.cryosparc.read.particle_labels import read_labels
+    from frostpick_jobs.hosts.cryosparc.read.sources import find_project_files
+    from frostpick_jobs.hosts.cryosparc.request import JobRequest
+    from frostpick_jobs.hosts.cryosparc.server.connect import connect
+    from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
+    from frostpick_jobs.hosts.cryosparc.server.wiring import prepare_job
+    from frostpick_jobs.hosts.cryosparc.write.outputs import save_micrographs, save_picks
+    from frostpick_jobs.hosts.cryosparc.write.pick_table import gather
     from frostpick_jobs.job.host import MicrographOutput
 
     server = connect(about["url"])

@@ -19,12 +19,12 @@ from cryosparc.dataset import Dataset
 from cryosparc_project import LOGIN, POOL
 from csemu.seed import _alloc, _done, _finish
 
-from frostpick_jobs.cryosparc.connect import Patience, connect
-from frostpick_jobs.cryosparc.host import CryoSPARCHost
-from frostpick_jobs.cryosparc.references import OutputRef
-from frostpick_jobs.cryosparc.request import JobRequest, Task
-from frostpick_jobs.cryosparc.wiring import prepare_job
 from frostpick_jobs.formats import read_picks
+from frostpick_jobs.hosts.cryosparc.host import CryoSPARCHost
+from frostpick_jobs.hosts.cryosparc.request import JobRequest, Task
+from frostpick_jobs.hosts.cryosparc.server.connect import Patience, connect
+from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
+from frostpick_jobs.hosts.cryosparc.server.wiring import prepare_job
 
 SHAPE = (192, 224)
 

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.formats import read_picks
+from frostpick_jobs.hosts.folder import FolderHost
 
 
 class Case:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick_jobs.formats import read_picks
-from frostpick_jobs.relion.arguments import JobArguments
-from frostpick_jobs.relion.host import RelionHost
+from frostpick_jobs.hosts.relion.arguments import JobArguments
+from frostpick_jobs.hosts.relion.host import RelionHost
 
 OPTICS = """
 data_optics

@@ -10,8 +10,9 @@ import typer.testing
 
 from frostpick.config import FewshotSettings, PickSettings, PruneSettings, VerifySettings
 from frostpick_jobs.cli.main import app
-from frostpick_jobs.cryosparc import connect, run
-from frostpick_jobs.cryosparc.references import OutputRef
+from frostpick_jobs.hosts.cryosparc import run
+from frostpick_jobs.hosts.cryosparc.server import connect
+from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 
 PARTICLES, MICROGRAPHS = OutputRef("J12", "particles"), OutputRef("J10", "exposures")
 AT = ["--project", "P1", "--workspace", "W2"]

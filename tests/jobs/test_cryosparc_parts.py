@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 
 from frostpick.errors import ConfigError
-from frostpick_jobs.cryosparc.connect import Credentials, check_versions, find_url
-from frostpick_jobs.cryosparc.errors import ServerError, cut, detail, is_transient
-from frostpick_jobs.cryosparc.references import (
+from frostpick_jobs.hosts.cryosparc.reporter import CryoSPARCReporter
+from frostpick_jobs.hosts.cryosparc.request import JobRequest
+from frostpick_jobs.hosts.cryosparc.selftest import redact
+from frostpick_jobs.hosts.cryosparc.server.connect import Credentials, check_versions, find_url
+from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, cut, detail, is_transient
+from frostpick_jobs.hosts.cryosparc.server.references import (
     JobRef,
     OutputRef,
     check_uid,
     parse_job,
     parse_output,
 )
-from frostpick_jobs.cryosparc.reporter import CryoSPARCReporter
-from frostpick_jobs.cryosparc.request import JobRequest
-from frostpick_jobs.cryosparc.selftest import redact
-from frostpick_jobs.cryosparc.spool import spool_folder
-from frostpick_jobs.cryosparc.summary import listed, table
+from frostpick_jobs.hosts.cryosparc.spool import spool_folder
+from frostpick_jobs.hosts.cryosparc.write.summary import listed, table
 
 
 def test_references():
@@ -180,7 +180,7 @@ def test_one_progress_line_a_stage_with_time_left():
 
 def test_event_log_joins_lines_and_keeps_the_last_of_a_name(monkeypatch):
     pytest.importorskip("cryosparc")
-    from frostpick_jobs.cryosparc.event_log import EventLog, EventLogHandler
+    from frostpick_jobs.hosts.cryosparc.server.event_log import EventLog, EventLogHandler
 
     sent = []
 
@@ -217,7 +217,7 @@ def test_event_log_joins_lines_and_keeps_the_last_of_a_name(monkeypatch):
 
 def test_event_log_survives_a_silent_server():
     pytest.importorskip("cryosparc")
-    from frostpick_jobs.cryosparc.event_log import EventLog
+    from frostpick_jobs.hosts.cryosparc.server.event_log import EventLog
 
     def log(text, **others):
         raise ConnectionError("gone")
@@ -230,7 +230,7 @@ def test_event_log_survives_a_silent_server():
 
 
 def test_dangling_links_name_their_target(tmp_path):
-    from frostpick_jobs.cryosparc.sources import ProjectFile
+    from frostpick_jobs.hosts.cryosparc.read.sources import ProjectFile
 
     (tmp_path / "a.mrc").symlink_to(tmp_path / "raw" / "a.mrc")
     source = ProjectFile(tmp_path, "a.mrc")
@@ -248,7 +248,7 @@ def test_dangling_links_name_their_target(tmp_path):
 
 def test_description_has_parameters_and_citation():
     from frostpick.config import PickSettings
-    from frostpick_jobs.cryosparc.run import describe
+    from frostpick_jobs.hosts.cryosparc.run import describe
 
     settings = PickSettings(diameter=120.0).model_dump(mode="json")
     text = describe(JobRequest("pick", "P1"), settings, None)

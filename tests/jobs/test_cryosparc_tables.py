@@ -13,13 +13,18 @@ from cryosparc.dataset import Dataset
 
 from frostpick.errors import InputError, LabelError
 from frostpick.types import Labels, LocalFile, Micrograph, Picks
-from frostpick_jobs.cryosparc.exposures import as_micrographs, read_exposures, shortest
-from frostpick_jobs.cryosparc.mirror import warn_if_mirrored
-from frostpick_jobs.cryosparc.particle_labels import match_rows, read_labels, shift_in_A, table
-from frostpick_jobs.cryosparc.pick_table import as_dataset, fraction, gather
-from frostpick_jobs.cryosparc.slots import LOCATION, PICK_STATS, PICKS, complete
-from frostpick_jobs.cryosparc.sources import ProjectFiles
-from frostpick_jobs.cryosparc.uids import job_seed, make_unique, pick_uids
+from frostpick_jobs.hosts.cryosparc.read.exposures import as_micrographs, read_exposures, shortest
+from frostpick_jobs.hosts.cryosparc.read.mirror import warn_if_mirrored
+from frostpick_jobs.hosts.cryosparc.read.particle_labels import (
+    match_rows,
+    read_labels,
+    shift_in_A,
+    table,
+)
+from frostpick_jobs.hosts.cryosparc.read.sources import ProjectFiles
+from frostpick_jobs.hosts.cryosparc.write.pick_table import as_dataset, fraction, gather
+from frostpick_jobs.hosts.cryosparc.write.slots import LOCATION, PICK_STATS, PICKS, complete
+from frostpick_jobs.hosts.cryosparc.write.uids import job_seed, make_unique, pick_uids
 from frostpick_jobs.job.host import MicrographOutput
 
 UIDS = (2**63 + 11, 7, 2**64 - 1)
@@ -223,7 +228,7 @@ def test_uids_are_the_same_each_time_and_of_this_job():
 
 def test_uids_of_splitmix_as_published():
     """The generator from seed 0 (Vigna, splitmix64.c) starts with these numbers."""
-    from frostpick_jobs.cryosparc.uids import _mix
+    from frostpick_jobs.hosts.cryosparc.write.uids import _mix
 
     step = 0x9E3779B97F4A7C15
     states = np.array([0, step], np.uint64)

@@ -24,7 +24,7 @@ from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import train_picker
 from frostpick_jobs.cli.relion import guarded
 from frostpick_jobs.commands.pretrain import run_pretrain
-from frostpick_jobs.folder import FolderHost
+from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.tasks import fewshot, run_fewshot, run_pick
 from frostpick_jobs.tasks.select import run_select
 

@@ -15,9 +15,9 @@ from frostpick.errors import ConfigError, InputError, JobStopped
 from frostpick.models.shipped import load_model
 from frostpick.types import LocalFile, Micrograph, Picks
 from frostpick_jobs import api
-from frostpick_jobs.folder import FolderHost
-from frostpick_jobs.folder.written import WrittenIds
 from frostpick_jobs.formats import read_picks
+from frostpick_jobs.hosts.folder import FolderHost
+from frostpick_jobs.hosts.folder.written import WrittenIds
 from frostpick_jobs.inputs.find import find_micrographs
 from frostpick_jobs.inputs.names import check_id, star_path
 from frostpick_jobs.job.host import Delivery, MicrographOutput

@@ -25,7 +25,7 @@ from frostpick.training.picker.recipe import Recipe
 from frostpick_jobs import api
 from frostpick_jobs.cli import relion
 from frostpick_jobs.cli.relion_job import read_command_line
-from frostpick_jobs.relion import markers
+from frostpick_jobs.hosts.relion import markers
 from frostpick_jobs.tasks import iterate as iterate_task
 
 OPTICS = """

@@ -25,7 +25,7 @@ from frostpick.models.shipped import load_model
 from frostpick.models.versions import VERSIONS, version_of
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import train_picker
-from frostpick_jobs.folder import FolderHost
+from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.job.report import summary_rows

@@ -22,7 +22,7 @@ from frostpick.models.pruner.model import Pruner
 from frostpick.models.shipped import load_model
 from frostpick.pretraining.pruner import pretrain as recipe_module
 from frostpick_jobs.commands.pretrain import run_pretrain
-from frostpick_jobs.folder import FolderHost
+from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.lifecycle import execute
 
 KINDS = {"safetensors": "r.safetensors", "torch": "r.pth"}

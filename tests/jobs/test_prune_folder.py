@@ -24,9 +24,9 @@ from frostpick.config import PruneSettings, VerifySettings
 from frostpick.errors import ConfigError, InputError, JobStopped
 from frostpick.pruning import prune as engine
 from frostpick.pruning.prune import Group, GroupScores
-from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.formats import read_pick_files, read_star_blocks
 from frostpick_jobs.formats.star.rows import copy_rows
+from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.store.prune_store import PruneStore
 from frostpick_jobs.tasks.prune import figures as prune_figures

@@ -12,7 +12,7 @@ from tiny_pruner import PIXEL_A, tiny_pruner
 from frostpick.config import VerifySettings
 from frostpick.models.card import CalibrationSpec
 from frostpick.models.shipped import BLOB, load_model
-from frostpick_jobs.folder import FolderHost
+from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.tasks.prune.run import run_verify
 

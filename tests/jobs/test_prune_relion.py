@@ -18,7 +18,7 @@ from frostpick.pruning.prune import Group, GroupScores
 from frostpick_jobs.cli import relion_job
 from frostpick_jobs.cli.relion import guarded
 from frostpick_jobs.formats import StarTable, read_picks, read_star_blocks
-from frostpick_jobs.relion import markers
+from frostpick_jobs.hosts.relion import markers
 from frostpick_jobs.store.prune_store import PruneStore
 
 GOLDEN = Path(__file__).parent / "relion_golden"

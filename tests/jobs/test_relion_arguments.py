@@ -3,7 +3,7 @@ import pytest
 from frostpick.config import PickSettings, TrainSettings, resolve
 from frostpick.errors import ConfigError
 from frostpick_jobs.cli.options import add_argparse_options, values_from_namespace
-from frostpick_jobs.relion.arguments import JobParser, device_of, job_arguments, parallel_rank
+from frostpick_jobs.hosts.relion.arguments import JobParser, device_of, job_arguments, parallel_rank
 
 OURS = ["--o", "External/job002/"]
 

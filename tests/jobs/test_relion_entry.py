@@ -12,7 +12,7 @@ import pytest
 
 from frostpick_jobs.cli import relion
 from frostpick_jobs.cli.relion_job import read_command_line
-from frostpick_jobs.relion import markers
+from frostpick_jobs.hosts.relion import markers
 
 ROOT = Path(__file__).parents[2]
 RANKS = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from frostpick.errors import InputError
-from frostpick_jobs.relion import markers
-from frostpick_jobs.relion.generation import Generation, detect_generation
-from frostpick_jobs.relion.nodes import NodeKind, write_nodes
-from frostpick_jobs.relion.paths import check_tails, coordinate_file
+from frostpick_jobs.hosts.relion import markers
+from frostpick_jobs.hosts.relion.generation import Generation, detect_generation
+from frostpick_jobs.hosts.relion.nodes import NodeKind, write_nodes
+from frostpick_jobs.hosts.relion.paths import check_tails, coordinate_file
 
 GOLDEN = Path(__file__).parent / "relion_golden"
 GENERATIONS = [

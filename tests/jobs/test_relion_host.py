@@ -11,11 +11,11 @@ import pytest
 from frostpick.errors import InputError
 from frostpick.types import Picks
 from frostpick_jobs.cli import relion_job
+from frostpick_jobs.hosts.relion import markers
+from frostpick_jobs.hosts.relion.arguments import JobArguments
+from frostpick_jobs.hosts.relion.host import RelionHost
 from frostpick_jobs.job.host import Delivery, MicrographOutput, Outcome
 from frostpick_jobs.job.lock import job_lock
-from frostpick_jobs.relion import markers
-from frostpick_jobs.relion.arguments import JobArguments
-from frostpick_jobs.relion.host import RelionHost
 
 GOLDEN = Path(__file__).parent / "relion_golden"
 JOB = "External/job002/"

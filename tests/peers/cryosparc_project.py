@@ -15,7 +15,7 @@ from csemu.seed import seed_project
 from csemu.serve import running
 from csemu.store import Options, Store
 
-from frostpick_jobs.cryosparc.connect import Patience, Server, connect
+from frostpick_jobs.hosts.cryosparc.server.connect import Patience, Server, connect
 
 DIAMETER_A = 48.0
 PIXEL_A = 2.0

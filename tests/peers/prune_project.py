@@ -11,8 +11,8 @@ import numpy as np
 from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
 
 from frostpick.config import PruneSettings
-from frostpick_jobs.folder import FolderHost
 from frostpick_jobs.formats import read_star_blocks
+from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.tasks.prune.run import run_prune
 

@@ -20,12 +20,13 @@ from csemu.store import Options, Refused
 
 from frostpick.config import PickSettings
 from frostpick.errors import ConfigError, DeviceError, FrostpickError
-from frostpick_jobs.cryosparc import run, sources
-from frostpick_jobs.cryosparc.connect import Patience, connect
-from frostpick_jobs.cryosparc.references import OutputRef
-from frostpick_jobs.cryosparc.request import JobRequest
-from frostpick_jobs.cryosparc.run import Tempo
-from frostpick_jobs.cryosparc.selftest import run_selftest
+from frostpick_jobs.hosts.cryosparc import run
+from frostpick_jobs.hosts.cryosparc.read import sources
+from frostpick_jobs.hosts.cryosparc.request import JobRequest
+from frostpick_jobs.hosts.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc.selftest import run_selftest
+from frostpick_jobs.hosts.cryosparc.server.connect import Patience, connect
+from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks.pick import finish
 
 pytestmark = pytest.mark.cryosparc

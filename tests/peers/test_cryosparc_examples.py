@@ -78,7 +78,8 @@ def test_the_batch_script(tmp_path):
 
 
 def test_the_page_names_outputs_that_exist():
-    from frostpick_jobs.cryosparc import inputs, wiring
+    from frostpick_jobs.hosts.cryosparc.read import inputs
+    from frostpick_jobs.hosts.cryosparc.server import wiring
 
     page = Path(EXAMPLES / "README.md").read_text()
     for name in (wiring.PICKS, wiring.ALL_PICKS, inputs.MICROGRAPHS, inputs.MODEL):

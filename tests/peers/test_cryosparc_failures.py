@@ -22,11 +22,12 @@ from csemu.store import Options, Refused, Store
 
 from frostpick.config import PickSettings
 from frostpick.errors import FrostpickError
-from frostpick_jobs.cryosparc import run, shim, upload, wiring
-from frostpick_jobs.cryosparc.job import ExternalJob
-from frostpick_jobs.cryosparc.references import OutputRef
-from frostpick_jobs.cryosparc.request import JobRequest
-from frostpick_jobs.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc import run
+from frostpick_jobs.hosts.cryosparc.request import JobRequest
+from frostpick_jobs.hosts.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc.server import shim, upload, wiring
+from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
+from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks.pick import finish, missing
 
 pytestmark = [

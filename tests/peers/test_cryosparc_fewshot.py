@@ -17,10 +17,10 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.training.cryomae import trainer as fewshot_trainer
 from frostpick.training.cryomae.recipe import FewshotRecipe
 from frostpick.training.cryomae.train import train_fewshot
-from frostpick_jobs.cryosparc import run
-from frostpick_jobs.cryosparc.references import OutputRef
-from frostpick_jobs.cryosparc.request import JobRequest
-from frostpick_jobs.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc import run
+from frostpick_jobs.hosts.cryosparc.request import JobRequest
+from frostpick_jobs.hosts.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks import fewshot
 from frostpick_jobs.tasks.pick import finish
 

@@ -21,7 +21,7 @@ from cryosparc_project import LOGIN, MAIN, ROOT, Project, write_project
 from csemu.seed import seed_project
 from csemu.store import Options, Store
 
-from frostpick_jobs.cryosparc import shim
+from frostpick_jobs.hosts.cryosparc.server import shim
 
 pytestmark = pytest.mark.cryosparc
 

@@ -19,10 +19,10 @@ from frostpick.iterating.verification import SureRule
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.model import Pruner
 from frostpick.training.picker.recipe import Recipe
-from frostpick_jobs.cryosparc import run
-from frostpick_jobs.cryosparc.references import OutputRef
-from frostpick_jobs.cryosparc.request import JobRequest
-from frostpick_jobs.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc import run
+from frostpick_jobs.hosts.cryosparc.request import JobRequest
+from frostpick_jobs.hosts.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks import iterate as iterate_task
 
 pytestmark = pytest.mark.cryosparc

@@ -14,10 +14,10 @@ from csemu.seed import _done, _finish, seed_project
 from csemu.store import Options
 
 from frostpick.config import PickSettings
-from frostpick_jobs.cryosparc import run
-from frostpick_jobs.cryosparc.references import OutputRef
-from frostpick_jobs.cryosparc.request import JobRequest
-from frostpick_jobs.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc import run
+from frostpick_jobs.hosts.cryosparc.request import JobRequest
+from frostpick_jobs.hosts.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks.pick import finish
 
 pytestmark = pytest.mark.cryosparc

@@ -19,14 +19,14 @@ from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
 from frostpick.config import PruneSettings, VerifySettings
 from frostpick.errors import InputError, JobStopped, ModelError
 from frostpick.models.pruner.model import Pruner
-from frostpick_jobs.cryosparc import run
-from frostpick_jobs.cryosparc.references import OutputRef
-from frostpick_jobs.cryosparc.request import JobRequest
-from frostpick_jobs.cryosparc.run import Tempo
-from frostpick_jobs.folder import FolderHost
+from frostpick_jobs.hosts.cryosparc import run
+from frostpick_jobs.hosts.cryosparc.request import JobRequest
+from frostpick_jobs.hosts.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
+from frostpick_jobs.hosts.folder import FolderHost
+from frostpick_jobs.hosts.relion.arguments import JobArguments
+from frostpick_jobs.hosts.relion.verify_host import RelionVerifyHost
 from frostpick_jobs.job.lifecycle import run_job
-from frostpick_jobs.relion.arguments import JobArguments
-from frostpick_jobs.relion.verify_host import RelionVerifyHost
 from frostpick_jobs.store.prune_store import PruneStore
 from frostpick_jobs.tasks.prune.run import run_verify
 

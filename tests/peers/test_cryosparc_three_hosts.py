@@ -13,14 +13,14 @@ from cryosparc_project import DIAMETER_A, project
 
 from frostpick.config import PickSettings, TrainSettings
 from frostpick_jobs import api
-from frostpick_jobs.cryosparc import run
-from frostpick_jobs.cryosparc.references import OutputRef
-from frostpick_jobs.cryosparc.request import JobRequest
-from frostpick_jobs.cryosparc.run import Tempo
 from frostpick_jobs.formats import read_picks
+from frostpick_jobs.hosts.cryosparc import run
+from frostpick_jobs.hosts.cryosparc.request import JobRequest
+from frostpick_jobs.hosts.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
+from frostpick_jobs.hosts.relion.arguments import JobArguments
+from frostpick_jobs.hosts.relion.host import RelionHost
 from frostpick_jobs.job.lifecycle import run_job
-from frostpick_jobs.relion.arguments import JobArguments
-from frostpick_jobs.relion.host import RelionHost
 from frostpick_jobs.tasks import run_pick
 from frostpick_jobs.tasks.pick import finish
 

@@ -18,10 +18,10 @@ from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import ConfigError, InputError, ModelError
 from frostpick.models.picking_model import PickingModel
 from frostpick_jobs import api
-from frostpick_jobs.cryosparc import run
-from frostpick_jobs.cryosparc.references import OutputRef
-from frostpick_jobs.cryosparc.request import JobRequest
-from frostpick_jobs.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc import run
+from frostpick_jobs.hosts.cryosparc.request import JobRequest
+from frostpick_jobs.hosts.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks import train as train_task
 from frostpick_jobs.tasks.pick import finish
 
@@ -182,7 +182,7 @@ def test_without_a_model_output_the_file_is_found_by_the_jobs_number(tmp_path, m
 
 def test_a_stopped_training_resumes_to_the_same_model(tmp_path, monkeypatch):
     with project(tmp_path) as p:
-        from frostpick_jobs.cryosparc.reporter import CryoSPARCReporter
+        from frostpick_jobs.hosts.cryosparc.reporter import CryoSPARCReporter
 
         real, left = CryoSPARCReporter.advance, [20]
 

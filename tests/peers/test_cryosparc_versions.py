@@ -13,10 +13,10 @@ from shelf import GENERAL_1, Shelf
 from frostpick.config import PickSettings
 from frostpick.errors import ModelError
 from frostpick.models.shipped import load_model
-from frostpick_jobs.cryosparc import run
-from frostpick_jobs.cryosparc.references import OutputRef
-from frostpick_jobs.cryosparc.request import JobRequest
-from frostpick_jobs.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc import run
+from frostpick_jobs.hosts.cryosparc.request import JobRequest
+from frostpick_jobs.hosts.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks.pick import finish, missing
 from frostpick_jobs.tasks.pick import run as pick_task
 

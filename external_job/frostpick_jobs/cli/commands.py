@@ -37,7 +37,7 @@ def train(
     ] = None,
 ) -> Job:
     """Train a picking model from incomplete picks, or none; continues an unfinished training."""
-    from frostpick_jobs.folder import FolderHost
+    from frostpick_jobs.hosts.folder import FolderHost
     from frostpick_jobs.tasks import run_train
 
     host = FolderHost(
@@ -65,7 +65,7 @@ def iterate(
     ] = None,
 ) -> Job:
     """Train in rounds: pick, verify every pick, learn from what it is worth; continues."""
-    from frostpick_jobs.folder import FolderHost
+    from frostpick_jobs.hosts.folder import FolderHost
     from frostpick_jobs.tasks import run_iterate
 
     host = FolderHost(
@@ -85,7 +85,7 @@ def pick(
     micrographs: Micrographs,
 ) -> Job:
     """Pick particles; micrographs that are done already are not picked again."""
-    from frostpick_jobs.folder import FolderHost
+    from frostpick_jobs.hosts.folder import FolderHost
     from frostpick_jobs.tasks import run_pick
 
     host = FolderHost(out, micrographs, pixel_size=settings.pixel_size)
@@ -107,7 +107,7 @@ def fewshot(
     ],
 ) -> Job:
     """Pick all micrographs from about fifteen exemplars on one of them; continues."""
-    from frostpick_jobs.folder import FolderHost
+    from frostpick_jobs.hosts.folder import FolderHost
     from frostpick_jobs.tasks import run_fewshot
 
     host = FolderHost(
@@ -135,7 +135,7 @@ def pretrain(
 ) -> Job:
     """Pretrain what train, fewshot or prune start from; continues an unfinished pretraining."""
     from frostpick_jobs.commands.pretrain import run_pretrain
-    from frostpick_jobs.folder import FolderHost
+    from frostpick_jobs.hosts.folder import FolderHost
 
     host = FolderHost(out, micrographs or (), pixel_size=settings.pixel_size)
     return host, run_pretrain

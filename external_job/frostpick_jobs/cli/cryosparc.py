@@ -27,7 +27,7 @@ from frostpick_jobs.cli.parameters import (
     Workspace,
 )
 from frostpick_jobs.cli.server_command import Place, server_command
-from frostpick_jobs.cryosparc.references import check_uid, parse_output
+from frostpick_jobs.hosts.cryosparc.server.references import check_uid, parse_output
 
 app = typer.Typer(
     help="External jobs of CryoSPARC. Log in once with  python -m cryosparc.tools login --url URL",
@@ -40,8 +40,8 @@ app = typer.Typer(
 def login_check(url: Url = None) -> None:
     """Say whether the login works, and whether the versions fit."""
     log_to_terminal()
-    from frostpick_jobs.cryosparc.connect import connect
-    from frostpick_jobs.cryosparc.shim import tools_version
+    from frostpick_jobs.hosts.cryosparc.server.connect import connect
+    from frostpick_jobs.hosts.cryosparc.server.shim import tools_version
 
     server = connect(url)
     server.close()
@@ -57,7 +57,7 @@ def train(
     particles: ParticleOutputs = None,
 ) -> None:
     """Train a picking model on picks or particles of a project."""
-    from frostpick_jobs.cryosparc import run
+    from frostpick_jobs.hosts.cryosparc import run
 
     asked = place.request("train", again, micrographs, particles)
     place.on_server(lambda s: run.train(s, asked, settings, spool=place.spool, debug=place.debug))
@@ -76,7 +76,7 @@ def iterate(
     Without --particles a model is needed to start from. --pruner also takes a pruning job,
     such as J30.
     """
-    from frostpick_jobs.cryosparc import run
+    from frostpick_jobs.hosts.cryosparc import run
 
     asked = place.request("iterate", again, micrographs, particles)
     place.on_server(lambda s: run.train(s, asked, settings, spool=place.spool, debug=place.debug))
@@ -86,7 +86,7 @@ def pick(
     place: Place, settings: PickSettings, again: str, *, micrographs: MicrographOutputs = None
 ) -> None:
     """Pick the micrographs of a project; --model also takes a training job, such as J20."""
-    from frostpick_jobs.cryosparc import run
+    from frostpick_jobs.hosts.cryosparc import run
 
     asked = place.request("pick", again, micrographs)
     place.on_server(lambda s: run.pick(s, asked, settings, spool=place.spool, debug=place.debug))
@@ -107,7 +107,7 @@ def fewshot(
     ] = None,
 ) -> None:
     """Pick all micrographs from about fifteen particles marked on one of them."""
-    from frostpick_jobs.cryosparc import run
+    from frostpick_jobs.hosts.cryosparc import run
 
     asked = place.request("fewshot", again, micrographs, exemplars)
     place.on_server(lambda s: run.fewshot(s, asked, settings, spool=place.spool, debug=place.debug))
@@ -140,7 +140,7 @@ def prune(
 
     --pruner also takes an earlier pruning job, such as J30.
     """
-    from frostpick_jobs.cryosparc import run
+    from frostpick_jobs.hosts.cryosparc import run
 
     rest = [one.strip() for one in bad or ()] == ["rest"]
     again += " --bad rest" if rest else ""
@@ -169,7 +169,7 @@ def verify(
     Inspect Picks then cuts by the probability (NCC score) and by the spread (power).
     --pruner also takes a pruning job, such as J30.
     """
-    from frostpick_jobs.cryosparc import run
+    from frostpick_jobs.hosts.cryosparc import run
 
     asked = place.request("verify", again, micrographs, particles)
     place.on_server(lambda s: run.prune(s, asked, settings, spool=place.spool, debug=place.debug))
@@ -187,8 +187,8 @@ def selftest(
     """Ask a real instance what no public source tells; makes jobs titled 'frostpick selftest'."""
     log_to_terminal()
     from frostpick.runtime.atomic import write_text
-    from frostpick_jobs.cryosparc.connect import connect
-    from frostpick_jobs.cryosparc.selftest import run_selftest
+    from frostpick_jobs.hosts.cryosparc.selftest import run_selftest
+    from frostpick_jobs.hosts.cryosparc.server.connect import connect
 
     check_uid(project, "P", "--project")
     server = connect(url)

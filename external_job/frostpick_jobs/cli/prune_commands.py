@@ -29,7 +29,7 @@ def prune(
     ] = None,
 ) -> Job:
     """Keep the particles among picks or extracted particles, and say why of the rest."""
-    from frostpick_jobs.folder import FolderHost
+    from frostpick_jobs.hosts.folder import FolderHost
     from frostpick_jobs.tasks.prune.run import run_prune
 
     host = FolderHost(
@@ -53,7 +53,7 @@ def verify(
     particles: ParticlesFile = None,
 ) -> Job:
     """Score picks by mean and spread over four rotations; no row is dropped."""
-    from frostpick_jobs.folder import FolderHost
+    from frostpick_jobs.hosts.folder import FolderHost
     from frostpick_jobs.tasks.prune.run import run_verify
 
     host = FolderHost(

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn, get_args
 
-from frostpick_jobs.relion import markers
-from frostpick_jobs.relion.arguments import parallel_rank
+from frostpick_jobs.hosts.relion import markers
+from frostpick_jobs.hosts.relion.arguments import parallel_rank
 
 Task = Literal["train", "iterate", "pick", "fewshot", "prune", "verify"]
 

@@ -21,7 +21,7 @@ from frostpick.config import (
 )
 from frostpick.errors import ConfigError
 from frostpick_jobs.cli.options import add_argparse_options, values_from_namespace
-from frostpick_jobs.relion.arguments import JobArguments, JobParser, job_arguments
+from frostpick_jobs.hosts.relion.arguments import JobArguments, JobParser, job_arguments
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +60,8 @@ def run_relion_job(
     needed = () if task == "pick" else ("in_coords", "in_parts")
     for name in arguments.unused(needed):
         logger.warning("input --%s is not used by this job", name)
+    from frostpick_jobs.hosts.relion.host import RelionHost
     from frostpick_jobs.job.lifecycle import run_job
-    from frostpick_jobs.relion.host import RelionHost
     from frostpick_jobs.tasks import run_fewshot, run_iterate, run_pick, run_train
 
     if isinstance(settings, PruneSettings):
@@ -97,8 +97,8 @@ def run_relion_job(
 
 
 def _prune(arguments: JobArguments, settings: PruneSettings) -> int:
+    from frostpick_jobs.hosts.relion.prune_host import RelionPruneHost
     from frostpick_jobs.job.lifecycle import run_job
-    from frostpick_jobs.relion.prune_host import RelionPruneHost
     from frostpick_jobs.tasks.prune.run import run_prune
 
     files = arguments.files
@@ -113,8 +113,8 @@ def _prune(arguments: JobArguments, settings: PruneSettings) -> int:
 
 
 def _verify(arguments: JobArguments, settings: VerifySettings) -> int:
+    from frostpick_jobs.hosts.relion.verify_host import RelionVerifyHost
     from frostpick_jobs.job.lifecycle import run_job
-    from frostpick_jobs.relion.verify_host import RelionVerifyHost
     from frostpick_jobs.tasks.prune.run import run_verify
 
     host = RelionVerifyHost(arguments, pixel_size_A=settings.pixel_size)

@@ -31,12 +31,12 @@ from frostpick_jobs.cli.parameters import (
     Workspace,
 )
 from frostpick_jobs.cli.typer_options import command_with_settings
-from frostpick_jobs.cryosparc.exposures import ORIGINAL
-from frostpick_jobs.cryosparc.references import check_uid, parse_output
-from frostpick_jobs.cryosparc.request import JobRequest, Task
+from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL
+from frostpick_jobs.hosts.cryosparc.request import JobRequest, Task
+from frostpick_jobs.hosts.cryosparc.server.references import check_uid, parse_output
 
 if TYPE_CHECKING:
-    from frostpick_jobs.cryosparc.connect import Server
+    from frostpick_jobs.hosts.cryosparc.server.connect import Server
 
 Outputs = Sequence[str] | None
 
@@ -100,7 +100,7 @@ class Place:
 
     def on_server(self, action: Callable[[Server], int]) -> NoReturn:
         """Connect, act, and leave with the exit code; 130 when stopped before it was ready."""
-        from frostpick_jobs.cryosparc.connect import connect
+        from frostpick_jobs.hosts.cryosparc.server.connect import connect
 
         server = connect(self.url)
         try:

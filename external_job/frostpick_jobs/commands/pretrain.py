@@ -31,7 +31,7 @@ from frostpick.runtime.checkpoint import remove_checkpoint
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.threads import resolve_threads
-from frostpick_jobs.folder import FolderHost
+from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.claim import claim
 from frostpick_jobs.tasks.job_models import JobModels
 

@@ -1,0 +1,1 @@
+"""The programs that a job may run in, and the plain folder; none imports another."""

@@ -1,0 +1,1 @@
+"""From outputs of a project to micrographs, labels and rows."""

@@ -1,0 +1,215 @@
+"""Rows of particle inputs as candidates of a pruning job, and back to outputs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostpick.errors import InputError
+from frostpick.types import Micrograph, ParticleStack
+from frostpick_jobs.hosts.cryosparc.read.exposures import Exposures, shortest
+from frostpick_jobs.hosts.cryosparc.read.particle_labels import match_rows, shift_in_A
+from frostpick_jobs.hosts.cryosparc.read.sources import ProjectFiles
+from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
+from frostpick_jobs.hosts.cryosparc.server.upload import Check, save_dataset
+from frostpick_jobs.inputs.rows import PickRows
+from frostpick_jobs.job.host import Candidates
+
+
+@dataclass(frozen=True)
+class ParticleInput:
+    """The rows of a particle input, of all its connections one after the other.
+
+    Parameters
+    ----------
+    parts
+        A cryosparc ``Dataset`` for each connection.
+    uid
+        ``(n,)`` uint64, no two alike.
+    """
+
+    parts: tuple[Any, ...]
+    uid: NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, name: str, parts: Sequence[Any]) -> ParticleInput:
+        """Join the connections of an input; `InputError` when a particle comes twice."""
+        uid = np.concatenate(
+            [np.zeros(0, np.uint64), *(np.array(p["uid"]).astype(np.uint64) for p in parts)]
+        )
+        values, count = np.unique(uid, return_counts=True)
+        if (count > 1).any():
+            raise InputError(
+                f"particle {values[count > 1][0]} and {np.count_nonzero(count > 1) - 1} more come "
+                f"twice in {name}; connect outputs that do not overlap"
+            )
+        return cls(tuple(parts), uid)
+
+    def __len__(self) -> int:
+        return len(self.uid)
+
+    def on_micrographs(self, exposures: Exposures, *, flip_y: bool) -> PickRows:
+        """Return the positions of the rows in pixels of the image that is read."""
+        names = [str(uid) for uid in exposures.uid.tolist()]
+        ids: list[str] = []
+        x, y = [np.zeros(0)], [np.zeros(0)]
+        for part in self.parts:
+            row = match_rows(part, exposures)
+            every = np.arange(len(part))
+            shape = exposures.image_shape[row].astype(np.float64)
+            px = np.asarray(part["location/center_x_frac"]).astype(np.float64) * shape[:, 1]
+            py = np.asarray(part["location/center_y_frac"]).astype(np.float64) * shape[:, 0]
+            shift = shift_in_A(part, every)
+            if shift is not None:
+                pixel = exposures.image_pixel_size_A[row].astype(np.float64)[:, None]
+                px, py = px - (shift / pixel)[:, 0], py - (shift / pixel)[:, 1]
+            x.append(px)
+            y.append(shape[:, 0] - 1 - py if flip_y else py)
+            ids += [names[r] if r >= 0 else "" for r in row.tolist()]
+        uids = tuple(str(one) for one in self.uid.tolist())
+        return PickRows(uids, tuple(ids), np.concatenate(x), np.concatenate(y))
+
+    def merit(self) -> NDArray[np.float64] | None:
+        """Return the figure of merit of each row, NaN where its part has none, None without any."""
+        found = np.concatenate([np.zeros(0), *map(_merit, self.parts)])
+        return found if np.isfinite(found).any() else None
+
+    def stacks(
+        self, files: ProjectFiles, rows: NDArray[np.int64] | None = None
+    ) -> list[ParticleStack]:
+        """Return the images of the rows, or of some of them, by stack file."""
+        wanted = np.ones(len(self), np.bool_)
+        if rows is not None:
+            wanted = np.zeros(len(self), np.bool_)
+            wanted[rows] = True
+        found: list[ParticleStack] = []
+        begin = 0
+        for part in self.parts:
+            chosen = np.flatnonzero(wanted[begin : begin + len(part)])
+            found += _stacks_of(part, chosen, begin, files)
+            begin += len(part)
+        return found
+
+    def rows_not_in(self, uids: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return the rows whose particle is not among ``uids``."""
+        return np.flatnonzero(~np.isin(self.uid, uids))
+
+    def candidates(
+        self,
+        micrographs: Sequence[Micrograph],
+        exposures: Exposures | None,
+        files: ProjectFiles,
+        *,
+        flip_y: bool,
+        rows: NDArray[np.int64] | None = None,
+    ) -> Candidates:
+        """Return the rows, or some of them: on the micrographs where there are exposures."""
+        if exposures is None:
+            return Candidates(len(self), stacks=self.stacks(files, rows))
+        return self.on_micrographs(exposures, flip_y=flip_y).candidates(micrographs, rows)
+
+    def save(
+        self, job: ExternalJob, output: str, slot: str, keep: NDArray[np.bool_], check: Check
+    ) -> None:
+        """Save some rows with one slot of their own; the server adds the others by uid."""
+        from cryosparc.dataset import Dataset
+
+        own = [part.filter_prefixes([slot], copy=True) for part in self.parts]
+        joined = own[0] if len(own) == 1 else Dataset.append_many(*own, assert_same_fields=False)
+        kept = joined.mask(keep)
+        controller = job.controller
+        out = job.server.call(
+            f"fields of {job}.{output}", lambda: controller.alloc_output(output, kept)
+        )
+        for field in kept.fields(exclude_uid=True):
+            if field in out.fields():
+                out[field] = kept[field]
+        save_dataset(job, output, out, check)
+
+    def save_scores(
+        self, job: ExternalJob, output: str, columns: Mapping[str, Any], check: Check
+    ) -> None:
+        """Save every row with columns ``(n,)`` of one slot; the server adds the others by uid."""
+        from cryosparc.dataset import Dataset
+
+        controller = job.controller
+        rows = Dataset({"uid": self.uid})
+        out = job.server.call(
+            f"fields of {job}.{output}", lambda: controller.alloc_output(output, rows)
+        )
+        for field, values in columns.items():
+            if field not in out.fields():
+                out.add_fields([field], [values.dtype.str])
+            out[field] = values
+        save_dataset(job, output, out, check)
+
+
+def _merit(part: Any) -> NDArray[np.float64]:
+    """Return ``ncc_score``; or ``power`` where that is the same for all: Topaz's is there."""
+    for field in ("pick_stats/ncc_score", "pick_stats/power"):
+        if field in part.fields():
+            found = np.asarray(part[field]).astype(np.float64)
+            if len(np.unique(found[np.isfinite(found)])) > 1:
+                return found
+    return np.full(len(part), np.nan)
+
+
+def _stacks_of(
+    part: Any, chosen: NDArray[np.int64], begin: int, files: ProjectFiles
+) -> list[ParticleStack]:
+    known = set(part.fields())
+
+    def column(name: str, default: float) -> NDArray[np.float64]:
+        if name not in known:
+            return np.full(len(chosen), default)
+        return np.asarray(part[name]).astype(np.float64)[chosen]
+
+    paths = np.array(part["blob/path"], dtype=object)[chosen]
+    index = np.asarray(part["blob/idx"]).astype(np.int64)[chosen]
+    pixel = column("blob/psize_A", 0.0)
+    if not (pixel > 0).all():
+        raise InputError("particles without a pixel size (blob/psize_A); extract them again")
+    sign, signature = column("blob/sign", 0.0), column("blob/import_sig", 0.0)
+    position = column("location/micrograph_psize_A", 0.0)
+    x, y, names = _positions(part, chosen)
+    groups: dict[tuple[str, float, float, float, int], list[int]] = defaultdict(list)
+    for at in range(len(chosen)):
+        values = (float(pixel[at]), float(sign[at]), float(position[at]), int(signature[at]))
+        groups[(str(paths[at]), *values)].append(at)
+    found = []
+    for (path, size, sign_of, position_of, signature_of), rows in groups.items():
+        at_rows = np.array(rows, np.int64)
+        found.append(
+            ParticleStack(
+                source=files.source(path, signature_of),
+                row=begin + chosen[at_rows],
+                index=index[at_rows],
+                pixel_size_A=shortest(size),
+                # -1 is dark particles on light ground; 0 or no field tells nothing.
+                light=None if sign_of == 0 else sign_of > 0,
+                micrograph_id=names[at_rows],
+                x_px=x[at_rows],
+                y_px=y[at_rows],
+                position_pixel_A=position_of if position_of > 0 else None,
+            )
+        )
+    return found
+
+
+def _positions(
+    part: Any, chosen: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]:
+    """Return x and y in pixels of the micrograph and its uid; NaN and empty without locations."""
+    if "location/micrograph_uid" not in part.fields():
+        nothing = np.full(len(chosen), np.nan)
+        return nothing, nothing, np.full(len(chosen), "")
+    shape = np.asarray(part["location/micrograph_shape"]).astype(np.float64).reshape(-1, 2)[chosen]
+    x = np.asarray(part["location/center_x_frac"]).astype(np.float64)[chosen] * shape[:, 1]
+    y = np.asarray(part["location/center_y_frac"]).astype(np.float64)[chosen] * shape[:, 0]
+    uids = np.asarray(part["location/micrograph_uid"]).astype(np.uint64)[chosen]
+    return x, y, np.array([str(uid) for uid in uids.tolist()], np.str_)

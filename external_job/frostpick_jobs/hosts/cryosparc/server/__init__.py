@@ -1,0 +1,1 @@
+"""The instance: connection, job, log, uploads."""

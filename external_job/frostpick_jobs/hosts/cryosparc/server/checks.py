@@ -1,0 +1,223 @@
+"""Everything that can be found wrong by reading alone, before anything is created."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from frostpick.errors import InputError
+from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL, Exposures, read_exposures
+from frostpick_jobs.hosts.cryosparc.read.inputs import (
+    GOOD,
+    MICROGRAPHS,
+    PARTICLES,
+    exposure_slots,
+    filled_slots,
+    find_input,
+    load_output,
+)
+from frostpick_jobs.hosts.cryosparc.read.particle_labels import match_rows, no_particle_sentence
+from frostpick_jobs.hosts.cryosparc.request import (
+    LEARNING_TASKS,
+    PRUNING_TASKS,
+    TRAINING_TASKS,
+    JobRequest,
+)
+from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server.connect import Server
+from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
+from frostpick_jobs.hosts.cryosparc.server.job_view import ACTIVE, JobView, Link, OutputView
+from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
+
+log = logging.getLogger(__name__)
+
+EXTERNAL = "snowflake"
+Source = OutputRef | Link
+
+
+def check_request(server: Server, request: JobRequest) -> None:
+    """Check project, workspace, job, sources and slots; nothing is created or changed.
+
+    Raises
+    ------
+    InputError, ServerError
+        One sentence on the first thing that is wrong.
+    """
+    _check_place(server, request)
+    existing = None if request.job is None else look_at(server, request.project, request.job)
+    if existing is not None:
+        _check_existing(existing)
+    micrographs = _sources(existing, "exposure", MICROGRAPHS, request.micrographs)
+    if request.task in PRUNING_TASKS:
+        _check_pruning(server, request, existing, bool(micrographs))
+    if request.task in PRUNING_TASKS and not micrographs:
+        return
+    if not micrographs:
+        where = "" if existing is None else f"{existing.uid} has no micrographs connected; "
+        raise InputError(f"{where}give them with --micrographs, such as J10.exposures")
+    found = [
+        check_source(server, request.project, one, "exposure", (ORIGINAL, request.image_slot))
+        for one in micrographs
+    ]
+    exposures = _read_exposures(server, request, micrographs, found)
+    if request.task in LEARNING_TASKS:
+        _check_particles(server, request, existing, exposures)
+
+
+def look_at(server: Server, project: str, job: str) -> JobView:
+    """Return a job as it is now; `ServerError` when there is none."""
+    try:
+        return shim.look(
+            server.call(f"find {project}-{job}", lambda: server.client.find_job(project, job))
+        )
+    except ServerError as error:
+        if error.code == 404:
+            raise ServerError(f"there is no job {project}-{job} on {server.url}", 404) from None
+        raise
+
+
+def check_source(
+    server: Server, project: str, source: Source, type: str, slots: Sequence[str]
+) -> OutputView:
+    """Return a source output that has the type, the slots and data; else `InputError`."""
+    view = look_at(server, project, source.job)
+    output = view.outputs.get(source.output)
+    if output is None:
+        near = difflib.get_close_matches(source.output, view.outputs, n=1)
+        hint = f"; did you mean {source.job}.{near[0]}?" if near else ""
+        raise InputError(
+            f"{source.job} ({view.type}) has no output {source.output!r}, "
+            f"it has: {', '.join(view.outputs) or 'none'}{hint}"
+        )
+    if output.type != type:
+        raise InputError(f"{source} holds {output.type}, expected {type}")
+    if not output.filled:
+        raise InputError(
+            f"{source} has no data yet ({source.job} is {view.status}); "
+            "wait until that job has completed"
+        )
+    for slot in slots:
+        if slot not in output.filled:
+            raise InputError(
+                f"{source} has no slot {slot!r} with data; "
+                f"it has: {', '.join(filled_slots(output))}"
+            )
+    return output
+
+
+def _check_place(server: Server, request: JobRequest) -> None:
+    client = server.client
+    try:
+        project = server.call(
+            f"find project {request.project}",
+            lambda: client.find_project(request.project).refresh(),
+        )
+        if request.job is None and request.workspace is not None:
+            server.call(
+                f"find workspace {request.workspace}",
+                lambda: project.find_workspace(request.workspace).refresh(),
+            )
+    except ServerError as error:
+        if error.code == 404:
+            missing = (
+                f"project {request.project}"
+                if f"project {request.project}" in str(error)
+                else f"workspace {request.project}-{request.workspace}"
+            )
+            raise ServerError(f"there is no {missing} on {server.url}", 404) from None
+        raise
+
+
+def _check_existing(view: JobView) -> None:
+    if view.type != EXTERNAL:
+        raise InputError(
+            f"{view.uid} is a {view.type} job; --job takes an External job, made in the web page "
+            "or by an earlier command"
+        )
+    if view.status == "completed":
+        raise InputError(
+            f"{view.uid} is completed; clear it in the web page to run it again, "
+            "or leave out --job to make a new one"
+        )
+    if view.status not in ("building", "failed", "killed", *ACTIVE):
+        raise InputError(f"{view.uid} is {view.status}; kill it in the web page first")
+
+
+def _sources(
+    existing: JobView | None, type: str, name: str, asked: Sequence[OutputRef]
+) -> list[Source]:
+    """Return what is connected already and what will be."""
+    found: list[Source] = []
+    if existing is not None:
+        view = find_input(existing, type, name)
+        found += [] if view is None else list(view.links)
+    connected = {str(one) for one in found}
+    for ref in asked:
+        if str(ref) not in connected:
+            found.append(ref)
+    return found
+
+
+def _read_exposures(
+    server: Server, request: JobRequest, sources: Sequence[Source], outputs: Sequence[OutputView]
+) -> Exposures:
+    parts = [
+        load_output(
+            server,
+            request.project,
+            source,
+            exposure_slots(filled_slots(output), request.image_slot),
+        )
+        for source, output in zip(sources, outputs, strict=True)
+    ]
+    exposures = read_exposures(parts, request.image_slot)
+    if len(exposures) == 0:
+        raise InputError(f"{', '.join(map(str, sources))}: no exposures in it")
+    return exposures
+
+
+def _check_pruning(
+    server: Server, request: JobRequest, existing: JobView | None, on_micrographs: bool
+) -> None:
+    sources = _sources(existing, "particle", PARTICLES, request.particles)
+    if not sources:
+        raise InputError(
+            f"no particles to {request.task}; give them with --particles J12.particles"
+        )
+    examples = None if existing is None else existing.inputs.get(GOOD)
+    good = bool(request.good or (examples is not None and examples.links))
+    if request.bad_is_rest and not good:
+        raise InputError("--bad rest means all that is not good; give --good, such as J9.particles")
+    if request.bad and not good:
+        raise InputError("bad examples without good ones; give some particles with --good")
+    slot = "location" if on_micrographs else "blob"
+    for source in (*sources, *request.good, *request.bad):
+        output = check_source(server, request.project, source, "particle", ())
+        if slot not in output.filled:
+            raise InputError(
+                f"{source} has no slot {slot!r} with data; it has: "
+                f"{', '.join(filled_slots(output))}; extract the particles, or give the "
+                "--micrographs that they lie on"
+            )
+
+
+def _check_particles(
+    server: Server, request: JobRequest, existing: JobView | None, exposures: Exposures
+) -> None:
+    sources = _sources(existing, "particle", PARTICLES, request.particles)
+    if not sources and request.task in TRAINING_TASKS and request.from_model:
+        return
+    if not sources:
+        raise InputError("no particles to learn from; give them with --particles J12.particles")
+    total = matched = 0
+    for source in sources:
+        check_source(server, request.project, source, "particle", ("location",))
+        part: Any = load_output(server, request.project, source, ["location"])
+        total += len(part)
+        matched += int(np.count_nonzero(match_rows(part, exposures) >= 0))
+    if matched == 0:
+        raise InputError(no_particle_sentence([str(s) for s in sources], total))

@@ -1,0 +1,121 @@
+"""An External job's own life cycle: start, fail, complete; never the client's ``run()``.
+
+The client's ``run()`` marks a job that Ctrl-C ended as completed, and puts the error
+text of any length into a URL.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server.connect import Patience, Server
+from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, cut
+from frostpick_jobs.hosts.cryosparc.server.job_view import ACTIVE, JobView
+
+log = logging.getLogger(__name__)
+
+#: The text of a failure travels in a URL, which proxies cap.
+LONGEST_ERROR = 1800
+#: For the last words of a job that failed: the user waits at the terminal.
+SHORT = Patience(20.0)
+
+
+class ExternalJob:
+    """An External job on the server.
+
+    Parameters
+    ----------
+    controller
+        The client's ``ExternalJobController``.
+    """
+
+    def __init__(self, server: Server, project: str, controller: Any) -> None:
+        self.server, self.project, self.controller = server, project, controller
+        self.uid = str(controller.uid)
+
+    def __str__(self) -> str:
+        return f"{self.project}-{self.uid}"
+
+    def look(self) -> JobView:
+        """Return the job as it is now."""
+        return shim.look(self.server.call(f"read {self}", lambda: self.controller.refresh()))
+
+    def status(self) -> str:
+        """Return the job's status now."""
+        client = self.server.client
+        return self.server.call(
+            f"status of {self}", lambda: shim.status(client, self.project, self.uid)
+        )
+
+    def start(self) -> None:
+        """Mark the job running; one that failed or was killed is cleared first.
+
+        Raises
+        ------
+        ServerError
+            The server refuses, for example while a required slot is missing.
+        """
+        status = self.status()
+        if status in ("failed", "killed"):
+            log.info("%s is %s: it is cleared and started again", self, status)
+            self.server.call(f"clear {self}", lambda: self.controller.clear())
+        if status != "running":
+            self.server.call(f"start {self}", lambda: self.controller.start("running"))
+
+    def complete(self) -> None:
+        """Mark the job completed."""
+        self.server.call(f"complete {self}", lambda: shim.stop(self.controller, ""))
+
+    def fail(self, text: str) -> bool:
+        """Mark the job failed with a text; never raises. Return whether it is failed now.
+
+        Only a job that was started can be failed, so one that was not is started first.
+        """
+        refused = self._mark_failed(text)
+        if refused is None:
+            return True
+        if refused.code is None:
+            log.debug("%s", refused)
+            return False
+        try:
+            view = self.look()
+            if view.status not in ACTIVE:
+                self._make_startable(view)
+                self.server.once(f"start {self}", lambda: self.controller.start("running"))
+            refused = self._mark_failed(text)
+            if refused is None:
+                return True
+        except ServerError as error:
+            refused = error
+        log.debug("%s", refused)
+        try:
+            shim.log_text(self.controller, cut(text, LONGEST_ERROR), "error", None)
+        except Exception as error:
+            log.debug("event log: %s", error)
+        return False
+
+    def _mark_failed(self, text: str) -> ServerError | None:
+        try:
+            self.server.call(
+                f"fail {self}",
+                lambda: shim.stop(self.controller, cut(text, LONGEST_ERROR) or "failed"),
+                patience=Patience(min(SHORT.seconds, self.server.patience.seconds)),
+            )
+        except ServerError as error:
+            return error
+        return None
+
+    def _make_startable(self, view: JobView) -> None:
+        """Take away what keeps a half-made job from starting: unmet inputs."""
+        for one in view.inputs.values():
+            if one.links:
+                self.server.once("disconnect", lambda n=one.name: self.controller.disconnect(n))  # type: ignore[misc]
+            slots = [shim.slot(s, s, required=False) for s in one.slots]
+            self.server.once(
+                "relax input",
+                lambda one=one, slots=slots: self.controller.add_input(  # type: ignore[misc]
+                    one.type, one.name, min=0, slots=slots
+                ),
+            )

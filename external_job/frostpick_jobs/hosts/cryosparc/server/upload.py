@@ -1,0 +1,102 @@
+"""Send data and files, and believe it only after a look at what arrived.
+
+The client repeats an upload whose connection broke with an empty body, and reports
+success; so the size of what is there decides, and the upload is made again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
+from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 4
+#: Answers to a body that arrived empty or cut: worth one more attempt.
+_REFUSED = (400, 415, 422)
+
+Check = Callable[[], None]
+
+
+def save_dataset(job: ExternalJob, output: str, dataset: Any, check: Check | None = None) -> None:
+    """Save an output and compare its number of rows.
+
+    Raises
+    ------
+    ServerError
+        The server refuses the dataset, or keeps another number of rows.
+    """
+    server, controller = job.server, job.controller
+    refused = False
+    for _ in range(ATTEMPTS):
+        try:
+            server.call(
+                f"save {job}.{output} ({len(dataset)} rows)",
+                lambda: shim.save_output(controller, output, dataset),
+                check=check,
+            )
+        except ServerError as error:
+            if refused or error.code not in _REFUSED:
+                raise
+            refused = True
+            continue
+        saved = job.look().outputs[output].items
+        if saved == len(dataset):
+            return
+        log.warning("%s.%s has %d rows, sent %d; again", job, output, saved, len(dataset))
+    raise ServerError(
+        f"{job}.{output} does not hold the {len(dataset)} rows that were sent, "
+        f"{ATTEMPTS} times; the picks are kept here"
+    )
+
+
+def upload_file(job: ExternalJob, target: str, data: bytes, check: Check | None = None) -> None:
+    """Write a file into the job's folder and compare its size.
+
+    Parameters
+    ----------
+    target
+        Path in the job's folder; one folder deep at most.
+
+    Raises
+    ------
+    ServerError
+        The file does not arrive whole.
+    """
+    server, controller = job.server, job.controller
+    folder = target.rpartition("/")[0]
+    if folder:
+        server.call(
+            f"make {job}/{folder}", lambda: controller.mkdir(folder, parents=True, exist_ok=True)
+        )
+    for _ in range(ATTEMPTS):
+        server.call(
+            f"upload {job}/{target}",
+            lambda: controller.upload(target, data, overwrite=True),
+            check=check,
+        )
+        arrived = size(job, target)
+        if arrived == len(data):
+            return
+        log.warning("%s/%s has %d bytes, sent %d; again", job, target, arrived, len(data))
+    raise ServerError(f"{job}/{target} does not arrive whole, {ATTEMPTS} times")
+
+
+def size(job: ExternalJob, target: str) -> int:
+    """Return the number of bytes of a file of the job: by its folder, or by reading it back."""
+    server, controller = job.server, job.controller
+    path = Path(server.call(f"find {job}", lambda: shim.directory(controller))) / target
+    if path.is_file():
+        return path.stat().st_size
+
+    def read() -> int:
+        with controller.download(target) as handle:
+            return len(handle.read())
+
+    return server.call(f"read back {job}/{target}", read)

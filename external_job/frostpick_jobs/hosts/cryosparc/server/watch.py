@@ -1,0 +1,81 @@
+"""Notices that somebody killed or cleared the job: nothing tells the client, so it asks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server.connect import Server
+from frostpick_jobs.hosts.cryosparc.server.errors import detail
+from frostpick_jobs.hosts.cryosparc.server.job_view import ACTIVE
+
+log = logging.getLogger(__name__)
+
+SECONDS = 5.0
+
+REASONS = {
+    "killed": "job {job} was killed in the web page",
+    "building": "job {job} was cleared in the web page",
+    "completed": "job {job} was marked as completed in the web page",
+    "failed": "job {job} was marked as failed in the web page",
+}
+
+
+class StatusWatch:
+    """Asks for the job's status from a thread of its own; a stop hook for the reporter.
+
+    While the server does not answer, the job goes on: its results are kept locally.
+
+    Parameters
+    ----------
+    seconds
+        Between two questions.
+    """
+
+    def __init__(self, server: Server, project: str, job: str, seconds: float = SECONDS) -> None:
+        self._server, self._project, self._job = server, project, job
+        self._seconds = seconds
+        self._closed = threading.Event()
+        self._silent = False
+        self._thread = threading.Thread(target=self._run, name="job-status", daemon=True)
+        #: The status that is not ours any more; None while the job is ours.
+        self.lost: str | None = None
+
+    def start(self) -> None:
+        """Begin to ask."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._closed.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10.0)
+
+    def __call__(self) -> str | None:
+        """Return why to stop, None to go on."""
+        if self.lost is None:
+            return None
+        reason = REASONS.get(self.lost, "job {job} is {status} by somebody else's hand")
+        return reason.format(job=self._job, status=self.lost)
+
+    def ask(self) -> None:
+        """Ask once."""
+        try:
+            status = shim.status(self._server.client, self._project, self._job)
+        except Exception as error:
+            if not self._silent:
+                log.warning("the server does not answer (%s); the job goes on", detail(error))
+            self._silent = True
+            if getattr(error, "code", None) == 401:
+                self._server.renew_login()
+            return
+        if self._silent:
+            log.info("the server answers again")
+        self._silent = False
+        if status not in ACTIVE:
+            self.lost = status
+
+    def _run(self) -> None:
+        while self.lost is None and not self._closed.wait(self._seconds):
+            self.ask()

@@ -1,0 +1,1 @@
+"""From picks to the outputs of an External job."""
