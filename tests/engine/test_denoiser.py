@@ -23,7 +23,7 @@ from frostpick.pretraining.picker.filters import (
 from frostpick.pretraining.picker.looks import LEAST_DIAMETER_PX, SHARES, apply_look
 from frostpick.pretraining.picker.train_denoiser import DenoiserRecipe, make_denoisers
 from frostpick.runtime.reporter import SilentReporter
-from frostpick.simulate.conditions import random_conditions
+from frostpick.simulate.camera.conditions import random_conditions
 from frostpick.simulate.corpus import corpus_micrograph, corpus_pair
 
 SMALL = DenoiserRecipe("small", 1, pairs=16, pieces=4, steps=250, tiles=4, tile=64, rate=6e-3)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from frostpick.simulate.builds import BUILDS
-from frostpick.simulate.clouds import (
+from frostpick.simulate.proteins.builds import BUILDS
+from frostpick.simulate.proteins.clouds import (
     Cloud,
     about_z,
     coarse,
@@ -16,18 +16,18 @@ from frostpick.simulate.clouds import (
     touch,
     touch_copies,
 )
-from frostpick.simulate.complexes import in_membrane, on_nucleic_acid, real_build
-from frostpick.simulate.filling import symmetry_matrices
-from frostpick.simulate.nucleic import PAIR_WEIGHT, double_helix
-from frostpick.simulate.outline import outline, range_of_extents, view_outline
-from frostpick.simulate.protein import Protein
-from frostpick.simulate.specimen import (
+from frostpick.simulate.proteins.complexes import in_membrane, on_nucleic_acid, real_build
+from frostpick.simulate.proteins.filling import symmetry_matrices
+from frostpick.simulate.proteins.nucleic import PAIR_WEIGHT, double_helix
+from frostpick.simulate.proteins.outline import outline, range_of_extents, view_outline
+from frostpick.simulate.proteins.protein import Protein
+from frostpick.simulate.proteins.specimen import (
     SHAPES,
     random_specimen,
     real_specimen,
     with_second_species,
 )
-from frostpick.simulate.structures import chains, names
+from frostpick.simulate.proteins.structures import chains, names
 
 ONE = np.zeros((1, 3))
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from frostpick.simulate import DECOYS, MASK_LABELS, Protein, add_projection
-from frostpick.simulate.conditions import random_conditions
+from frostpick.simulate.camera.conditions import random_conditions
+from frostpick.simulate.camera.ctf import filtered, frequencies_per_A
 from frostpick.simulate.corpus import (
     _gain,
     _Grid,
@@ -18,12 +19,11 @@ from frostpick.simulate.corpus import (
     corpus_micrograph,
 )
 from frostpick.simulate.crowd import CELL, place_particles
-from frostpick.simulate.ctf import filtered, frequencies_per_A
 from frostpick.simulate.debris import random_debris
-from frostpick.simulate.fields import smooth_field
-from frostpick.simulate.projection import scatter_points
-from frostpick.simulate.specimen import CORPUS_FAMILIES, SHAPES, random_specimen
-from frostpick.simulate.views import euler_matrix, random_angles
+from frostpick.simulate.ice.fields import smooth_field
+from frostpick.simulate.proteins.projection import scatter_points
+from frostpick.simulate.proteins.specimen import CORPUS_FAMILIES, SHAPES, random_specimen
+from frostpick.simulate.proteins.views import euler_matrix, random_angles
 
 COUNT = 90
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from frostpick.simulate import MASK_LABELS, foils, ice
-from frostpick.simulate.conditions import _astigmatism, random_conditions
-from frostpick.simulate.contamination import _drop, draw_drops, draw_leopard_skin, draw_steps
+from frostpick.simulate import MASK_LABELS
+from frostpick.simulate.camera.conditions import _astigmatism, random_conditions
+from frostpick.simulate.camera.ctf import Ctf, filtered, frequencies_per_A
+from frostpick.simulate.camera.motion import Motion, random_motion
 from frostpick.simulate.corpus import corpus_micrograph
-from frostpick.simulate.ctf import Ctf, filtered, frequencies_per_A
-from frostpick.simulate.fields import doubled
-from frostpick.simulate.films import _mottled, draw_crystalline_ice, draw_plates, lattice
-from frostpick.simulate.foils import _foil, draw_beam_edge, draw_support
-from frostpick.simulate.layers import Layers
-from frostpick.simulate.mosaic import Mosaic, random_mosaic
-from frostpick.simulate.motion import Motion, random_motion
+from frostpick.simulate.ice import foils
+from frostpick.simulate.ice import random_ice as ice
+from frostpick.simulate.ice.contamination import _drop, draw_drops, draw_leopard_skin, draw_steps
+from frostpick.simulate.ice.fields import doubled
+from frostpick.simulate.ice.films import _mottled, draw_crystalline_ice, draw_plates, lattice
+from frostpick.simulate.ice.foils import _foil, draw_beam_edge, draw_support
+from frostpick.simulate.ice.layers import Layers
+from frostpick.simulate.ice.mosaic import Mosaic, random_mosaic
 
 ICE, CARBON = MASK_LABELS["ice_crystal"], MASK_LABELS["carbon"]
 PROTEIN = ("particle", "fragment", "aggregate", "free_micelle")

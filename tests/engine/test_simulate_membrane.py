@@ -13,8 +13,8 @@ from frostpick.simulate import (
     random_protein,
     simulate_micrograph,
 )
-from frostpick.simulate.filling import symmetry_matrices
-from frostpick.simulate.membrane import Belt, Detergent, empty_micelle, membrane_protein
+from frostpick.simulate.proteins.filling import symmetry_matrices
+from frostpick.simulate.proteins.membrane import Belt, Detergent, empty_micelle, membrane_protein
 
 PLAIN = SimulationSettings(micrographs=2, size=256, diameter_A=120.0, particles_per_micrograph=12)
 

@@ -18,8 +18,8 @@ from frostpick.simulate import (
     simulate_micrograph,
     write_mrc,
 )
-from frostpick.simulate.ctf import filtered, frequencies_per_A
-from frostpick.simulate.views import euler_matrix
+from frostpick.simulate.camera.ctf import filtered, frequencies_per_A
+from frostpick.simulate.proteins.views import euler_matrix
 
 SMALL = SimulationSettings(micrographs=3, size=512, particles_per_micrograph=40)
 CLEAN = {name: False for name in ("carbon", "ice_crystals", "aggregates", "fragments", "specks")}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from frostpick.simulate import Ctf
-from frostpick.simulate.ctf import electron_wavelength_A, filtered, frequencies_per_A
-from frostpick.simulate.noise import red, structural, thickness, white
+from frostpick.simulate.camera.ctf import electron_wavelength_A, filtered, frequencies_per_A
+from frostpick.simulate.camera.noise import red, structural, thickness, white
 
 
 def test_wavelengths_of_the_textbook():

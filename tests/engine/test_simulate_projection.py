@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from frostpick.simulate import Protein, SimulationSettings, add_projection, random_protein
-from frostpick.simulate.filling import symmetry_matrices
-from frostpick.simulate.views import euler_matrix, preferred_angles, random_angles
+from frostpick.simulate.proteins.filling import symmetry_matrices
+from frostpick.simulate.proteins.views import euler_matrix, preferred_angles, random_angles
 
 # one heavy blob on each axis of the particle, none opposite to another
 AXES = Protein(

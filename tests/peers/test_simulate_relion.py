@@ -12,7 +12,7 @@ import tifffile
 
 from frostpick.images import read_image
 from frostpick.simulate import Protein, add_projection
-from frostpick.simulate.views import euler_matrix
+from frostpick.simulate.proteins.views import euler_matrix
 
 pytestmark = [
     pytest.mark.relion,

@@ -1,7 +1,7 @@
 """Training micrographs without end, each of its own protein, optics, noise and junk.
 
 A picker learns from them what particles have in common. Half of the proteins are assemblies of
-real chains (`frostpick.simulate.structures`), half are made up.
+real chains (`frostpick.simulate.proteins.structures`), half are made up.
 """
 
 from __future__ import annotations
@@ -14,22 +14,21 @@ import scipy.fft
 from numpy.typing import NDArray
 from scipy.ndimage import convolve1d, gaussian_filter
 
-from frostpick.simulate.conditions import Conditions, random_conditions
+from frostpick.simulate.camera.conditions import Conditions, random_conditions
+from frostpick.simulate.camera.noise import thickness
 from frostpick.simulate.crowd import CELL, Points, place_particles
 from frostpick.simulate.debris import Debris, random_debris
-from frostpick.simulate.fields import smooth_field
-from frostpick.simulate.foils import draw_carbon, draw_vacuum
-from frostpick.simulate.ice import draw_ice
-from frostpick.simulate.junk import MASK_LABELS
-from frostpick.simulate.layers import Decoy, Layers
+from frostpick.simulate.ice.fields import smooth_field
+from frostpick.simulate.ice.foils import draw_carbon, draw_vacuum
+from frostpick.simulate.ice.layers import Decoy, Layers
+from frostpick.simulate.ice.random_ice import draw_ice
 from frostpick.simulate.micrograph import SimulatedMicrograph
-from frostpick.simulate.noise import thickness
-from frostpick.simulate.outline import outline
-from frostpick.simulate.projection import scatter_points
-from frostpick.simulate.protein import SURFACE_SIGMAS, Protein
-from frostpick.simulate.specimen import Specimen, random_specimen, with_second_species
-from frostpick.simulate.truth import PARTICLE, SimulatedTruth
-from frostpick.simulate.views import random_angles
+from frostpick.simulate.proteins.outline import outline
+from frostpick.simulate.proteins.projection import scatter_points
+from frostpick.simulate.proteins.protein import SURFACE_SIGMAS, Protein
+from frostpick.simulate.proteins.specimen import Specimen, random_specimen, with_second_species
+from frostpick.simulate.proteins.views import random_angles
+from frostpick.simulate.truth import MASK_LABELS, PARTICLE, SimulatedTruth
 
 Float = NDArray[np.float64]
 Image = NDArray[np.float32]
@@ -55,7 +54,7 @@ def corpus_micrograph(seed: int, index: int, without: tuple[str, ...] = ()) -> S
     Parameters
     ----------
     without
-        Shapes of `frostpick.simulate.specimen.SHAPES` that no particle has.
+        Shapes of `frostpick.simulate.proteins.specimen.SHAPES` that no particle has.
 
     Returns
     -------
@@ -269,7 +268,7 @@ def _mean_power(transfer: Image, shape: tuple[int, int]) -> float:
 
 
 def _red_spectrum(rng: Generator, conditions: Conditions, grid: _Grid) -> NDArray[np.complex64]:
-    """Return the transform of noise as `frostpick.simulate.noise.red`, of any slope."""
+    """Return the transform of noise as `frostpick.simulate.camera.noise.red`, of any slope."""
     lowest = 1.0 / (16.0 * conditions.diameter_A)
     k = np.sqrt(np.maximum(grid.k2, lowest * lowest)) * conditions.diameter_A
     amplitude = (k**-conditions.red_slope).astype(np.float32)

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from frostpick.simulate.conditions import Conditions, log_uniform
-from frostpick.simulate.fields import smooth_field
-from frostpick.simulate.protein import Protein
-from frostpick.simulate.specimen import Specimen
-from frostpick.simulate.views import euler_matrix, preferred_angles, random_angles
+from frostpick.simulate.camera.conditions import Conditions
+from frostpick.simulate.draws import log_uniform
+from frostpick.simulate.ice.fields import smooth_field
+from frostpick.simulate.proteins.protein import Protein
+from frostpick.simulate.proteins.specimen import Specimen
+from frostpick.simulate.proteins.views import euler_matrix, preferred_angles, random_angles
 
 Float = NDArray[np.float64]
 Generator = np.random.Generator

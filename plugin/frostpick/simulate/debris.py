@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.conditions import Conditions, log_uniform
+from frostpick.simulate.camera.conditions import Conditions
 from frostpick.simulate.crowd import Points
-from frostpick.simulate.layers import Decoy
-from frostpick.simulate.outline import view_outline
-from frostpick.simulate.protein import Protein
-from frostpick.simulate.specimen import Specimen, another_protein
-from frostpick.simulate.views import random_angles, random_directions
+from frostpick.simulate.draws import log_uniform
+from frostpick.simulate.ice.layers import Decoy
+from frostpick.simulate.proteins.outline import view_outline
+from frostpick.simulate.proteins.protein import Protein
+from frostpick.simulate.proteins.specimen import Specimen, another_protein
+from frostpick.simulate.proteins.views import random_angles, random_directions
 
 Float = NDArray[np.float64]
 Generator = np.random.Generator

@@ -6,14 +6,14 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from frostpick.simulate import noise
-from frostpick.simulate.ctf import Ctf, filtered, frequencies_per_A
-from frostpick.simulate.junk import MASK_LABELS
-from frostpick.simulate.projection import add_projection
-from frostpick.simulate.protein import Protein
+from frostpick.simulate.camera import noise
+from frostpick.simulate.camera.ctf import Ctf, filtered, frequencies_per_A
+from frostpick.simulate.proteins.projection import add_projection
+from frostpick.simulate.proteins.protein import Protein
+from frostpick.simulate.proteins.views import euler_matrix, random_angles
 from frostpick.simulate.scene import Scene
 from frostpick.simulate.settings import SimulationSettings
-from frostpick.simulate.views import euler_matrix, random_angles
+from frostpick.simulate.truth import MASK_LABELS
 
 Float = NDArray[np.float64]
 Image = NDArray[np.float32]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.filling import (
+from frostpick.simulate.proteins.filling import (
     connected,
     filling,
     spread_directions,
     symmetry_matrices,
 )
-from frostpick.simulate.membrane import membrane_protein
-from frostpick.simulate.protein import Protein
+from frostpick.simulate.proteins.membrane import membrane_protein
+from frostpick.simulate.proteins.protein import Protein
+from frostpick.simulate.proteins.views import random_directions
 from frostpick.simulate.settings import FAMILIES, SimulationSettings
-from frostpick.simulate.views import random_directions
 
 Float = NDArray[np.float64]
 

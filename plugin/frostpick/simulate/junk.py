@@ -7,24 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.membrane import empty_micelle
 from frostpick.simulate.placement import Ground
-from frostpick.simulate.protein import Protein
+from frostpick.simulate.proteins.membrane import empty_micelle
+from frostpick.simulate.proteins.protein import Protein
+from frostpick.simulate.proteins.views import random_angles, random_directions
 from frostpick.simulate.settings import SimulationSettings
-from frostpick.simulate.views import random_angles, random_directions
 
 Float = NDArray[np.float64]
-
-MASK_LABELS = {
-    "background": 0,
-    "ice_crystal": 1,
-    "carbon": 2,
-    "aggregate": 3,
-    "fragment": 4,
-    "speck": 5,
-    "free_micelle": 6,
-}
-"""Values of the junk mask."""
 
 
 @dataclass(frozen=True)

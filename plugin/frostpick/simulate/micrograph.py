@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.ctf import Ctf
+from frostpick.simulate.camera.ctf import Ctf
 from frostpick.simulate.exposure import expose
 from frostpick.simulate.fold import random_protein
-from frostpick.simulate.protein import Protein
+from frostpick.simulate.proteins.protein import Protein
 from frostpick.simulate.scene import random_scene
 from frostpick.simulate.settings import SimulationSettings
 from frostpick.simulate.truth import SimulatedTruth
@@ -39,7 +39,7 @@ class SimulatedMicrograph:
         over that of white and structural noise.
     outlines
         ``(n, 2)`` float64 by row of the truth: extent of the view as a share of the diameter, and
-        hollowness (`frostpick.simulate.outline`); NaN where not known. None of data sets.
+        hollowness (`frostpick.simulate.proteins.outline`); NaN where not known. None of data sets.
     extents
         Smallest and largest extent of the particle's own views, as shares of the diameter.
     """

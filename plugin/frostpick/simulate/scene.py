@@ -24,10 +24,10 @@ from frostpick.simulate.placement import (
     place_particles,
     random_carbon_edge,
 )
-from frostpick.simulate.protein import Protein
+from frostpick.simulate.proteins.protein import Protein
+from frostpick.simulate.proteins.views import preferred_angles, random_angles
 from frostpick.simulate.settings import SimulationSettings
 from frostpick.simulate.truth import PARTICLE, SimulatedTruth
-from frostpick.simulate.views import preferred_angles, random_angles
 
 Float = NDArray[np.float64]
 

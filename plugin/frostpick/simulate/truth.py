@@ -10,6 +10,16 @@ from numpy.typing import NDArray
 
 PARTICLE = "particle"
 DECOYS = ("fragment", "aggregate", "speck", "ice_crystal", "free_micelle")
+#: Values of the junk mask.
+MASK_LABELS = {
+    "background": 0,
+    "ice_crystal": 1,
+    "carbon": 2,
+    "aggregate": 3,
+    "fragment": 4,
+    "speck": 5,
+    "free_micelle": 6,
+}
 
 
 @dataclass(frozen=True)

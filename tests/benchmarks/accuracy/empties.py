@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accuracy.sets import BenchSet
-from frostpick.simulate import Ctf, noise, write_mrc
+from frostpick.simulate import Ctf, write_mrc
+from frostpick.simulate.camera import noise
 
 #: How many of each kind go among the test micrographs of a set.
 EMPTY = 3

@@ -18,7 +18,7 @@ import frostpick
 Float = NDArray[np.float64]
 
 #: The files alone are read: no code of the package simulates anything here.
-STRUCTURES = Path(frostpick.__file__).parent / "simulate/structures"
+STRUCTURES = Path(frostpick.__file__).parent / "simulate/proteins/structures"
 #: A bead stands for so many Angstrom.
 BEAD_A = 4.0
 

@@ -73,8 +73,8 @@ class PickerRecipe:
     looks
         Whether part of the micrographs is denoised, filtered, binned, stored in 8 bits.
     without
-        Shapes of `frostpick.simulate.specimen.SHAPES` that no particle of the corpus has: to
-        measure what is found of shapes that were never seen.
+        Shapes of `frostpick.simulate.proteins.specimen.SHAPES` that no particle of the corpus has:
+        to measure what is found of shapes that were never seen.
     """
 
     seed: int = 2026

@@ -1,6 +1,6 @@
 """What settles on the ice: frost, drops of ethane, leopard-skin patterns, steps of thickness.
 
-Contrasts are in standard deviations of the noise, as in `frostpick.simulate.layers`. The
+Contrasts are in standard deviations of the noise, as in `frostpick.simulate.ice.layers`. The
 bright rim of a drop comes from the CTF: most of its contrast is phase.
 """
 
@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.conditions import Conditions, log_uniform
-from frostpick.simulate.fields import doubled, smooth_field
-from frostpick.simulate.films import add_decoys, mark_film
-from frostpick.simulate.junk import MASK_LABELS
-from frostpick.simulate.layers import Decoy, Layers
-from frostpick.simulate.mosaic import random_mosaic
+from frostpick.simulate.camera.conditions import Conditions
+from frostpick.simulate.draws import log_uniform
+from frostpick.simulate.ice.fields import doubled, smooth_field
+from frostpick.simulate.ice.films import add_decoys, mark_film
+from frostpick.simulate.ice.layers import Decoy, Layers
+from frostpick.simulate.ice.mosaic import random_mosaic
+from frostpick.simulate.truth import MASK_LABELS
 
 Image = NDArray[np.float32]
 Generator = np.random.Generator

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.filling import spread_directions
-from frostpick.simulate.views import random_directions
+from frostpick.simulate.proteins.filling import spread_directions
+from frostpick.simulate.proteins.views import random_directions
 
 Float = NDArray[np.float64]
 Layout = Callable[[np.random.Generator, Float], tuple[Float, Float]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.fields import doubled, smooth_field
+from frostpick.simulate.ice.fields import doubled, smooth_field
 
 Image = NDArray[np.float32]
 Generator = np.random.Generator

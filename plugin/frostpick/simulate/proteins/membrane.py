@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.filling import filling, jittered_lattice, owners, spread_directions
-from frostpick.simulate.protein import BLOB, SURFACE_SIGMAS, Protein
-from frostpick.simulate.views import random_directions
+from frostpick.simulate.proteins.filling import filling, jittered_lattice, owners, spread_directions
+from frostpick.simulate.proteins.protein import BLOB, SURFACE_SIGMAS, Protein
+from frostpick.simulate.proteins.views import random_directions
 
 Float = NDArray[np.float64]
 

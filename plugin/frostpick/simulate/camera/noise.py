@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.ctf import Ctf, filtered, frequencies_per_A
+from frostpick.simulate.camera.ctf import Ctf, filtered, frequencies_per_A
 
 Image = NDArray[np.float32]
 

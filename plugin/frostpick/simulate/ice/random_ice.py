@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from frostpick.simulate.conditions import Conditions
-from frostpick.simulate.contamination import draw_drops, draw_leopard_skin, draw_steps
-from frostpick.simulate.films import draw_crystalline_ice, draw_plates
-from frostpick.simulate.foils import draw_beam_edge, draw_support
-from frostpick.simulate.layers import Layers, draw_crystals, draw_specks, draw_thick_ice
+from frostpick.simulate.camera.conditions import Conditions
+from frostpick.simulate.ice.contamination import draw_drops, draw_leopard_skin, draw_steps
+from frostpick.simulate.ice.films import draw_crystalline_ice, draw_plates
+from frostpick.simulate.ice.foils import draw_beam_edge, draw_support
+from frostpick.simulate.ice.layers import Layers, draw_crystals, draw_specks, draw_thick_ice
 
 #: Share of the micrographs that has each, and what draws it; each on its own.
 _KINDS: tuple[tuple[float, Callable[[np.random.Generator, Layers, Conditions], None]], ...] = (

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frostpick.simulate.ctf import Ctf
-from frostpick.simulate.motion import Motion, random_motion
+from frostpick.simulate.camera.ctf import Ctf
+from frostpick.simulate.camera.motion import Motion, random_motion
+from frostpick.simulate.draws import log_uniform
 
 _SIDES = (576, 640, 640, 720, 720, 768)  # of the canvas: quick to transform
 
@@ -82,11 +83,6 @@ class Conditions:
     def diameter_A(self) -> float:
         """Longest dimension of the particle in Angstrom."""
         return self.diameter_px * self.pixel_size_A
-
-
-def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """Return a number whose logarithm is uniform."""
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def random_conditions(rng: np.random.Generator) -> Conditions:

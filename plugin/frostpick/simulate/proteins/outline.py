@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.protein import SURFACE_SIGMAS, Protein
-from frostpick.simulate.views import euler_matrix, random_angles
+from frostpick.simulate.proteins.protein import SURFACE_SIGMAS, Protein
+from frostpick.simulate.proteins.views import euler_matrix, random_angles
 
 Float = NDArray[np.float64]
 

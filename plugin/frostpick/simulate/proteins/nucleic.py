@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.clouds import Cloud
+from frostpick.simulate.proteins.clouds import Cloud
 
 Float = NDArray[np.float64]
 Generator = np.random.Generator

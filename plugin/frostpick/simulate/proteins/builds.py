@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.clouds import (
+from frostpick.simulate.proteins.clouds import (
     Cloud,
     about_z,
     copies,
@@ -23,8 +23,8 @@ from frostpick.simulate.clouds import (
     touch,
     touch_copies,
 )
-from frostpick.simulate.filling import symmetry_matrices
-from frostpick.simulate.views import random_directions
+from frostpick.simulate.proteins.filling import symmetry_matrices
+from frostpick.simulate.proteins.views import random_directions
 
 Float = NDArray[np.float64]
 Generator = np.random.Generator
@@ -179,7 +179,7 @@ def _towards(out: Float) -> Float:
     return np.column_stack([out, aside, np.cross(out, aside)])
 
 
-#: By shape, as in `frostpick.simulate.layouts`.
+#: By shape, as in `frostpick.simulate.proteins.layouts`.
 BUILDS: dict[str, Build] = {
     "compact": compact,
     "ring": ring,

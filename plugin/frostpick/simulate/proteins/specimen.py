@@ -8,18 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from frostpick.simulate.complexes import as_protein, in_membrane, on_nucleic_acid, real_build
-from frostpick.simulate.filling import connected, filling, symmetry_matrices
-from frostpick.simulate.layouts import LAYOUTS
-from frostpick.simulate.membrane import (
+from frostpick.simulate.proteins.complexes import (
+    as_protein,
+    in_membrane,
+    on_nucleic_acid,
+    real_build,
+)
+from frostpick.simulate.proteins.filling import connected, filling, symmetry_matrices
+from frostpick.simulate.proteins.layouts import LAYOUTS
+from frostpick.simulate.proteins.membrane import (
     Detergent,
     empty_micelle,
     membrane_protein,
     random_detergent,
 )
-from frostpick.simulate.outline import range_of_extents
-from frostpick.simulate.protein import Protein
-from frostpick.simulate.views import random_directions
+from frostpick.simulate.proteins.outline import range_of_extents
+from frostpick.simulate.proteins.protein import Protein
+from frostpick.simulate.proteins.views import random_directions
 
 Float = NDArray[np.float64]
 Index = NDArray[np.int64]

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from frostpick.simulate.builds import BUILDS, cyclic
-from frostpick.simulate.clouds import (
+from frostpick.simulate.draws import log_uniform
+from frostpick.simulate.proteins.builds import BUILDS, cyclic
+from frostpick.simulate.proteins.clouds import (
     CONTACT,
     Cloud,
     coarse,
@@ -19,12 +20,11 @@ from frostpick.simulate.clouds import (
     slid_onto,
     spacing_for,
 )
-from frostpick.simulate.conditions import log_uniform
-from frostpick.simulate.membrane import Belt, Detergent, random_detergent
-from frostpick.simulate.nucleic import SUPERHELIX_A, bent_line, double_helix, wound_line
-from frostpick.simulate.protein import Protein
-from frostpick.simulate.structures import Chain, chains
-from frostpick.simulate.views import random_directions
+from frostpick.simulate.proteins.membrane import Belt, Detergent, random_detergent
+from frostpick.simulate.proteins.nucleic import SUPERHELIX_A, bent_line, double_helix, wound_line
+from frostpick.simulate.proteins.protein import Protein
+from frostpick.simulate.proteins.structures import Chain, chains
+from frostpick.simulate.proteins.views import random_directions
 
 Float = NDArray[np.float64]
 Generator = np.random.Generator

@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.conditions import Conditions, log_uniform
-from frostpick.simulate.fields import smooth_field
-from frostpick.simulate.junk import MASK_LABELS
+from frostpick.simulate.camera.conditions import Conditions
+from frostpick.simulate.draws import log_uniform
+from frostpick.simulate.ice.fields import smooth_field
+from frostpick.simulate.truth import MASK_LABELS
 
 Float = NDArray[np.float64]
 Image = NDArray[np.float32]

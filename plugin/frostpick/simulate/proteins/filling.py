@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.transform import Rotation
 
-from frostpick.simulate.views import random_directions
+from frostpick.simulate.proteins.views import random_directions
 
 Float = NDArray[np.float64]
 

@@ -1,6 +1,6 @@
 """What the ice hangs on: foils of carbon and gold with their holes, bars, thin supports, no ice.
 
-Contrasts are in standard deviations of the noise, as in `frostpick.simulate.layers`.
+Contrasts are in standard deviations of the noise, as in `frostpick.simulate.ice.layers`.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.conditions import Conditions, log_uniform
-from frostpick.simulate.fields import smooth_field
-from frostpick.simulate.films import lattice
-from frostpick.simulate.junk import MASK_LABELS
-from frostpick.simulate.layers import Decoy, Layers
+from frostpick.simulate.camera.conditions import Conditions
+from frostpick.simulate.draws import log_uniform
+from frostpick.simulate.ice.fields import smooth_field
+from frostpick.simulate.ice.films import lattice
+from frostpick.simulate.ice.layers import Decoy, Layers
+from frostpick.simulate.truth import MASK_LABELS
 
 Image = NDArray[np.float32]
 Generator = np.random.Generator

@@ -10,11 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.conditions import Conditions, log_uniform
-from frostpick.simulate.fields import doubled, smooth_field
-from frostpick.simulate.junk import MASK_LABELS
-from frostpick.simulate.layers import Decoy, Layers
-from frostpick.simulate.mosaic import random_mosaic
+from frostpick.simulate.camera.conditions import Conditions
+from frostpick.simulate.draws import log_uniform
+from frostpick.simulate.ice.fields import doubled, smooth_field
+from frostpick.simulate.ice.layers import Decoy, Layers
+from frostpick.simulate.ice.mosaic import random_mosaic
+from frostpick.simulate.truth import MASK_LABELS
 
 Float = NDArray[np.float64]
 Image = NDArray[np.float32]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.simulate.protein import Protein
+from frostpick.simulate.proteins.protein import Protein
 
 Float = NDArray[np.float64]
 
@@ -25,7 +25,7 @@ def add_projection(
     image
         ``(ny, nx)`` float32.
     matrix
-        ``(3, 3)`` orientation, see `frostpick.simulate.views`.
+        ``(3, 3)`` orientation, see `frostpick.simulate.proteins.views`.
     xy_px
         Column and row of the particle's centre, 0-based pixel centres, any fraction;
         what lies outside the image is cut off.

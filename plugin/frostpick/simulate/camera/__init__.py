@@ -1,0 +1,1 @@
+"""The microscope and its camera: how a micrograph was recorded."""
