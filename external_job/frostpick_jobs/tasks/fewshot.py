@@ -34,7 +34,8 @@ from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.pick.contrast import settle
 from frostpick_jobs.tasks.pick.finish import PickSummary, finish_picking, forget_other_results
 from frostpick_jobs.tasks.pick.missing import pick_missing
-from frostpick_jobs.tasks.pick.run import MOST_PREVIEWS, PickJob, first_failure, report_failures
+from frostpick_jobs.tasks.pick.prepare import MOST_PREVIEWS, PickJob
+from frostpick_jobs.tasks.pick.run import first_failure, report_failures
 
 log = logging.getLogger(__name__)
 

@@ -28,8 +28,8 @@ from frostpick_jobs.formats import write_csv
 from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.host import Delivery, Host
 from frostpick_jobs.tasks.job_models import JobModels
-from frostpick_jobs.tasks.train import TrainSummary, given_labels, start_model
 from frostpick_jobs.tasks.trained import picked_figures
+from frostpick_jobs.tasks.training_inputs import TrainSummary, given_labels, start_model
 
 SPOOL = "rounds"
 TABLE = "rounds.csv"

@@ -5,12 +5,9 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from frostpick.config import TrainSettings
-from frostpick.errors import InputError, LabelError
-from frostpick.models.picking_model import PickingModel
+from frostpick.errors import InputError
 from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves
 from frostpick.runtime.run_record import RunRecord
@@ -18,21 +15,14 @@ from frostpick.training.picker.train import TrainingResult, train_picker
 from frostpick.types import Labels
 from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.host import Delivery, Host
+from frostpick_jobs.tasks.iterate import run_iterate
 from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.trained import picked_figures
+from frostpick_jobs.tasks.training_inputs import TrainSummary, given_labels, start_model
 
 log = logging.getLogger(__name__)
 
 SPOOL = "training"
-
-
-@dataclass(frozen=True)
-class TrainSummary:
-    """What a training job came to."""
-
-    model: PickingModel
-    curve: Sequence[Mapping[str, float]]
-    summary: Mapping[str, Any]
 
 
 def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
@@ -54,8 +44,6 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
         Labels are given, and none is on any micrograph of the job.
     """
     if settings.rounds:
-        from frostpick_jobs.tasks.iterate import run_iterate  # which needs this module
-
         return run_iterate(host, settings, "train")
     record = RunRecord("train", host.name, settings.model_dump(mode="json"))
     host.begin()
@@ -85,32 +73,6 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
         )
     _deliver(host, settings, result, labels, plots, record)
     return TrainSummary(result.model, result.curve, result.summary)
-
-
-def given_labels(host: Host, start: PickingModel | None) -> Mapping[str, Labels]:
-    """Return a host's labels, none where it was given none and a start model needs none.
-
-    Raises
-    ------
-    LabelError
-        Labels are given, and none is on any micrograph of the job.
-    """
-    if start is not None and not host.has_labels():
-        return {}
-    labels = host.labels()
-    count = sum(len(one) for one in labels.values())
-    if count == 0:
-        raise LabelError("no label is on any of the micrographs; check --picks and its names")
-    log.info("%d labels on %d micrographs", count, sum(len(one) > 0 for one in labels.values()))
-    return labels
-
-
-def start_model(host: Host, settings: TrainSettings, models: JobModels) -> PickingModel | None:
-    """Return the model to start from: the host's, or the one the settings name; None for none."""
-    given = host.model()
-    if given is not None:
-        return given
-    return None if settings.start_from == "none" else models.picking(settings.start_from)
 
 
 def _deliver(

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,13 @@ from frostpick_jobs.job.host import Delivery, Host, MicrographOutput
 from frostpick_jobs.store import PickStore, StoredPicks
 from frostpick_jobs.tasks.kept_figures import keep_figures
 from frostpick_jobs.tasks.pick.figures import pick_figures
+from frostpick_jobs.tasks.pick.prepare import PickJob
 from frostpick_jobs.tasks.pick.threshold import (
     Threshold,
     decide_threshold,
     log_threshold,
     threshold_basis,
 )
-
-if TYPE_CHECKING:
-    from frostpick_jobs.tasks.pick.run import PickJob
 
 log = logging.getLogger(__name__)
 

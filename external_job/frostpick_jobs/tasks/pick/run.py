@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
 from frostpick.config import PickSettings
-from frostpick.errors import FrostpickError, InputError
-from frostpick.models.picking_model import PickingModel
-from frostpick.picking.plan import PickPlan, plan_picking
-from frostpick.picking.threshold import parse_threshold
+from frostpick.errors import FrostpickError
 from frostpick.runtime.run_record import RunRecord
-from frostpick.runtime.spread import spread
-from frostpick.types import Micrograph
 from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.store import PickStore
@@ -21,29 +16,13 @@ from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.pick.contrast import settle
 from frostpick_jobs.tasks.pick.finish import PickSummary, finish_picking, forget_other_results
 from frostpick_jobs.tasks.pick.missing import pick_missing
+from frostpick_jobs.tasks.pick.prepare import read_inputs
 
 log = logging.getLogger(__name__)
 
 MOST_LISTED = 20
-MOST_PREVIEWS = 12
 
 __all__ = ["PickSummary", "run_pick"]
-
-
-@dataclass(frozen=True)
-class PickJob:
-    """What a picking job works with, once its inputs are read.
-
-    Parameters
-    ----------
-    micrographs
-        Those to pick, in the host's order, `PickSettings.limit` applied.
-    """
-
-    settings: PickSettings
-    micrographs: Sequence[Micrograph]
-    model: PickingModel
-    plan: PickPlan
 
 
 def run_pick(host: Host, settings: PickSettings) -> PickSummary:
@@ -80,23 +59,6 @@ def run_pick(host: Host, settings: PickSettings) -> PickSummary:
     record.add(devices=[str(device) for device in plan.devices], precision=plan.precision)
     with record.stage("delivering"):
         return finish_picking(host, store, job, failed, record)
-
-
-def read_inputs(host: Host, settings: PickSettings, models: JobModels) -> PickJob:
-    """Read the micrographs and the model, and resolve the settings against them."""
-    parse_threshold(settings.threshold)
-    everything = host.micrographs()
-    if not everything:
-        raise InputError("no micrographs to pick; give some with --micrographs")
-    micrographs = spread(everything, settings.limit or len(everything))
-    if len(micrographs) < len(everything):
-        log.info(
-            "limit: %d of %d micrographs, spread over the set", len(micrographs), len(everything)
-        )
-    model = host.model() or models.picking(settings.model)
-    shown = frozenset(m.id for m in spread(micrographs, MOST_PREVIEWS))
-    plan = plan_picking(model, settings, preview_ids=shown)
-    return PickJob(settings, micrographs, model, plan)
 
 
 def report_failures(failed: Mapping[str, str]) -> None:
