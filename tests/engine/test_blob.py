@@ -7,7 +7,7 @@ from frostpick.models.networks.blob import DifferenceOfGaussians
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import load_model, shipped, shipped_names
 from frostpick.picking.dense import score_map
-from frostpick.picking.peaks import find_peaks
+from frostpick.picking.selectors.disc_nms import find_peaks
 from frostpick.preprocess import WorkingImage
 from frostpick.sampling import Sampling
 

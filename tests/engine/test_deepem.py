@@ -13,9 +13,10 @@ from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.networks.deepem import LAYOUTS, DeepEM
 from frostpick.models.registry import build_network
 from frostpick.picking.dense import ScoreMap, score_map
+from frostpick.picking.deviation import local_deviation
 from frostpick.picking.rotations import FourRotations, logits_at, mean_log_odds
 from frostpick.picking.selector import Selector
-from frostpick.picking.selectors.four_rotations import gated, local_deviation, two_pass_maxima
+from frostpick.picking.selectors.four_rotations import gated, two_pass_maxima
 from frostpick.preprocess import WorkingImage
 from frostpick.sampling import Sampling
 

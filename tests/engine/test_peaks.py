@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from frostpick.picking.dense import ScoreMap
-from frostpick.picking.peaks import Peaks, find_peaks, greedy_discs, refine
+from frostpick.picking.peaks import Peaks, refine
+from frostpick.picking.selectors.disc_nms import find_peaks, greedy_discs
 from frostpick.sampling import Sampling
 
 NONE = -1e9

@@ -17,12 +17,12 @@ from frostpick.iterating.second_opinion import Verifier
 from frostpick.iterating.view_features import view_features
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated
+from frostpick.picking.deviation import relative_deviation
 from frostpick.picking.pick import pick_image
 from frostpick.picking.plan import PickPlan
 from frostpick.picking.prepare import make_ready
 from frostpick.picking.read import read_with_pixel_size
 from frostpick.picking.rotations import logits_at
-from frostpick.picking.selectors.four_rotations import relative_deviation
 from frostpick.preprocess import preprocess
 from frostpick.runtime.atomic import atomic_write
 from frostpick.runtime.reporter import Reporter

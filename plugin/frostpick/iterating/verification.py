@@ -23,7 +23,7 @@ from scipy.spatial import cKDTree
 
 from frostpick.iterating.examine import Examined
 from frostpick.iterating.reference import Reference
-from frostpick.picking.selectors.four_rotations import GATE
+from frostpick.picking.deviation import GATE
 from frostpick.training.measure import MATCH
 from frostpick.training.picker.gate import FEWEST, MARGIN, TAIL
 from frostpick.types import Labels, Picks, sigmoid

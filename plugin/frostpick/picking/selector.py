@@ -15,10 +15,10 @@ from typing import Literal
 from frostpick.models.card import ModelCard
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.picking.dense import ScoreMap, score_map
-from frostpick.picking.peaks import Peaks, find_peaks
-from frostpick.picking.rotations import FourRotations
+from frostpick.picking.peaks import Peaks
 from frostpick.picking.selectors.density_cut import density_cut
-from frostpick.picking.selectors.four_rotations import FIRST_RANGE, GATE, gated, two_pass_maxima
+from frostpick.picking.selectors.disc_nms import find_peaks
+from frostpick.picking.selectors.four_rotations import FIRST_RANGE, gated_mean, two_pass_maxima
 from frostpick.preprocess import WorkingImage
 
 #: Radius of the window in which a plateau's centre of mass is taken, in diameters.
@@ -55,12 +55,9 @@ class Selector:
 
     def map(self, network: DenseNetwork, working: WorkingImage) -> ScoreMap:
         """Score a working image; places that the selector shuts out are ``-inf``."""
-        if self.name != "four-rotations":
-            return score_map(network, working)
-        low, high = GATE
-        gate = (self.constants.get("gate_low", low), self.constants.get("gate_high", high))
-        scores = score_map(FourRotations(network).eval(), working)
-        return gated(scores, working, self.px_per_diameter, gate)
+        if self.name == "four-rotations":
+            return gated_mean(network, working, self.px_per_diameter, self.constants)
+        return score_map(network, working)
 
     def peaks(
         self,
@@ -83,11 +80,11 @@ class Selector:
         floor_logit, max_peaks
             As in `find_peaks`.
         """
+        if self.name == "four-rotations":
+            first = self.constants.get("first_range", FIRST_RANGE) * diameter_px
+            return two_pass_maxima(scores, first, min_distance_px, floor_logit, max_peaks)
         if self.name == "density-cut":
             cut = density_cut(scores.logits.detach().cpu().numpy()).cut
             floor_logit = max(floor_logit, cut)
-        if self.name != "four-rotations":
-            centring = CENTRING * diameter_px if self.flat_tops else None
-            return find_peaks(scores, min_distance_px, floor_logit, max_peaks, centring)
-        first = self.constants.get("first_range", FIRST_RANGE) * diameter_px
-        return two_pass_maxima(scores, first, min_distance_px, floor_logit, max_peaks)
+        centring = CENTRING * diameter_px if self.flat_tops else None
+        return find_peaks(scores, min_distance_px, floor_logit, max_peaks, centring)

@@ -28,10 +28,10 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated, floor_logit
 from frostpick.picking.dense import ScoreMap, score_map
 from frostpick.picking.emptiness import SLACK_OF_SIMILARITY, emptiness
-from frostpick.picking.peaks import find_peaks
 from frostpick.picking.plan import PickPlan, plan_picking
 from frostpick.picking.prepare import ReadyNetwork, make_ready
 from frostpick.picking.selectors.density_cut import density_cut
+from frostpick.picking.selectors.disc_nms import find_peaks
 from frostpick.picking.threshold import choose_threshold
 from frostpick.preprocess import WorkingImage, preprocess
 from frostpick.runtime.reporter import SilentReporter

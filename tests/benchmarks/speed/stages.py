@@ -79,7 +79,7 @@ def by_stage(model, files: list[Path], diameter: float) -> None:  # type: ignore
     from frostpick.images import read_image
     from frostpick.picking.calibration import floor_logit
     from frostpick.picking.dense import score_map
-    from frostpick.picking.peaks import find_peaks
+    from frostpick.picking.selectors.disc_nms import find_peaks
     from frostpick.preprocess.hot_pixels import hot_pixel_bounds
     from frostpick.preprocess.normalise import full_constants, normalise
     from frostpick.preprocess.pipeline import WorkingImage

@@ -1,51 +1,49 @@
 """DeepEM's rule from scores to picks: a gate on the local deviation, and two passes of maxima.
 
 Written after the authors' code (Zhu et al. 2017). There the gate is in grey levels and
-re-tuned for each data set; here it is relative to the micrograph's median. There the
-second pass runs once; here until no two picks are within its range.
+re-tuned for each data set; here it is relative to the micrograph's median
+(`frostpick.picking.deviation`). There the second pass runs once; here until no two picks are
+within its range.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import avg_pool2d, max_pool2d
+from torch.nn.functional import max_pool2d
 
-from frostpick.picking.dense import ScoreMap, mirror_pad
+from frostpick.models.networks.dense import DenseNetwork
+from frostpick.picking.dense import ScoreMap, score_map
+from frostpick.picking.deviation import GATE, relative_deviation
 from frostpick.picking.peaks import Peaks, refine
+from frostpick.picking.rotations import FourRotations
 from frostpick.preprocess import WorkingImage
 
-#: Side in diameters of the box whose deviation is looked at: DeepEM's window.
-BOX = 1.5
-#: Deviation over the micrograph's median deviation, from and to, where no labels say better.
-#: KLH's 22 to 34 grey levels and 19S's 3.4 to 3.7 are narrower, for one microscope each.
-GATE = (0.6, 1.7)
 #: Range of the first pass in diameters. KLH's 70 pixels are .39, 19S's 100 pixels .94.
 FIRST_RANGE = 0.5
 
 
-def local_deviation(image: torch.Tensor, side: int) -> torch.Tensor:
-    """Return the deviation in the box of ``side`` (odd) around each pixel of ``(h, w)``.
+def gated_mean(
+    network: DenseNetwork,
+    working: WorkingImage,
+    px_per_diameter: float,
+    constants: Mapping[str, float],
+) -> ScoreMap:
+    """Score a working image by the mean over four rotations, ``-inf`` outside the gate.
 
-    The image is mirrored at its borders; float32.
+    Parameters
+    ----------
+    constants
+        ``gate_low`` and ``gate_high``; those of `GATE` where they are missing.
     """
-    padded = mirror_pad(image.float(), side // 2)[None, None]
-
-    def mean(x: torch.Tensor) -> torch.Tensor:
-        return avg_pool2d(avg_pool2d(x, (side, 1), stride=1), (1, side), stride=1)
-
-    variance = mean(padded * padded) - mean(padded) ** 2
-    return variance.clamp_min(0.0).sqrt()[0, 0]
-
-
-def relative_deviation(working: WorkingImage, px_per_diameter: float) -> torch.Tensor:
-    """Return `local_deviation` over its median in the image, in boxes of ``BOX`` diameters."""
-    deviation = local_deviation(working.data, 2 * (round(BOX * px_per_diameter) // 2) + 1)
-    return deviation / deviation.median().clamp_min(1e-6)
+    gate = (constants.get("gate_low", GATE[0]), constants.get("gate_high", GATE[1]))
+    scores = score_map(FourRotations(network).eval(), working)
+    return gated(scores, working, px_per_diameter, gate)
 
 
 def gated(

@@ -18,8 +18,8 @@ from frostpick.models.cryomae.geometry import PITCH, PX_PER_DIAMETER
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.calibration_fit import fit_calibration
 from frostpick.picking.dense import ScoreMap, score_map
-from frostpick.picking.peaks import find_peaks
 from frostpick.picking.prepare import ReadyNetwork
+from frostpick.picking.selectors.disc_nms import find_peaks
 from frostpick.picking.threshold import choose_threshold
 from frostpick.preprocess import WorkingImage
 from frostpick.runtime.precision import native_precision

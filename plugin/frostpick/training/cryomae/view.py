@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from frostpick.models.cryomae.exemplar import SHY
 from frostpick.models.cryomae.geometry import PX_PER_DIAMETER
 from frostpick.picking.calibration import calibrated
-from frostpick.picking.peaks import find_peaks
 from frostpick.picking.selectors.density_cut import DensityCut, density_cut
+from frostpick.picking.selectors.disc_nms import find_peaks
 from frostpick.training.cryomae.exemplars import STILL, random_places, windows
 from frostpick.training.cryomae.finish import FLOOR, Calibrated
 from frostpick.training.cryomae.trainer import FewshotTrainer

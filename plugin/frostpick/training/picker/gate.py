@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.picking.selectors.four_rotations import GATE, relative_deviation
+from frostpick.picking.deviation import GATE, relative_deviation
 from frostpick.preprocess import WorkingImage
 from frostpick.training.examples import Points, TrainingImage
 
