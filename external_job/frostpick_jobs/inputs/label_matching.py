@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from frostpick.errors import LabelError
+from frostpick.points import first_within
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.formats import PickTable
 from frostpick_jobs.inputs.name_matching import match_names
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 #: So many labels all in this part of columns and rows from pixel 0 are no chance.
 CORNER_LABELS, CORNER = 20, 0.7
+#: Part of the distance between labels that rounding is allowed: exactly so far apart both stay.
+TIE = 1e-12
 
 Float = NDArray[np.float64]
 
@@ -93,7 +95,7 @@ def labels_for(
         distance = min_distance_px
         if min_distance_A is not None:
             distance = min_distance_A / _pixel_size(known, "a distance in Angstrom")
-        single = _first_of_each(xy[inside], distance)
+        single = first_within(xy[inside], distance, TIE)
         outside += int(np.count_nonzero(~inside))
         double += int(np.count_nonzero(~single))
         xy, rows = xy[inside][single], rows[inside][single]
@@ -182,17 +184,3 @@ def _inside(xy: Float, shape: tuple[int, int] | None) -> NDArray[np.bool_]:
         return np.ones(len(xy), np.bool_)
     limit = np.array(shape[::-1]) - 0.5
     return np.asarray(((xy >= -0.5) & (xy < limit)).all(axis=1))
-
-
-def _first_of_each(xy: Float, distance_px: float) -> NDArray[np.bool_]:
-    """Return which points to keep so that none is nearer than the distance to a kept one."""
-    keep = np.ones(len(xy), np.bool_)
-    if len(xy) < 2 or distance_px <= 0:
-        return keep
-    pairs: Iterable[list[int]] = np.sort(
-        cKDTree(xy).query_pairs(distance_px * (1 - 1e-12), output_type="ndarray"), axis=1
-    ).tolist()
-    for first, second in sorted(pairs):
-        if keep[first]:
-            keep[second] = False
-    return keep

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
+from frostpick.points import nearest_distance
 from frostpick.types import Micrograph, Picks
 from frostpick_jobs.formats import PickTable
 from frostpick_jobs.formats.columns import known_merit
@@ -54,10 +54,7 @@ class PickRows:
         self, micrographs: Sequence[Micrograph], rows: NDArray[np.int64] | None = None
     ) -> Candidates:
         """Return the rows, or some of them, by micrograph in the job's order."""
-        by_id: dict[str, list[int]] = defaultdict(list)
-        for row in range(len(self)) if rows is None else rows.tolist():
-            if self.micrograph_id[row]:
-                by_id[self.micrograph_id[row]].append(row)
+        by_id = self._by_micrograph(None if rows is None else rows.tolist())
         picks = []
         for micrograph in micrographs:
             at = np.array(by_id.get(micrograph.id, ()), np.int64)
@@ -68,20 +65,23 @@ class PickRows:
 
     def rows_not_in(self, others: PickRows) -> NDArray[np.int64]:
         """Return the rows that lie within `SAME_PX` of no row of another table."""
-        theirs: dict[str, list[int]] = defaultdict(list)
-        for row, one in enumerate(others.micrograph_id):
-            theirs[one].append(row)
-        left = []
-        trees = {
-            one: cKDTree(np.column_stack([others.x_px[at], others.y_px[at]]))
-            for one, at in theirs.items()
-        }
-        for row, one in enumerate(self.micrograph_id):
-            if not one:
-                continue
-            if one not in trees or trees[one].query([self.x_px[row], self.y_px[row]])[0] > SAME_PX:
-                left.append(row)
-        return np.array(left, np.int64)
+        left = np.zeros(len(self), np.bool_)
+        theirs = others._by_micrograph()
+        for one, own in self._by_micrograph().items():
+            places, known = (
+                np.column_stack([rows.x_px[at], rows.y_px[at]])
+                for rows, at in ((self, own), (others, theirs.get(one, [])))
+            )
+            left[own] = nearest_distance(places, known) > SAME_PX
+        return np.flatnonzero(left)
+
+    def _by_micrograph(self, rows: Iterable[int] | None = None) -> dict[str, list[int]]:
+        """Return the rows, or some of them, of each micrograph of the job."""
+        found: dict[str, list[int]] = defaultdict(list)
+        for row in range(len(self)) if rows is None else rows:
+            if self.micrograph_id[row]:
+                found[self.micrograph_id[row]].append(row)
+        return found
 
 
 def pick_rows(

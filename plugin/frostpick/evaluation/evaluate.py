@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.evaluation.matching import RULES, Rule, candidate_pairs, greedy_match
+from frostpick.evaluation.matching import RULES, Rule, candidate_pairs
 from frostpick.evaluation.result import Evaluation
 from frostpick.evaluation.truth import Truth, border_distance
+from frostpick.points import greedy_match
 from frostpick.types import Picks
 
 

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from frostpick.iterating.examine import Examined
 from frostpick.iterating.reference import Reference
 from frostpick.picking.deviation import GATE
+from frostpick.points import nearest_distance
 from frostpick.training.measure import MATCH
 from frostpick.training.picker.gate import FEWEST, MARGIN, TAIL
 from frostpick.types import Labels, Picks, sigmoid
@@ -162,10 +162,9 @@ def near_labels(
     for index, name in enumerate(found.micrographs.tolist()):
         own = labels.get(name)
         at = found.micrograph == index
-        if own is None or not len(own) or not at.any():
+        if own is None or not at.any():
             continue
-        tree = cKDTree(np.stack([own.y_px, own.x_px], axis=1))
         reach = apart * diameter_A / found.pixel_size_A[index]
-        distance, _ = tree.query(np.stack([found.y_px[at], found.x_px[at]], axis=1))
-        near[at] = distance < reach
+        picks = np.stack([found.y_px[at], found.x_px[at]], axis=1)
+        near[at] = nearest_distance(picks, np.stack([own.y_px, own.x_px], axis=1)) < reach
     return near

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.points import first_within
 from frostpick.types import REASONS, Decisions, sigmoid
 
 
@@ -86,27 +87,6 @@ def duplicates(
     begins = np.flatnonzero(np.diff(rows.group[order], prepend=-1))
     for start, stop in zip(begins, [*begins[1:], len(order)], strict=True):
         at = order[start:stop]
-        found[at[_too_near(rows.x_A[at], rows.y_A[at], min_distance_A)]] = True
+        stay = first_within(np.column_stack([rows.x_A[at], rows.y_A[at]]), min_distance_A)
+        found[at[~stay]] = True
     return found
-
-
-def _too_near(x: NDArray[np.float64], y: NDArray[np.float64], distance: float) -> NDArray[np.bool_]:
-    """Return which of the points, best first, lie nearer than ``distance`` to one that stays.
-
-    Points are looked up by cells of that size, so that only neighbours are compared.
-    """
-    gone = np.zeros(len(x), np.bool_)
-    kept: dict[tuple[int, int], list[int]] = {}
-    cells = np.floor(np.column_stack([x, y]) / distance).astype(np.int64).tolist()
-    for number, (cx, cy) in enumerate(cells):
-        near = [
-            other
-            for dx in (-1, 0, 1)
-            for dy in (-1, 0, 1)
-            for other in kept.get((cx + dx, cy + dy), ())
-        ]
-        if any((x[o] - x[number]) ** 2 + (y[o] - y[number]) ** 2 < distance**2 for o in near):
-            gone[number] = True
-        else:
-            kept.setdefault((cx, cy), []).append(number)
-    return gone

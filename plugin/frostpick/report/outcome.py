@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from frostpick.evaluation.matching import candidate_pairs, greedy_match
+from frostpick.evaluation.matching import candidate_pairs
 from frostpick.evaluation.truth import border_distance
+from frostpick.points import greedy_match
 
 Floats = NDArray[np.float64]
 

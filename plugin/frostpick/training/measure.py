@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.picking.peaks import Peaks
 from frostpick.picking.selector import Selector
+from frostpick.points import greedy_match, pairs_within
 from frostpick.preprocess import WorkingImage
 from frostpick.sampling import Sampling
 from frostpick.training.examples import Points, Region, TrainingImage
@@ -150,14 +151,11 @@ def some(items: Sequence[T], most: int = COUNTED) -> list[T]:
 
 def match(yx: Points, logit: Floats, labels: Points, reach: float) -> Found:
     """Match picks, best first, one to one with the nearest free label within ``reach``."""
-    matched = np.zeros(len(yx), bool)
+    pick, label, apart = pairs_within(yx, labels, reach)
+    found = greedy_match(pick, label, -np.hypot(*apart.T), np.arange(len(yx)), len(labels))
+    matched = found >= 0
     label_logit = np.full(len(labels), -np.inf)
-    free = np.ones(len(labels), bool)
-    for k in range(len(yx) if len(labels) else 0):
-        distance = np.where(free, np.hypot(*(labels - yx[k]).T), np.inf)
-        j = int(np.argmin(distance))
-        if distance[j] <= reach:
-            matched[k], free[j], label_logit[j] = True, False, logit[k]
+    label_logit[found[matched]] = logit[matched]
     return Found(logit, matched, label_logit)
 
 

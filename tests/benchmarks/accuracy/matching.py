@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accuracy.truth_table import TruthTable
-from frostpick.evaluation.matching import candidate_pairs, greedy_match
+from frostpick.evaluation.matching import candidate_pairs
+from frostpick.points import greedy_match
 from frostpick.types import Picks
 
 Float = NDArray[np.float64]

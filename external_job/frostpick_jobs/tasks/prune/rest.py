@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from frostpick.errors import LabelError, MicrographError
 from frostpick.models.pruner.model import Pruner
+from frostpick.points import nearest_distance
 from frostpick.pruning.boxes import Boxes
 from frostpick.pruning.plan import PrunePlan
 from frostpick.pruning.prior import log_odds, particle_share
@@ -66,12 +66,9 @@ class Known:
         """Return which rows of a group are labelled."""
         if isinstance(group, StackGroup):
             return np.array([(group.name, at) in self.images for at in group.stack.index.tolist()])
-        places = self.places.get(group.micrograph.id)
-        if not places:
-            return np.zeros(len(group), np.bool_)
         rows = np.column_stack([prepared.x_A, prepared.y_A])
-        distance, _ = cKDTree(places).query(rows)
-        return np.asarray(distance) < APART * diameter_A
+        known = self.places.get(group.micrograph.id, ())
+        return nearest_distance(rows, known) < APART * diameter_A
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from frostpick.models.pruner.box_network import CLASSES
+from frostpick.points import nearest_distance
 from frostpick.pruning.boxes import Boxes, BoxGeometry, boxes_of_micrograph
 from frostpick.simulate import MASK_LABELS, SimulatedMicrograph
 
@@ -106,7 +107,7 @@ def _places(
         column = np.full((len(chosen), 1), CLASSES.index(name))
         rows.append(np.hstack([chosen + jitter, column]))
 
-    clean = ~truth.edge[is_particle] & (_nearest(particles, others) > 0.3 * diameter)
+    clean = ~truth.edge[is_particle] & (nearest_distance(particles, others) > 0.3 * diameter)
     clean &= ~np.isin(under(particles), [MASK_LABELS["carbon"], MASK_LABELS["aggregate"]])
     take(particles[clean], "particle", drawing.particles)
     for kind, name in CLASS_OF_KIND.items():
@@ -114,18 +115,18 @@ def _places(
             continue
         these = xy[truth.kind == kind]
         # A decoy that a particle overlaps is neither.
-        take(these[_nearest(these, particles) > 0.5 * diameter], name)
+        take(these[nearest_distance(these, particles) > 0.5 * diameter], name)
     free = rng.uniform((0, 0), (width, height), (8 * drawing.background + 100, 2))
     carbon = free[under(free) == MASK_LABELS["carbon"]]
     take(carbon, "carbon", drawing.carbon)
     near = _beside(particles, diameter, round(drawing.off_centre * drawing.background), rng)
-    empty = (under(free) == 0) & (_nearest(free, xy) > 0.5 * diameter)
+    empty = (under(free) == 0) & (nearest_distance(free, xy) > 0.5 * diameter)
     empty_xy = free[empty]
     blobs = round(drawing.blobs * drawing.background)
     order = np.argsort(_blob_filter(micrograph.image, diameter, empty_xy))
     take(empty_xy[order[:blobs]], "background")
     take(empty_xy[order[blobs:]], "background", drawing.background - len(near) - blobs)
-    near = near[(_nearest(near, particles) > 0.45 * diameter) & (under(near) == 0)]
+    near = near[(nearest_distance(near, particles) > 0.45 * diameter) & (under(near) == 0)]
     take(near, "background")
     return np.concatenate(rows)
 
@@ -148,10 +149,3 @@ def _beside(
     angle, reach = rng.uniform(0, 2 * np.pi, count), rng.uniform(0.5, 0.9, count) * diameter
     beside = np.column_stack([np.cos(angle), np.sin(angle)]) * reach[:, None]
     return np.asarray(particles[rng.integers(len(particles), size=count)] + beside)
-
-
-def _nearest(at: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the distance of each to the nearest other, infinity where there is none."""
-    if not len(others) or not len(at):
-        return np.full(len(at), np.inf)
-    return np.asarray(np.hypot(*(at[:, None] - others[None]).transpose(2, 0, 1)).min(1))

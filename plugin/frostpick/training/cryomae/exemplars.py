@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from frostpick.errors import LabelError
 from frostpick.models.cryomae.geometry import CROP, PITCH, PX_PER_DIAMETER, WINDOW
 from frostpick.models.cryomae.pooling import SIDE
+from frostpick.points import first_within
 from frostpick.training.examples import Points, TrainingImage
 from frostpick.training.tiles import mirrored
 
@@ -69,11 +70,7 @@ def check_exemplars(images: Sequence[TrainingImage], fewest: int = FEWEST) -> li
 
 
 def _merged(yx: Points) -> Points:
-    kept: list[NDArray[np.float64]] = []
-    for one in yx:
-        if all(np.hypot(*(one - other)) >= TWICE * PX_PER_DIAMETER for other in kept):
-            kept.append(one)
-    return np.array(kept, np.float64).reshape(-1, 2)
+    return yx[first_within(yx, TWICE * PX_PER_DIAMETER)]
 
 
 def _one_clump(image: TrainingImage) -> bool:
