@@ -18,6 +18,7 @@ from frostpick.preprocess import contrast_vote, decide_contrast, working_scale
 from frostpick.runtime.device import resolve_devices
 from frostpick.runtime.precision import Precision
 from frostpick.runtime.reporter import Reporter
+from frostpick.runtime.spread import spread
 from frostpick.runtime.threads import resolve_threads
 from frostpick.types import Micrograph
 
@@ -137,12 +138,10 @@ def settle_contrast(
     """
     if plan.contrast != "auto":
         return plan
-    count = min(CONTRAST_SAMPLE, len(micrographs))
     votes = []
     warned: set[tuple[float, float]] = set()
-    for number in range(count):
+    for micrograph in spread(micrographs, CONTRAST_SAMPLE, "starts"):
         reporter.check()
-        micrograph = micrographs[number * len(micrographs) // count]
         try:
             image, pixel = read_with_pixel_size(micrograph, plan.pixel_size_A, warned)
             working = working_scale(

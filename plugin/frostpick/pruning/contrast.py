@@ -31,6 +31,7 @@ def settle_prune_contrast(
     """
     if plan.contrast != "auto":
         return plan
+    # not `spread`, whose groups would be others: their votes decide what is written
     step = max(1, len(groups) // SAMPLE)
     votes = []
     for group in groups[::step][:SAMPLE]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,7 +18,6 @@ from frostpick.sampling import Sampling
 from frostpick.training.examples import Points, Region, TrainingImage
 
 Floats = NDArray[np.float64]
-T = TypeVar("T")
 #: Picks a training image.
 Look = Callable[[TrainingImage], Peaks]
 #: Lowest logit of a pick while measuring.
@@ -141,12 +139,6 @@ def looking(
         return seen[image.micrograph_id]
 
     return look
-
-
-def some(items: Sequence[T], most: int = COUNTED) -> list[T]:
-    """Return at most ``most`` of some items, evenly spread over them."""
-    step = max(1.0, len(items) / most)
-    return [items[int(k * step)] for k in range(min(most, len(items)))]
 
 
 def match(yx: Points, logit: Floats, labels: Points, reach: float) -> Found:

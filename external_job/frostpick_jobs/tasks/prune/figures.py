@@ -17,6 +17,7 @@ from frostpick.report.counts import picks_per_micrograph
 from frostpick.report.figure import Figure
 from frostpick.report.pruning import decisions_by_reason, held_out_curves, worth_of_merit
 from frostpick.report.scores import score_histogram
+from frostpick.runtime.spread import spread
 from frostpick.types import REASONS, Decisions
 from frostpick_jobs.tasks.prune.fit import Fitted
 
@@ -59,6 +60,7 @@ def prune_figures(
 def _mosaics(
     groups: Sequence[Group], decisions: Decisions, plan: PrunePlan, pruned: bool
 ) -> list[Figure]:
+    # not `spread`, whose groups would be others, and the pictures with them
     step = max(1, -(-len(groups) // MOST_GROUPS))
     chosen = groups[::step]
     reachable = np.zeros(len(decisions), np.bool_)
@@ -72,8 +74,7 @@ def _mosaics(
     ):
         rows = np.flatnonzero(kind & reachable)
         rows = rows[np.argsort(-decisions.score[rows], kind="stable")]
-        if len(rows) > SHOWN:
-            rows = rows[np.linspace(0, len(rows) - 1, SHOWN).round().astype(int)]
+        rows = rows[spread(range(len(rows)), SHOWN, "ends")]
         if not len(rows):
             continue
         boxes = _boxes(chosen, rows, plan)

@@ -24,12 +24,13 @@ from frostpick.picking.threshold import choose_threshold
 from frostpick.preprocess import WorkingImage
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter
+from frostpick.runtime.spread import spread
 from frostpick.sampling import Sampling
 from frostpick.training.cryomae.exemplars import Place, cut, turned
 from frostpick.training.cryomae.score_mixture import ScoreMixture, fit_mixture
 from frostpick.training.cryomae.trainer import FewshotTrainer
 from frostpick.training.examples import TrainingImage
-from frostpick.training.measure import MATCH, match, some
+from frostpick.training.measure import MATCH, match
 from frostpick.training.prior import packing_limit
 from frostpick.types import sigmoid
 
@@ -156,7 +157,7 @@ def calibrate(
     """
     with_some = [image for image in trainer.images if len(image.particles_yx)]
     without = [image for image in trainer.images if not len(image.particles_yx)]
-    images = with_some + some(without, OTHERS)
+    images = with_some + spread(without, OTHERS, "starts")
     known = exemplar_logits(network, trainer, own)
     ready = ReadyNetwork(network, trainer.device, native_precision(trainer.device))
     reach = trainer.recipe.min_distance * PX_PER_DIAMETER

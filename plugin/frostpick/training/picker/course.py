@@ -17,15 +17,16 @@ from frostpick.models.networks.dense import DenseNetwork
 from frostpick.picking.selector import Selector
 from frostpick.runtime.checkpoint import as_saved, load_checkpoint, save_checkpoint
 from frostpick.runtime.reporter import Reporter
+from frostpick.runtime.spread import spread
 from frostpick.training.examples import Region, TrainingImage
 from frostpick.training.measure import (
+    COUNTED,
     Found,
     Look,
     average_precision,
     found_in,
     joined,
     looking,
-    some,
 )
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.trainer import Trainer
@@ -171,7 +172,8 @@ class Course:
 
     def labelled(self) -> list[TrainingImage]:
         """Return labelled images, at most `COUNTED` of them."""
-        return some([image for image in self.images if len(image.particles_yx)])
+        labelled = [image for image in self.images if len(image.particles_yx)]
+        return spread(labelled, COUNTED, "starts")
 
     @property
     def most(self) -> float:

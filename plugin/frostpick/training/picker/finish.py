@@ -14,8 +14,9 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.selector import Selector
 from frostpick.picking.threshold import choose_threshold
+from frostpick.runtime.spread import spread
 from frostpick.training.gather import Gathered, Reading
-from frostpick.training.measure import some
+from frostpick.training.measure import COUNTED
 from frostpick.training.picker.course import Course
 from frostpick.training.picker.gate import label_gate
 from frostpick.training.picker.held_out import Split
@@ -58,7 +59,7 @@ def finish(
     labels = sum(len(image.particles_yx) for image in images)
     fit = fit_scores(
         look,
-        some(images),
+        spread(images, COUNTED, "starts"),
         course.labelled(),
         labels=labels,
         start=setting.start,
