@@ -14,7 +14,14 @@ import numpy as np
 import pytest
 
 from frostpick.errors import MicrographError
-from frostpick.images import IMAGE_SUFFIXES, read_header, read_image, resolve_pixel_size
+from frostpick.images import (
+    IMAGE_SUFFIXES,
+    PixelSizes,
+    read_header,
+    read_image,
+    resolve_pixel_size,
+)
+from frostpick.types import LocalFile, Micrograph
 
 CODES = {0: "b", 1: "h", 2: "f", 6: "H", 12: "e"}
 PIXELS = {
@@ -265,3 +272,15 @@ def test_an_option_that_the_host_overrules_is_told_once(caplog):
         assert resolve_pixel_size(name, 1.2, 2.4, None, warned=warned) == 1.2
     (record,) = caplog.records
     assert record.message == "a: --pixel-size says 2.4 A a pixel; 1.2 A is used"
+
+
+def test_many_micrographs_tell_a_contradiction_once(caplog):
+    sizes = PixelSizes(2.4)
+    for name in ("a", "b"):
+        micrograph = Micrograph(name, LocalFile(Path(name)), 1.2)
+        assert sizes.of(micrograph, None) == 1.2
+    assert [record.message for record in caplog.records] == [
+        "a: --pixel-size says 2.4 A a pixel; 1.2 A is used"
+    ]
+    PixelSizes(2.4).of(Micrograph("c", LocalFile(Path("c")), 1.2), None)
+    assert len(caplog.records) == 2

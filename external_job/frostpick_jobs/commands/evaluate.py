@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from frostpick.errors import InputError, LabelError
 from frostpick.evaluation import Truth, evaluate
 from frostpick.evaluation.matching import Rule
-from frostpick.images import read_header, resolve_pixel_size
+from frostpick.images import PixelSizes, read_header
 from frostpick.types import Micrograph, Picks
 from frostpick_jobs.formats import PickTable, read_pick_files
 from frostpick_jobs.inputs.find import find_micrographs
@@ -100,14 +100,12 @@ def _headers(
     sizes: dict[str, float],
     shapes: dict[str, tuple[int, int]],
 ) -> list[str]:
-    warned: set[tuple[float, float]] = set()
+    known = PixelSizes(pixel_size_A)
     for one in micrographs:
         with one.source.fetch() as path:
             header = read_header(path, one.id)
         shapes[one.id] = header.shape
-        sizes[one.id] = resolve_pixel_size(
-            one.id, one.pixel_size_A, pixel_size_A, header.pixel_size_A, warned=warned
-        )
+        sizes[one.id] = known.of(one, header.pixel_size_A)
     return [one.id for one in micrographs]
 
 

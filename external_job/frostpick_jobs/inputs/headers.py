@@ -6,17 +6,13 @@ import logging
 from dataclasses import replace
 
 from frostpick.errors import MicrographError
-from frostpick.images import read_header, resolve_pixel_size
+from frostpick.images import PixelSizes, read_header
 from frostpick.types import Micrograph
 
 log = logging.getLogger(__name__)
 
 
-def with_header(
-    micrograph: Micrograph,
-    pixel_size_A: float | None = None,
-    warned: set[tuple[float, float]] | None = None,
-) -> Micrograph:
+def with_header(micrograph: Micrograph, sizes: PixelSizes) -> Micrograph:
     """Return a micrograph with shape and pixel size, where host or header knows them.
 
     A micrograph that cannot be read comes back as it is: it fails, with its
@@ -24,10 +20,8 @@ def with_header(
 
     Parameters
     ----------
-    pixel_size_A
-        The job's option, for headers without one.
-    warned
-        One set for all micrographs of a job, see `resolve_pixel_size`.
+    sizes
+        One for all micrographs of a job.
     """
     try:
         with micrograph.source.fetch() as path:
@@ -36,13 +30,7 @@ def with_header(
         log.warning("%s: the header cannot be read (%s)", micrograph.id, error)
         return micrograph
     try:
-        size: float | None = resolve_pixel_size(
-            micrograph.id,
-            micrograph.pixel_size_A,
-            pixel_size_A,
-            header.pixel_size_A,
-            warned=warned,
-        )
+        size: float | None = sizes.of(micrograph, header.pixel_size_A)
     except MicrographError:
         size = None
     return replace(micrograph, shape=header.shape, pixel_size_A=size)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.errors import ConfigError, InputError
+from frostpick.images import PixelSizes
 from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
 from frostpick.types import LocalFile, Micrograph, ParticleStack
@@ -123,11 +124,11 @@ class PruneInputs:
         return Candidates(len(self.particle_rows), stacks=self.particle_rows.stacks(rows=at))
 
     def _rows_of(self, files: tuple[str, ...], every: bool = False) -> PickRows:
-        warned: set[tuple[float, float]] = set()
+        sizes = PixelSizes(self.pixel_size_A)
         return pick_rows(
             read_pick_files(files),
             self.micrographs,
-            lambda micrograph: with_header(micrograph, self.pixel_size_A, warned),
+            lambda micrograph: with_header(micrograph, sizes),
             every=every,
         )
 

@@ -8,13 +8,14 @@ that a pick made here names the same pixel in RELION's Extract.
 """
 
 from frostpick.images.content import ImageHeader, RawImage
-from frostpick.images.pixel_size import resolve_pixel_size
+from frostpick.images.pixel_size import PixelSizes, resolve_pixel_size
 from frostpick.images.read import IMAGE_SUFFIXES, MACHINE_ERRORS, read_header, read_image
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "MACHINE_ERRORS",
     "ImageHeader",
+    "PixelSizes",
     "RawImage",
     "read_header",
     "read_image",

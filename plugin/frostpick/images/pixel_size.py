@@ -6,8 +6,29 @@ import logging
 import math
 
 from frostpick.errors import MicrographError
+from frostpick.types import Micrograph
 
 log = logging.getLogger(__name__)
+
+
+class PixelSizes:
+    """The pixel sizes of many micrographs; what they contradict is told once.
+
+    Parameters
+    ----------
+    option_A
+        The user's pixel size in Angstrom, for micrographs of which the host knows none.
+    """
+
+    def __init__(self, option_A: float | None = None) -> None:
+        self._option_A = option_A
+        self._warned: set[tuple[float, float]] = set()
+
+    def of(self, micrograph: Micrograph, header_A: float | None) -> float:
+        """Return the pixel size of a micrograph in Angstrom, by `resolve_pixel_size`."""
+        return resolve_pixel_size(
+            micrograph.id, micrograph.pixel_size_A, self._option_A, header_A, warned=self._warned
+        )
 
 
 def resolve_pixel_size(
@@ -27,8 +48,7 @@ def resolve_pixel_size(
     host_A, option_A, header_A
         Pixel sizes in Angstrom; None, or a value that is not positive, means not known.
     warned
-        Pairs (believed, other) that a warning was given for. A caller with many
-        micrographs hands in one set and gets each warning once.
+        Pairs (believed, other) that a warning was given for; see `PixelSizes`.
 
     Raises
     ------

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.errors import InputError, MicrographError
+from frostpick.images import PixelSizes
 from frostpick.iterating.second_opinion import Verifier
 from frostpick.iterating.view_features import view_features
 from frostpick.models.picking_model import PickingModel
@@ -103,13 +104,13 @@ def examine(
     """
     ready = make_ready(model, plan.device, plan.precision)
     parts: list[dict[str, Any]] = []
-    warned: set[tuple[float, float]] = set()
+    sizes = PixelSizes(plan.pixel_size_A)
     failed: dict[str, str] = {}
     reporter.stage("picking and verifying", len(micrographs))
     for micrograph in micrographs:
         reporter.check()
         try:
-            parts.append(_examine_one(ready, micrograph, plan, warned, verifier))
+            parts.append(_examine_one(ready, micrograph, plan, sizes, verifier))
         except MicrographError as error:
             failed[micrograph.id] = error.reason
             log.warning("skipped: %s", error)
@@ -126,11 +127,11 @@ def _examine_one(
     ready: PickingModel,
     micrograph: Micrograph,
     plan: PickPlan,
-    warned: set[tuple[float, float]],
+    sizes: PixelSizes,
     verifier: Verifier | None,
 ) -> dict[str, Any]:
     card = ready.card
-    raw, pixel_size = read_with_pixel_size(micrograph, plan.pixel_size_A, warned)
+    raw, pixel_size = read_with_pixel_size(micrograph, sizes)
     picks = pick_image(ready, raw.data, pixel_size, plan, micrograph.id).picks
     working = preprocess(
         raw.data,

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.errors import ConfigError, MicrographError
-from frostpick.images import RawImage, resolve_pixel_size
+from frostpick.images import PixelSizes, RawImage
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated, floor_logit
 from frostpick.picking.emptiness import SLACK, SLACK_OF_SIMILARITY, emptiness
@@ -157,10 +157,10 @@ def pick_micrographs(
     torch.set_num_threads(plan.threads)
     keep_freed_memory()
     ready = make_ready(model, plan.device, plan.precision)
-    warned: set[tuple[float, float]] = set()
+    sizes = PixelSizes(plan.pixel_size_A)
     with closing(read_ahead(micrographs, _read, plan.readers, reporter.check)) as ahead:
         for micrograph, image in ahead:
-            yield _pick_or_failure(ready, micrograph, image, plan, warned)
+            yield _pick_or_failure(ready, micrograph, image, plan, sizes)
             # The readers' bound counts on this image being gone before the next is asked for.
             del image
 
@@ -175,17 +175,11 @@ def _pick_or_failure(
     micrograph: Micrograph,
     reading: Future[tuple[RawImage, float]],
     plan: PickPlan,
-    warned: set[tuple[float, float]],
+    sizes: PixelSizes,
 ) -> MicrographPicks | MicrographFailure:
     try:
         image, read_seconds = reading.result()
-        pixel_size = resolve_pixel_size(
-            micrograph.id,
-            micrograph.pixel_size_A,
-            plan.pixel_size_A,
-            image.pixel_size_A,
-            warned=warned,
-        )
+        pixel_size = sizes.of(micrograph, image.pixel_size_A)
         found = pick_image(model, image.data, pixel_size, plan, micrograph.id)
     except MicrographError as error:
         return MicrographFailure(micrograph.id, error.reason)

@@ -10,6 +10,7 @@ import torch
 
 from frostpick.config import Contrast, PickSettings
 from frostpick.errors import ConfigError, MicrographError
+from frostpick.images import PixelSizes
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.prepare import choose_precision
 from frostpick.picking.read import read_with_pixel_size
@@ -139,11 +140,11 @@ def settle_contrast(
     if plan.contrast != "auto":
         return plan
     votes = []
-    warned: set[tuple[float, float]] = set()
+    sizes = PixelSizes(plan.pixel_size_A)
     for micrograph in spread(micrographs, CONTRAST_SAMPLE, "starts"):
         reporter.check()
         try:
-            image, pixel = read_with_pixel_size(micrograph, plan.pixel_size_A, warned)
+            image, pixel = read_with_pixel_size(micrograph, sizes)
             working = working_scale(
                 image.data,
                 pixel,

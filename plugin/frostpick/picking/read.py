@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frostpick.errors import MicrographError
-from frostpick.images import MACHINE_ERRORS, RawImage, read_image, resolve_pixel_size
+from frostpick.images import MACHINE_ERRORS, PixelSizes, RawImage, read_image
 from frostpick.types import Micrograph
 
 
@@ -28,17 +28,8 @@ def fetch_and_decode(micrograph: Micrograph) -> RawImage:
         ) from error
 
 
-def read_with_pixel_size(
-    micrograph: Micrograph, option_A: float | None, warned: set[tuple[float, float]]
-) -> tuple[RawImage, float]:
+def read_with_pixel_size(micrograph: Micrograph, sizes: PixelSizes) -> tuple[RawImage, float]:
     """Return the pixels of a micrograph and the pixel size in force in Angstrom.
-
-    Parameters
-    ----------
-    option_A
-        The user's pixel size, for a micrograph of which the host knows none.
-    warned
-        Differences that were told already; see `resolve_pixel_size`.
 
     Raises
     ------
@@ -48,7 +39,4 @@ def read_with_pixel_size(
         As `fetch_and_decode`.
     """
     image = fetch_and_decode(micrograph)
-    pixel_size = resolve_pixel_size(
-        micrograph.id, micrograph.pixel_size_A, option_A, image.pixel_size_A, warned=warned
-    )
-    return image, pixel_size
+    return image, sizes.of(micrograph, image.pixel_size_A)

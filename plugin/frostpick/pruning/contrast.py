@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 
 from frostpick.errors import MicrographError
+from frostpick.images import PixelSizes
 from frostpick.picking.read import read_with_pixel_size
 from frostpick.preprocess import contrast_vote, decide_contrast, working_scale
 from frostpick.pruning.boxes import BATCH
@@ -47,7 +48,7 @@ def settle_prune_contrast(
 def _vote(group: Group, plan: PrunePlan) -> float:
     scale = plan.geometry.px_per_diameter
     if isinstance(group, PickGroup):
-        image, pixel = read_with_pixel_size(group.micrograph, plan.pixel_size_A, set())
+        image, pixel = read_with_pixel_size(group.micrograph, PixelSizes(plan.pixel_size_A))
         working = working_scale(
             image.data,
             pixel,

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.errors import MicrographError
-from frostpick.images import MACHINE_ERRORS
+from frostpick.images import MACHINE_ERRORS, PixelSizes
 from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
 from frostpick.picking.read import read_with_pixel_size
@@ -132,10 +132,10 @@ def score_groups(
     group and while waiting; progress is the caller's to report.
     """
     torch.set_num_threads(plan.threads)
-    warned: set[tuple[float, float]] = set()
+    told = Told(plan)
 
     def prepare(group: Group) -> PreparedGroup:
-        return prepare_group(group, plan, warned)
+        return prepare_group(group, plan, told)
 
     with closing(read_ahead(groups, prepare, 1, reporter.check)) as ahead:
         for group, prepared in ahead:
@@ -147,14 +147,26 @@ def score_groups(
             del prepared
 
 
-def prepare_group(
-    group: Group, plan: PrunePlan, warned: set[tuple[float, float]] | None = None
-) -> PreparedGroup:
+class Told:
+    """What the user was told already about the groups of a job.
+
+    Parameters
+    ----------
+    plan
+        Of the job.
+    """
+
+    def __init__(self, plan: PrunePlan) -> None:
+        self.sizes = PixelSizes(plan.pixel_size_A)
+        self.tight_A: set[float] = set()
+
+
+def prepare_group(group: Group, plan: PrunePlan, told: Told | None = None) -> PreparedGroup:
     """Return the working boxes of a group; `MicrographError` when it cannot be read."""
-    told = set() if warned is None else warned
+    told = told or Told(plan)
     if isinstance(group, PickGroup):
-        return _prepare_picks(group, plan, told)
-    return _prepare_stack(group.stack, plan, told)
+        return _prepare_picks(group, plan, told.sizes)
+    return _prepare_stack(group.stack, plan, told.tight_A)
 
 
 def _scored(scorer: BoxScorer, group: Group, prepared: PreparedGroup) -> GroupScores:
@@ -168,11 +180,9 @@ def _scored(scorer: BoxScorer, group: Group, prepared: PreparedGroup) -> GroupSc
     )
 
 
-def _prepare_picks(
-    group: PickGroup, plan: PrunePlan, warned: set[tuple[float, float]]
-) -> PreparedGroup:
+def _prepare_picks(group: PickGroup, plan: PrunePlan, sizes: PixelSizes) -> PreparedGroup:
     micrograph, picks = group.micrograph, group.picks
-    image, pixel = read_with_pixel_size(micrograph, plan.pixel_size_A, warned)
+    image, pixel = read_with_pixel_size(micrograph, sizes)
     parts = boxes_of_micrograph(
         image.data,
         picks.x_px,
@@ -195,9 +205,7 @@ def _prepare_picks(
     )
 
 
-def _prepare_stack(
-    stack: ParticleStack, plan: PrunePlan, warned: set[tuple[float, float]]
-) -> PreparedGroup:
+def _prepare_stack(stack: ParticleStack, plan: PrunePlan, tight_A: set[float]) -> PreparedGroup:
     n = len(stack)
     diameter = plan.geometry.diameter_A
     light = stack.light
@@ -206,8 +214,8 @@ def _prepare_stack(
 
     def boxes_of(images: torch.Tensor) -> Boxes:
         width_A = min(images.shape[1:]) * stack.pixel_size_A
-        if width_A < TIGHT * diameter and (width_A, diameter) not in warned:
-            warned.add((width_A, diameter))
+        if width_A < TIGHT * diameter and width_A not in tight_A:
+            tight_A.add(width_A)
             log.warning(
                 "%s: boxes of %.0f A for particles of %.0f A leave no ice around them to compare "
                 "with; expected at least %.0f A, or give the picks and their micrographs",

@@ -14,6 +14,7 @@ import torch
 
 from frostpick.config import Contrast
 from frostpick.errors import InputError, LabelError, MicrographError
+from frostpick.images import PixelSizes
 from frostpick.models.card import PreprocessSpec
 from frostpick.picking.read import read_with_pixel_size
 from frostpick.preprocess import WorkingImage, preprocess
@@ -130,12 +131,12 @@ def gather(
     reporter.stage("reading", len(micrographs))
     images: list[TrainingImage] = []
     failed: dict[str, str] = {}
-    warned: set[tuple[float, float]] = set()
+    sizes = PixelSizes(reading.pixel_size_A)
     outside = held = 0
     for micrograph in micrographs:
         reporter.check()
         try:
-            working, shape = _working_image(micrograph, reading, device, warned)
+            working, shape = _working_image(micrograph, reading, device, sizes)
         except MicrographError as error:
             failed[micrograph.id] = error.reason
             if len(failed) <= MOST_LISTED:
@@ -178,9 +179,9 @@ def _working_image(
     micrograph: Micrograph,
     reading: Reading,
     device: torch.device,
-    warned: set[tuple[float, float]],
+    sizes: PixelSizes,
 ) -> tuple[WorkingImage, tuple[int, int]]:
-    raw, pixel_size = read_with_pixel_size(micrograph, reading.pixel_size_A, warned)
+    raw, pixel_size = read_with_pixel_size(micrograph, sizes)
     working = preprocess(
         raw.data,
         pixel_size,
@@ -233,7 +234,8 @@ def _contrast_by_labels(
         if own is None or not (own.sign > 0).any() or len(votes) >= 8:
             continue
         try:
-            working, shape = _working_image(micrograph, plain, torch.device("cpu"), set())
+            sizes = PixelSizes(reading.pixel_size_A)
+            working, shape = _working_image(micrograph, plain, torch.device("cpu"), sizes)
         except MicrographError:
             continue  # reported when the micrograph is read for training
         image, _ = _with_labels(micrograph.id, working, shape, own)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from frostpick.errors import InputError
+from frostpick.images import PixelSizes
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.atomic import remove_leftovers, write_text
 from frostpick.types import Labels, Micrograph, Picks
@@ -115,12 +116,12 @@ class FolderHost(Host):
         if not self._picks:
             raise InputError("no labels; give a few hundred picks with --picks")
         tables = read_pick_files(self._picks)
-        warned: set[tuple[float, float]] = set()
+        sizes = PixelSizes(self._pixel_size)
         return labels_for(
             tables,
             self._found,
             picks_pixel_size_A=self._picks_pixel_size,
-            complete=lambda micrograph: with_header(micrograph, self._pixel_size, warned),
+            complete=lambda micrograph: with_header(micrograph, sizes),
         )
 
     def has_labels(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from frostpick.errors import InputError
+from frostpick.images import PixelSizes
 from frostpick.types import Labels, LocalFile, Micrograph
 from frostpick_jobs.formats import read_micrographs_star, read_picks
 from frostpick_jobs.hosts.relion.arguments import JobArguments
@@ -79,11 +80,11 @@ def read_labels(
     picks_pixel_size_A
         Pixel size the picks were made at, where it is not the micrographs'.
     """
-    warned: set[tuple[float, float]] = set()
+    sizes = PixelSizes(pixel_size_A)
     files = [name for name in (arguments.in_coords, arguments.in_parts) if name is not None]
     return labels_for(
         [read_picks(Path(name), Path()) for name in files],
         micrographs,
         picks_pixel_size_A=picks_pixel_size_A,
-        complete=lambda micrograph: with_header(micrograph, pixel_size_A, warned),
+        complete=lambda micrograph: with_header(micrograph, sizes),
     )

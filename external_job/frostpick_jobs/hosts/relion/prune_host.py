@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.errors import ConfigError, InputError
+from frostpick.images import PixelSizes
 from frostpick.runtime.atomic import remove_leftovers
 from frostpick.types import Decisions, Micrograph, Picks
 from frostpick_jobs.formats import read_picks, write_micrograph_star
@@ -167,11 +168,11 @@ class RelionPruneHost(RelionHost):
         return Candidates(len(self._particles), stacks=self._particles.stacks(Path(), rows))
 
     def _rows_of(self, file: str) -> PickRows:
-        warned: set[tuple[float, float]] = set()
+        sizes = PixelSizes(self._pixel_size_A)
         return pick_rows(
             [read_picks(Path(file), Path())],
             self.micrographs(),
-            lambda micrograph: with_header(micrograph, self._pixel_size_A, warned),
+            lambda micrograph: with_header(micrograph, sizes),
         )
 
     def _write_picks(self, decisions: Decisions) -> tuple[str, NodeKind]:

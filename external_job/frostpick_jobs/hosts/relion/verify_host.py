@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.images import PixelSizes
 from frostpick.types import Decisions, Picks
 from frostpick_jobs.formats import StarTable, write_star_blocks
 from frostpick_jobs.formats.star.columns import score_columns, write_with_columns
@@ -51,7 +52,7 @@ class RelionVerifyHost(RelionPruneHost):
     def _on_the_image(self, micrograph_id: str, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """Return the nearest pixels of a micrograph; without a readable header as they are."""
         micrograph = next(one for one in self.micrographs() if one.id == micrograph_id)
-        shape = with_header(micrograph, self._pixel_size_A).shape
+        shape = with_header(micrograph, PixelSizes(self._pixel_size_A)).shape
         if shape is None:
             return x, y
         return np.clip(x, 0, shape[1] - 1), np.clip(y, 0, shape[0] - 1)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from frostpick.config import Contrast
 from frostpick.errors import InputError, MicrographError
+from frostpick.images import PixelSizes
 from frostpick.models.card import PreprocessSpec
 from frostpick.models.cryomae.geometry import PX_PER_DIAMETER
 from frostpick.picking.read import read_with_pixel_size
@@ -168,7 +169,7 @@ class MicrographWindows:
         raise InputError(f"none of the {len(self.micrographs)} micrographs can be used")
 
     def _read(self, micrograph: Micrograph) -> TrainingImage:
-        raw, pixel_size = read_with_pixel_size(micrograph, self.pixel_size_A, set())
+        raw, pixel_size = read_with_pixel_size(micrograph, PixelSizes(self.pixel_size_A))
         working = preprocess(
             raw.data,
             pixel_size,
