@@ -47,40 +47,6 @@ class Found:
     label_logit: Floats
 
 
-def find_in(
-    network: DenseNetwork,
-    image: TrainingImage,
-    region: Region,
-    *,
-    px_per_diameter: float,
-    min_distance: float,
-    floor: float,
-    device: torch.device,
-    selector: Selector | None = None,
-) -> Found:
-    """Pick a training image, keep what lies in ``region``, and match it with the labels there.
-
-    Parameters
-    ----------
-    min_distance
-        Smallest distance between picks, in diameters.
-    floor
-        Lowest logit of a pick.
-    selector
-        How picks are found; greedy discs when None.
-    """
-    peaks = peaks_in(
-        network,
-        image,
-        px_per_diameter=px_per_diameter,
-        min_distance=min_distance,
-        floor=floor,
-        device=device,
-        selector=selector,
-    )
-    return found_in(peaks, image, region, px_per_diameter)
-
-
 def found_in(peaks: Peaks, image: TrainingImage, region: Region, px_per_diameter: float) -> Found:
     """Keep what lies in ``region`` of the picks of a training image, and match it with labels."""
     yx = np.stack([peaks.y_px, peaks.x_px], axis=1)
@@ -99,7 +65,17 @@ def peaks_in(
     device: torch.device,
     selector: Selector | None = None,
 ) -> Peaks:
-    """Pick a whole training image, in working pixels; parameters as in `find_in`."""
+    """Pick a whole training image, in working pixels.
+
+    Parameters
+    ----------
+    min_distance
+        Smallest distance between picks, in diameters.
+    floor
+        Lowest logit of a pick.
+    selector
+        How picks are found; greedy discs when None.
+    """
     selector = selector or Selector(px_per_diameter=px_per_diameter)
     pixels = torch.from_numpy(np.array(image.pixels)).to(device)
     grid = Sampling.identity(image.pixels.shape, 1.0)
@@ -122,7 +98,7 @@ def looking(
     device: torch.device,
     selector: Selector | None = None,
 ) -> Look:
-    """Return what picks training images with a network, each image once; as `find_in`."""
+    """Return what picks training images with a network, each image once; as `peaks_in`."""
     seen: dict[str, Peaks] = {}
 
     def look(image: TrainingImage) -> Peaks:

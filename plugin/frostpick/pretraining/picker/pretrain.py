@@ -34,7 +34,7 @@ from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
 from frostpick.sampling import Sampling
 from frostpick.training.examples import TrainingImage
-from frostpick.training.measure import Found, average_precision, find_in, joined
+from frostpick.training.measure import Found, average_precision, found_in, joined, peaks_in
 from frostpick.training.picker.augment import Augmentation
 from frostpick.training.picker.averaged import Schedule
 from frostpick.training.picker.setup import initial_network
@@ -259,17 +259,15 @@ def _find(
             image.particles_yx,
             image.decoys_yx,
         )
-        found.append(
-            find_in(
-                network,
-                one,
-                one.whole,
-                px_per_diameter=recipe.px_per_diameter,
-                min_distance=recipe.min_distance,
-                floor=FLOOR,
-                device=device,
-            )
+        peaks = peaks_in(
+            network,
+            one,
+            px_per_diameter=recipe.px_per_diameter,
+            min_distance=recipe.min_distance,
+            floor=FLOOR,
+            device=device,
         )
+        found.append(found_in(peaks, one, one.whole, recipe.px_per_diameter))
     return joined(found)
 
 
