@@ -13,7 +13,7 @@ from frostpick.pruning.boxes import Boxes, BoxGeometry, boxes_of_images, boxes_o
 from frostpick.pruning.contrast import settle_prune_contrast
 from frostpick.pruning.grey import CLIP, normalise_boxes
 from frostpick.pruning.plan import PrunePlan
-from frostpick.pruning.prune import PickGroup, StackGroup, score_group
+from frostpick.pruning.prune import PickGroup, StackGroup, prepare_group
 from frostpick.pruning.resample import resample_boxes
 from frostpick.pruning.score import UNUSABLE, BoxScorer
 from frostpick.runtime.reporter import SilentReporter
@@ -189,8 +189,8 @@ def test_contrast_is_found_from_micrographs_and_from_stacks(tmp_path):
         for group in groups:
             found = settle_prune_contrast([group], plan, SilentReporter())
             assert found.contrast == found.stack_contrast == ("light" if light else "dark")
-            scores = score_group(BoxScorer(tiny_pruner()), group, found)
-            assert (scores.scores.score > 0).all()
+            scores = BoxScorer(tiny_pruner())(prepare_group(group, found).boxes)
+            assert (scores.score > 0).all()
 
 
 def test_an_unusable_box_has_the_lowest_score():

@@ -116,28 +116,26 @@ def rescale(
         gap.close(period, axis=1)
         spectrum[start : start + len(part)] = torch.fft.rfft(period, dim=1)[:, : kept + 1]
     _Gap.of(rows, device).close(spectrum, axis=0)
-    resampled = _inverse(spectrum, rows, columns)[: rows.samples, : columns.samples]
+    resampled = short_periods(spectrum, rows, columns)[: rows.samples, : columns.samples]
     step = (rows.step, columns.step)
     shape = (rows.samples, columns.samples)
     pixel = (pixel_size_A * rows.step, pixel_size_A * columns.step)
     return resampled.add_(level).contiguous(), Sampling(shape, step, (0.0, 0.0), pixel)
 
 
-def fourier_resample(image: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-    """Resample a periodic image of even sizes to even sizes by cropping or padding its spectrum.
+def short_periods(spectrum: torch.Tensor, rows: Period, columns: Period) -> torch.Tensor:
+    """Return the image ``(rows.short, columns.short)`` of a spectrum cropped or padded to it.
 
     Exact for an image without frequencies at or above the lower of the two Nyquist limits.
+
+    Parameters
+    ----------
+    spectrum
+        ``(rows.long, kept + 1)``, transformed along x and not yet along y; ``kept`` is half of
+        the shorter period of the columns.
+    rows, columns
+        Even periods.
     """
-    if any(side % 2 for side in (*image.shape, *shape)):
-        raise ValueError(f"even sizes are needed, got {tuple(image.shape)} and {shape}")
-    rows = Period(image.shape[0], image.shape[0], shape[0])
-    columns = Period(image.shape[1], image.shape[1], shape[1])
-    kept = min(columns.long, columns.short) // 2
-    return _inverse(torch.fft.rfft(image, dim=1)[:, : kept + 1].contiguous(), rows, columns)
-
-
-def _inverse(spectrum: torch.Tensor, rows: Period, columns: Period) -> torch.Tensor:
-    """Transform ``(rows.long, kept + 1)``, already transformed along x, to the short periods."""
     full = torch.fft.fft(spectrum, dim=0)
     half = min(rows.long, rows.short) // 2
     cropped = full.new_zeros((rows.short, full.shape[1]))

@@ -1,7 +1,7 @@
 """The file to read first: boxes of a micrograph or of a stack, scored.
 
-`score_group` is the science, in order; `score_groups` is the same for a job of many,
-with a reader ahead. Decisions need the scores of the whole job (`decide`).
+`prepare_group` and a `BoxScorer` are the science, in this order; `score_groups` is the same
+for a job of many, with a reader ahead. Decisions need the scores of the whole job (`decide`).
 """
 
 from __future__ import annotations
@@ -110,17 +110,6 @@ class GroupFailure:
     name: str
     row: NDArray[np.int64]
     reason: str
-
-
-def score_group(scorer: BoxScorer, group: Group, plan: PrunePlan) -> GroupScores:
-    """Score one group.
-
-    Raises
-    ------
-    MicrographError
-        Its micrograph or stack cannot be read.
-    """
-    return _scored(scorer, group, prepare_group(group, plan))
 
 
 def score_groups(

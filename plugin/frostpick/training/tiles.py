@@ -58,10 +58,6 @@ class TileGeometry:
         line = self.stride * (np.arange(self.outputs) - (self.outputs - 1) / 2)
         return np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1)
 
-    def disc_locations(self) -> float:
-        """Return the mean number of outputs on a label's disc."""
-        return float(np.pi * self.label_radius**2 / self.stride**2)
-
 
 @dataclass(frozen=True)
 class TilePlan:

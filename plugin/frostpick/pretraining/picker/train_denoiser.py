@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 PIECES, STEP = 621, 622
 #: Steps at the end of which the mean loss is told.
 TELL_EVERY = 200
-Generator = np.random.Generator
 
 
 @dataclass(frozen=True)

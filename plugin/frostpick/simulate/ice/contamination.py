@@ -7,7 +7,6 @@ bright rim of a drop comes from the CTF: most of its contrast is phase.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frostpick.simulate.camera.conditions import Conditions
 from frostpick.simulate.draws import log_uniform
@@ -17,7 +16,6 @@ from frostpick.simulate.ice.layers import Decoy, Layers
 from frostpick.simulate.ice.mosaic import random_mosaic
 from frostpick.simulate.truth import MASK_LABELS
 
-Image = NDArray[np.float32]
 Generator = np.random.Generator
 
 _MOST = 40  # decoys of one shower: the rest look alike

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from frostpick.errors import InputError
@@ -102,8 +102,3 @@ def load_parts(
 def filled_slots(output: OutputView) -> tuple[str, ...]:
     """Return the slots of an output that have data."""
     return tuple(slot for slot in output.slots if slot in output.filled)
-
-
-def total_rows(parts: Mapping[str, Any]) -> int:
-    """Return the number of rows of all connections."""
-    return sum(len(part) for part in parts.values())
