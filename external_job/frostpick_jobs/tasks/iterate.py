@@ -16,7 +16,6 @@ from frostpick.iterating.iterate import IterationResult, iterate_picker
 from frostpick.iterating.rounds import Round
 from frostpick.iterating.second_opinion import PrunerOpinion, Verifier
 from frostpick.models.picking_model import CARD, WEIGHTS, PickingModel
-from frostpick.report.figure import Figure
 from frostpick.report.rounds import round_figures
 from frostpick.report.training import training_curves
 from frostpick.runtime.atomic import write_text
@@ -26,9 +25,9 @@ from frostpick.training.picker.setup import choose_diameter
 from frostpick.types import Labels, Picks
 from frostpick_jobs.formats import write_csv
 from frostpick_jobs.job.claim import claim
-from frostpick_jobs.job.host import Delivery, Host
+from frostpick_jobs.job.host import Host
 from frostpick_jobs.tasks.job_models import JobModels
-from frostpick_jobs.tasks.trained import picked_figures
+from frostpick_jobs.tasks.trained import deliver_trained, picked_figures
 from frostpick_jobs.tasks.training_inputs import TrainSummary, given_labels, start_model
 
 SPOOL = "rounds"
@@ -88,8 +87,19 @@ def run_iterate(
         plots += picked_figures(
             result.model, micrographs, labels, settings, contrast, host.reporter
         )
-    _deliver(host, settings, result, labels, plots, record, spool)
-    return TrainSummary(result.model, result.curve, result.summary)
+    done = TrainSummary(result.model, result.curve, result.summary)
+    deliver_trained(
+        host,
+        settings,
+        done,
+        labels,
+        plots,
+        record,
+        told={"rounds": result.table, "best_round": result.best},
+        counts={"rounds": len(result.rounds) - 1},
+        files=round_files(result, spool),
+    )
+    return done
 
 
 def _second_opinion(
@@ -105,42 +115,6 @@ def _second_opinion(
         return None
     pruner = host.pruner() or models.pruner(name)
     return PrunerOpinion(pruner, diameter, resolve_device(settings.device))
-
-
-def _deliver(
-    host: Host,
-    settings: TrainSettings,
-    result: IterationResult,
-    labels: Mapping[str, Labels],
-    plots: Sequence[Figure],
-    record: RunRecord,
-    spool: Path,
-) -> None:
-    figures = [(plot.name, plot.png, plot.caption) for plot in plots]
-    for figure in figures:
-        host.reporter.figure(*figure)
-    record.add(
-        model={"digest": result.model.digest, "started_from": settings.start_from},
-        seed=settings.seed,
-        rounds=result.table,
-        best_round=result.best,
-        training=dict(result.summary),
-        curve=list(result.curve),
-        counts={
-            "labels": sum(len(one) for one in labels.values()),
-            "labelled_micrographs": sum(len(one) > 0 for one in labels.values()),
-            "rounds": len(result.rounds) - 1,
-        },
-    )
-    host.deliver(
-        Delivery(
-            model=result.model,
-            failed=dict(result.summary.get("failed", {})),
-            record=record.finished(),
-            figures=figures,
-            files=round_files(result, spool),
-        )
-    )
 
 
 def round_files(result: IterationResult, spool: Path) -> dict[str, Path]:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
 
 from frostpick.config import TrainSettings
 from frostpick.errors import InputError
-from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves
 from frostpick.runtime.run_record import RunRecord
-from frostpick.training.picker.train import TrainingResult, train_picker
-from frostpick.types import Labels
+from frostpick.training.picker.train import train_picker
 from frostpick_jobs.job.claim import claim
-from frostpick_jobs.job.host import Delivery, Host
+from frostpick_jobs.job.host import Host
 from frostpick_jobs.tasks.iterate import run_iterate
 from frostpick_jobs.tasks.job_models import JobModels
-from frostpick_jobs.tasks.trained import picked_figures
+from frostpick_jobs.tasks.trained import deliver_trained, picked_figures
 from frostpick_jobs.tasks.training_inputs import TrainSummary, given_labels, start_model
 
 log = logging.getLogger(__name__)
@@ -71,32 +68,6 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
         plots += picked_figures(
             result.model, micrographs, labels, settings, contrast, host.reporter
         )
-    _deliver(host, settings, result, labels, plots, record)
-    return TrainSummary(result.model, result.curve, result.summary)
-
-
-def _deliver(
-    host: Host,
-    settings: TrainSettings,
-    result: TrainingResult,
-    labels: Mapping[str, Labels],
-    plots: Sequence[Figure],
-    record: RunRecord,
-) -> None:
-    figures = [(plot.name, plot.png, plot.caption) for plot in plots]
-    for figure in figures:
-        host.reporter.figure(*figure)
-    record.add(
-        model={"digest": result.model.digest, "started_from": settings.start_from},
-        seed=settings.seed,
-        training=dict(result.summary),
-        curve=list(result.curve),
-        counts={
-            "labels": sum(len(one) for one in labels.values()),
-            "labelled_micrographs": sum(len(one) > 0 for one in labels.values()),
-        },
-    )
-    failed = dict(result.summary.get("failed", {}))
-    host.deliver(
-        Delivery(model=result.model, failed=failed, record=record.finished(), figures=figures)
-    )
+    done = TrainSummary(result.model, result.curve, result.summary)
+    deliver_trained(host, settings, done, labels, plots, record)
+    return done

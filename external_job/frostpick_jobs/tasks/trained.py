@@ -1,8 +1,10 @@
-"""Pictures of what a newly trained model picks."""
+"""What a newly trained model picks, in pictures, and how it is delivered."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from frostpick.config import Contrast, PickSettings, TrainSettings
 from frostpick.models.picking_model import PickingModel
@@ -10,9 +12,12 @@ from frostpick.picking.pick import MicrographPicks, pick_micrographs
 from frostpick.picking.plan import plan_picking, settle_contrast
 from frostpick.report.figure import Figure
 from frostpick.runtime.reporter import Reporter
+from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
 from frostpick.types import Labels, Micrograph
+from frostpick_jobs.job.host import Delivery, Host
 from frostpick_jobs.tasks.pick.figures import on_micrograph
+from frostpick_jobs.tasks.training_inputs import TrainSummary
 
 #: Enough to see whether it worked; picking is there for more.
 MOST_PICKED = 4
@@ -46,3 +51,49 @@ def picked_figures(
             figures += on_micrograph(found, model.card.threshold)
         reporter.advance(1)
     return figures
+
+
+def deliver_trained(
+    host: Host,
+    settings: TrainSettings,
+    done: TrainSummary,
+    labels: Mapping[str, Labels],
+    plots: Sequence[Figure],
+    record: RunRecord,
+    *,
+    told: Mapping[str, Any] | None = None,
+    counts: Mapping[str, int] | None = None,
+    files: Mapping[str, Path] | None = None,
+) -> None:
+    """Show the pictures, finish the record, and hand the model to the host.
+
+    Parameters
+    ----------
+    told, counts, files
+        What else stands in the record, among its counts, and in the job's folder.
+    """
+    figures = [(plot.name, plot.png, plot.caption) for plot in plots]
+    for figure in figures:
+        host.reporter.figure(*figure)
+    record.add(
+        model={"digest": done.model.digest, "started_from": settings.start_from},
+        seed=settings.seed,
+        **(told or {}),
+        training=dict(done.summary),
+        curve=list(done.curve),
+        counts={
+            "labels": sum(len(one) for one in labels.values()),
+            "labelled_micrographs": sum(len(one) > 0 for one in labels.values()),
+            **(counts or {}),
+        },
+    )
+    failed = dict(done.summary.get("failed", {}))
+    host.deliver(
+        Delivery(
+            model=done.model,
+            failed=failed,
+            record=record.finished(),
+            figures=figures,
+            files=files or {},
+        )
+    )
