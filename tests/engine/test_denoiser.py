@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from frostpick.errors import ConfigError, JobStopped
 from frostpick.pretraining.picker.denoiser import Denoiser, UNet, load_denoiser, standardise
@@ -201,6 +204,35 @@ def test_a_stop_leaves_no_half_denoiser(tmp_path):
     with pytest.raises(JobStopped):
         make_denoisers(tmp_path, stopped, [SMALL])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_stopped_denoiser_goes_on_to_the_same_weights(tmp_path):
+    class StopAt(SilentReporter):
+        def stage(self, name, total):
+            self.left = 3 if name == "training denoiser short" else total
+
+        def check(self):
+            self.left -= 1
+            if self.left < 0:
+                raise JobStopped("stopped")
+
+    short = DenoiserRecipe("short", 2, pairs=2, pieces=2, steps=7, tiles=2, tile=32)
+    whole = make_denoisers(tmp_path / "whole", SilentReporter(), [short])[0]
+    for done in (3, 6):
+        with pytest.raises(JobStopped):
+            make_denoisers(tmp_path / "parts", StopAt(), [short])
+        (state,) = (tmp_path / "parts").rglob("*.safetensors")
+        with safe_open(state, framework="pt") as found:
+            assert json.loads(found.metadata()["progress"])["done"] == done
+    parts = make_denoisers(tmp_path / "parts", SilentReporter(), [short])[0]
+    ours, theirs = parts.network.state_dict(), whole.network.state_dict()
+    assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
+    told = []
+    for name in ("whole", "parts"):
+        assert [p.name for p in (tmp_path / name).iterdir()] == ["short.safetensors"]
+        with safe_open(tmp_path / name / "short.safetensors", framework="pt") as found:
+            told.append(json.loads(found.metadata()["told"])["losses"])
+    assert told[0] == told[1]
 
 
 def test_other_files_are_refused(small, tmp_path):

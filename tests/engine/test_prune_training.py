@@ -1,10 +1,14 @@
 """Fitting a pruner: few labels, positives alone, resume, and the pretraining recipe."""
 
+import json
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from scipy.ndimage import map_coordinates
 from tiny_pruner import SIDE, disc_boxes, disc_micrograph, pruner_card, tiny_pruner
 
@@ -129,6 +133,79 @@ def test_interrupted_fit_equals_an_uninterrupted_one(tmp_path):
     assert second.losses == whole.losses
     ours, theirs = second.network.state_dict(), whole.network.state_dict()
     assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
+
+
+def test_a_fit_that_another_version_left_unfinished_goes_on(tmp_path):
+    """The state's file is written here, name by name, after steps that are taken here."""
+    boxes, classes = disc_boxes(24, 3, SIDE)
+    schedule = FitSchedule(6, rate=2e-3, decay=1e-3)
+
+    def draw(generator):
+        at = torch.randint(len(boxes), (8,), generator=generator)
+        return boxes.data[at], classes[at]
+
+    def loss(logits, y):
+        return class_loss(logits, y, LossWeights())
+
+    def fit(folder):
+        network = untrained().network.requires_grad_(True)
+        return Fit(network, draw, loss, schedule, seed=2, folder=folder, key="k")
+
+    whole = fit(tmp_path / "whole")
+    whole.run(SilentReporter())
+    network = untrained().network.requires_grad_(True).train()
+    network.to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=1e-3)
+    losses = []
+    # warmed up in one step, then half a cosine over five
+    for step, share in enumerate((1.0, 1.0, 0.5 + 0.5 * math.cos(math.pi / 5))):
+        optimiser.param_groups[0]["lr"] = 2e-3 * share
+        data, y = draw(torch.Generator().manual_seed(2 * 1_000_003 + step))
+        value = loss(network(data[:, None].contiguous(memory_format=torch.channels_last)), y)
+        optimiser.zero_grad()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimiser.step()
+        losses.append(float(value.detach()))
+    tensors = {f"network.{k}": v.contiguous() for k, v in network.state_dict().items()}
+    for index, moments in optimiser.state_dict()["state"].items():
+        for name in ("step", "exp_avg", "exp_avg_sq"):
+            tensors[f"optimiser.{index}.{name}"] = moments[name].contiguous()
+    progress = json.dumps({"step": 3, "losses": losses})
+    folder = tmp_path / "unfinished"
+    folder.mkdir()
+    save_file(tensors, folder / "training.safetensors", {"key": "k", "progress": progress})
+    rest = fit(folder)
+    rest.run(StopsAfter(3))
+    assert rest.losses == whole.losses and rest.losses[:3] == losses
+    ours, theirs = rest.network.state_dict(), whole.network.state_dict()
+    assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
+
+
+@pytest.mark.parametrize("at", [0, 2, 4])
+def test_a_stopped_fit_keeps_its_last_step(tmp_path, at):
+    """Between two states that are due, too; and a finished fit keeps none."""
+    boxes, classes = disc_boxes(24, 3, SIDE)
+
+    def fit(folder):
+        return Fit(
+            untrained().network.requires_grad_(True),
+            lambda generator: (boxes.data[:8], classes[:8]),
+            lambda logits, y: class_loss(logits, y, LossWeights()),
+            FitSchedule(5, save_every=100),
+            folder=folder,
+            key="k",
+        )
+
+    with pytest.raises(JobStopped):
+        fit(tmp_path).run(StopsAfter(at))
+    with safe_open(tmp_path / "training.safetensors", framework="pt") as found:
+        assert json.loads(found.metadata()["progress"])["step"] == at
+    second = fit(tmp_path)
+    second.run(StopsAfter(5 - at))
+    assert len(second.losses) == 5
+    fit(tmp_path / "whole").run(SilentReporter())
+    assert not (tmp_path / "whole").exists()
 
 
 def test_augmentation_turns_shifts_and_windows():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,6 +13,7 @@ import mrcfile
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import ConfigError, InputError, JobStopped, LabelError
@@ -174,6 +176,37 @@ def test_a_killed_training_gives_the_same_model(
     assert (tmp_path / "killed" / "training.safetensors").exists() == (every == 0.0)
     again = train(data, tmp_path / "killed", recipe=SHORT)
     assert again.model.digest == whole.model.digest
+
+
+def test_the_names_in_the_state_of_an_unfinished_training_stay(
+    data: tuple[list[Micrograph], dict[str, Labels]], tmp_path: Path
+) -> None:
+    """A training that another version left unfinished must go on: no name may change."""
+    fields = ["done", "expected", "curve", "chosen_step", "chosen_metric", "losses"]
+    moments = ("step", "exp_avg", "exp_avg_sq")
+
+    def state() -> tuple[set[str], dict[str, Any]]:
+        with safe_open(tmp_path / "training.safetensors", framework="pt") as found:
+            about = found.metadata()
+            assert set(about) == {"key", "progress"}
+            return set(found.keys()), json.loads(about["progress"])
+
+    with pytest.raises(JobStopped):
+        train(data, tmp_path, StopAt(7), recipe=SHORT)
+    names, progress = state()
+    network = train(data, tmp_path / "whole", recipe=SHORT).model.network
+    of_network = {f"{part}.{k}" for part in ("network", "average") for k in network.state_dict()}
+    count = len(list(network.parameters()))
+    of_optimiser = {f"optimiser.{k}.{name}" for k in range(count) for name in moments}
+    assert names == of_network | of_optimiser
+    assert list(progress) == fields
+    assert progress["done"] == 7 and [row["step"] for row in progress["curve"]] == [5]
+    assert len(progress["losses"]) == 2  # since the measurement after step 5
+    train(data, tmp_path, recipe=SHORT)
+    names, progress = state()
+    # the last step is past .6 of all steps: its network may be, and is, the one that is kept
+    assert names == of_network | of_optimiser | {f"best.{k}" for k in network.state_dict()}
+    assert list(progress) == fields and progress["chosen_step"] == progress["done"] == 10
 
 
 def test_images_in_files_train_like_images_in_memory(

@@ -27,7 +27,7 @@ from frostpick.pretraining.pruner.pretrain import (
     pretrain_pruner,
 )
 from frostpick.runtime.atomic import write_text
-from frostpick.runtime.checkpoint import remove_checkpoint
+from frostpick.runtime.checkpoint import FILE, remove_checkpoint
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.threads import resolve_threads
@@ -64,7 +64,9 @@ def run_pretrain(host: FolderHost, settings: PretrainSettings) -> Made:
     _refuse_unused(settings, bool(host.micrographs()))
     torch.set_num_threads(resolve_threads(settings.threads))
     if settings.restart:
-        remove_checkpoint(host.spool / "training")
+        # the denoisers of the picker's corpus have states of their own
+        for state in (host.spool / "training").rglob(FILE):
+            remove_checkpoint(state.parent)
     with record.stage("pretraining"):
         model, summary = _METHODS[settings.method](host, settings)
     model.save(host.out / "model")

@@ -12,7 +12,6 @@ After step k the state depends on recipe, sources and k alone; a stopped run goe
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from frostpick.errors import DeviceError, JobStopped
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.cryomae.autoencoder import MASKED, MaskedAutoencoder, random_masks
 from frostpick.models.cryomae.autoencoder import reconstruction_loss as rebuilt_loss
@@ -34,17 +32,14 @@ from frostpick.pretraining.cryomae.tiles import Tiles, contrast_loss
 from frostpick.pretraining.cryomae.windows import Shown, WindowSource
 from frostpick.runtime.checkpoint import (
     as_saved,
-    load_checkpoint,
     optimiser_state,
     part_of,
     restore_optimiser,
-    save_checkpoint,
     training_key,
 )
+from frostpick.runtime.loop import Saving, run_training
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter
-
-log = logging.getLogger(__name__)
 
 #: Seconds between two saved states.
 SAVE_EVERY_S = 60.0
@@ -137,29 +132,19 @@ def pretrain_mae(
     """
     device = device or torch.device("cpu")
     wall, cpu = time.monotonic(), time.process_time()
-    run = _Run(recipe, device)
+    run = _Run(recipe, source, device)
     key = training_key(
         {"format": 2, "task": "pretrain-mae", "recipe": asdict(recipe), "source": source.key()}
     )
-    kept = load_checkpoint(spool, key)
-    if kept is not None:
-        run.restore(*kept)
-        log.info("going on after step %d of %d", run.done, recipe.steps)
-    reporter.stage("pretraining", recipe.steps)
-    if run.done:
-        reporter.advance(run.done)
-    saved = time.monotonic()
-    while run.done < recipe.steps:
-        try:
-            reporter.check()
-        except JobStopped:
-            save_checkpoint(spool, key, run.state(), run.progress())
-            raise
-        rebuilt, contrast = run.step(source)
-        reporter.advance(1, reconstruction=rebuilt, contrast=contrast)
-        if time.monotonic() - saved > SAVE_EVERY_S or run.done == recipe.steps:
-            save_checkpoint(spool, key, run.state(), run.progress())
-            saved = time.monotonic()
+    run_training(
+        run,
+        reporter,
+        Saving(spool, key, seconds=SAVE_EVERY_S),
+        steps=recipe.steps,
+        stage="pretraining",
+        measure=run.measure,
+        measure_every=ROW,
+    )
     card = ModelCard(
         kind=KIND,
         network=NetworkSpec(name=NETWORK, arguments={"preset": recipe.preset}),
@@ -180,11 +165,11 @@ def pretrain_mae(
 class _Run:
     """The network, its optimiser, and one step."""
 
-    def __init__(self, recipe: MaeRecipe, device: torch.device) -> None:
+    def __init__(self, recipe: MaeRecipe, source: WindowSource, device: torch.device) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             network = MaskedAutoencoder(recipe.preset)
-        self.recipe, self.device = recipe, device
+        self.recipe, self.source, self.device = recipe, source, device
         self.network = network.to(device).train()
         self.pooling = RingPooling().to(device)
         self.autocast = native_precision(device) == "bfloat16"
@@ -199,40 +184,37 @@ class _Run:
         self.curve: list[dict[str, float]] = []
         self._losses: list[tuple[float, float]] = []
 
-    def step(self, source: WindowSource) -> tuple[float, float]:
+    def step(self) -> dict[str, float]:
         """Take the next step; return reconstruction and contrast losses."""
         recipe = self.recipe
-        rate = recipe.rate_at(self.done)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = recipe.rate_at(self.done)
         rng = np.random.default_rng((recipe.seed, STEP, self.done))
         first = self.done * recipe.micrographs
         shown = [
-            source.shown(first + k, recipe.windows, recipe.tiles if recipe.rehearse else 0, rng)
+            self.source.shown(
+                first + k, recipe.windows, recipe.tiles if recipe.rehearse else 0, rng
+            )
             for k in range(recipe.micrographs)
         ]
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        try:
-            losses = self._update(shown, generator)
-        except torch.cuda.OutOfMemoryError as error:
-            raise DeviceError(
-                f"{self.device} is out of memory at a pretraining step; choose another GPU, a "
-                "smaller --preset or --device cpu and continue the job"
-            ) from error
+        rebuilt, contrast = self._update(shown, generator)
         self.done += 1
-        self._losses.append(losses)
-        if self.done % ROW == 0 or self.done == recipe.steps:
-            rebuilt, contrast = np.mean(self._losses, axis=0)
-            self._losses = []
-            self.curve.append(
-                {
-                    "step": self.done,
-                    "reconstruction": float(rebuilt),
-                    "contrast": float(contrast),
-                    "learning_rate": rate,
-                }
-            )
-        return losses
+        self._losses.append((rebuilt, contrast))
+        return {"reconstruction": rebuilt, "contrast": contrast}
+
+    def measure(self) -> None:
+        """Add the mean losses since the last row to the curve."""
+        rebuilt, contrast = np.mean(self._losses, axis=0)
+        self._losses = []
+        self.curve.append(
+            {
+                "step": self.done,
+                "reconstruction": float(rebuilt),
+                "contrast": float(contrast),
+                "learning_rate": self.recipe.rate_at(self.done - 1),
+            }
+        )
 
     def _update(self, shown: Sequence[Shown], generator: torch.Generator) -> tuple[float, float]:
         recipe = self.recipe
@@ -266,14 +248,13 @@ class _Run:
         ]
         return torch.stack(losses).mean()
 
-    def state(self) -> dict[str, torch.Tensor]:
-        tensors = as_saved(self.network.state_dict(), "network.")
-        return tensors | optimiser_state(self.optimiser)
-
-    def progress(self) -> dict[str, Any]:
-        return {"done": self.done, "curve": self.curve, "losses": self._losses}
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Return network and moments, and the progress."""
+        tensors = as_saved(self.network.state_dict(), "network.") | optimiser_state(self.optimiser)
+        return tensors, {"done": self.done, "curve": self.curve, "losses": self._losses}
 
     def restore(self, tensors: Mapping[str, torch.Tensor], progress: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
         self.network.load_state_dict(part_of(tensors, "network."))
         restore_optimiser(self.optimiser, tensors)
         self.done = int(progress["done"])

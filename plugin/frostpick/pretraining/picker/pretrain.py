@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from frostpick.errors import JobStopped
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.models.picking_model import PickingModel
@@ -28,7 +27,8 @@ from frostpick.picking.threshold import choose_threshold
 from frostpick.pretraining.picker.corpus_files import VERSION, CorpusImage, CorpusSpec, make_corpus
 from frostpick.pretraining.picker.tiles import SupervisedTiles
 from frostpick.pretraining.picker.trainer import SupervisedTrainer
-from frostpick.runtime.checkpoint import load_checkpoint, save_checkpoint, training_key
+from frostpick.runtime.checkpoint import training_key
+from frostpick.runtime.loop import Saving, run_training
 from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
@@ -157,13 +157,23 @@ def pretrain_picker(
     apart = min(recipe.held_out, len(corpus) // 4)
     kept, held_out = corpus[:-apart], corpus[-apart:]
     trainer = _trainer(recipe, kept, device)
-    curve, found = _run(trainer, recipe, held_out, spool, reporter)
-    network = trainer.copy_of_average()
+    run = _Run(trainer, recipe, held_out)
+    key = {"format": 1, "task": "pretrain", "corpus": VERSION, "recipe": asdict(recipe)}
+    run_training(
+        run,
+        reporter,
+        Saving(spool, training_key(key), seconds=SAVE_EVERY_S),
+        steps=recipe.steps,
+        stage="pretraining",
+        measure=run.measure,
+        measure_every=recipe.measure_every,
+    )
+    network, found = trainer.copy_of_average(), run.found
     if found is None:  # a finished training that was stopped before its model was written
         found = _find(recipe, network, held_out, device)
     model = _model(recipe, network, found, len(corpus))
     summary = {"wall_s": time.monotonic() - wall, "cpu_s": time.process_time() - cpu}
-    return Pretrained(model, curve, summary)
+    return Pretrained(model, run.curve, summary)
 
 
 def corpus_name(recipe: PickerRecipe) -> str:
@@ -194,54 +204,50 @@ def _trainer(
     return SupervisedTrainer(network, tiles, schedule, recipe.augmentation, device)
 
 
-def _run(
-    trainer: SupervisedTrainer,
-    recipe: PickerRecipe,
-    held_out: Sequence[CorpusImage],
-    spool: Path,
-    reporter: Reporter,
-) -> tuple[list[dict[str, float]], Found | None]:
-    """Train to the end; return the curve, and what the last step found unless taken before."""
-    parts = {"format": 1, "task": "pretrain", "corpus": VERSION, "recipe": asdict(recipe)}
-    key = training_key(parts)
-    curve: list[dict[str, float]] = []
-    losses: list[float] = []
-    found: Found | None = None
-    state = load_checkpoint(spool, key)
-    if state is not None:
-        curve, losses = state[1]["curve"], state[1]["losses"]
-        trainer.restore(state[0], int(state[1]["done"]))
-        log.info("going on after step %d of %d", trainer.done, recipe.steps)
+class _Run:
+    """The trainer, its losses, and what was found at the last measurement, unless before a stop."""
 
-    def save() -> None:
-        progress = {"done": trainer.done, "curve": curve, "losses": losses}
-        save_checkpoint(spool, key, trainer.state(), progress)
+    def __init__(
+        self, trainer: SupervisedTrainer, recipe: PickerRecipe, held_out: Sequence[CorpusImage]
+    ) -> None:
+        self.trainer, self.recipe, self.held_out = trainer, recipe, held_out
+        self.device = trainer.device
+        self.curve: list[dict[str, float]] = []
+        self.found: Found | None = None
+        self._losses: list[float] = []
 
-    reporter.stage("pretraining", recipe.steps)
-    reporter.advance(trainer.done)
-    saved = time.monotonic()
-    while trainer.done < recipe.steps:
-        try:
-            reporter.check()
-        except JobStopped:
-            save()
-            raise
-        losses.append(trainer.step())
-        reporter.advance(1, loss=losses[-1])
-        if trainer.done % recipe.measure_every == 0 or trainer.done == recipe.steps:
-            found = _find(recipe, trainer.copy_of_average(), held_out, trainer.device)
-            row = {
-                "step": float(trainer.done),
-                "loss": float(np.mean(losses)),
-                "held_out_ap": average_precision(found),
-            }
-            curve.append(row)
-            losses = []
-            log.info("step %d: loss %.4f, held-out AP %.3f", trainer.done, *list(row.values())[1:])
-        if time.monotonic() - saved > SAVE_EVERY_S or trainer.done == recipe.steps:
-            save()
-            saved = time.monotonic()
-    return curve, found
+    @property
+    def done(self) -> int:
+        """Steps that are taken."""
+        return self.trainer.done
+
+    def step(self) -> dict[str, float]:
+        """Take the next step; return its loss."""
+        self._losses.append(self.trainer.step())
+        return {"loss": self._losses[-1]}
+
+    def measure(self) -> None:
+        """Pick the held-out micrographs."""
+        network = self.trainer.copy_of_average()
+        self.found = _find(self.recipe, network, self.held_out, self.device)
+        row = {
+            "step": float(self.done),
+            "loss": float(np.mean(self._losses)),
+            "held_out_ap": average_precision(self.found),
+        }
+        self.curve.append(row)
+        self._losses = []
+        log.info("step %d: loss %.4f, held-out AP %.3f", self.done, *list(row.values())[1:])
+
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Return the trainer's tensors, and the progress."""
+        progress = {"done": self.done, "curve": self.curve, "losses": self._losses}
+        return self.trainer.state(), progress
+
+    def restore(self, tensors: Mapping[str, torch.Tensor], progress: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.curve, self._losses = progress["curve"], progress["losses"]
+        self.trainer.restore(tensors, int(progress["done"]))
 
 
 def _find(

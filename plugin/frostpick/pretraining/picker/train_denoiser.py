@@ -5,24 +5,34 @@
 The two halves of a pair share everything but the counting noise, so what a network can
 foretell of one from the other is the scene (Lehtinen et al. 2018). Two are made: ``fine``
 looks at the pixels themselves, ``broad`` at their 2 x 2 means. Each takes a few minutes of
-one core; the same call gives the same weights on one kind of CPU.
+one core; the same call gives the same weights on one kind of CPU, and goes on where a
+stopped one ended.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
 from frostpick.pretraining.picker.denoiser import CLIP, Denoiser, UNet, load_denoiser, standardise
-from frostpick.runtime.checkpoint import training_key
+from frostpick.runtime.checkpoint import (
+    as_saved,
+    optimiser_state,
+    part_of,
+    restore_optimiser,
+    training_key,
+)
+from frostpick.runtime.loop import Saving, run_training
 from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter, SilentReporter
@@ -31,6 +41,8 @@ from frostpick.training.picker.averaged import Schedule
 
 log = logging.getLogger(__name__)
 
+#: Seconds between two saved states.
+SAVE_EVERY_S = 60.0
 #: Salts of the random streams of the pieces and of the steps.
 PIECES, STEP = 621, 622
 #: Steps at the end of which the mean loss is told.
@@ -85,7 +97,7 @@ def make_denoisers(
     ConfigError
         One in ``folder`` is damaged or of another recipe.
     JobStopped
-        Asked to stop; a finished denoiser stays, an unfinished one begins anew.
+        Asked to stop; a finished denoiser stays, the same call goes on with an unfinished one.
     """
     return [_make(folder, recipe, reporter) for recipe in recipes]
 
@@ -104,13 +116,26 @@ def _make(folder: Path, recipe: DenoiserRecipe, reporter: Reporter) -> Denoiser:
     if path.exists():
         return load_denoiser(path, _key(recipe))
     began = time.process_time()
-    pairs = training_pieces(recipe, reporter)
-    network, losses = train(recipe, pairs, reporter)
-    cpu = time.process_time() - began
-    log.info("denoiser %s: last loss %.4f, %.0f CPU s", recipe.name, losses[-1], cpu)
-    denoiser = Denoiser(network, recipe.step)
-    told = {"losses": [round(v, 5) for v in losses], "cpu_s": round(cpu, 1)}
-    denoiser.save(path, _key(recipe), told)
+    key = _key(recipe)
+    # a state of another recipe is not in the way
+    spool = folder / f"{recipe.name}-{key[:8]}"
+    run = _Run(recipe, training_pieces(recipe, reporter), began)
+    run_training(
+        run,
+        reporter,
+        Saving(spool, key, seconds=SAVE_EVERY_S),
+        steps=recipe.steps,
+        stage=f"training denoiser {recipe.name}",
+        measure=run.measure,
+        measure_every=TELL_EVERY,
+    )
+    cpu = run.cpu_s()
+    log.info("denoiser %s: last loss %.4f, %.0f CPU s", recipe.name, run.losses[-1], cpu)
+    run.network.load_state_dict(run.average)
+    denoiser = Denoiser(run.network, recipe.step)
+    told = {"losses": [round(v, 5) for v in run.losses], "cpu_s": round(cpu, 1)}
+    denoiser.save(path, key, told)
+    shutil.rmtree(spool, ignore_errors=True)
     return denoiser
 
 
@@ -138,46 +163,80 @@ def training_pieces(recipe: DenoiserRecipe, reporter: Reporter) -> torch.Tensor:
     return kept
 
 
-def train(
-    recipe: DenoiserRecipe, pairs: torch.Tensor, reporter: Reporter
-) -> tuple[UNet, list[float]]:
-    """Return the averaged network and the mean losses of every `TELL_EVERY` steps.
+class _Run:
+    """The network, its running average, and one step.
 
     The loss is the squared difference from the other half, cut at the deviations that the
     network sees at most: one crystal must not weigh more than all particles.
+
+    Parameters
+    ----------
+    pairs
+        See `training_pieces`.
+    began
+        CPU seconds of the process when the work began.
     """
-    keep_freed_memory()
-    torch.manual_seed(recipe.seed)  # only the initial weights are drawn from it
-    network = UNet(recipe.channels).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = {k: v.detach().clone() for k, v in network.state_dict().items()}
-    schedule = Schedule(recipe.steps, recipe.rate, 0.1)
-    optimiser = torch.optim.Adam(network.parameters(), foreach=False)
-    half = native_precision(torch.device("cpu")) == "bfloat16"
-    reporter.stage(f"training denoiser {recipe.name}", recipe.steps)
-    losses, recent = [], []
-    for step in range(recipe.steps):
-        reporter.check()
-        given, other = _tiles(recipe, pairs, step)
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            said = network(given)
+
+    def __init__(self, recipe: DenoiserRecipe, pairs: torch.Tensor, began: float) -> None:
+        keep_freed_memory()
+        torch.manual_seed(recipe.seed)  # only the initial weights are drawn from it
+        network = UNet(recipe.channels).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: UNet = network
+        self.average = {k: v.detach().clone() for k, v in network.state_dict().items()}
+        self.recipe, self.pairs, self.began = recipe, pairs, began
+        self.device = torch.device("cpu")
+        self.schedule = Schedule(recipe.steps, recipe.rate, 0.1)
+        self.optimiser = torch.optim.Adam(network.parameters(), foreach=False)
+        self.half = native_precision(self.device) == "bfloat16"
+        self.done = 0
+        self.losses: list[float] = []
+        self._recent: list[float] = []
+
+    def step(self) -> dict[str, float]:
+        """Take the next step."""
+        given, other = _tiles(self.recipe, self.pairs, self.done)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
+            said = self.network(given)
         loss = F.mse_loss(said.float(), other)
-        for group in optimiser.param_groups:
-            group["lr"] = schedule.rate_at(step)
-        optimiser.zero_grad(set_to_none=True)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.schedule.rate_at(self.done)
+        self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
         with torch.no_grad():
-            decay = min(recipe.average, step / (step + 10.0))
-            for name, value in network.state_dict().items():
-                average[name].lerp_(value, 1.0 - decay)
-        recent.append(float(loss.detach()))
-        if len(recent) == TELL_EVERY or step == recipe.steps - 1:
-            losses.append(float(np.mean(recent)))
-            recent = []
-        reporter.advance(1)
-    network.load_state_dict(average)
-    return network, losses
+            decay = min(self.recipe.average, self.done / (self.done + 10.0))
+            for name, value in self.network.state_dict().items():
+                self.average[name].lerp_(value, 1.0 - decay)
+        self.done += 1
+        self._recent.append(float(loss.detach()))
+        return {}
+
+    def measure(self) -> None:
+        """Keep the mean of the losses since the last time."""
+        self.losses.append(float(np.mean(self._recent)))
+        self._recent = []
+
+    def cpu_s(self) -> float:
+        """Return the CPU seconds since the work began, those before a stop included."""
+        return time.process_time() - self.began
+
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Return network, average and moments, and the progress."""
+        tensors = as_saved(self.network.state_dict(), "network.")
+        tensors |= as_saved(self.average, "average.") | optimiser_state(self.optimiser)
+        progress = {"done": self.done, "losses": self.losses, "recent": self._recent}
+        return tensors, {**progress, "cpu_s": self.cpu_s()}
+
+    def restore(self, tensors: Mapping[str, torch.Tensor], progress: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.network.load_state_dict(part_of(tensors, "network."))
+        for name, value in part_of(tensors, "average.").items():
+            self.average[name].copy_(value)
+        restore_optimiser(self.optimiser, tensors)
+        self.done = int(progress["done"])
+        self.losses, self._recent = list(progress["losses"]), list(progress["recent"])
+        self.began -= float(progress["cpu_s"])
 
 
 def _tiles(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from frostpick.errors import DeviceError, JobStopped
-from frostpick.runtime.checkpoint import load_checkpoint, save_checkpoint
+from frostpick.runtime.loop import Saving, run_training
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.cryomae.recipe import FewshotRecipe
 from frostpick.training.cryomae.trainer import FewshotTrainer
@@ -42,37 +41,34 @@ class FewshotCourse:
 
     def run(self, reporter: Reporter) -> None:
         """Take the steps that are left; `JobStopped` leaves a state to go on from."""
-        recipe, trainer = self.trainer.recipe, self.trainer
-        self._resume()
-        reporter.stage("training", recipe.steps)
-        if trainer.done:
-            reporter.advance(trainer.done)
-        saved = time.monotonic()
-        while trainer.done < recipe.steps and not self._settled():
-            try:
-                reporter.check()
-            except JobStopped:
-                self._save()
-                raise
-            losses = self._step()
-            self._losses.append(losses)
-            reporter.advance(1, reconstruction=losses[0], similarity=losses[1])
-            if trainer.done % recipe.measure_every == 0 or trainer.done == recipe.steps:
-                self._measure()
-            if time.monotonic() - saved > SAVE_EVERY_S:
-                self._save()
-                saved = time.monotonic()
-        self._save()
-        log.info("trained %d steps (%s)", trainer.done, self.reason)
+        recipe = self.trainer.recipe
+        run_training(
+            self,
+            reporter,
+            Saving(self.spool, self.key, seconds=SAVE_EVERY_S),
+            steps=recipe.steps,
+            stage="training",
+            measure=self._measure,
+            measure_every=recipe.measure_every,
+            settled=self._settled,
+        )
+        log.info("trained %d steps (%s)", self.done, self.reason)
 
-    def _step(self) -> tuple[float, float]:
-        try:
-            return self.trainer.step()
-        except torch.cuda.OutOfMemoryError as error:
-            raise DeviceError(
-                f"{self.trainer.device} is out of memory at a training step; choose another GPU or "
-                "--device cpu and continue the job"
-            ) from error
+    @property
+    def device(self) -> torch.device:
+        """Where the steps are computed."""
+        return self.trainer.device
+
+    @property
+    def done(self) -> int:
+        """Steps that are taken."""
+        return self.trainer.done
+
+    def step(self) -> dict[str, float]:
+        """Take the next step; return its losses."""
+        self._losses.append(self.trainer.step())
+        reconstruction, similarity = self._losses[-1]
+        return {"reconstruction": reconstruction, "similarity": similarity}
 
     def _measure(self) -> None:
         measured = self.trainer.measure()
@@ -94,19 +90,16 @@ class FewshotCourse:
             self.reason = "neither reconstruction nor margin improves"
         return done
 
-    def _save(self) -> None:
-        progress = {"done": self.trainer.done, "curve": self.curve, "losses": self._losses}
-        save_checkpoint(self.spool, self.key, self.trainer.state(), progress)
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Return the trainer's tensors, and the progress."""
+        progress = {"done": self.done, "curve": self.curve, "losses": self._losses}
+        return self.trainer.state(), progress
 
-    def _resume(self) -> None:
-        kept = load_checkpoint(self.spool, self.key)
-        if kept is None:
-            return
-        tensors, progress = kept
+    def restore(self, tensors: Mapping[str, torch.Tensor], progress: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
         self.curve = list(progress["curve"])
         self._losses = [(a, b) for a, b in progress["losses"]]
         self.trainer.restore(tensors, int(progress["done"]))
-        log.info("going on after step %d of %d", self.trainer.done, self.trainer.recipe.steps)
 
 
 def settled(curve: Sequence[dict[str, float]], recipe: FewshotRecipe) -> bool:

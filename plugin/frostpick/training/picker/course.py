@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from frostpick.errors import DeviceError, JobStopped
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.picking.selector import Selector
-from frostpick.runtime.checkpoint import as_saved, load_checkpoint, save_checkpoint
+from frostpick.runtime.checkpoint import as_saved, part_of
+from frostpick.runtime.loop import Saving, run_training
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.spread import spread
 from frostpick.training.examples import Region, TrainingImage
@@ -31,8 +29,6 @@ from frostpick.training.measure import (
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.trainer import Trainer
 from frostpick.training.prior import class_prior, mean_area, packing_limit, particles_per_image
-
-log = logging.getLogger(__name__)
 
 #: Seconds between two saved states; a kill loses no more.
 SAVE_EVERY_S = 5.0
@@ -105,26 +101,30 @@ class Course:
 
     def run(self, reporter: Reporter) -> None:
         """Take all steps that are left; `JobStopped` leaves a state to go on from."""
-        self._resume()
-        reporter.stage("training", self.steps)
-        if self.trainer.done:
-            reporter.advance(self.trainer.done)
-        saved = time.monotonic()
-        while self.trainer.done < self.steps:
-            try:
-                reporter.check()
-            except JobStopped:
-                self._save()
-                raise
-            loss = self._step()
-            self._losses.append(loss)
-            rate = self.trainer.schedule.rate_at(self.trainer.done - 1)
-            reporter.advance(1, loss=loss, learning_rate=rate)
-            if self.trainer.done % self.recipe.epoch_steps == 0 or self.trainer.done == self.steps:
-                self._measure(rate)
-            if time.monotonic() - saved > SAVE_EVERY_S or self.trainer.done == self.steps:
-                self._save()
-                saved = time.monotonic()
+        run_training(
+            self,
+            reporter,
+            Saving(self.spool, self.key, seconds=SAVE_EVERY_S),
+            steps=self.steps,
+            stage="training",
+            measure=self._measure,
+            measure_every=self.recipe.epoch_steps,
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the steps are computed."""
+        return self.trainer.device
+
+    @property
+    def done(self) -> int:
+        """Steps that are taken."""
+        return self.trainer.done
+
+    def step(self) -> dict[str, float]:
+        """Take the next step; return its loss and learning rate."""
+        self._losses.append(self.trainer.step())
+        return {"loss": self._losses[-1], "learning_rate": self._rate}
 
     @property
     def chosen_step(self) -> int:
@@ -137,14 +137,9 @@ class Course:
             {**row, "chosen": float(row["step"] == self.chosen_step)} for row in self.progress.curve
         ]
 
-    def _step(self) -> float:
-        try:
-            return self.trainer.step()
-        except torch.cuda.OutOfMemoryError as error:
-            raise DeviceError(
-                f"{self.trainer.device} is out of memory at a training step; choose another GPU or "
-                "--device cpu and continue the job"
-            ) from error
+    @property
+    def _rate(self) -> float:
+        return self.trainer.schedule.rate_at(self.done - 1)
 
     def network(self) -> DenseNetwork:
         """Return the kept network, in evaluation mode, on the training device."""
@@ -192,13 +187,13 @@ class Course:
             most=self.most,
         )
 
-    def _measure(self, rate: float) -> None:
-        done, p = self.trainer.done, self.progress
+    def _measure(self) -> None:
+        done, p = self.done, self.progress
         row: dict[str, float] = {
             "step": done,
             "epoch": done / self.recipe.epoch_steps,
             "loss": float(np.mean(self._losses)),
-            "learning_rate": rate,
+            "learning_rate": self._rate,
         }
         self._losses = []
         fraction = done / self.steps
@@ -222,24 +217,17 @@ class Course:
         radius = self.recipe.label_radius * self.recipe.px_per_diameter
         self.trainer.prior = class_prior(self.progress.expected, mean_area(self.images), radius)
 
-    def _save(self) -> None:
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Return the trainer's tensors, the best weights so far, and the progress."""
+        self.progress.done = self.done
         tensors = self.trainer.state() | as_saved(self.best, "best.")
-        self.progress.done = self.trainer.done
-        progress: dict[str, Any] = {**vars(self.progress), "losses": self._losses}
-        save_checkpoint(self.spool, self.key, tensors, progress)
+        return tensors, {**vars(self.progress), "losses": self._losses}
 
-    def _resume(self) -> None:
-        kept = load_checkpoint(self.spool, self.key)
-        if kept is None:
-            return
-        tensors, progress = kept
-        self._losses = progress.pop("losses")
-        self.progress = Progress(**progress)
-        self.best = {
-            k.removeprefix("best."): v.to(self.trainer.device)
-            for k, v in tensors.items()
-            if k.startswith("best.")
-        }
+    def restore(self, tensors: Mapping[str, torch.Tensor], progress: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        values = dict(progress)
+        self._losses = values.pop("losses")
+        self.progress = Progress(**values)
+        self.best = {k: v.to(self.device) for k, v in part_of(tensors, "best.").items()}
         self.trainer.restore(tensors, self.progress.done)
         self._set_prior()
-        log.info("going on after step %d of %d", self.progress.done, self.steps)

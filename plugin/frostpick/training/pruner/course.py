@@ -1,11 +1,12 @@
-"""The training loop of a box network: steps, a pull towards the start, resume."""
+"""How a box network is fitted: steps, and a pull towards the start."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,12 +14,11 @@ from torch import nn
 from frostpick.models.pruner.box_network import BoxNetwork
 from frostpick.runtime.checkpoint import (
     as_saved,
-    load_checkpoint,
     optimiser_state,
     part_of,
     restore_optimiser,
-    save_checkpoint,
 )
+from frostpick.runtime.loop import Saving, run_training
 from frostpick.runtime.reporter import Reporter
 
 #: Returns boxes ``(b, side, side)`` and whatever the loss needs with them.
@@ -48,7 +48,7 @@ class FitSchedule:
     bf16
         Compute in bfloat16 where it is safe; the weights stay float32.
     save_every
-        Steps between two states on disk; 0 for none.
+        Steps between two states on disk, besides one on a stop; 0 for none.
     """
 
     steps: int
@@ -72,7 +72,8 @@ class Fit:
     draw, loss
         Where batches come from and what they cost.
     folder, key
-        Where the state is kept, and the digest of all that the fit depends on.
+        Where the state is kept, and the digest of all that the fit depends on; nowhere when
+        None.
     """
 
     network: BoxNetwork
@@ -84,71 +85,66 @@ class Fit:
     folder: Path | None = None
     key: str = ""
     losses: list[float] = field(default_factory=list)
+    done: int = 0
 
-    def run(self, reporter: Reporter) -> None:
-        """Run to the last step, from the state in ``folder`` where there is one."""
-        plan = self.schedule
+    def __post_init__(self) -> None:
         # A sixth less time on a CPU than with the channels outermost.
         self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        begin = {k: v.detach().clone() for k, v in self.network.named_parameters()}
-        optimizer = torch.optim.AdamW(
+        self._begin = {k: v.detach().clone() for k, v in self.network.named_parameters()}
+        plan = self.schedule
+        self._optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=plan.rate, weight_decay=plan.decay
         )
-        first = self._resume(optimizer)
+
+    def run(self, reporter: Reporter) -> None:
+        """Run to the last step, from the state in ``folder`` where there is one.
+
+        The caller has announced a stage. No state of a finished fit is kept.
+        """
+        plan = self.schedule
         self.network.train()
         if plan.frozen_norms:
             for layer in self.network.modules():
                 if isinstance(layer, nn.BatchNorm2d):
                     layer.eval()
-        reporter.advance(first)
-        for step in range(first, plan.steps):
-            reporter.check()
-            for group in optimizer.param_groups:
-                group["lr"] = plan.rate * _share(step, plan)
-            # Every step has its own generator: a resumed fit draws what it would have drawn.
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-            self.losses.append(self._step(optimizer, generator, begin))
-            reporter.advance(1, loss=self.losses[-1])
-            if plan.save_every and (step + 1) % plan.save_every == 0 and step + 1 < plan.steps:
-                self._save(optimizer, step + 1)
+        saving = Saving(self.folder, self.key, steps=plan.save_every, last=False)
+        run_training(self, reporter, saving, steps=plan.steps, stage=None)
         self.network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
-    def _step(
-        self,
-        optimizer: torch.optim.Optimizer,
-        generator: torch.Generator,
-        begin: dict[str, torch.Tensor],
-    ) -> float:
+    def step(self) -> dict[str, float]:
+        """Take the next step; return its loss."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.schedule.rate * _share(self.done, self.schedule)
+        # Every step has its own generator: a resumed fit draws what it would have drawn.
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.done)
         boxes, *rest = (t.to(self.device) for t in self.draw(generator))
         inputs = boxes[:, None].contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.schedule.bf16):
             logits = self.network(inputs)
         loss = self.loss(logits.float(), *rest)
         if self.schedule.anchor:
-            far = sum(((p - begin[k]) ** 2).sum() for k, p in self.network.named_parameters())
+            far = sum(((p - self._begin[k]) ** 2).sum() for k, p in self.network.named_parameters())
             loss = loss + self.schedule.anchor * far
-        optimizer.zero_grad(set_to_none=True)
+        self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        optimizer.step()
-        return float(loss.detach())
+        self._optimiser.step()
+        self.done += 1
+        self.losses.append(float(loss.detach()))
+        return {"loss": self.losses[-1]}
 
-    def _save(self, optimizer: torch.optim.Optimizer, step: int) -> None:
-        if self.folder is None:
-            return
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Return network and moments, and the progress."""
         tensors = as_saved(self.network.state_dict(), "network.")
-        tensors |= optimiser_state(optimizer)
-        save_checkpoint(self.folder, self.key, tensors, {"step": step, "losses": self.losses})
+        tensors |= optimiser_state(self._optimiser)
+        return tensors, {"step": self.done, "losses": self.losses}
 
-    def _resume(self, optimizer: torch.optim.Optimizer) -> int:
-        found = load_checkpoint(self.folder, self.key) if self.folder is not None else None
-        if found is None:
-            return 0
-        tensors, progress = found
+    def restore(self, tensors: Mapping[str, torch.Tensor], progress: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
         self.network.load_state_dict(part_of(tensors, "network."))
-        restore_optimiser(optimizer, tensors)
+        restore_optimiser(self._optimiser, tensors)
         self.losses = [float(v) for v in progress["losses"]]
-        return int(progress["step"])
+        self.done = int(progress["step"])
 
 
 def _share(step: int, plan: FitSchedule) -> float:
