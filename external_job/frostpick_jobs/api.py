@@ -10,7 +10,8 @@ from typing import Any
 
 from frostpick.config import FewshotSettings, IterateSettings, PickSettings, TrainSettings, resolve
 from frostpick.errors import ConfigError, InputError
-from frostpick.models.picking_model import WEIGHTS, PickingModel
+from frostpick.models.model_file import WEIGHTS
+from frostpick.models.picking_model import PickingModel
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.lifecycle import execute

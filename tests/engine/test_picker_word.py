@@ -9,7 +9,8 @@ from torch import nn
 from frostpick.errors import ModelError
 from frostpick.iterating.second_opinion import PrunerOpinion
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec
-from frostpick.models.picking_model import PickingModel, write_model_file
+from frostpick.models.model_file import write_model_file
+from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.box_network import macs_per_box
 from frostpick.models.pruner.model import Pruner, load_pruner
 from frostpick.models.pruner.picker_word import OUTPUTS, picker_logits

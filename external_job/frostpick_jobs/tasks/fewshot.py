@@ -13,7 +13,8 @@ from typing import Any, Literal
 from frostpick.config import FewshotSettings, TrainSettings
 from frostpick.errors import FrostpickError, InputError, LabelError
 from frostpick.models.cryomae.model import AutoencoderModel
-from frostpick.models.picking_model import CARD, WEIGHTS, PickingModel
+from frostpick.models.model_file import CARD, WEIGHTS
+from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import shipped_names
 from frostpick.picking.plan import plan_picking
 from frostpick.picking.threshold import parse_threshold

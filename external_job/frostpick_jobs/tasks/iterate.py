@@ -15,7 +15,8 @@ from frostpick.errors import InputError
 from frostpick.iterating.iterate import IterationResult, iterate_picker
 from frostpick.iterating.rounds import Round
 from frostpick.iterating.second_opinion import PrunerOpinion, Verifier
-from frostpick.models.picking_model import CARD, WEIGHTS, PickingModel
+from frostpick.models.model_file import CARD, WEIGHTS
+from frostpick.models.picking_model import PickingModel
 from frostpick.report.rounds import round_figures
 from frostpick.report.training import training_curves
 from frostpick.runtime.atomic import write_text

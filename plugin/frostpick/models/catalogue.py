@@ -11,7 +11,8 @@ from frostpick.models import versions
 from frostpick.models.card import ModelCard
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.cryomae.shipped_encoder import ENCODER_NAMES, load_encoder
-from frostpick.models.picking_model import WEIGHTS, PickingModel, model_digest, read_model_file
+from frostpick.models.model_file import WEIGHTS, model_digest, read_model_file
+from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.model import SHIPPED_NAME, Pruner, load_pruner
 from frostpick.models.shipped import load_model
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from frostpick.errors import ModelError
 from frostpick.models import versions
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec
-from frostpick.models.picking_model import WEIGHTS, PickingModel
+from frostpick.models.model_file import WEIGHTS
+from frostpick.models.picking_model import PickingModel
 
 
 def shipped_names() -> tuple[str, ...]:

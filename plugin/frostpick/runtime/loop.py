@@ -106,8 +106,7 @@ def run_training(
     JobStopped
         Asked to stop; the same call goes on.
     """
-    _resume(training, saving, stage, steps)
-    _announce(training, reporter, stage, steps)
+    _begin(training, reporter, saving, stage, steps)
     first, saved = training.done, time.monotonic()
     while training.done < steps and not settled():
         try:
@@ -119,11 +118,27 @@ def run_training(
         done = training.done
         if measure is not None and (done % measure_every == 0 or done == steps):
             measure()
-        if done < steps and _due(saving, done, time.monotonic() - saved):
+        late = time.monotonic() - saved > saving.seconds
+        if done < steps and (late or (saving.steps and done % saving.steps == 0)):
             _save(training, saving)
             saved = time.monotonic()
     if saving.last and training.done > first:
         _save(training, saving)
+
+
+def _begin(
+    training: Training, reporter: Reporter, saving: Saving, stage: str | None, steps: int
+) -> None:
+    """Go on from the state in the folder, and tell the reporter how far that is."""
+    kept = load_checkpoint(saving.folder, saving.key) if saving.folder is not None else None
+    if kept is not None:
+        training.restore(*kept)
+    if stage is not None:
+        if kept is not None:
+            log.info("going on after step %d of %d", training.done, steps)
+        reporter.stage(stage, steps)
+    if training.done or stage is None:
+        reporter.advance(training.done)
 
 
 def _step(training: Training) -> Mapping[str, float]:
@@ -136,26 +151,6 @@ def _step(training: Training) -> Mapping[str, float]:
         ) from error
 
 
-def _due(saving: Saving, done: int, silence: float) -> bool:
-    return silence > saving.seconds or (saving.steps > 0 and done % saving.steps == 0)
-
-
 def _save(training: Training, saving: Saving) -> None:
     if saving.folder is not None:
         save_checkpoint(saving.folder, saving.key, *training.state())
-
-
-def _resume(training: Training, saving: Saving, stage: str | None, steps: int) -> None:
-    kept = load_checkpoint(saving.folder, saving.key) if saving.folder is not None else None
-    if kept is None:
-        return
-    training.restore(*kept)
-    if stage is not None:
-        log.info("going on after step %d of %d", training.done, steps)
-
-
-def _announce(training: Training, reporter: Reporter, stage: str | None, steps: int) -> None:
-    if stage is not None:
-        reporter.stage(stage, steps)
-    if training.done or stage is None:
-        reporter.advance(training.done)

@@ -20,7 +20,7 @@ from accuracy.recorded import topaz_recall
 from accuracy.resample import resampled_split
 from accuracy.runs import NONE, Run
 from accuracy.sets import BenchSet
-from frostpick.models.picking_model import WEIGHTS
+from frostpick.models.model_file import WEIGHTS
 from frostpick.models.shipped import load_model
 from frostpick.runtime.atomic import write_text
 from frostpick_jobs import api

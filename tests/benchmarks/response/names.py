@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from frostpick.models.picking_model import WEIGHTS, PickingModel
+from frostpick.models.model_file import WEIGHTS
+from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import load_model
 
 

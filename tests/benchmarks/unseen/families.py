@@ -16,7 +16,8 @@ import numpy as np
 from accuracy.summary import Result
 from accuracy.text_table import markdown, number
 
-from frostpick.models.picking_model import WEIGHTS, PickingModel
+from frostpick.models.model_file import WEIGHTS
+from frostpick.models.picking_model import PickingModel
 from frostpick.pretraining.picker.pretrain import PickerRecipe, pretrain_picker
 from frostpick.runtime.reporter import SilentReporter
 from unseen.proteins import Shape

@@ -68,7 +68,7 @@ def _fetch(
     wanted: str,
 ) -> Loaded:
     """Download the two files of a model and load them."""
-    from frostpick.models.picking_model import CARD, WEIGHTS
+    from frostpick.models.model_file import CARD, WEIGHTS
 
     client, place = server.client, job.project or project
     with tempfile.TemporaryDirectory(prefix="frostpick-") as into:
@@ -96,7 +96,7 @@ def upload_model(
     folder
         Local folder for the files.
     """
-    from frostpick.models.picking_model import CARD, WEIGHTS
+    from frostpick.models.model_file import CARD, WEIGHTS
 
     model.save(folder)
     for name in (CARD, WEIGHTS):
@@ -115,7 +115,7 @@ def upload_pruner(job: ExternalJob, pruner: Pruner, check: Check | None = None) 
 
 def announce_model(job: ExternalJob, check: Check | None = None) -> None:
     """Fill the model's output, if there is one, and say how to pick with it."""
-    from frostpick.models.picking_model import WEIGHTS
+    from frostpick.models.model_file import WEIGHTS
 
     if MODEL in job.look().outputs:
         _fill_output(job, f"{job.uid}/{FOLDER}/{WEIGHTS}", check)

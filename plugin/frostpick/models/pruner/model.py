@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -12,14 +11,9 @@ import torch
 from frostpick.errors import ModelError
 from frostpick.models import versions
 from frostpick.models.card import ModelCard, PickerSpec
+from frostpick.models.model_file import WEIGHTS, ModelFile, filled, read_model_file
 from frostpick.models.networks.dense import DenseNetwork
-from frostpick.models.picking_model import (
-    WEIGHTS,
-    PickingModel,
-    model_digest,
-    read_model_file,
-    write_model_file,
-)
+from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.box_network import BoxNetwork
 from frostpick.models.pruner.registry import build_box_network
 from frostpick.models.registry import build_network
@@ -30,7 +24,7 @@ PICKER = "picker."
 
 
 @dataclass(frozen=True)
-class Pruner:
+class Pruner(ModelFile):
     """A box network with its card, kind ``box-classifier``.
 
     Parameters
@@ -38,20 +32,17 @@ class Pruner:
     card
         All that is needed to use the network; ``preprocess`` names the grey levels of its
         boxes, whose constant ``side`` is their side in working pixels.
-    network
-        The network, on the CPU, in evaluation mode, float32.
     picker
         The picking network that is asked too (`frostpick.models.pruner.picker_word`), where the
         card names one; likewise. It lies in the same file, so that the scores stay what
         they are when the shipped picker changes.
     """
 
-    card: ModelCard
     network: BoxNetwork
     picker: DenseNetwork | None = None
 
     @classmethod
-    def build(cls, card: ModelCard, tensors: dict[str, torch.Tensor]) -> Pruner:
+    def build(cls, card: ModelCard, tensors: Mapping[str, torch.Tensor]) -> Pruner:
         """Build the card's network and load its tensors; `ModelError` when they do not fit."""
         if card.kind != KIND:
             raise ModelError(
@@ -60,17 +51,16 @@ class Pruner:
             )
         own = {k: v for k, v in tensors.items() if not k.startswith(PICKER)}
         network = build_box_network(card.network.name, card.network.arguments)
-        _load(network, card.network.name, own)
+        network = filled(network, f"network {card.network.name!r}", own)
         picker = None
         if card.picker is not None:
             name = card.picker.network.name
-            picker = build_network(name, card.picker.network.arguments)
             rest = {k[len(PICKER) :]: v for k, v in tensors.items() if k.startswith(PICKER)}
-            _load(picker, name, rest)
-            picker = picker.eval().requires_grad_(False)
+            picker = build_network(name, card.picker.network.arguments)
+            picker = filled(picker, f"network {name!r}", rest)
         elif len(own) < len(tensors):
             raise ModelError("tensors of a picking network that the card does not name")
-        return cls(card, network.eval().requires_grad_(False), picker)
+        return cls(card, network, picker)
 
     def refitted(self, card: ModelCard, state: Mapping[str, torch.Tensor]) -> Pruner:
         """Return a pruner of another card and other weights of the box network, the same picker."""
@@ -101,19 +91,9 @@ class Pruner:
         """Side of a box in working pixels."""
         return int(self.card.preprocess.constants.get("side", 64))
 
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """Return the tensors of network and picker, contiguous, on the CPU."""
-        state = {**self.network.state_dict(), **_as_picker(self.picker)}
-        return {k: v.detach().cpu().contiguous() for k, v in state.items()}
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 over the canonical card and every tensor."""
-        return model_digest(self.card, self.tensors())
-
-    def save(self, folder: Path) -> None:
-        """Write ``model.safetensors`` and its readable copy ``model.json``, atomically."""
-        write_model_file(folder, self.card, self.tensors())
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return the tensors of network and picker by their names in the file."""
+        return {**self.network.state_dict(), **_as_picker(self.picker)}
 
     @classmethod
     def load(cls, path: Path) -> Pruner:
@@ -122,7 +102,7 @@ class Pruner:
         Raises
         ------
         ModelError
-            As `frostpick.models.picking_model.PickingModel.load`, or it is no pruner.
+            As `ModelFile.load`, or it is no pruner.
         """
         card, tensors = read_model_file(path)
         try:
@@ -134,13 +114,6 @@ class Pruner:
 def _as_picker(network: DenseNetwork | None) -> dict[str, torch.Tensor]:
     """Return a picking network's tensors by their names in a pruner's file; none of None."""
     return {} if network is None else {PICKER + k: v for k, v in network.state_dict().items()}
-
-
-def _load(network: torch.nn.Module, name: str, tensors: dict[str, torch.Tensor]) -> None:
-    try:
-        network.load_state_dict(tensors, strict=True)
-    except RuntimeError as error:
-        raise ModelError(f"tensors do not fit network {name!r}: {error}") from error
 
 
 #: The name of the one that comes with frostpick.
