@@ -21,6 +21,7 @@ from frostpick.models.pruner.box_network import CLASSES, ResNet18
 from frostpick.models.pruner.model import Pruner
 from frostpick.models.shipped import load_model
 from frostpick.pretraining.pruner import pretrain as recipe_module
+from frostpick.runtime.checkpoint import save_checkpoint
 from frostpick_jobs.commands.pretrain import run_pretrain
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.lifecycle import execute
@@ -173,6 +174,17 @@ def test_what_would_change_nothing_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         pretrain(tmp_path / "out", **told)
+
+
+def test_restart_throws_every_unfinished_training_away(tmp_path: Path) -> None:
+    training = FolderHost(tmp_path).spool / "training"
+    for folder in (training, training / "denoisers" / "fine-1"):
+        save_checkpoint(folder, "of other settings", {"w": torch.zeros(1)}, {"step": 0})
+    with pytest.raises(ConfigError, match="--restart"):
+        pretrain(tmp_path)
+    assert len(list(training.rglob("training.safetensors"))) == 2
+    pretrain(tmp_path, restart=True)
+    assert not list(training.rglob("training.safetensors"))
 
 
 def test_a_continued_pretraining_asks_the_picker_that_it_began_with(
