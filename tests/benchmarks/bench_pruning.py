@@ -39,7 +39,7 @@ from pruning.stages import STAGES, stages
 
 from frostpick.models.pruner.model import Pruner, load_pruner
 from frostpick.models.pruner.registry import build_box_network
-from frostpick.pruning.score import BoxScorer
+from frostpick.pruning.box_scorer import BoxScorer
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training.pruner.losses import LossWeights

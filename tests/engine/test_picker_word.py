@@ -17,8 +17,8 @@ from frostpick.models.pruner.picker_word import OUTPUTS, picker_logits
 from frostpick.models.registry import build_network
 from frostpick.models.shipped import BLOB
 from frostpick.pretraining.pruner.boxes import simulated_boxes
+from frostpick.pruning.box_scorer import BoxScorer
 from frostpick.pruning.boxes import Boxes
-from frostpick.pruning.score import BoxScorer
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.simulate import SimulationSettings, simulate_dataset
 from frostpick.training.pruner.calibration import fit_joint_scores

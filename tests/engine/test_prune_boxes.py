@@ -9,13 +9,14 @@ from tiny_pruner import DIAMETER_A, PIXEL_A, SIDE, disc_boxes, disc_micrograph, 
 from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
 from frostpick.models.pruner.box_network import CLASSES
+from frostpick.pruning.box_scorer import UNUSABLE, BoxScorer
 from frostpick.pruning.boxes import Boxes, BoxGeometry, boxes_of_images, boxes_of_micrograph
 from frostpick.pruning.contrast import settle_prune_contrast
 from frostpick.pruning.grey import CLIP, normalise_boxes
+from frostpick.pruning.groups import PickGroup, StackGroup
 from frostpick.pruning.plan import PrunePlan
-from frostpick.pruning.prune import PickGroup, StackGroup, prepare_group
+from frostpick.pruning.prune import prepare_group
 from frostpick.pruning.resample import resample_boxes
-from frostpick.pruning.score import UNUSABLE, BoxScorer
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.types import REASONS, LocalFile, Micrograph, ParticleStack, Picks, sigmoid
 

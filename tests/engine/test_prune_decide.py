@@ -6,7 +6,7 @@ import pytest
 from frostpick.models.pruner.box_network import CLASSES
 from frostpick.pruning.decide import ScoredRows, decide, duplicates
 from frostpick.pruning.prior import particle_share
-from frostpick.pruning.reason import likely_reasons
+from frostpick.pruning.reasons import likely_reasons
 from frostpick.training.pruner.calibration import fit_scores
 from frostpick.types import REASONS, Decisions, sigmoid
 

@@ -15,7 +15,7 @@ from frostpick.models.pruner.imagenet import load_imagenet
 from frostpick.models.pruner.model import Pruner, load_pruner
 from frostpick.models.pruner.registry import build_box_network
 from frostpick.models.versions import VERSIONS, WEIGHTS
-from frostpick.pruning.score import BoxScorer
+from frostpick.pruning.box_scorer import BoxScorer
 from frostpick.training.pruner.losses import (
     LossWeights,
     binary_loss,

@@ -23,6 +23,7 @@ from frostpick.models.cryomae.model import KIND, NETWORK, AutoencoderModel
 from frostpick.models.pruner.model import Pruner
 from frostpick.models.shipped import load_model
 from frostpick.models.versions import VERSIONS, version_of
+from frostpick.pruning import scoring
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import train_picker
 from frostpick_jobs.hosts.folder import FolderHost
@@ -72,13 +73,13 @@ def test_pruning_goes_on_with_the_pruner_that_it_began_with(
     first, second = tiny_pruner(), other_pruner()
     shelf.add("pruner-1", first)
     scored: list[str] = []
-    real = prune_task.score_groups
+    real = scoring.score_groups
 
     def noted(scorer: Any, groups: Any, plan: Any, reporter: Any) -> Any:
         scored.extend(group.name for group in groups)
         return real(scorer, groups, plan, reporter)
 
-    monkeypatch.setattr(prune_task, "score_groups", noted)
+    monkeypatch.setattr(scoring, "score_groups", noted)
 
     def run(out: str, pruner: str = "pruner") -> tuple[bytes, dict[str, Any]]:
         scored.clear()

@@ -23,7 +23,8 @@ import frostpick_jobs
 from frostpick.config import PruneSettings, VerifySettings
 from frostpick.errors import ConfigError, InputError, JobStopped
 from frostpick.pruning import prune as engine
-from frostpick.pruning.prune import Group, GroupScores
+from frostpick.pruning.groups import Group
+from frostpick.pruning.prune import GroupScores
 from frostpick_jobs.formats import read_pick_files, read_star_blocks
 from frostpick_jobs.formats.star.rows import copy_rows
 from frostpick_jobs.hosts.folder import FolderHost
@@ -172,7 +173,7 @@ def test_labels_in_the_forms_that_users_have(
         caught.update(labels=labels, **others)
         raise Reached
 
-    monkeypatch.setattr("frostpick_jobs.tasks.prune.fit.tune_pruner", stub)
+    monkeypatch.setattr("frostpick.pruning.fit.tune_pruner", stub)
     (project / "good.csv").write_text("micrograph,x_px,y_px\na,50,60\nb,60,50\n")
     (project / "bad.csv").write_text("micrograph,x_px,y_px\na,60,140\n")
 
@@ -207,8 +208,8 @@ def test_labels_in_the_forms_that_users_have(
 def test_a_fitted_pruner_is_kept_and_used_again(
     project: Path, pruner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from frostpick.pruning import fit as prune_fit
     from frostpick.training.pruner.train import TuneRecipe
-    from frostpick_jobs.tasks.prune import fit as prune_fit
 
     calls = []
     original = prune_fit.tune_pruner

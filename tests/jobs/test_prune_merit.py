@@ -76,7 +76,7 @@ def catch_fit(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         caught.update(labels=labels, **others)
         raise Reached
 
-    monkeypatch.setattr("frostpick_jobs.tasks.prune.fit.tune_pruner", stub)
+    monkeypatch.setattr("frostpick.pruning.fit.tune_pruner", stub)
     return caught
 
 
@@ -229,7 +229,7 @@ def test_labelled_places_at_the_edge_of_doubt_are_no_mistakes(
     """Faint discs look like mistakes to the start; labelled ones among the input do not count."""
     rows = (project / "plain.star").read_text().rstrip("\n").splitlines()
     (project / "good.star").write_text("\n".join([*rows[:6], *rows[6:206:2]]) + "\n")
-    monkeypatch.setattr("frostpick_jobs.tasks.prune.rest.UNKNOWN", 1.0)
+    monkeypatch.setattr("frostpick.pruning.reliable_negatives.UNKNOWN", 1.0)
     caught = catch_fit(monkeypatch)
     with pytest.raises(Reached):
         prune(project, settings(pruner), picks=["plain.star"], good=["good.star"])

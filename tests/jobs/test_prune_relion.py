@@ -14,7 +14,8 @@ from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
 
 from frostpick.errors import JobStopped
 from frostpick.pruning import prune as engine
-from frostpick.pruning.prune import Group, GroupScores
+from frostpick.pruning.groups import Group
+from frostpick.pruning.prune import GroupScores
 from frostpick_jobs.cli import relion_job
 from frostpick_jobs.cli.relion import guarded
 from frostpick_jobs.formats import StarTable, read_picks, read_star_blocks

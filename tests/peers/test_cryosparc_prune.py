@@ -183,7 +183,7 @@ def stats(p, source, **fields):
 def test_the_pickers_score_is_read_and_passes_through(tmp_path, pruner, monkeypatch, slots):
     heard = []
     monkeypatch.setattr(
-        "frostpick_jobs.tasks.prune.run.merit_word", lambda score, merit, share: heard.append(merit)
+        "frostpick.pruning.judge.merit_word", lambda score, merit, share: heard.append(merit)
     )
     with project(tmp_path) as p:
         rows = rows_of(p)
@@ -210,7 +210,7 @@ def test_particles_without_a_score_of_a_picker_are_judged_by_their_images(
 ):
     heard = []
     monkeypatch.setattr(
-        "frostpick_jobs.tasks.prune.run.merit_word", lambda score, merit, share: heard.append(merit)
+        "frostpick.pruning.judge.merit_word", lambda score, merit, share: heard.append(merit)
     )
     with project(tmp_path) as p:
         rows = rows_of(p)
@@ -351,7 +351,7 @@ def test_labels_are_two_outputs_or_the_rest(tmp_path, pruner, monkeypatch):
         caught.update(labels=labels, **others)
         raise Reached
 
-    monkeypatch.setattr("frostpick_jobs.tasks.prune.fit.tune_pruner", stub)
+    monkeypatch.setattr("frostpick.pruning.fit.tune_pruner", stub)
     with project(tmp_path) as p:
         rows = rows_of(p)
         source = extracted(p, rows)

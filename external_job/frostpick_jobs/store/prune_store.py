@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from frostpick.pruning.prune import Group, GroupScores, PickGroup
-from frostpick.pruning.score import BoxScores
+from frostpick.pruning.box_scorer import BoxScores
+from frostpick.pruning.groups import Group, PickGroup
+from frostpick.pruning.prune import GroupScores
 from frostpick.runtime.atomic import atomic_write, remove_leftovers
 
 #: Raised whenever boxes or scores change in a way that changes stored scores.

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.models.pruner.model import Pruner
+from frostpick.pruning.box_scorer import BoxScorer
 from frostpick.pruning.boxes import Boxes, BoxGeometry, boxes_of_micrograph
-from frostpick.pruning.score import BoxScorer
 from frostpick.types import sigmoid
 
 Floats = NDArray[np.float64]

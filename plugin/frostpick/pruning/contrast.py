@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from frostpick.errors import MicrographError
@@ -13,8 +14,9 @@ from frostpick.images import PixelSizes
 from frostpick.picking.read import read_with_pixel_size
 from frostpick.preprocess import contrast_vote, decide_contrast, working_scale
 from frostpick.pruning.boxes import BATCH
+from frostpick.pruning.groups import Group, PickGroup
 from frostpick.pruning.plan import PrunePlan
-from frostpick.pruning.prune import Group, PickGroup, StackGroup, prepare_group
+from frostpick.pruning.prune import prepare_group
 from frostpick.runtime.reporter import Reporter
 
 log = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ def _vote(group: Group, plan: PrunePlan) -> float:
             micrograph_id=group.name,
         )
         return contrast_vote(working.data, scale)
-    few = StackGroup(group.stack.keep(range(min(BOXES, len(group)))))
+    few = group.keep(np.arange(min(BOXES, len(group))))
     boxes = prepare_group(few, replace(plan, stack_contrast="dark")).boxes
     votes = [contrast_vote(box, scale) for box in boxes.data[boxes.usable]]
     return float(torch.tensor(votes).mean()) if votes else 0.0

@@ -45,7 +45,7 @@ def decide(rows: ScoredRows, threshold: float, min_distance_A: float) -> Decisio
     """Keep or reject every row.
 
     In this order: a row that was not read; one at the edge; one below the threshold, for
-    what it looks like (`frostpick.pruning.reason`), or as a low score where that is not clear
+    what it looks like (`frostpick.pruning.reasons`), or as a low score where that is not clear
     or it rather looks like a particle; one nearer than ``min_distance_A`` to a better one that
     is kept.
     """

@@ -21,60 +21,17 @@ from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
 from frostpick.picking.read import read_with_pixel_size
 from frostpick.picking.stream import read_ahead
+from frostpick.pruning.box_scorer import BoxScorer, BoxScores
 from frostpick.pruning.boxes import BATCH, Boxes, boxes_of_images, boxes_of_micrograph
+from frostpick.pruning.groups import Group, PickGroup
 from frostpick.pruning.plan import PrunePlan
-from frostpick.pruning.score import BoxScorer, BoxScores
 from frostpick.runtime.reporter import Reporter
-from frostpick.types import Micrograph, ParticleStack, Picks
+from frostpick.types import ParticleStack
 
 log = logging.getLogger(__name__)
 
 #: Boxes narrower than this many diameters have too little ice around the particle.
 TIGHT = 1.3
-
-
-@dataclass(frozen=True)
-class PickGroup:
-    """Picks of one micrograph; ``picks.row`` are their rows in the host's table."""
-
-    micrograph: Micrograph
-    picks: Picks
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-        return self.micrograph.id
-
-    @property
-    def row(self) -> NDArray[np.int64]:
-        """``(n,)`` rows in the host's table."""
-        return self.picks.row
-
-    def __len__(self) -> int:
-        return len(self.picks)
-
-
-@dataclass(frozen=True)
-class StackGroup:
-    """Particles of one stack file."""
-
-    stack: ParticleStack
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-        return self.stack.source.name
-
-    @property
-    def row(self) -> NDArray[np.int64]:
-        """``(n,)`` rows in the host's table."""
-        return self.stack.row
-
-    def __len__(self) -> int:
-        return len(self.stack)
-
-
-Group = PickGroup | StackGroup
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.errors import MicrographError
-from frostpick.pruning.figure_of_merit import MeritWord
+from frostpick.pruning.decide import ScoredRows
+from frostpick.pruning.fit import Fitted
+from frostpick.pruning.groups import Group
+from frostpick.pruning.judge import Judgement
 from frostpick.pruning.plan import PrunePlan
-from frostpick.pruning.prune import Group, PickGroup, StackGroup, prepare_group
+from frostpick.pruning.prune import prepare_group
 from frostpick.report.boxes import box_mosaic
 from frostpick.report.counts import picks_per_micrograph
 from frostpick.report.figure import Figure
@@ -19,7 +22,6 @@ from frostpick.report.pruning import decisions_by_reason, held_out_curves, worth
 from frostpick.report.scores import score_histogram
 from frostpick.runtime.spread import spread
 from frostpick.types import REASONS, Decisions
-from frostpick_jobs.tasks.prune.fit import Fitted
 
 #: Boxes in a mosaic.
 SHOWN = 36
@@ -31,20 +33,19 @@ MOST_GROUPS = 24
 
 def prune_figures(
     groups: Sequence[Group],
-    decisions: Decisions,
     plan: PrunePlan,
-    threshold: float,
     fitted: Fitted,
-    kept_by_micrograph: NDArray[np.int64],
-    word: MeritWord | None = None,
+    rows: ScoredRows,
+    judged: Judgement,
 ) -> list[Figure]:
     """Draw scores, counts by reason and by micrograph, held-out curves, and mosaics.
 
     And what the figures of merit of the input's picker are worth, where they count.
     """
+    decisions, word = judged.decisions, judged.word
     scores = decisions.score[np.isfinite(decisions.score)]
-    pruned = bool(np.isfinite(threshold))
-    plots = [score_histogram(scores, threshold if pruned else 0.0)]
+    pruned = bool(np.isfinite(judged.threshold))
+    plots = [score_histogram(scores, judged.threshold if pruned else 0.0)]
     if pruned:
         plots.append(decisions_by_reason(decisions.counts()))
     if len(fitted.good):
@@ -52,9 +53,20 @@ def prune_figures(
         plots.append(held_out_curves(fitted.held_out, fitted.good, 0.0))
     if word is not None:
         plots.append(worth_of_merit(word.merit, word.share, word.rows))
-    if pruned and len(kept_by_micrograph):
-        plots.append(picks_per_micrograph(kept_by_micrograph))
+    kept = _kept_by_micrograph(rows, decisions)
+    if pruned and len(kept):
+        plots.append(picks_per_micrograph(kept))
     return plots + _mosaics(groups, decisions, plan, pruned)
+
+
+def _kept_by_micrograph(rows: ScoredRows, decisions: Decisions) -> NDArray[np.int64]:
+    """Return how many rows each micrograph keeps; empty where no row names its micrograph."""
+    order = np.argsort(rows.row, kind="stable")
+    group = rows.group[order]
+    if not (group >= 0).any():
+        return np.zeros(0, np.int64)
+    kept = group[decisions.keep & (group >= 0)]
+    return np.bincount(kept, minlength=int(group.max()) + 1).astype(np.int64)
 
 
 def _mosaics(
@@ -102,10 +114,7 @@ def _boxes(
         at = np.flatnonzero(np.isin(group.row, rows))
         if not len(at):
             continue
-        if isinstance(group, PickGroup):
-            part: Group = PickGroup(group.micrograph, group.picks.keep(at))
-        else:
-            part = StackGroup(group.stack.keep(at))
+        part = group.keep(at)
         try:
             boxes = prepare_group(part, replace(plan, border=0.0)).boxes.data.numpy()
         except MicrographError:

@@ -1,11 +1,15 @@
-"""The last stage of a pruner's training, on the labels of the job."""
+"""The last stage of a pruner's training, on the labels of the job.
+
+`fit_to_job` chooses between the ways to learn from the labels that there are, and keeps what
+came of it; the fit itself is `frostpick.training.pruner.train.tune_pruner`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,14 +22,14 @@ from frostpick.config import PruneSettings
 from frostpick.errors import LabelError, MicrographError, ModelError
 from frostpick.models.pruner.model import Pruner
 from frostpick.pruning.boxes import Boxes
+from frostpick.pruning.groups import Group, PickGroup, thinned
 from frostpick.pruning.plan import PrunePlan
 from frostpick.pruning.prior import log_odds
-from frostpick.pruning.prune import Group, PickGroup, StackGroup, prepare_group
+from frostpick.pruning.prune import prepare_group
+from frostpick.pruning.reliable_negatives import Known, read_rest
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.pruner.train import BoxLabels, TuneRecipe, tune_pruner
-from frostpick_jobs.job.host import Candidates, Judged
-from frostpick_jobs.tasks.prune.rest import Known, read_rest
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +37,14 @@ log = logging.getLogger(__name__)
 MOST_LABELS, MOST_UNLABELLED = 2000, 3000
 #: Changes when the same labels are fitted in another way.
 FORMAT = 2
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Rows known to be good and rows known to be bad; None where the user named none."""
+
+    good: Sequence[Group] | None = None
+    bad: Sequence[Group] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,41 +59,46 @@ class Fitted:
 
 def fit_to_job(
     start: Pruner,
-    candidates: Candidates,
-    judged: Judged,
+    groups: Sequence[Group],
+    labelled: LabelledRows,
     settings: PruneSettings,
     plan: PrunePlan,
-    spool: Path,
+    folder: Path,
     reporter: Reporter,
 ) -> Fitted:
     """Return the pruner fitted to the job's labels, or the start itself without any.
 
     Good and bad labels: the two classes. Good ones alone: rows that the start pruner is sure
     are none stand for bad ones. Where there are too few, or it does not know the particle, and
-    where the input is said to be mostly good: positive and unlabelled. The result is kept, so
-    that a continued job does not fit again.
+    where the input is said to be mostly good: positive and unlabelled.
+
+    Parameters
+    ----------
+    groups
+        All rows of the job, whole micrographs and stacks.
+    folder
+        Keeps the result, so that a continued job does not fit again.
 
     Raises
     ------
     LabelError
         Bad labels without good ones, or no label can be read.
     """
-    if judged.good is None and judged.bad is None and not settings.mostly_good:
+    if labelled.good is None and labelled.bad is None and not settings.mostly_good:
         return Fitted(start)
-    if judged.good is None and judged.bad is not None:
+    if labelled.good is None and labelled.bad is not None:
         raise LabelError("bad examples without good ones; give some particles with --good")
     known = Known()
-    labels = _read_labels(judged, known, plan, settings.seed, reporter)
-    folder = spool / "fitted"
-    pruner_key = _key(start, labels, candidates, settings, plan)
-    kept = _kept(folder, pruner_key)
+    labels = _read_labels(labelled, known, plan, settings.seed, reporter)
+    key = _key(start, labels, groups, settings, plan)
+    kept = _kept(folder, key)
     if kept is not None:
         log.info("the pruner was fitted by an earlier run of this job")
         return kept
     unlabelled, prior, recipe = None, None, None
     if labels.good.all():
-        groups = _thinned(candidates, MOST_UNLABELLED, settings.seed)
-        rest = read_rest(start, groups, known, settings.expected_good, plan, reporter)
+        some = thinned(groups, MOST_UNLABELLED, settings.seed)
+        rest = read_rest(start, some, known, settings.expected_good, plan, reporter)
         two_step = len(labels) > 0 and not settings.mostly_good
         bad = rest.mistakes(labels, settings.seed) if two_step else None
         if bad is not None:
@@ -108,19 +125,19 @@ def fit_to_job(
     pruner = tuned.pruner.refitted(card, tuned.pruner.network.state_dict())
     summary = {**tuned.summary, "expected_good": prior, "bad_by_start": recipe is not None}
     fitted = Fitted(pruner, tuned.held_out, tuned.good, summary)
-    _keep(folder, pruner_key, fitted)
+    _keep(folder, key, fitted)
     return fitted
 
 
 def _read_labels(
-    judged: Judged, known: Known, plan: PrunePlan, seed: int, reporter: Reporter
+    labelled: LabelledRows, known: Known, plan: PrunePlan, seed: int, reporter: Reporter
 ) -> BoxLabels:
     parts: list[Boxes] = []
     good: list[NDArray[np.bool_]] = []
     group: list[NDArray[np.int64]] = []
     numbers: dict[str, int] = {}
-    for value, source in ((True, judged.good), (False, judged.bad)):
-        for one in _thinned(source, MOST_LABELS, seed):
+    for value, source in ((True, labelled.good), (False, labelled.bad)):
+        for one in thinned(source or (), MOST_LABELS, seed):
             reporter.check()
             try:
                 prepared = prepare_group(one, plan)
@@ -140,39 +157,16 @@ def _read_labels(
         np.concatenate([np.zeros(0, np.bool_), *good]),
         np.concatenate([np.zeros(0, np.int64), *group]),
     )
-    if judged.good is not None and not labels.good.any():
+    if labelled.good is not None and not labels.good.any():
         raise LabelError("no good example can be read; check --good and its names")
     log.info("labels: %d good, %d bad", int(labels.good.sum()), int((~labels.good).sum()))
     return labels
 
 
-def _thinned(source: Candidates | None, most: int, seed: int) -> list[Group]:
-    """Return the groups of a source with at most ``most`` rows drawn at random over all."""
-    if source is None:
-        return []
-    groups: list[Group] = [PickGroup(m, picks) for m, picks in source.picks if len(picks)]
-    groups += [StackGroup(stack) for stack in source.stacks if len(stack)]
-    total = sum(len(group) for group in groups)
-    if total <= most:
-        return groups
-    chosen = np.zeros(total, np.bool_)
-    chosen[np.random.default_rng([seed, 23]).permutation(total)[:most]] = True
-    thin: list[Group] = []
-    begin = 0
-    for group in groups:
-        at = np.flatnonzero(chosen[begin : begin + len(group)])
-        begin += len(group)
-        if len(at) and isinstance(group, PickGroup):
-            thin.append(PickGroup(group.micrograph, group.picks.keep(at)))
-        elif len(at) and isinstance(group, StackGroup):
-            thin.append(StackGroup(group.stack.keep(at)))
-    return thin
-
-
 def _key(
     start: Pruner,
     labels: BoxLabels,
-    candidates: Candidates,
+    groups: Sequence[Group],
     settings: PruneSettings,
     plan: PrunePlan,
 ) -> str:
@@ -183,7 +177,7 @@ def _key(
     for array in (labels.boxes.numpy(), labels.good, labels.group):
         total.update(np.ascontiguousarray(array).tobytes())
     if labels.good.all():
-        for group in _thinned(candidates, candidates.rows, settings.seed):
+        for group in groups:
             total.update(group.name.encode())
             for array in _boxes_of(group):
                 total.update(np.ascontiguousarray(array).tobytes())

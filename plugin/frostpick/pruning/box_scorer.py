@@ -18,7 +18,7 @@ from frostpick.models.pruner.model import Pruner
 from frostpick.models.pruner.picker_word import picker_logits
 from frostpick.picking.prepare import ReadyNetwork, choose_precision
 from frostpick.pruning.boxes import BATCH, Boxes
-from frostpick.pruning.reason import likely_reasons
+from frostpick.pruning.reasons import likely_reasons
 from frostpick.runtime.precision import native_precision
 from frostpick.types import REASONS
 
@@ -37,7 +37,7 @@ class BoxScores:
     spread
         ``(n,)`` float64, standard deviation over the rotations; NaN for one look.
     likely
-        ``(n,)`` int8, why it is no particle if it is none (`frostpick.pruning.reason`).
+        ``(n,)`` int8, why it is no particle if it is none (`frostpick.pruning.reasons`).
     """
 
     score: NDArray[np.float64]

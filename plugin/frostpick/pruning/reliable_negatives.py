@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from frostpick.errors import LabelError, MicrographError
 from frostpick.models.pruner.model import Pruner
 from frostpick.points import nearest_distance
+from frostpick.pruning.box_scorer import BoxScorer
 from frostpick.pruning.boxes import Boxes
+from frostpick.pruning.groups import Group, StackGroup
 from frostpick.pruning.plan import PrunePlan
 from frostpick.pruning.prior import log_odds, particle_share
-from frostpick.pruning.prune import Group, PreparedGroup, StackGroup, prepare_group
-from frostpick.pruning.score import BoxScorer
+from frostpick.pruning.prune import PreparedGroup, prepare_group
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.pruner.train import BoxLabels
 

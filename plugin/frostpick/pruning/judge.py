@@ -1,0 +1,124 @@
+"""From the scores of a whole job to its decisions: the file to read after `fit` and `scoring`.
+
+Scores come for even odds. Pruning adds what else is known, the picker's figures of merit and
+the share of particles in the input, and cuts at a threshold; verifying leaves them as they are.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostpick.config import PruneSettings
+from frostpick.picking.threshold import choose_threshold
+from frostpick.pruning.decide import ScoredRows, decide
+from frostpick.pruning.figure_of_merit import MeritWord, merit_word
+from frostpick.pruning.prior import log_odds, particle_share
+from frostpick.types import Decisions
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What becomes of the rows of a job.
+
+    Parameters
+    ----------
+    threshold
+        Score from which a row is kept; minus infinity where every row is.
+    share
+        Share of particles that the scores of the decisions are for.
+    word
+        What the figures of merit of their picker added to the scores; None if nothing.
+    """
+
+    decisions: Decisions
+    threshold: float
+    share: float = 0.5
+    word: MeritWord | None = None
+
+
+def prune_rows(
+    rows: ScoredRows,
+    merit: NDArray[np.float64] | None,
+    settings: PruneSettings,
+    min_distance_A: float,
+) -> Judgement:
+    """Keep or reject every row, for the share of particles in this input.
+
+    Parameters
+    ----------
+    merit
+        ``(n,)`` figures of merit that the rows' picker gave, in their order; NaN where it gave
+        none, None where it gave none to any.
+    min_distance_A
+        Of two kept rows nearer than this the worse one is a duplicate.
+    """
+    word = None
+    if settings.figure_of_merit:
+        word = _merit_word(rows, merit, settings.expected_good)
+    if word is not None:
+        rows = replace(rows, score=rows.score + word.added)
+    share = settings.expected_good or particle_share(_inside(rows))
+    rows = replace(rows, score=rows.score + log_odds(share))
+    threshold = choose_threshold(_inside(rows), settings.keep_at)
+    return Judgement(decide(rows, threshold, min_distance_A), threshold, share, word)
+
+
+def verify_rows(rows: ScoredRows) -> Judgement:
+    """Keep every row with its score for even odds: whatever else is in the list changes none.
+
+    A row whose centre lies off its micrograph shows no particle, and has no score either, as
+    one whose image cannot be read.
+    """
+    rows = _without_those_off(rows)
+    every = replace(rows, score=np.nan_to_num(rows.score))
+    judged = decide(every, -np.inf, 0.0)
+    order = np.argsort(rows.row, kind="stable")
+    unread = ~np.isfinite(rows.score[order])
+    decisions = replace(
+        judged,
+        score=rows.score[order],
+        probability=np.where(unread, np.nan, judged.probability),
+    )
+    return Judgement(decisions, -np.inf)
+
+
+def _inside(rows: ScoredRows) -> NDArray[np.float64]:
+    """Return the scores of the rows that were read and are not at an edge."""
+    return rows.score[np.isfinite(rows.score) & ~rows.edge]
+
+
+def _merit_word(
+    rows: ScoredRows, merit: NDArray[np.float64] | None, share: float | None
+) -> MeritWord | None:
+    """Return what the figures of merit of the rows' picker say, and tell it; see `merit_word`."""
+    # A box that the edge cuts says nothing of what a figure of merit is worth.
+    word = merit_word(np.where(rows.edge, np.nan, rows.score), merit, share)
+    if word is not None:
+        log.info(
+            "the picker's figure of merit counts: of the rows with the lowest, %.3g, %.0f %% are "
+            "taken for particles, of those with the highest, %.3g, %.0f %%",
+            word.merit[0],
+            100 * word.share[0],
+            word.merit[-1],
+            100 * word.share[-1],
+        )
+    return word
+
+
+def _without_those_off(rows: ScoredRows) -> ScoredRows:
+    """Take the scores of rows whose centres lie off their micrographs: their boxes are halves."""
+    off = rows.edge
+    if off.any():
+        log.warning("%d centres lie off their micrographs and have no score", off.sum())
+    return replace(
+        rows,
+        score=np.where(off, np.nan, rows.score),
+        spread=np.where(off, np.nan, rows.spread),
+        edge=np.zeros(len(off), np.bool_),
+    )
