@@ -12,6 +12,7 @@ import mrcfile
 import numpy as np
 import pytest
 
+from frostpick import fewshot as method_of
 from frostpick.config import FewshotSettings, PickSettings, PretrainSettings
 from frostpick.errors import ConfigError, InputError, LabelError
 from frostpick.models.cryomae import PRESETS, Preset
@@ -41,7 +42,7 @@ def quick() -> Iterator[None]:
         patch.setattr(fewshot_trainer, "STANDARDS", 64)
         patch.setattr(fewshot_trainer, "ASIDE", 32)
         patch.setattr(fewshot, "train_fewshot", partial(train_fewshot, recipe=recipe))
-        patch.setattr(fewshot, "train_picker", partial(train_picker, recipe=short))
+        patch.setattr(method_of, "train_picker", partial(train_picker, recipe=short))
         yield
 
 
@@ -145,10 +146,10 @@ def test_auto_takes_the_shipped_network_where_there_is_one(
 ) -> None:
     caplog.set_level("INFO")
     for names, method in ((("blob",), "cryomae"), (("blob", "general"), "pu")):
-        monkeypatch.setattr(fewshot, "shipped_names", lambda names=names: names)
-        assert fewshot.choose_method(settings(method="auto")) == method
+        monkeypatch.setattr(method_of, "shipped_names", lambda names=names: names)
+        assert method_of.choose_method(settings(method="auto")) == method
         assert f"method: {method}, chosen by auto" in caplog.text
-    assert fewshot.choose_method(settings(method="cryomae")) == "cryomae"
+    assert method_of.choose_method(settings(method="cryomae")) == "cryomae"
 
 
 def test_missing_exemplars_and_another_job_are_told(data: Path, done: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from prune_project import prune, settings, write_project
 from shelf import GENERAL_1, Shelf
 from tiny_pruner import DIAMETER_A, PIXEL_A, tiny_pruner
 
+from frostpick import fewshot as method_of
 from frostpick.config import FewshotSettings, IterateSettings, VerifySettings
 from frostpick.errors import InputError, ModelError
 from frostpick.models.card import ModelCard, NetworkSpec
@@ -177,7 +178,7 @@ def test_few_shot_keeps_what_it_starts_from(
         raise Enough
 
     monkeypatch.setattr(fewshot, "train_fewshot", enough)
-    monkeypatch.setattr(fewshot, "train_picker", enough)
+    monkeypatch.setattr(method_of, "train_picker", enough)
     told = {"diameter": DIAMETER_A, "pixel_size": PIXEL_A, "threads": 1, "device": "cpu"}
 
     def run(out: str, **more: Any) -> None:
@@ -205,7 +206,7 @@ def test_the_report_of_few_shot_names_the_version(
     project: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = Recipe(epoch_steps=3, tuning_epochs=1, few_epochs=1, tiles=2, outputs=5)
-    monkeypatch.setattr(fewshot, "train_picker", partial(train_picker, recipe=short))
+    monkeypatch.setattr(method_of, "train_picker", partial(train_picker, recipe=short))
     host = FolderHost(project / "out", ["mics"], ["picks.csv"], pixel_size=PIXEL_A)
     told = FewshotSettings(diameter=DIAMETER_A, pixel_size=PIXEL_A, threads=1, device="cpu")
     run_fewshot(host, told)

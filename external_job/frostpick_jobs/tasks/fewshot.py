@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from frostpick.config import FewshotSettings, TrainSettings
-from frostpick.errors import FrostpickError, InputError, LabelError
+from frostpick.config import FewshotSettings
+from frostpick.errors import FrostpickError, InputError
+from frostpick.fewshot import check_count, choose_method, start_name, train_on_exemplars
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.model_file import CARD, WEIGHTS
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.shipped import shipped_names
 from frostpick.picking.plan import plan_picking
 from frostpick.picking.threshold import parse_threshold
 from frostpick.report.fewshot import fewshot_figures
@@ -23,10 +22,7 @@ from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
-from frostpick.training.cryomae.exemplars import FEWEST
 from frostpick.training.cryomae.train import train_fewshot
-from frostpick.training.picker.recipe import Recipe
-from frostpick.training.picker.train import train_picker
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.host import Host
@@ -42,10 +38,6 @@ log = logging.getLogger(__name__)
 
 #: Folders below the spool: states of the training, and the model that it ended with.
 TRAINING, MODEL = "training", "model"
-#: The shipped network that ``pu`` starts from.
-GENERAL = "general"
-
-Method = Literal["cryomae", "pu"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +72,7 @@ def run_fewshot(host: Host, settings: FewshotSettings) -> PickSummary:
         if not everything:
             raise InputError("no micrographs to pick; give some with --micrographs")
         exemplars = host.labels()
-        check_exemplars(exemplars)
+        check_count(exemplars)
     method = choose_method(settings)
     spool = host.spool / TRAINING / method
     if settings.restart and spool.exists():
@@ -117,32 +109,6 @@ def run_fewshot(host: Host, settings: FewshotSettings) -> PickSummary:
         return finish_picking(host, store, job, failed, record, figures=made.figures, files=files)
 
 
-def check_exemplars(exemplars: Mapping[str, Labels]) -> None:
-    """Say how many exemplars there are; `LabelError` for fewer than three."""
-    on = {name: len(one) for name, one in exemplars.items() if len(one)}
-    if not on:
-        raise LabelError(
-            "no exemplar is on any of the micrographs; check --exemplars and its names"
-        )
-    count = sum(on.values())
-    if count < FEWEST:
-        raise LabelError(
-            f"few-shot picking needs at least {FEWEST} exemplars, found {count}; mark about 15 "
-            "particles on one micrograph"
-        )
-    log.info("%d exemplars on %d micrographs", count, len(on))
-
-
-def choose_method(settings: FewshotSettings) -> Method:
-    """Return the method, and say which: ``auto`` is ``pu`` where its network is shipped."""
-    if settings.method != "auto":
-        log.info("method: %s, as asked for", settings.method)
-        return settings.method
-    method: Method = "pu" if GENERAL in shipped_names() else "cryomae"
-    log.info("method: %s, chosen by auto; --method names another", method)
-    return method
-
-
 def _by_cryomae(
     host: Host,
     micrographs: Sequence[Micrograph],
@@ -167,30 +133,11 @@ def _by_training(
     spool: Path,
     models: JobModels,
 ) -> Made:
-    given = host.model()
-    name = settings.model or (GENERAL if GENERAL in shipped_names() else "none")
-    if given is None and name == "none":
-        log.warning("method pu begins from nothing; a model of many particles picks better")
-    told = settings.model_dump(
-        include={
-            "device",
-            "threads",
-            "seed",
-            "diameter",
-            "pixel_size",
-            "contrast",
-            "expected_per_micrograph",
-        }
-    )
-    epochs = None if settings.steps is None else math.ceil(settings.steps / Recipe().epoch_steps)
-    start = given or (None if name == "none" else models.picking(name))
-    result = train_picker(
-        micrographs,
-        exemplars,
-        TrainSettings(**told, start_from=name, epochs=epochs),
-        start=start,
-        spool=spool,
-        reporter=host.reporter,
+    start, name = host.model(), start_name(settings)
+    if start is None and name != "none":
+        start = models.picking(name)
+    result = train_on_exemplars(
+        micrographs, exemplars, settings, start=start, spool=spool, reporter=host.reporter
     )
     curves = training_curves(result.curve, chosen_step=result.summary.get("chosen_step"))
     return Made(result.model, result.curve, {**result.summary, "method": "pu"}, [curves])

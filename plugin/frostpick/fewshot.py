@@ -1,0 +1,90 @@
+"""Few-shot picking's two ways from exemplars to a model, and which of them is taken.
+
+``cryomae`` compares every place with the exemplars (`frostpick.training.cryomae.train`);
+``pu`` trains a picking network on them (`frostpick.training.picker.train`). The trainers do
+not know each other; this module knows both.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from frostpick.config import FewshotSettings, TrainSettings
+from frostpick.errors import LabelError
+from frostpick.models.picking_model import PickingModel
+from frostpick.models.shipped import shipped_names
+from frostpick.runtime.reporter import Reporter
+from frostpick.training.cryomae.exemplars import FEWEST
+from frostpick.training.picker.recipe import Recipe
+from frostpick.training.picker.train import TrainingResult, train_picker
+from frostpick.types import Labels, Micrograph
+
+log = logging.getLogger(__name__)
+
+#: The shipped network that ``pu`` starts from.
+GENERAL = "general"
+
+Method = Literal["cryomae", "pu"]
+
+
+def check_count(exemplars: Mapping[str, Labels]) -> None:
+    """Say how many exemplars there are; `LabelError` for fewer than three."""
+    on = {name: len(one) for name, one in exemplars.items() if len(one)}
+    if not on:
+        raise LabelError(
+            "no exemplar is on any of the micrographs; check --exemplars and its names"
+        )
+    count = sum(on.values())
+    if count < FEWEST:
+        raise LabelError(
+            f"few-shot picking needs at least {FEWEST} exemplars, found {count}; mark about 15 "
+            "particles on one micrograph"
+        )
+    log.info("%d exemplars on %d micrographs", count, len(on))
+
+
+def choose_method(settings: FewshotSettings) -> Method:
+    """Return the method, and say which: ``auto`` is ``pu`` where its network is shipped."""
+    if settings.method != "auto":
+        log.info("method: %s, as asked for", settings.method)
+        return settings.method
+    method: Method = "pu" if GENERAL in shipped_names() else "cryomae"
+    log.info("method: %s, chosen by auto; --method names another", method)
+    return method
+
+
+def start_name(settings: FewshotSettings) -> str:
+    """Return the name of the network that ``pu`` starts from; ``none`` for a new one."""
+    return settings.model or (GENERAL if GENERAL in shipped_names() else "none")
+
+
+def train_on_exemplars(
+    micrographs: Sequence[Micrograph],
+    exemplars: Mapping[str, Labels],
+    settings: FewshotSettings,
+    *,
+    start: PickingModel | None,
+    spool: Path,
+    reporter: Reporter,
+) -> TrainingResult:
+    """Train a picking network on exemplars, method ``pu``; parameters as `train_picker`."""
+    if start is None:
+        log.warning("method pu begins from nothing; a model of many particles picks better")
+    alike = settings.model_dump(
+        include={
+            "device",
+            "threads",
+            "seed",
+            "diameter",
+            "pixel_size",
+            "contrast",
+            "expected_per_micrograph",
+        }
+    )
+    epochs = None if settings.steps is None else math.ceil(settings.steps / Recipe().epoch_steps)
+    asked = TrainSettings(**alike, start_from=start_name(settings), epochs=epochs)
+    return train_picker(micrographs, exemplars, asked, start=start, spool=spool, reporter=reporter)
