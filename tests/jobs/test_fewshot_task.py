@@ -141,17 +141,6 @@ def test_pu_trains_a_network_on_the_exemplars(data: Path, tmp_path: Path) -> Non
     assert record["method"] == "pu" and record["training"]["labels"] == 8
 
 
-def test_auto_takes_the_shipped_network_where_there_is_one(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO")
-    for names, method in ((("blob",), "cryomae"), (("blob", "general"), "pu")):
-        monkeypatch.setattr(method_of, "shipped_names", lambda names=names: names)
-        assert method_of.choose_method(settings(method="auto")) == method
-        assert f"method: {method}, chosen by auto" in caplog.text
-    assert method_of.choose_method(settings(method="cryomae")) == "cryomae"
-
-
 def test_missing_exemplars_and_another_job_are_told(data: Path, done: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no labels"):
         run_fewshot(host(data, tmp_path, exemplars=False), settings())

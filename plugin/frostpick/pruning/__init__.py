@@ -1,1 +1,1 @@
-"""Whether picks and extracted particles are particles, and why not: `fit`, `scoring`, `judge`."""
+"""Whether picks and extracted particles are particles, and why not; read `prune` first."""

@@ -1,4 +1,4 @@
-"""From the scores of a whole job to its decisions: the file to read after `fit` and `scoring`.
+"""From the scores of a whole job to its decisions.
 
 Scores come for even odds. Pruning adds what else is known, the picker's figures of merit and
 the share of particles in the input, and cuts at a threshold; verifying leaves them as they are.

@@ -1,7 +1,8 @@
 """The file to read first: boxes of a micrograph or of a stack, scored.
 
 `prepare_group` and a `BoxScorer` are the science, in this order; `score_groups` is the same
-for a job of many, with a reader ahead. Decisions need the scores of the whole job (`decide`).
+for a job of many, with a reader ahead. The pruner may be fitted to the job's labels before
+(`fit`); decisions need the scores of the whole job (`scoring`, then `judge`).
 """
 
 from __future__ import annotations

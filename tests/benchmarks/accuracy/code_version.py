@@ -9,7 +9,7 @@ from pathlib import Path
 import frostpick
 
 #: Parts of the engine that no figure of training or picking depends on.
-ASIDE = ("report", "simulate", "pruning", "iterating", "pretraining")
+ASIDE = ("report", "simulate", "pruning", "iterating", "pretraining", "fewshot.py")
 
 
 @cache
