@@ -12,6 +12,7 @@ from frostpick.config import FewshotSettings, IterateSettings, PickSettings, Tra
 from frostpick.errors import ConfigError, InputError
 from frostpick.models.model_file import WEIGHTS
 from frostpick.models.picking_model import PickingModel
+from frostpick.runtime.executors.base import Executor
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.lifecycle import execute
@@ -50,6 +51,7 @@ def pick(
     out: str | os.PathLike[str] | None = None,
     *,
     model: str | os.PathLike[str] | PickingModel = "general",
+    executor: Executor | None = None,
     **settings: Any,
 ) -> PickResult:
     """Pick particles.
@@ -62,6 +64,9 @@ def pick(
         Output folder; not with a host.
     model
         A model, its file or folder, or a shipped name.
+    executor
+        Who picks, and where (`frostpick.runtime.executors`). None: the devices of the
+        settings, one process each.
     settings
         Fields of `PickSettings`, e.g. ``diameter=120, threshold="p=0.6"``.
 
@@ -74,7 +79,7 @@ def pick(
     named = {} if in_memory else {"model": os.fspath(model)}  # type: ignore[arg-type]
     resolved = resolve(PickSettings, ("arguments", {**named, **settings}))
     host = _host(micrographs, out, model=in_memory)
-    summary = execute(host, lambda: run_pick(host, resolved))
+    summary = execute(host, lambda: run_pick(host, resolved, executor))
     return PickResult(_out(host), summary)
 
 
@@ -111,6 +116,8 @@ def iterate(
     micrographs: Paths | Host,
     picks: Paths = (),
     out: str | os.PathLike[str] | None = None,
+    *,
+    executor: Executor | None = None,
     **settings: Any,
 ) -> TrainResult:
     """Train a picking model in rounds: pick, verify, learn from the verified picks.
@@ -121,6 +128,8 @@ def iterate(
         As for `train`.
     picks
         Files, folders or patterns of picks; none where ``start_from`` names a model.
+    executor
+        Who picks in a round, and where. None: this process, on the first device of the settings.
     settings
         Fields of `IterateSettings`, e.g. ``diameter=120, rounds=2``.
 
@@ -131,13 +140,15 @@ def iterate(
     """
     resolved = resolve(IterateSettings, ("arguments", settings))
     host = _labelled_host(micrographs, out, picks, resolved)
-    return _trained(host, execute(host, lambda: run_iterate(host, resolved)))
+    return _trained(host, execute(host, lambda: run_iterate(host, resolved, executor=executor)))
 
 
 def fewshot(
     micrographs: Paths | Host,
     exemplars: Paths = (),
     out: str | os.PathLike[str] | None = None,
+    *,
+    executor: Executor | None = None,
     **settings: Any,
 ) -> PickResult:
     """Pick from about fifteen exemplars marked on one micrograph.
@@ -151,6 +162,8 @@ def fewshot(
         Files of marked particles; not with a host.
     out
         Output folder; not with a host. Holds the model that was made as ``model`` too.
+    executor
+        As for `pick`.
     settings
         Fields of `FewshotSettings`, e.g. ``diameter=120, method="cryomae"``.
 
@@ -161,7 +174,7 @@ def fewshot(
     """
     resolved = resolve(FewshotSettings, ("arguments", settings))
     host = _labelled_host(micrographs, out, exemplars, resolved)
-    summary = execute(host, lambda: run_fewshot(host, resolved))
+    summary = execute(host, lambda: run_fewshot(host, resolved, executor))
     return PickResult(_out(host), summary)
 
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from frostpick.images import read_image
     from frostpick.models.picking_model import PickingModel
     from frostpick.models.shipped import load_model
-    from frostpick.picking.pick import pick_image, pick_micrographs
+    from frostpick.picking.pick import pick_image
     from frostpick.picking.plan import plan_picking
+    from frostpick.picking.work import pick_micrographs
     from frostpick.simulate import SimulationSettings, simulate_dataset
     from frostpick.training.picker.train import train_picker
     from frostpick.types import Labels, LocalFile, Micrograph, Picks
@@ -43,7 +44,7 @@ _WHERE = {
     "evaluate": "evaluation",
     "load_model": "models.shipped",
     "pick_image": "picking.pick",
-    "pick_micrographs": "picking.pick",
+    "pick_micrographs": "picking.work",
     "plan_picking": "picking.plan",
     "read_image": "images",
     "simulate_dataset": "simulate",

@@ -41,8 +41,9 @@ from frostpick.iterating.views import divergence
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.model import load_pruner
 from frostpick.models.shipped import load_model
-from frostpick.picking.pick import MicrographPicks, pick_micrographs
+from frostpick.picking.pick import MicrographPicks
 from frostpick.picking.plan import plan_picking
+from frostpick.picking.work import pick_micrographs
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training.picker.train import train_picker

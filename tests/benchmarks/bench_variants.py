@@ -40,9 +40,10 @@ from variants.variant import DEFAULT, Variant, parse
 
 from frostpick.config import PickSettings
 from frostpick.models.shipped import load_model
-from frostpick.picking.pick import MicrographPicks, pick_micrographs
+from frostpick.picking.pick import MicrographPicks
 from frostpick.picking.plan import plan_picking
 from frostpick.picking.threshold import choose_threshold
+from frostpick.picking.work import pick_micrographs
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training.picker.train import train_picker

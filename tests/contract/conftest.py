@@ -140,14 +140,14 @@ class Spy:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.inferred: list[str] = []
-        real = missing.pick_on_devices
+        real = missing.pick_micrographs
 
-        def noted(model: Any, micrographs: Any, plan: Any, reporter: Any) -> Iterator[Any]:
-            for found in real(model, micrographs, plan, reporter):
+        def noted(*arguments: Any, **options: Any) -> Iterator[Any]:
+            for found in real(*arguments, **options):
                 self.inferred.append(found.micrograph_id)
                 yield found
 
-        monkeypatch.setattr(missing, "pick_on_devices", noted)
+        monkeypatch.setattr(missing, "pick_micrographs", noted)
         self.draw = False
         draw = finish.pick_figures
         monkeypatch.setattr(finish, "pick_figures", lambda *a: draw(*a) if self.draw else [])

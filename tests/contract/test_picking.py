@@ -13,7 +13,7 @@ import pytest
 from frostpick.errors import MicrographError
 from frostpick.images import RawImage
 from frostpick.models.shipped import load_model
-from frostpick.picking import pick
+from frostpick.picking import work
 from frostpick.types import Micrograph
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.lock import job_lock
@@ -161,7 +161,7 @@ def test_a_micrograph_that_failed_is_tried_again_though_its_file_is_the_same(
     case: Any, spy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = case.id_of(case.files[3])
-    read = pick.fetch_and_decode
+    read = work.fetch_and_decode
 
     def away(micrograph: Micrograph) -> RawImage:
         if micrograph.id == bad:
@@ -169,7 +169,7 @@ def test_a_micrograph_that_failed_is_tried_again_though_its_file_is_the_same(
         return read(micrograph)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pick, "fetch_and_decode", away)
+        patch.setattr(work, "fetch_and_decode", away)
         assert spy.pick(case) == 0
     (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
     assert delivery.failed == {bad: "the disk did not answer"}

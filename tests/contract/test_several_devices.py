@@ -15,7 +15,7 @@ import torch
 @pytest.fixture
 def two_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     cpus = (torch.device("cpu"), torch.device("cpu"))
-    monkeypatch.setattr("frostpick.picking.plan.resolve_devices", lambda text: cpus)
+    monkeypatch.setattr("frostpick.runtime.executors.local.resolve_devices", lambda text: cpus)
 
 
 @pytest.mark.parametrize("new_case", ["folder"], indirect=True)

@@ -33,8 +33,8 @@ from frostpick.iterating.view_features import view_features
 from frostpick.iterating.views import divergence, view_shares
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import shipped
-from frostpick.picking.pick import pick_micrographs
 from frostpick.picking.plan import plan_picking
+from frostpick.picking.work import pick_micrographs
 from frostpick.report.rounds import round_figures
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training.picker.recipe import Recipe

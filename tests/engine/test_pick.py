@@ -15,14 +15,17 @@ from frostpick.config import PickSettings
 from frostpick.errors import ConfigError, JobStopped, MicrographError
 from frostpick.models.shipped import shipped
 from frostpick.picking import pick as pick_module
+from frostpick.picking import work as work_module
 from frostpick.picking.pick import (
     MicrographFailure,
     packing_limit,
     pick_image,
-    pick_micrographs,
 )
 from frostpick.picking.plan import plan_picking, settle_contrast
-from frostpick.picking.stream import read_ahead
+from frostpick.picking.work import pick_micrographs
+from frostpick.runtime.executors.base import Resources
+from frostpick.runtime.executors.inline import InlineExecutor
+from frostpick.runtime.read_ahead import read_ahead
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.types import LocalFile, Micrograph
 
@@ -131,8 +134,8 @@ def test_results_come_in_order_and_do_not_depend_on_the_readers(folder):
     inputs = micrographs(folder)
     runs = []
     for readers in (1, 2, 4):
-        plan = replace(plan_for(), readers=readers)
-        found = list(pick_micrographs(MODEL, iter(inputs), plan, SilentReporter()))
+        here = InlineExecutor(Resources(readers=readers))
+        found = list(pick_micrographs(MODEL, iter(inputs), plan_for(), SilentReporter(), here))
         assert [f.micrograph_id for f in found] == [m.id for m in inputs]
         runs.append(columns(found))
     assert runs[0] == runs[1] == runs[2]
@@ -227,7 +230,7 @@ def test_an_abandoned_stream_ends_its_readers(folder):
 @pytest.mark.parametrize("readers", [1, 3])
 def test_no_more_decoded_micrographs_than_readers_and_one(folder, monkeypatch, readers):
     alive, most = [], [0]
-    decode = pick_module.fetch_and_decode
+    decode = work_module.fetch_and_decode
 
     def counted(micrograph):
         image = decode(micrograph)
@@ -235,9 +238,9 @@ def test_no_more_decoded_micrographs_than_readers_and_one(folder, monkeypatch, r
         most[0] = max(most[0], sum(ref() is not None for ref in alive))
         return image
 
-    monkeypatch.setattr(pick_module, "fetch_and_decode", counted)
-    plan = replace(plan_for(), readers=readers)
-    for _ in pick_micrographs(MODEL, micrographs(folder) * 3, plan, SilentReporter()):
+    monkeypatch.setattr(work_module, "fetch_and_decode", counted)
+    here = InlineExecutor(Resources(readers=readers))
+    for _ in pick_micrographs(MODEL, micrographs(folder) * 3, plan_for(), SilentReporter(), here):
         pass
     gc.collect()
     assert most[0] <= readers + 1

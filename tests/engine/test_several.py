@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from multiprocessing.reduction import ForkingPickler
 
 import mrcfile
 import numpy as np
@@ -17,21 +17,27 @@ from odd_sources import OddSource
 from frostpick.config import PickSettings
 from frostpick.errors import DeviceError, FrostpickError, JobStopped, MicrographError, ModelError
 from frostpick.models.shipped import shipped
-from frostpick.picking import several
-from frostpick.picking.pick import MicrographFailure, pick_micrographs
+from frostpick.picking.pick import MicrographFailure
 from frostpick.picking.plan import plan_picking
-from frostpick.picking.several import pick_on_devices
-from frostpick.picking.worker import Assignment, Ending
+from frostpick.picking.work import PickWork, pick_micrographs
+from frostpick.runtime.executors import local, processes
+from frostpick.runtime.executors.local import LocalExecutor
+from frostpick.runtime.executors.transport import Ending
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.types import Micrograph
 
 CPU = torch.device("cpu")
 MODEL = shipped("blob")
+PLAN = plan_picking(MODEL, PickSettings(diameter=80.0, device="cpu", threads=1))
 
 
-def plan_for(devices=2):
-    plan = plan_picking(MODEL, PickSettings(diameter=80.0, device="cpu", threads=1))
-    return replace(plan, devices=(CPU,) * devices)
+def pick_on_devices(micrographs, reporter, devices=2):
+    """Pick as a job does whose --device names so many GPUs; results as they are finished."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "resolve_devices", lambda text: (CPU,) * devices)
+        executor = LocalExecutor("0,1", 1)
+        assert len(executor.devices) == devices
+    return pick_micrographs(MODEL, micrographs, PLAN, reporter, executor, ordered=False)
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +89,12 @@ def alive(pids):
 
 def test_picks_do_not_depend_on_the_number_of_processes(folder, caplog):
     (folder / "m2.mrc").write_bytes(b"broken")
-    alone = pick_micrographs(MODEL, micrographs(folder), plan_for(1), SilentReporter())
+    alone = pick_micrographs(MODEL, micrographs(folder), PLAN, SilentReporter())
     expected = sorted(content(found) for found in alone)
     assert seen(folder) == {os.getpid()}
     caplog.clear()
     with caplog.at_level("INFO"):
-        found = list(pick_on_devices(MODEL, micrographs(folder), plan_for(), SilentReporter()))
+        found = list(pick_on_devices(micrographs(folder), SilentReporter()))
     assert sorted(content(each) for each in found) == expected
     assert len(expected) == 6 and sum(isinstance(f, MicrographFailure) for f in found) == 1
     others = seen(folder) - {os.getpid()}
@@ -99,31 +105,31 @@ def test_picks_do_not_depend_on_the_number_of_processes(folder, caplog):
 
 
 def test_one_micrograph_or_one_device_needs_no_process(folder):
-    few = pick_on_devices(MODEL, micrographs(folder)[:1], plan_for(), SilentReporter())
+    few = pick_on_devices(micrographs(folder)[:1], SilentReporter())
     assert [found.micrograph_id for found in few] == ["m0.mrc"]
-    one = pick_on_devices(MODEL, iter(micrographs(folder)), plan_for(1), SilentReporter())
+    one = pick_on_devices(iter(micrographs(folder)), SilentReporter(), devices=1)
     assert [found.micrograph_id for found in one] == [f"m{n}.mrc" for n in range(6)]
     assert seen(folder) == {os.getpid()}
 
 
 def test_a_process_that_dies_ends_the_job_in_a_sentence(folder):
     with pytest.raises(DeviceError, match=r"on cpu died \(SIGKILL.*kept: continue the job"):
-        list(pick_on_devices(MODEL, micrographs(folder, m1="kill"), plan_for(), SilentReporter()))
+        list(pick_on_devices(micrographs(folder, m1="kill"), SilentReporter()))
     assert not alive(seen(folder))
 
 
 def test_a_full_disk_there_is_a_full_disk_here(folder):
     odd = micrographs(folder, m1="full disk")
     with pytest.raises(OSError, match="No space left") as caught:
-        list(pick_on_devices(MODEL, odd, plan_for(), SilentReporter()))
+        list(pick_on_devices(odd, SilentReporter()))
     assert caught.value.errno == errno.ENOSPC and caught.value.filename.endswith("m1.mrc")
     assert not alive(seen(folder))
 
 
 def test_a_stop_ends_them_all_even_one_that_hangs(folder, monkeypatch):
-    monkeypatch.setattr(several, "GRACE", 0.3)
+    monkeypatch.setattr(processes, "GRACE", 0.3)
     reporter = SilentReporter()
-    found = pick_on_devices(MODEL, micrographs(folder, m1="hang"), plan_for(), reporter)
+    found = pick_on_devices(micrographs(folder, m1="hang"), reporter)
     next(found)
     deadline = time.monotonic() + 60
     while len(pids := seen(folder)) < 2 or not seen(folder, "hanging.*"):
@@ -140,10 +146,9 @@ SCRIPT = """
 import sys
 from pathlib import Path
 sys.path[:0] = {path!r}
-from test_several import MODEL, micrographs, pick_on_devices, plan_for, SilentReporter
+from test_several import micrographs, pick_on_devices, SilentReporter
 if __name__ == "__main__":
-    list(pick_on_devices(MODEL, micrographs(Path({folder!r}), m1="hang"), plan_for(),
-                         SilentReporter()))
+    list(pick_on_devices(micrographs(Path({folder!r}), m1="hang"), SilentReporter()))
 """
 
 
@@ -187,11 +192,11 @@ def test_errors_arrive_as_what_they_were(error, kind, text):
         raise error
     except BaseException as raised:
         ending = Ending.by(raised)
-    again = several._error(ending, CPU)
+    again = ending.error(CPU)
     assert type(again) is kind and text in str(again)
     assert "test_several.py" in ending.trace
 
 
 def test_a_model_survives_being_taken_apart():
-    again = Assignment.of(MODEL, plan_for(), 20).model()
-    assert again.digest == MODEL.digest
+    again = ForkingPickler.loads(ForkingPickler.dumps(PickWork(MODEL, PLAN)))
+    assert again.model.digest == MODEL.digest and again.plan == PLAN

@@ -245,7 +245,7 @@ def test_pick_then_select(
     def no_inference(*arguments: object) -> None:
         raise AssertionError("inference")
 
-    monkeypatch.setattr("frostpick_jobs.tasks.pick.missing.pick_on_devices", no_inference)
+    monkeypatch.setattr("frostpick_jobs.tasks.pick.missing.pick_micrographs", no_inference)
     for file in micrographs.iterdir():
         file.unlink()
     second = api.select(out, "p=0.02")

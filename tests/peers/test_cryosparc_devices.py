@@ -38,7 +38,7 @@ def test_each_process_downloads_with_the_login_of_the_environment(tmp_path, monk
         for name, value in LOGIN.items():
             monkeypatch.setenv(name, value)
         cpus = (torch.device("cpu"), torch.device("cpu"))
-        monkeypatch.setattr("frostpick.picking.plan.resolve_devices", lambda text: cpus)
+        monkeypatch.setattr("frostpick.runtime.executors.local.resolve_devices", lambda text: cpus)
         job, found = pick(p, "two")
         text = "\n".join(p.texts(job))
         assert "is not mounted here: micrographs are downloaded" in text

@@ -28,15 +28,15 @@ EXPOSURES = OutputRef("J2", "exposures")
 @pytest.fixture
 def inferred(monkeypatch):
     """Note what is picked."""
-    found, real = [], missing.pick_on_devices
+    found, real = [], missing.pick_micrographs
     monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
 
-    def noted(model, micrographs, plan, reporter):
-        for one in real(model, micrographs, plan, reporter):
+    def noted(*arguments, **options):
+        for one in real(*arguments, **options):
             found.append(one.micrograph_id)
             yield one
 
-    monkeypatch.setattr(missing, "pick_on_devices", noted)
+    monkeypatch.setattr(missing, "pick_micrographs", noted)
     return found
 
 

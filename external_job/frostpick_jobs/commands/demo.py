@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,8 +63,8 @@ def run_demo(out: Path, *, device: str = "auto", threads: int = 0) -> Path:
     seen = write_dataset(out / "training", SETTINGS, TRAINING)
     unseen = write_dataset(out / "held_out", SETTINGS, HELD_OUT)
     labels = _draw_labels(seen.particles_csv, out / "labels.csv")
-    run = {"device": device, "threads": threads}
-    scale = {"diameter": SETTINGS.diameter_A}
+    run: dict[str, Any] = {"device": device, "threads": threads}
+    scale: dict[str, Any] = {"diameter": SETTINGS.diameter_A}
     log.info("2 of 4: train on %d labels", LABELS)
     trained = train(seen.micrographs, labels, out / "train", **run, **scale)
     log.info("3 of 4: pick %d micrographs that the training never saw", len(HELD_OUT))

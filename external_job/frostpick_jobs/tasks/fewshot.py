@@ -20,6 +20,8 @@ from frostpick.picking.threshold import parse_threshold
 from frostpick.report.fewshot import fewshot_figures
 from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves
+from frostpick.runtime.executors.base import Executor
+from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
 from frostpick.training.cryomae.train import train_fewshot
@@ -50,11 +52,18 @@ class Made:
     figures: Sequence[Figure]
 
 
-def run_fewshot(host: Host, settings: FewshotSettings) -> PickSummary:
+def run_fewshot(
+    host: Host, settings: FewshotSettings, executor: Executor | None = None
+) -> PickSummary:
     """Make a model from a host's exemplars, pick all its micrographs, and deliver both.
 
     A stopped job goes on: the training from its last state, the picking from its last
     micrograph.
+
+    Parameters
+    ----------
+    executor
+        Who picks, and where. None: the devices of the settings, one process each.
 
     Raises
     ------
@@ -93,14 +102,17 @@ def run_fewshot(host: Host, settings: FewshotSettings) -> PickSummary:
     shown = frozenset(m.id for m in spread(micrographs, MOST_PREVIEWS))
     # the training has settled the contrast, and its model knows it
     named = settings.model_copy(update={"model": method, "contrast": None})
-    plan = plan_picking(made.model, named, preview_ids=shown)
-    job = PickJob(named, micrographs, made.model, plan)
+    executor = executor or LocalExecutor(named.device, named.threads)
+    plan = plan_picking(made.model, named, shown, executor)
+    job = PickJob(named, micrographs, made.model, plan, executor)
     store = PickStore(host.spool)
     with record.stage("picking"):
         plan = settle(store, job.model, job.plan, job.micrographs, host.reporter)
         job = replace(job, plan=plan)
         forget_other_results(store, job)
-        failed = pick_missing(store, job.model, job.plan, job.micrographs, host.reporter)
+        failed = pick_missing(
+            store, job.model, job.plan, job.micrographs, host.reporter, job.executor
+        )
     report_failures(failed)
     if len(failed) == len(micrographs):
         raise FrostpickError(f"no micrograph could be picked; the first: {first_failure(failed)}")

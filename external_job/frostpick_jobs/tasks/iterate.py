@@ -21,6 +21,7 @@ from frostpick.report.rounds import round_figures
 from frostpick.report.training import training_curves
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.device import resolve_device
+from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.run_record import RunRecord
 from frostpick.training.picker.setup import choose_diameter
 from frostpick.types import Labels, Picks
@@ -36,7 +37,10 @@ TABLE = "rounds.csv"
 
 
 def run_iterate(
-    host: Host, settings: TrainSettings, task: Literal["iterate", "train"] = "iterate"
+    host: Host,
+    settings: TrainSettings,
+    task: Literal["iterate", "train"] = "iterate",
+    executor: Executor | None = None,
 ) -> TrainSummary:
     """Train on a host's micrographs in rounds, and deliver the model.
 
@@ -48,6 +52,9 @@ def run_iterate(
     ----------
     task
         The kind of job that the folder holds: ``train`` when ``--rounds`` was given there.
+    executor
+        Who picks in a round, and where. None: this process, on the first device of the
+        settings.
 
     Raises
     ------
@@ -80,6 +87,7 @@ def run_iterate(
             spool=spool,
             reporter=host.reporter,
             verifier=verifier,
+            executor=executor,
         )
     plots = round_figures(result.table)
     plots.append(training_curves(result.curve, chosen_step=result.summary.get("chosen_step")))

@@ -8,9 +8,11 @@ from typing import Any
 
 from frostpick.config import Contrast, PickSettings, TrainSettings
 from frostpick.models.picking_model import PickingModel
-from frostpick.picking.pick import MicrographPicks, pick_micrographs
+from frostpick.picking.pick import MicrographPicks
 from frostpick.picking.plan import plan_picking, settle_contrast
+from frostpick.picking.work import pick_micrographs
 from frostpick.report.figure import Figure
+from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
@@ -42,11 +44,12 @@ def picked_figures(
     shown = spread(labelled or list(micrographs), MOST_PICKED)
     told = settings.model_dump(include={"device", "threads", "pixel_size"})
     picking = PickSettings(**told, contrast=contrast)
-    plan = plan_picking(model, picking, preview_ids=frozenset(m.id for m in shown))
+    executor = LocalExecutor(settings.device, settings.threads, most=1)
+    plan = plan_picking(model, picking, frozenset(m.id for m in shown), executor)
     plan = settle_contrast(model, shown, plan, reporter)
     reporter.stage("looking at the result", len(shown))
     figures: list[Figure] = []
-    for found in pick_micrographs(model, shown, plan, reporter):
+    for found in pick_micrographs(model, shown, plan, reporter, executor):
         if isinstance(found, MicrographPicks):
             figures += on_micrograph(found, model.card.threshold)
         reporter.advance(1)

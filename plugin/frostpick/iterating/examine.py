@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from frostpick.errors import InputError, MicrographError
-from frostpick.images import PixelSizes
+from frostpick.images import PixelSizes, RawImage
 from frostpick.iterating.second_opinion import Verifier
 from frostpick.iterating.view_features import view_features
 from frostpick.models.picking_model import PickingModel
+from frostpick.models.portable import put_together, taken_apart
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.deviation import relative_deviation
-from frostpick.picking.pick import pick_image
+from frostpick.picking.pick import MicrographFailure, pick_image
 from frostpick.picking.plan import PickPlan
 from frostpick.picking.prepare import make_ready
-from frostpick.picking.read import read_with_pixel_size
+from frostpick.picking.read import fetch_and_decode
 from frostpick.picking.rotations import logits_at
 from frostpick.preprocess import preprocess
 from frostpick.runtime.atomic import atomic_write
+from frostpick.runtime.executors.base import MOST_READERS, Executor, Resources
+from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.reporter import Reporter
 from frostpick.types import Micrograph, sigmoid
 
@@ -88,33 +93,73 @@ class Examined:
             return cls(**{f.name: found[f.name] for f in fields(cls)})
 
 
+@dataclass(frozen=True)
+class ExamineWork:
+    """Picks micrographs and scores their picks at four rotations.
+
+    Parameters
+    ----------
+    verifier
+        A second opinion; picklable where there are several processes.
+    """
+
+    model: PickingModel
+    plan: PickPlan
+    verifier: Verifier | None = None
+
+    doing: ClassVar[str] = "picking and verifying"
+    died: ClassVar[str] = (
+        "the process that picks and verifies on {device} died ({how}); finished rounds are kept: "
+        "continue the job, or name fewer GPUs with --device"
+    )
+    most_readers: ClassVar[int] = MOST_READERS
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _work_again, (taken_apart(self.model), self.plan, self.verifier)
+
+    def begin(self, resources: Resources) -> ExamineHands:
+        """Make the model ready for a device."""
+        ready = make_ready(self.model, resources.device, self.plan.precision)
+        return ExamineHands(ready, self.plan, resources.device, self.verifier)
+
+
+def _work_again(parts: tuple[Any, ...], plan: PickPlan, verifier: Verifier | None) -> ExamineWork:
+    return ExamineWork(put_together(*parts), plan, verifier)
+
+
 def examine(
     model: PickingModel,
     micrographs: Sequence[Micrograph],
     plan: PickPlan,
     reporter: Reporter,
     verifier: Verifier | None = None,
+    executor: Executor | None = None,
 ) -> Examined:
     """Pick each micrograph and score its picks at four rotations; the unusable are left out.
+
+    Parameters
+    ----------
+    executor
+        Who does it, and where. None: this process, on the first device that the plan names.
 
     Raises
     ------
     InputError
         Not one micrograph can be used.
     """
-    ready = make_ready(model, plan.device, plan.precision)
+    executor = executor or LocalExecutor(plan.device, plan.threads, most=1)
     parts: list[dict[str, Any]] = []
-    sizes = PixelSizes(plan.pixel_size_A)
     failed: dict[str, str] = {}
     reporter.stage("picking and verifying", len(micrographs))
-    for micrograph in micrographs:
-        reporter.check()
-        try:
-            parts.append(_examine_one(ready, micrograph, plan, sizes, verifier))
-        except MicrographError as error:
-            failed[micrograph.id] = error.reason
-            log.warning("skipped: %s", error)
-        reporter.advance(1)
+    work = ExamineWork(model, plan, verifier)
+    with closing(executor.run(work, micrographs, reporter)) as pairs:
+        for micrograph, found in pairs:
+            if isinstance(found, MicrographFailure):
+                failed[micrograph.id] = found.reason
+                log.warning("skipped: %s: %s", micrograph.id, found.reason)
+            else:
+                parts.append(found)
+            reporter.advance(1)
     if not parts:
         name, reason = next(iter(failed.items()), ("none", "no micrograph was given"))
         raise InputError(
@@ -123,47 +168,68 @@ def examine(
     return _joined(parts)
 
 
-def _examine_one(
-    ready: PickingModel,
-    micrograph: Micrograph,
-    plan: PickPlan,
-    sizes: PixelSizes,
-    verifier: Verifier | None,
-) -> dict[str, Any]:
-    card = ready.card
-    raw, pixel_size = read_with_pixel_size(micrograph, sizes)
-    picks = pick_image(ready, raw.data, pixel_size, plan, micrograph.id).picks
-    working = preprocess(
-        raw.data,
-        pixel_size,
-        plan.scale_diameter_A,
-        card.preprocess,
-        px_per_diameter=card.px_per_diameter,
-        contrast=plan.contrast,
-        device=plan.device,
-        micrograph_id=micrograph.id,
-    )
-    yx = working.sampling.from_parent(np.stack([picks.y_px, picks.x_px], axis=1))
-    turned = sigmoid(calibrated(logits_at(ready.network, working.data, yx), card.calibration))
-    verdict = np.full(len(picks), np.nan)
-    if verifier is not None:
-        light = plan.contrast == "light"
-        verdict = verifier(raw.data, picks.x_px, picks.y_px, pixel_size, light=light)
-    ratio = relative_deviation(working, card.px_per_diameter).cpu().numpy()
-    at = np.clip(np.round(yx), 0, np.array(ratio.shape) - 1).astype(int)
-    return {
-        "micrographs": micrograph.id,
-        "shapes": raw.data.shape,
-        "pixel_size_A": pixel_size,
-        "x_px": picks.x_px,
-        "y_px": picks.y_px,
-        "score": picks.score,
-        "agreement": turned.mean(1),
-        "spread": turned.std(1),
-        "deviation": ratio[at[:, 0], at[:, 1]].astype(np.float64),
-        "verdict": verdict,
-        "features": view_features(torch.as_tensor(working.data), yx, card.px_per_diameter),
-    }
+class ExamineHands:
+    """Examines micrographs in one process."""
+
+    def __init__(
+        self,
+        ready: PickingModel,
+        plan: PickPlan,
+        device: torch.device,
+        verifier: Verifier | None,
+    ) -> None:
+        self._ready, self._plan, self._device, self._verifier = ready, plan, device, verifier
+        self._sizes = PixelSizes(plan.pixel_size_A)
+
+    def read(self, micrograph: Micrograph) -> RawImage:
+        """Return the pixels."""
+        return fetch_and_decode(micrograph)
+
+    def do(
+        self, micrograph: Micrograph, reading: Future[RawImage]
+    ) -> dict[str, Any] | MicrographFailure:
+        """Return the columns of one micrograph."""
+        try:
+            return self._columns(micrograph, reading.result())
+        except MicrographError as error:
+            return MicrographFailure(micrograph.id, error.reason)
+
+    def _columns(self, micrograph: Micrograph, raw: RawImage) -> dict[str, Any]:
+        plan, card = self._plan, self._ready.card
+        pixel_size = self._sizes.of(micrograph, raw.pixel_size_A)
+        picks = pick_image(self._ready, raw.data, pixel_size, plan, micrograph.id).picks
+        working = preprocess(
+            raw.data,
+            pixel_size,
+            plan.scale_diameter_A,
+            card.preprocess,
+            px_per_diameter=card.px_per_diameter,
+            contrast=plan.contrast,
+            device=self._device,
+            micrograph_id=micrograph.id,
+        )
+        yx = working.sampling.from_parent(np.stack([picks.y_px, picks.x_px], axis=1))
+        network = self._ready.network
+        turned = sigmoid(calibrated(logits_at(network, working.data, yx), card.calibration))
+        verdict = np.full(len(picks), np.nan)
+        if self._verifier is not None:
+            light = plan.contrast == "light"
+            verdict = self._verifier(raw.data, picks.x_px, picks.y_px, pixel_size, light=light)
+        ratio = relative_deviation(working, card.px_per_diameter).cpu().numpy()
+        at = np.clip(np.round(yx), 0, np.array(ratio.shape) - 1).astype(int)
+        return {
+            "micrographs": micrograph.id,
+            "shapes": raw.data.shape,
+            "pixel_size_A": pixel_size,
+            "x_px": picks.x_px,
+            "y_px": picks.y_px,
+            "score": picks.score,
+            "agreement": turned.mean(1),
+            "spread": turned.std(1),
+            "deviation": ratio[at[:, 0], at[:, 1]].astype(np.float64),
+            "verdict": verdict,
+            "features": view_features(torch.as_tensor(working.data), yx, card.px_per_diameter),
+        }
 
 
 def _joined(parts: Sequence[dict[str, Any]]) -> Examined:

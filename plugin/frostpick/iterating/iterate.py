@@ -31,6 +31,7 @@ from frostpick.iterating.verification import SureRule, Taught
 from frostpick.iterating.views import divergence, view_shares
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.checkpoint import training_key
+from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
 from frostpick.training.digests import labels_digest
@@ -87,6 +88,7 @@ def iterate_picker(
     recipe: Recipe | None = None,
     rule: SureRule | None = None,
     verifier: Verifier | None = None,
+    executor: Executor | None = None,
 ) -> IterationResult:
     """Train in rounds.
 
@@ -102,6 +104,8 @@ def iterate_picker(
         What makes a pick sure.
     verifier
         A second opinion on every pick, such as a pruner's.
+    executor
+        Who picks, and where. None: this process, on the first device of the settings.
 
     Raises
     ------
@@ -119,7 +123,7 @@ def iterate_picker(
     material = choose_material(micrographs, labels, settings, start)
     claim_spool(spool, _key(material, settings, start, recipe, rule, verifier))
     torch.set_num_threads(resolve_threads(settings.threads))
-    rounds = Rounds(material, settings, start, spool, reporter, recipe, rule, verifier)
+    rounds = Rounds(material, settings, start, spool, reporter, recipe, rule, verifier, executor)
     done, best, taught = run_rounds(rounds, most)
     model, curve, summary = train_last(rounds, done[best], taught)
     return IterationResult(model, done, best, round_table(rounds, done, best), curve, summary)

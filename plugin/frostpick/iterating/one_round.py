@@ -22,6 +22,8 @@ from frostpick.iterating.second_opinion import Verifier
 from frostpick.iterating.verification import SureRule, Taught, joint_score, verify_picks
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.plan import PickPlan, plan_picking, settle_contrast
+from frostpick.runtime.executors.base import Executor
+from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import choose_diameter
@@ -44,6 +46,8 @@ class Rounds:
         Micrographs and labels.
     settings
         With ``rounds`` 0 and ``restart`` off.
+    executor
+        Who picks, and where. None: this process, on the first device of the settings.
     """
 
     material: Material
@@ -54,6 +58,7 @@ class Rounds:
     recipe: Recipe
     rule: SureRule
     verifier: Verifier | None
+    executor: Executor | None = None
 
     def first(self) -> Round:
         """Return round 0: trained on the user's labels, or the start model where there are none."""
@@ -141,14 +146,16 @@ class Rounds:
             raise ConfigError("the start model fits any particle and needs its size: --diameter")
         card = self.start.card.model_copy(update={"diameter_A": diameter})
         model = PickingModel(card, self.start.network)
-        plan = self._plan(model, contrast=self.settings.contrast)
+        plan, _ = self._plan(model, contrast=self.settings.contrast)
         plan = settle_contrast(model, self.material.pool, plan, self.reporter)
         card = card.model_copy(update={"contrast": plan.contrast})
         return PickingModel(card, self.start.network)
 
-    def _plan(self, model: PickingModel, **more: Any) -> PickPlan:
+    def _plan(self, model: PickingModel, **more: Any) -> tuple[PickPlan, Executor]:
         told = self.settings.model_dump(include={"device", "threads", "pixel_size"})
-        return plan_picking(model, PickSettings(**told, **more))
+        settings = PickSettings(**told, **more)
+        executor = self.executor or LocalExecutor(settings.device, settings.threads, most=1)
+        return plan_picking(model, settings, executor=executor), executor
 
     def _looked(
         self,
@@ -160,8 +167,9 @@ class Rounds:
     ) -> Round:
         """Pick and verify with a round's model, measure, and save the round."""
         folder = round_folder(self.spool, number)
-        plan = self._plan(model)  # its card knows the contrast
-        found = examine(model, self.material.pool, plan, self.reporter, self.verifier)
+        plan, executor = self._plan(model)  # its card knows the contrast
+        pool = self.material.pool
+        found = examine(model, pool, plan, self.reporter, self.verifier, executor)
         metrics = self._metrics(model, found, taught)
         one = Round(number, folder, model, found, metrics, curve, summary)
         save_round(one)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from frostpick.models.portable import put_together, taken_apart
 from frostpick.models.pruner.model import Pruner
 from frostpick.pruning.box_scorer import BoxScorer
 from frostpick.pruning.boxes import Boxes, BoxGeometry, boxes_of_micrograph
@@ -61,9 +62,15 @@ class PrunerOpinion:
     """
 
     def __init__(self, pruner: Pruner, diameter_A: float, device: torch.device) -> None:
+        self._given = (pruner, diameter_A, device)
         self._scorer = BoxScorer(pruner, device, rotations=4)
         self._geometry = BoxGeometry(diameter_A, pruner.side, pruner.card.px_per_diameter)
         self._key = f"{pruner.digest} {diameter_A:g} A"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        pruner, diameter_A, device = self._given
+        # Without its number it is the GPU of the process that it comes to.
+        return _opinion_again, (taken_apart(pruner), diameter_A, torch.device(device.type))
 
     @property
     def key(self) -> str:
@@ -82,3 +89,9 @@ class PrunerOpinion:
         """Return the probability ``(n,)`` that each pick is a particle."""
         parts = boxes_of_micrograph(image, x_px, y_px, pixel_size_A, self._geometry, light=light)
         return sigmoid(self._scorer(Boxes.concat(list(parts), self._geometry.side)).score)
+
+
+def _opinion_again(
+    parts: tuple[Any, ...], diameter_A: float, device: torch.device
+) -> PrunerOpinion:
+    return PrunerOpinion(put_together(*parts), diameter_A, device)

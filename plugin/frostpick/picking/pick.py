@@ -1,37 +1,31 @@
-"""The file to read first: the whole pick of a micrograph, from bytes to picks.
+"""The file to read first: the whole pick of a micrograph, from pixels to picks.
 
 `pick_image` is the science, in order, each step one function of this package;
-`pick_micrographs` is the same for a job of many, with readers ahead of it.
+`frostpick.picking.work` is the same for a job of many, with readers ahead of it.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.errors import ConfigError, MicrographError
-from frostpick.images import PixelSizes, RawImage
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated, floor_logit
 from frostpick.picking.emptiness import SLACK, SLACK_OF_SIMILARITY, emptiness
 from frostpick.picking.plan import PickPlan
-from frostpick.picking.prepare import make_ready
+from frostpick.picking.prepare import ReadyNetwork, make_ready
 from frostpick.picking.preview import make_preview
-from frostpick.picking.read import fetch_and_decode
 from frostpick.picking.selector import Selector
-from frostpick.picking.stream import read_ahead
 from frostpick.preprocess import preprocess
-from frostpick.runtime.memory import keep_freed_memory
-from frostpick.runtime.reporter import Reporter
-from frostpick.types import Micrograph, Picks
+from frostpick.runtime.device import settled_device
+from frostpick.types import Picks
 
 #: Most picks kept, in units of the densest packing of discs of one diameter.
 MOST_PACKED = 5.0
@@ -78,6 +72,8 @@ def pick_image(
 
     Parameters
     ----------
+    model
+        One made ready (`make_ready`) computes where it is, any other where the plan names.
     image
         ``(ny, nx)`` float32.
     pixel_size_A
@@ -99,6 +95,7 @@ def pick_image(
     MicrographError
         The image cannot be used: see `preprocess`.
     """
+    model, device = _ready(model, plan)
     card, shape = model.card, (image.shape[0], image.shape[1])
     diameter_px = plan.diameter_A / pixel_size_A
     selector, seconds = Selector.of(card), dict[str, float]()
@@ -110,11 +107,11 @@ def pick_image(
             card.preprocess,
             px_per_diameter=card.px_per_diameter,
             contrast=plan.contrast,
-            device=plan.device,
+            device=device,
             micrograph_id=micrograph_id,
         )
     with _timed(seconds, "network"):
-        scores = selector.map(make_ready(model, plan.device, plan.precision).network, working)
+        scores = selector.map(model.network, working)
     with _timed(seconds, "peaks"):
         peaks = selector.peaks(
             scores,
@@ -133,36 +130,8 @@ def pick_image(
     preview = None
     if micrograph_id in plan.preview_ids:
         with _timed(seconds, "preview"):
-            preview = make_preview(image, diameter_px, plan.device)
+            preview = make_preview(image, diameter_px, device)
     return MicrographPicks(micrograph_id, picks, shape, pixel_size_A, seconds, preview)
-
-
-def pick_micrographs(
-    model: PickingModel, micrographs: Iterable[Micrograph], plan: PickPlan, reporter: Reporter
-) -> Iterator[MicrographPicks | MicrographFailure]:
-    """Pick micrographs one after the other while readers fetch and decode the next ones.
-
-    Results come in the order of the input and are the same for any number of readers.
-    Sets torch's number of threads to the plan's. The reporter is asked to `check`
-    before every micrograph and while waiting; progress is the caller's to report.
-
-    Yields
-    ------
-    MicrographPicks or MicrographFailure
-        A micrograph that cannot be fetched, decoded or preprocessed is a failure and
-        the rest goes on; whatever else is raised ends the job.
-    """
-    if plan.contrast == "auto":
-        raise ConfigError("contrast 'auto' is not settled; call settle_contrast before picking")
-    torch.set_num_threads(plan.threads)
-    keep_freed_memory()
-    ready = make_ready(model, plan.device, plan.precision)
-    sizes = PixelSizes(plan.pixel_size_A)
-    with closing(read_ahead(micrographs, _read, plan.readers, reporter.check)) as ahead:
-        for micrograph, image in ahead:
-            yield _pick_or_failure(ready, micrograph, image, plan, sizes)
-            # The readers' bound counts on this image being gone before the next is asked for.
-            del image
 
 
 def packing_limit(shape: tuple[int, int], diameter_px: float) -> float:
@@ -170,26 +139,11 @@ def packing_limit(shape: tuple[int, int], diameter_px: float) -> float:
     return shape[0] * shape[1] * 2 / (math.sqrt(3) * diameter_px**2)
 
 
-def _pick_or_failure(
-    model: PickingModel,
-    micrograph: Micrograph,
-    reading: Future[tuple[RawImage, float]],
-    plan: PickPlan,
-    sizes: PixelSizes,
-) -> MicrographPicks | MicrographFailure:
-    try:
-        image, read_seconds = reading.result()
-        pixel_size = sizes.of(micrograph, image.pixel_size_A)
-        found = pick_image(model, image.data, pixel_size, plan, micrograph.id)
-    except MicrographError as error:
-        return MicrographFailure(micrograph.id, error.reason)
-    return replace(found, seconds={"read": read_seconds, **found.seconds})
-
-
-def _read(micrograph: Micrograph) -> tuple[RawImage, float]:
-    start = time.perf_counter()
-    image = fetch_and_decode(micrograph)
-    return image, time.perf_counter() - start
+def _ready(model: PickingModel, plan: PickPlan) -> tuple[PickingModel, torch.device]:
+    """Return the model ready where it is, or else for the device that the plan names."""
+    network = model.network
+    device = network.device if isinstance(network, ReadyNetwork) else settled_device(plan.device)
+    return make_ready(model, device, plan.precision), device
 
 
 @contextmanager

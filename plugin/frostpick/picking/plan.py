@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-
-import torch
+from dataclasses import dataclass, replace
 
 from frostpick.config import Contrast, PickSettings
 from frostpick.errors import ConfigError, MicrographError
@@ -16,11 +14,11 @@ from frostpick.picking.prepare import choose_precision
 from frostpick.picking.read import read_with_pixel_size
 from frostpick.picking.threshold import parse_threshold
 from frostpick.preprocess import contrast_vote, decide_contrast, working_scale
-from frostpick.runtime.device import resolve_devices
+from frostpick.runtime.executors.base import Executor
+from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.precision import Precision
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.spread import spread
-from frostpick.runtime.threads import resolve_threads
 from frostpick.types import Micrograph
 
 log = logging.getLogger(__name__)
@@ -48,17 +46,12 @@ class PickPlan:
         Pixel size for micrographs of which neither host nor header knows it.
     contrast
         Sign of the particles; ``auto`` until `settle_contrast`.
-    device
-        Where to compute.
-    devices
-        All devices of the job, ``device`` first; more than one only for `pick_on_devices`.
     precision
         Type that the network computes in; bfloat16 changes picks within the tolerance
         between devices.
-    threads
-        CPU threads of the computation.
-    readers
-        Threads that read ahead; never changes a result.
+    device, threads
+        As they were asked for, not resolved: where a script's picking computes that names
+        no executor.
     preview_ids
         Micrographs of which a small picture is kept.
     """
@@ -69,16 +62,17 @@ class PickPlan:
     border: float = 0.0
     pixel_size_A: float | None = None
     contrast: Contrast = "dark"
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    devices: tuple[torch.device, ...] = ()
     precision: Precision = "float32"
+    device: str = "cpu"
     threads: int = 1
-    readers: int = 1
     preview_ids: frozenset[str] = frozenset()
 
 
 def plan_picking(
-    model: PickingModel, settings: PickSettings, preview_ids: frozenset[str] = frozenset()
+    model: PickingModel,
+    settings: PickSettings,
+    preview_ids: frozenset[str] = frozenset(),
+    executor: Executor | None = None,
 ) -> PickPlan:
     """Resolve the settings of a picking job against its model.
 
@@ -86,6 +80,11 @@ def plan_picking(
     A model with a diameter of its own still sees the micrographs at the scale it was
     trained for; where the two differ the log says so. Contrast and smallest distance are
     the model's own where the settings have none.
+
+    Parameters
+    ----------
+    executor
+        Who picks: its devices settle the precision. None: the devices of the settings.
 
     Raises
     ------
@@ -109,9 +108,7 @@ def plan_picking(
             diameter,
             own,
         )
-    devices = resolve_devices(settings.device)
-    device = devices[0]
-    threads = resolve_threads(settings.threads)
+    executor = executor or LocalExecutor(settings.device, settings.threads)
     return PickPlan(
         diameter_A=diameter,
         scale_diameter_A=own or diameter,
@@ -119,11 +116,9 @@ def plan_picking(
         border=settings.border,
         pixel_size_A=settings.pixel_size,
         contrast=settings.contrast or model.card.contrast,
-        device=device,
-        devices=devices,
-        precision=choose_precision(model.network, devices),
-        threads=threads,
-        readers=max(1, min(4, threads)) if device.type == "cuda" else 1,
+        precision=choose_precision(model.network, executor.devices),
+        device=settings.device,
+        threads=settings.threads,
         preview_ids=preview_ids,
     )
 

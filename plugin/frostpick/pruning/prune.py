@@ -21,11 +21,11 @@ from frostpick.images import MACHINE_ERRORS, PixelSizes
 from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
 from frostpick.picking.read import read_with_pixel_size
-from frostpick.picking.stream import read_ahead
 from frostpick.pruning.box_scorer import BoxScorer, BoxScores
 from frostpick.pruning.boxes import BATCH, Boxes, boxes_of_images, boxes_of_micrograph
 from frostpick.pruning.groups import Group, PickGroup
 from frostpick.pruning.plan import PrunePlan
+from frostpick.runtime.read_ahead import read_ahead
 from frostpick.runtime.reporter import Reporter
 from frostpick.types import ParticleStack
 

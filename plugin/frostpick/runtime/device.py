@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import lru_cache
 
 import torch
 
@@ -63,6 +64,12 @@ def resolve_device(text: str) -> torch.device:
     if len(devices) > 1:
         log.warning("device %s: one GPU is used, %s", text, devices[0])
     return devices[0]
+
+
+@lru_cache
+def settled_device(text: str) -> torch.device:
+    """Return the first device that a text names, the same at every call in a process."""
+    return resolve_devices(text)[0]
 
 
 def _roomiest(count: int) -> torch.device:

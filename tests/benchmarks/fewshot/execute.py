@@ -34,7 +34,9 @@ from frostpick.picking.selectors.density_cut import density_cut
 from frostpick.picking.selectors.disc_nms import find_peaks
 from frostpick.picking.threshold import choose_threshold
 from frostpick.preprocess import WorkingImage, preprocess
+from frostpick.runtime.device import resolve_device
 from frostpick.runtime.reporter import SilentReporter
+from frostpick.runtime.threads import resolve_threads
 from frostpick.simulate import write_mrc
 from frostpick.training.cryomae.recipe import FewshotRecipe
 from frostpick.training.cryomae.train import FewshotResult, train_fewshot
@@ -131,10 +133,11 @@ class Picker:
         settings = PickSettings(device=session.device, threads=session.threads)
         self.data, self.model = data, model
         self.plan: PickPlan = plan_picking(model, settings)
-        ready = make_ready(model, self.plan.device, self.plan.precision).network
+        self.device = resolve_device(session.device)
+        ready = make_ready(model, self.device, self.plan.precision).network
         assert isinstance(ready, ReadyNetwork)
         self.network = ready
-        torch.set_num_threads(self.plan.threads)
+        torch.set_num_threads(resolve_threads(session.threads))
 
     def working(self, path: Path, low_pass: float = 0.0) -> WorkingImage:
         """Read and preprocess a micrograph."""
@@ -148,7 +151,7 @@ class Picker:
             self.plan.scale_diameter_A,
             card.preprocess,
             px_per_diameter=card.px_per_diameter,
-            device=self.plan.device,
+            device=self.device,
         )
 
     def picks(self, name: str, scores: ScoreMap, *, cut: bool = False) -> Picks:

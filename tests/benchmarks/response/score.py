@@ -17,6 +17,7 @@ from frostpick.picking.plan import plan_picking
 from frostpick.picking.prepare import make_ready
 from frostpick.picking.selector import Selector
 from frostpick.preprocess import preprocess
+from frostpick.runtime.device import resolve_device
 
 #: How far from the centre the highest score is taken, in diameters.
 REACH = 0.2
@@ -38,7 +39,8 @@ class Scorer:
         self.plan = plan_picking(model, settings)
         self.card = model.card
         self.selector = Selector.of(model.card)
-        self.network = make_ready(model, self.plan.device, self.plan.precision).network
+        self.device = resolve_device(device)
+        self.network = make_ready(model, self.device, self.plan.precision).network
 
     def at(
         self, image: NDArray[np.float32], pixel_A: float, x: ArrayLike, y: ArrayLike
@@ -51,7 +53,7 @@ class Scorer:
             self.card.preprocess,
             px_per_diameter=self.card.px_per_diameter,
             contrast=self.plan.contrast,
-            device=self.plan.device,
+            device=self.device,
         )
         scores = self.selector.map(self.network, working)
         logits = scores.logits.cpu().numpy()

@@ -12,8 +12,8 @@ import torch
 
 from frostpick.config import PickSettings, TrainSettings
 from frostpick.models.registry import build_network
-from frostpick.picking.pick import pick_micrographs
 from frostpick.picking.plan import plan_picking
+from frostpick.picking.work import pick_micrographs
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import choose_network

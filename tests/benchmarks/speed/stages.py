@@ -35,9 +35,11 @@ def measure(options: argparse.Namespace) -> None:
     import torch
 
     from frostpick.config import PickSettings
-    from frostpick.picking.pick import MicrographPicks, pick_micrographs
+    from frostpick.picking.pick import MicrographPicks
     from frostpick.picking.plan import plan_picking
     from frostpick.picking.prepare import make_ready
+    from frostpick.picking.work import pick_micrographs
+    from frostpick.runtime.executors.local import LocalExecutor
     from frostpick.runtime.reporter import SilentReporter
     from frostpick.types import LocalFile, Micrograph
 
@@ -45,7 +47,8 @@ def measure(options: argparse.Namespace) -> None:
         diameter=options.diameter * PIXEL_A, device="cpu", threads=options.threads
     )
     model = make_model(options.network)
-    plan = plan_picking(model, settings)
+    executor = LocalExecutor(settings.device, settings.threads)
+    plan = plan_picking(model, settings, executor=executor)
     files = sorted(options.measure.glob("*.mrc"))
     micrographs = [Micrograph(file.name, LocalFile(file), PIXEL_A) for file in files]
     for file in files:
@@ -54,7 +57,7 @@ def measure(options: argparse.Namespace) -> None:
     picks = 0
     cpu = time.process_time()
     start = time.perf_counter()
-    for found in pick_micrographs(model, micrographs, plan, SilentReporter()):
+    for found in pick_micrographs(model, micrographs, plan, SilentReporter(), executor):
         assert isinstance(found, MicrographPicks), found
         spent.append(time.perf_counter() - start)
         picks += len(found.picks)
@@ -62,7 +65,7 @@ def measure(options: argparse.Namespace) -> None:
     cpu = time.process_time() - cpu
     later = spent[1:] or spent
     peak_GB = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    print(f"\n{len(files)} micrographs, {plan.threads} threads, {plan.readers} reader(s), CPU,")
+    print(f"\n{len(files)} micrographs, {executor.threads} threads, CPU,")
     print(f"{plan.precision}, OMP_WAIT_POLICY {os.environ.get('OMP_WAIT_POLICY', 'not set')}")
     print(f"first micrograph          {spent[0]:8.3f} s")
     print(f"median of the others      {statistics.median(later):8.3f} s  (asked: under 4)")
@@ -70,8 +73,9 @@ def measure(options: argparse.Namespace) -> None:
     print(f"CPU time                  {cpu / len(files):8.3f} s a micrograph")
     print(f"peak resident memory      {peak_GB:8.3f} GB (asked: under 1.5)")
     print(f"picks above the floor     {picks / len(files):8.0f} a micrograph")
-    torch.set_num_threads(plan.threads)
-    by_stage(make_ready(model, plan.device, plan.precision), files[:5], options.diameter)
+    torch.set_num_threads(executor.threads)
+    ready = make_ready(model, executor.devices[0], plan.precision)
+    by_stage(ready, files[:5], options.diameter)
 
 
 def by_stage(model, files: list[Path], diameter: float) -> None:  # type: ignore[no-untyped-def]

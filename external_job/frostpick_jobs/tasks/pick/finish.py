@@ -130,7 +130,9 @@ def finish_picking(
     )
     record.add(model={"digest": job.model.digest, "name": settings.model}, seed=settings.seed)
     record.add(
-        device=str(job.plan.device), threads=job.plan.threads, diameter_A=job.plan.diameter_A
+        device=str(job.executor.devices[0]),
+        threads=job.executor.threads,
+        diameter_A=job.plan.diameter_A,
     )
     record.add(min_distance_A=job.plan.min_distance_A, contrast=job.plan.contrast)
     summary = deliver_picks(

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.pick import MicrographFailure, MicrographPicks
 from frostpick.picking.plan import PickPlan
-from frostpick.picking.several import pick_on_devices
+from frostpick.picking.work import pick_micrographs
+from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.reporter import Reporter
 from frostpick.types import Micrograph
 from frostpick_jobs.store import PickKey, PickStore, Repicked, StoredPicks, pick_key
@@ -22,6 +23,7 @@ def pick_missing(
     plan: PickPlan,
     micrographs: Sequence[Micrograph],
     reporter: Reporter,
+    executor: Executor,
 ) -> dict[str, str]:
     """Bring the store up to date; each result is kept as soon as it is there.
 
@@ -35,7 +37,7 @@ def pick_missing(
     log.info("%d micrographs: %d to pick", len(micrographs), len(keys))
     reporter.stage("picking", len(keys))
     todo = (m for m in micrographs if m.id in keys)
-    for found in pick_on_devices(model, todo, plan, reporter):
+    for found in pick_micrographs(model, todo, plan, reporter, executor, ordered=False):
         keep(store, keys, found, failed)
         reporter.advance(1)
         reporter.check()

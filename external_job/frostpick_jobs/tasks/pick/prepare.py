@@ -11,6 +11,8 @@ from frostpick.errors import InputError
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.plan import PickPlan, plan_picking
 from frostpick.picking.threshold import parse_threshold
+from frostpick.runtime.executors.base import Executor
+from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.spread import spread
 from frostpick.types import Micrograph
 from frostpick_jobs.job.host import Host
@@ -29,16 +31,27 @@ class PickJob:
     ----------
     micrographs
         Those to pick, in the host's order, `PickSettings.limit` applied.
+    executor
+        Who picks them, and where.
     """
 
     settings: PickSettings
     micrographs: Sequence[Micrograph]
     model: PickingModel
     plan: PickPlan
+    executor: Executor
 
 
-def read_inputs(host: Host, settings: PickSettings, models: JobModels) -> PickJob:
-    """Read the micrographs and the model, and resolve the settings against them."""
+def read_inputs(
+    host: Host, settings: PickSettings, models: JobModels, executor: Executor | None = None
+) -> PickJob:
+    """Read the micrographs and the model, and resolve the settings against them.
+
+    Parameters
+    ----------
+    executor
+        Who picks, and where. None: the devices of the settings.
+    """
     parse_threshold(settings.threshold)
     everything = host.micrographs()
     if not everything:
@@ -50,5 +63,6 @@ def read_inputs(host: Host, settings: PickSettings, models: JobModels) -> PickJo
         )
     model = host.model() or models.picking(settings.model)
     shown = frozenset(m.id for m in spread(micrographs, MOST_PREVIEWS))
-    plan = plan_picking(model, settings, preview_ids=shown)
-    return PickJob(settings, micrographs, model, plan)
+    executor = executor or LocalExecutor(settings.device, settings.threads)
+    plan = plan_picking(model, settings, shown, executor)
+    return PickJob(settings, micrographs, model, plan, executor)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from frostpick.config import PickSettings
 from frostpick.errors import FrostpickError
+from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.run_record import RunRecord
 from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.host import Host
@@ -25,13 +26,18 @@ MOST_LISTED = 20
 __all__ = ["PickSummary", "run_pick"]
 
 
-def run_pick(host: Host, settings: PickSettings) -> PickSummary:
+def run_pick(host: Host, settings: PickSettings, executor: Executor | None = None) -> PickSummary:
     """Pick a host's micrographs and deliver the picks.
 
     Calls `Host.begin`, picks every micrograph whose stored result does not
     hold, and when all are done chooses (or takes up) the threshold and calls
     `Host.deliver_one` for each and `Host.deliver` once. `Host.end` is called by
     `frostpick_jobs.job.lifecycle`, under which this runs.
+
+    Parameters
+    ----------
+    executor
+        Who picks, and where. None: the devices of the settings, one process each.
 
     Raises
     ------
@@ -45,18 +51,20 @@ def run_pick(host: Host, settings: PickSettings) -> PickSummary:
     claim(host.spool, "pick")
     models = JobModels(host.spool)
     with record.stage("reading the inputs"):
-        job = read_inputs(host, settings, models)
+        job = read_inputs(host, settings, models, executor)
     record.add(shipped=models.used)
     store = PickStore(host.spool)
     with record.stage("picking"):
         plan = settle(store, job.model, job.plan, job.micrographs, host.reporter)
         job = replace(job, plan=plan)
         forget_other_results(store, job)
-        failed = pick_missing(store, job.model, job.plan, job.micrographs, host.reporter)
+        failed = pick_missing(
+            store, job.model, job.plan, job.micrographs, host.reporter, job.executor
+        )
     report_failures(failed)
     if len(failed) == len(job.micrographs):
         raise FrostpickError(f"no micrograph could be picked; the first: {first_failure(failed)}")
-    record.add(devices=[str(device) for device in plan.devices], precision=plan.precision)
+    record.add(devices=[str(device) for device in job.executor.devices], precision=plan.precision)
     with record.stage("delivering"):
         return finish_picking(host, store, job, failed, record)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -20,15 +21,14 @@ from frostpick.pretraining.picker.denoiser import Denoiser
 from frostpick.pretraining.picker.filters import binned_sampling
 from frostpick.pretraining.picker.looks import apply_look
 from frostpick.pretraining.picker.train_denoiser import make_denoisers, open_denoisers
-from frostpick.runtime.atomic import atomic_write
+from frostpick.runtime.atomic import atomic_write, remove_leftovers
+from frostpick.runtime.executors.base import Executor, Resources
 from frostpick.runtime.reporter import Reporter
 from frostpick.simulate.corpus import corpus_micrograph
 from frostpick.simulate.micrograph import SimulatedMicrograph
 from frostpick.simulate.truth import PARTICLE
 
 Points = NDArray[np.float64]
-#: Micrographs that are handed to the workers at a time; a stop waits for them.
-BATCH = 16
 #: Stored grey levels a standard deviation; the preprocessing clips at 6 of these.
 GREY = 20.0
 #: Of what a corpus shows: raised when the same recipe would make other micrographs, so that
@@ -122,7 +122,7 @@ def as_grey(stored: NDArray[np.int8]) -> NDArray[np.float32]:
 
 
 def make_corpus(
-    folder: Path, spec: CorpusSpec, count: int, workers: int, reporter: Reporter
+    folder: Path, spec: CorpusSpec, count: int, executor: Executor, reporter: Reporter
 ) -> list[CorpusImage]:
     """Return the first ``count`` micrographs of a corpus; those in ``folder`` are not made again.
 
@@ -130,8 +130,8 @@ def make_corpus(
     ----------
     folder
         Of this corpus; the denoisers of the looks are made beside it.
-    workers
-        Processes that simulate; the result does not depend on them.
+    executor
+        Who simulates; the result does not depend on it.
 
     Raises
     ------
@@ -139,22 +139,65 @@ def make_corpus(
         Asked to stop; what is made stays.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
     if spec.looks:
         make_denoisers(folder.parent / DENOISERS, reporter)
     reporter.stage("simulating", count)
     missing = [k for k in range(count) if not _points(folder, k).exists()]
     if len(missing) < count:
         reporter.advance(count - len(missing))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        for start in range(0, len(missing), BATCH):
-            reporter.check()
-            some = missing[start : start + BATCH]
-            jobs = [pool.submit(_make, folder, spec, k) for k in some]
-            for job in jobs:
-                job.result()
-            reporter.advance(len(some))
+    work = CorpusWork(folder, spec)
+    with closing(executor.run(work, missing, reporter, ordered=False)) as made:
+        for _ in made:
+            reporter.advance(1)
     return list(_read(folder, count))
+
+
+@dataclass(frozen=True)
+class CorpusWork:
+    """Simulates micrographs by their numbers and stores each; nothing comes back."""
+
+    folder: Path
+    spec: CorpusSpec
+
+    doing: ClassVar[str] = "simulating"
+    died: ClassVar[str] = (
+        "a process that simulates died ({how}); what was simulated is kept: run it again, with "
+        "fewer --threads where memory is short"
+    )
+    most_readers: ClassVar[int] = 1
+
+    def begin(self, resources: Resources) -> CorpusHands:
+        """Read the denoisers, where there are any."""
+        denoisers = open_denoisers(self.folder.parent / DENOISERS) if self.spec.looks else ()
+        return CorpusHands(self.folder, self.spec, denoisers)
+
+
+class CorpusHands:
+    """Simulates in one process."""
+
+    def __init__(self, folder: Path, spec: CorpusSpec, denoisers: Sequence[Denoiser]) -> None:
+        self._folder, self._spec, self._denoisers = folder, spec, denoisers
+
+    def read(self, index: int) -> None:
+        """Nothing is needed."""
+
+    def do(self, index: int, reading: Future[None]) -> None:
+        """Make one micrograph, on one thread whatever the machine has."""
+        torch.set_num_threads(1)
+        image = working_example(self._spec, index, self._denoisers)
+        with atomic_write(_pixels(self._folder, index)) as handle:
+            np.save(handle, image.pixels)
+        # written last: a micrograph is there when its points are
+        with atomic_write(_points(self._folder, index)) as handle:
+            np.savez(
+                handle,
+                particles_yx=image.particles_yx,
+                decoys_yx=image.decoys_yx,
+                outlines=image.outlines,
+                unsure_yx=image.unsure_yx,
+                empty=np.array(image.pixels.size == 0),
+            )
 
 
 def working_example(
@@ -224,28 +267,6 @@ def _pixels(folder: Path, index: int) -> Path:
 
 def _points(folder: Path, index: int) -> Path:
     return folder / f"{index:06d}.npz"
-
-
-@lru_cache(maxsize=1)  # once a worker
-def _denoisers(folder: Path) -> Sequence[Denoiser]:
-    return open_denoisers(folder.parent / DENOISERS)
-
-
-def _make(folder: Path, spec: CorpusSpec, index: int) -> None:
-    torch.set_num_threads(1)
-    image = working_example(spec, index, _denoisers(folder) if spec.looks else ())
-    with atomic_write(_pixels(folder, index)) as handle:
-        np.save(handle, image.pixels)
-    # written last: a micrograph is there when its points are
-    with atomic_write(_points(folder, index)) as handle:
-        np.savez(
-            handle,
-            particles_yx=image.particles_yx,
-            decoys_yx=image.decoys_yx,
-            outlines=image.outlines,
-            unsure_yx=image.unsure_yx,
-            empty=np.array(image.pixels.size == 0),
-        )
 
 
 def _read(folder: Path, count: int) -> Iterator[CorpusImage]:

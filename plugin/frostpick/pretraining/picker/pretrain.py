@@ -28,6 +28,7 @@ from frostpick.pretraining.picker.corpus_files import VERSION, CorpusImage, Corp
 from frostpick.pretraining.picker.tiles import SupervisedTiles
 from frostpick.pretraining.picker.trainer import SupervisedTrainer
 from frostpick.runtime.checkpoint import training_key
+from frostpick.runtime.executors.processes import ProcessExecutor
 from frostpick.runtime.loop import Saving, run_training
 from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.reporter import Reporter
@@ -145,15 +146,14 @@ def pretrain_picker(
     """
     wall, cpu = time.monotonic(), time.process_time()
     device = device or torch.device("cpu")
-    torch.set_num_threads(resolve_threads(threads))
+    threads = resolve_threads(threads)
+    torch.set_num_threads(threads)
     keep_freed_memory()
+    processes = ProcessExecutor([torch.device("cpu")] * threads, threads, told=False)
     corpus = make_corpus(
-        spool / corpus_name(recipe),
-        recipe.corpus,
-        recipe.micrographs,
-        resolve_threads(threads),
-        reporter,
+        spool / corpus_name(recipe), recipe.corpus, recipe.micrographs, processes, reporter
     )
+    torch.set_num_threads(threads)  # a single micrograph may have been made in this process
     apart = min(recipe.held_out, len(corpus) // 4)
     kept, held_out = corpus[:-apart], corpus[-apart:]
     trainer = _trainer(recipe, kept, device)
