@@ -8,6 +8,7 @@ from typing import Any
 
 from frostpick.config import PruneSettings, VerifySettings, resolve
 from frostpick.errors import ConfigError
+from frostpick.runtime.executors.base import Executor
 from frostpick_jobs.api import Paths, as_paths
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.host import Host
@@ -23,6 +24,7 @@ def prune(
     particles: str | os.PathLike[str] | None = None,
     good: Paths = (),
     bad: Paths = (),
+    executor: Executor | None = None,
     **settings: Any,
 ) -> PruneSummary:
     """Keep the particles among picks or extracted particles, and say why of the rest.
@@ -37,6 +39,8 @@ def prune(
         Instead of picks: a particles STAR file, or a stack.
     good, bad
         Known particles and non-particles; ``bad="rest"`` is all input that is not good.
+    executor
+        Who scores the rows, and where. None: this process, on the first device of the settings.
     settings
         Fields of `PruneSettings`, e.g. ``diameter=120, keep_at="precision=0.95"``.
 
@@ -47,7 +51,7 @@ def prune(
     """
     resolved = resolve(PruneSettings, ("arguments", settings))
     host = _host(out, micrographs, picks, particles, good, bad, resolved.pixel_size)
-    return execute(host, lambda: run_prune(host, resolved))
+    return execute(host, lambda: run_prune(host, resolved, executor))
 
 
 def verify(
@@ -56,6 +60,7 @@ def verify(
     micrographs: Paths = (),
     picks: Paths = (),
     particles: str | os.PathLike[str] | None = None,
+    executor: Executor | None = None,
     **settings: Any,
 ) -> PruneSummary:
     """Score picks or particles by mean and spread over four rotations; no row is dropped.
@@ -64,7 +69,7 @@ def verify(
     """
     resolved = resolve(VerifySettings, ("arguments", settings))
     host = _host(out, micrographs, picks, particles, (), (), resolved.pixel_size)
-    return execute(host, lambda: run_verify(host, resolved))
+    return execute(host, lambda: run_verify(host, resolved, executor))
 
 
 def _host(

@@ -22,7 +22,7 @@ from tiny_pruner import DIAMETER_A, PIXEL_A, tiny_pruner
 import frostpick_jobs
 from frostpick.config import PruneSettings, VerifySettings
 from frostpick.errors import ConfigError, InputError, JobStopped
-from frostpick.pruning import prune as engine
+from frostpick.pruning import work as engine
 from frostpick.pruning.groups import Group
 from frostpick.pruning.prune import GroupScores
 from frostpick_jobs.formats import read_pick_files, read_star_blocks

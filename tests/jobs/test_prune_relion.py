@@ -13,7 +13,7 @@ import pytest
 from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
 
 from frostpick.errors import JobStopped
-from frostpick.pruning import prune as engine
+from frostpick.pruning import work as engine
 from frostpick.pruning.groups import Group
 from frostpick.pruning.prune import GroupScores
 from frostpick_jobs.cli import relion_job

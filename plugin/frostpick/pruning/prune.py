@@ -1,15 +1,14 @@
 """The file to read first: boxes of a micrograph or of a stack, scored.
 
-`prepare_group` and a `BoxScorer` are the science, in this order; `score_groups` is the same
-for a job of many, with a reader ahead. The pruner may be fitted to the job's labels before
+`prepare_group` and `score_prepared` are the science, in this order; `work.score_groups` is the
+same for a job of many, with a reader ahead. The pruner may be fitted to the job's labels before
 (`fit`); decisions need the scores of the whole job (`scoring`, then `judge`).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +24,6 @@ from frostpick.pruning.box_scorer import BoxScorer, BoxScores
 from frostpick.pruning.boxes import BATCH, Boxes, boxes_of_images, boxes_of_micrograph
 from frostpick.pruning.groups import Group, PickGroup
 from frostpick.pruning.plan import PrunePlan
-from frostpick.runtime.read_ahead import read_ahead
-from frostpick.runtime.reporter import Reporter
 from frostpick.types import ParticleStack
 
 log = logging.getLogger(__name__)
@@ -70,30 +67,6 @@ class GroupFailure:
     reason: str
 
 
-def score_groups(
-    scorer: BoxScorer, groups: Iterable[Group], plan: PrunePlan, reporter: Reporter
-) -> Iterator[GroupScores | GroupFailure]:
-    """Score groups one after the other while a reader prepares the next one's boxes.
-
-    Results come in the order of the input. The reporter is asked to `check` before every
-    group and while waiting; progress is the caller's to report.
-    """
-    torch.set_num_threads(plan.threads)
-    told = Told(plan)
-
-    def prepare(group: Group) -> PreparedGroup:
-        return prepare_group(group, plan, told)
-
-    with closing(read_ahead(groups, prepare, 1, reporter.check)) as ahead:
-        for group, prepared in ahead:
-            try:
-                yield _scored(scorer, group, prepared.result())
-            except MicrographError as error:
-                yield GroupFailure(group.name, group.row, error.reason)
-            # The bound on the reader counts on these boxes being gone.
-            del prepared
-
-
 class Told:
     """What the user was told already about the groups of a job.
 
@@ -116,7 +89,7 @@ def prepare_group(group: Group, plan: PrunePlan, told: Told | None = None) -> Pr
     return _prepare_stack(group.stack, plan, told.tight_A)
 
 
-def _scored(scorer: BoxScorer, group: Group, prepared: PreparedGroup) -> GroupScores:
+def score_prepared(scorer: BoxScorer, group: Group, prepared: PreparedGroup) -> GroupScores:
     return GroupScores(
         row=group.row,
         scores=scorer(prepared.boxes),

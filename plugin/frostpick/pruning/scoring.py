@@ -11,11 +11,12 @@ import numpy as np
 
 from frostpick.errors import InputError
 from frostpick.models.pruner.model import Pruner
-from frostpick.pruning.box_scorer import BoxScorer
 from frostpick.pruning.decide import ScoredRows
 from frostpick.pruning.groups import Group
 from frostpick.pruning.plan import PrunePlan
-from frostpick.pruning.prune import GroupFailure, GroupScores, score_groups
+from frostpick.pruning.prune import GroupFailure, GroupScores
+from frostpick.pruning.work import score_groups
+from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.reporter import Reporter
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ def score_rows(
     plan: PrunePlan,
     store: ScoreStore,
     reporter: Reporter,
+    executor: Executor | None = None,
 ) -> Scored:
     """Score every group that the store does not hold, and return all rows.
 
@@ -64,6 +66,8 @@ def score_rows(
     ----------
     count
         Rows of the job; one that is in no group stays without a score.
+    executor
+        Who scores, and where. None: this process, on the plan's device.
 
     Raises
     ------
@@ -84,8 +88,7 @@ def score_rows(
         reporter.advance(len(group))
     if len(missing) < len(groups):
         log.info("%d of %d groups are scored already", len(groups) - len(missing), len(groups))
-    scorer = BoxScorer(pruner, plan.device, plan.rotations)
-    results = score_groups(scorer, missing, plan, reporter)
+    results = score_groups(pruner, missing, plan, reporter, executor)
     for group, found in zip(missing, results, strict=True):
         if isinstance(found, GroupFailure):
             failed[found.name] = found.reason

@@ -22,6 +22,7 @@ from frostpick.pruning.groups import Group, group_rows, in_parts
 from frostpick.pruning.judge import Judgement, prune_rows, verify_rows
 from frostpick.pruning.plan import PrunePlan, plan_pruning
 from frostpick.pruning.scoring import Scored, score_rows
+from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.run_record import RunRecord
 from frostpick.types import Decisions
 from frostpick_jobs.job.claim import claim
@@ -66,12 +67,19 @@ class _Inputs:
     plan: PrunePlan
 
 
-def run_prune(host: Host, settings: PruneSettings) -> PruneSummary:
+def run_prune(
+    host: Host, settings: PruneSettings, executor: Executor | None = None
+) -> PruneSummary:
     """Decide on every row of a host's picks or particles, and deliver the decisions.
 
     Calls `Host.begin` and `Host.deliver`; `Host.end` is called by
     `frostpick_jobs.job.lifecycle`, under which this runs. A stopped job goes on with the
     groups (micrographs, stacks) that it has not scored yet.
+
+    Parameters
+    ----------
+    executor
+        Who scores the rows, and where. None: this process, on the first device of the settings.
 
     Raises
     ------
@@ -98,7 +106,7 @@ def run_prune(host: Host, settings: PruneSettings) -> PruneSummary:
             host.reporter,
         )
     with record.stage("scoring"):
-        scored = _score(host, inputs, fitted.pruner)
+        scored = _score(host, inputs, fitted.pruner, executor)
     judged = prune_rows(scored.rows, inputs.candidates.merit, settings, plan.min_distance_A)
     record.add(
         threshold={"score": judged.threshold, "rule": settings.keep_at, "frozen": False},
@@ -109,15 +117,20 @@ def run_prune(host: Host, settings: PruneSettings) -> PruneSummary:
     return _deliver(host, record, inputs, settings, fitted, scored, judged)
 
 
-def run_verify(host: Host, settings: VerifySettings) -> PruneSummary:
-    """Score every row by the mean and the spread over four rotations; no row is dropped."""
+def run_verify(
+    host: Host, settings: VerifySettings, executor: Executor | None = None
+) -> PruneSummary:
+    """Score every row by the mean and the spread over four rotations; no row is dropped.
+
+    ``executor`` is as for `run_prune`.
+    """
     record = RunRecord("verify", host.name, settings.model_dump(mode="json"))
     host.begin()
     claim(host.spool, "verify")
     same = PruneSettings(**settings.model_dump(), border=0.0)
     inputs = _read_inputs(host, record, same, rotations=4)
     with record.stage("scoring"):
-        scored = _score(host, inputs, inputs.pruner)
+        scored = _score(host, inputs, inputs.pruner, executor)
     judged = verify_rows(scored.rows)
     return _deliver(host, record, inputs, same, Fitted(inputs.pruner), scored, judged)
 
@@ -165,10 +178,12 @@ def _labelled(host: Host) -> LabelledRows:
     return LabelledRows(good, bad)
 
 
-def _score(host: Host, inputs: _Inputs, pruner: Pruner) -> Scored:
+def _score(host: Host, inputs: _Inputs, pruner: Pruner, executor: Executor | None) -> Scored:
     plan = inputs.plan
     store = PruneStore(host.spool / SPOOL / SCORES, pruner.digest, plan.key())
-    return score_rows(inputs.candidates.rows, inputs.parts, pruner, plan, store, host.reporter)
+    return score_rows(
+        inputs.candidates.rows, inputs.parts, pruner, plan, store, host.reporter, executor
+    )
 
 
 def _deliver(
