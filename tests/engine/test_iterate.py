@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,7 @@ from scipy.ndimage import rotate, shift
 from tiny_pruner import tiny_pruner
 
 from frostpick.config import IterateSettings, PickSettings
-from frostpick.errors import ConfigError, JobStopped
+from frostpick.errors import ConfigError, DeviceError, JobStopped
 from frostpick.iterating import one_round
 from frostpick.iterating.examine import Examined, examine
 from frostpick.iterating.iterate import IterationResult, iterate_picker, run_rounds
@@ -36,6 +36,8 @@ from frostpick.models.shipped import shipped
 from frostpick.picking.plan import plan_picking
 from frostpick.picking.work import pick_micrographs
 from frostpick.report.rounds import round_figures
+from frostpick.runtime.executors.base import Executor
+from frostpick.runtime.executors.processes import ProcessExecutor
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training.picker.recipe import Recipe
 from frostpick.types import Labels, LocalFile, Micrograph
@@ -408,6 +410,7 @@ def iterate(
     *,
     start: PickingModel | None = None,
     rule: SureRule | None = None,
+    executor: Executor | None = None,
     **others: Any,
 ) -> IterationResult:
     values = {"diameter": DIAMETER_A, "device": "cpu", "threads": 1, "rounds": 1, **others}
@@ -420,6 +423,7 @@ def iterate(
         reporter=reporter or SilentReporter(),
         recipe=SHORT,
         rule=rule or RULE,
+        executor=executor,
     )
 
 
@@ -664,6 +668,34 @@ def test_examined_picks_are_those_of_the_picker(
     # nearly all: agreement is taken at the pick, its score at the highest cell nearby
     assert (looked.agreement[sure] > 0.8).mean() > 0.9
     assert ((looked.agreement >= 0) & (looked.agreement <= 1) & (looked.spread <= 0.5)).all()
+
+
+def test_examined_the_same_in_two_processes(
+    data: Any, iterated: tuple[IterationResult, Path]
+) -> None:
+    model = iterated[0].model
+    plan = plan_picking(model, PickSettings(device="cpu", threads=1))
+    cpu = torch.device("cpu")
+    gone = Micrograph("gone.mrc", LocalFile(Path("gone.mrc")), PIXEL_A)
+    pool = [data[0][3], gone, *data[0][4:]]
+    told = (model, pool, plan, SilentReporter(), PrunerOpinion(tiny_pruner(), DIAMETER_A, cpu))
+    alone, both = examine(*told), examine(*told, ProcessExecutor([cpu, cpu], 2))
+    assert len(alone) > 10 and np.isfinite(alone.verdict).all()
+    assert list(alone.micrographs) == [one.id for one in pool if one is not gone]
+    for field in fields(Examined):
+        np.testing.assert_array_equal(getattr(both, field.name), getattr(alone, field.name))
+
+
+def test_rounds_are_picked_by_the_executor_given(data: Any, tmp_path: Path) -> None:
+    class Away:
+        devices, threads = (torch.device("cpu"),), 1
+
+        def run(self, work: Any, items: Any, reporter: Any, *, ordered: bool = True) -> Any:
+            assert ordered and len(items) == len(data[0])
+            raise DeviceError("the machines are away")
+
+    with pytest.raises(DeviceError, match="away"):
+        iterate(data, tmp_path, executor=Away())
 
 
 def test_a_pruner_says_the_same_of_a_turned_micrograph() -> None:

@@ -12,9 +12,17 @@ import torch
 
 from frostpick.errors import ConfigError, JobStopped
 from frostpick.pretraining.picker import pretrain as recipe_module
-from frostpick.pretraining.picker.corpus_files import GREY, CorpusImage, alike, working_example
+from frostpick.pretraining.picker.corpus_files import (
+    GREY,
+    CorpusImage,
+    alike,
+    make_corpus,
+    working_example,
+)
 from frostpick.pretraining.picker.pretrain import PickerRecipe, corpus_name, pretrain_picker
 from frostpick.pretraining.picker.tiles import SupervisedTiles, capped_evenly, view_classes
+from frostpick.runtime.executors.base import Resources
+from frostpick.runtime.executors.inline import InlineExecutor
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.simulate.corpus import corpus_micrograph
 from frostpick.training.tiles import TileGeometry
@@ -67,6 +75,25 @@ def test_a_stopped_pretraining_gives_the_same_model(made, tmp_path: Path) -> Non
     with pytest.raises(ConfigError, match="--restart"):
         other = PickerRecipe(**{**vars(TINY), "steps": 7})
         pretrain_picker(other, spool=tmp_path, reporter=SilentReporter(), threads=1)
+
+
+def test_a_stopped_simulation_keeps_what_is_made(made, tmp_path: Path) -> None:
+    class StopAfterOne(SilentReporter):
+        def advance(self, n: int = 1, **metrics: float) -> None:
+            self.stop_requested = True
+
+    folder = tmp_path / "corpus"
+    here = InlineExecutor(Resources())
+    with pytest.raises(JobStopped):
+        make_corpus(folder, TINY.corpus, 3, here, StopAfterOne())
+    assert [path.name for path in sorted(folder.iterdir())] == ["000000.npy", "000000.npz"]
+    (folder / ".000001.npy.77.tmp").touch()  # of a process that was killed
+    kept = (folder / "000000.npy").stat().st_mtime_ns
+    found = make_corpus(folder, TINY.corpus, 3, here, SilentReporter())
+    assert len(found) == 3 and (folder / "000000.npy").stat().st_mtime_ns == kept
+    usual = made[0] / corpus_name(TINY)
+    for path in folder.iterdir():
+        assert path.read_bytes() == (usual / path.name).read_bytes()
 
 
 def test_the_held_out_micrographs_are_picked_once_a_measurement(

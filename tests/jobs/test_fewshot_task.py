@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import mrcfile
 import numpy as np
 import pytest
+from plain_work import Backwards
 
 from frostpick import fewshot as method_of
 from frostpick.config import FewshotSettings, PickSettings, PretrainSettings
@@ -113,6 +116,17 @@ def test_pick_takes_the_model_and_finds_the_same(data: Path, done: Path, tmp_pat
     picking = PickSettings(model=str(done / "model"), pixel_size=PIXEL_A, device="cpu", threads=1)
     run_pick(FolderHost(tmp_path, [str(data)], pixel_size=PIXEL_A), picking)
     assert (tmp_path / "picks.csv").read_text() == (done / "picks.csv").read_text()
+
+
+def test_any_executor_picks(data: Path, done: Path, tmp_path: Path) -> None:
+    toy = Backwards(ThreadPoolExecutor)  # another process does not know the preset
+    picking = PickSettings(model=str(done / "model"), pixel_size=PIXEL_A, device="cpu", threads=1)
+    run_pick(FolderHost(tmp_path / "pick", [str(data)], pixel_size=PIXEL_A), picking, toy)
+    assert (tmp_path / "pick/picks.csv").read_text() == (done / "picks.csv").read_text()
+    shutil.copytree(done, tmp_path / "few")
+    again = run_fewshot(host(data, tmp_path / "few"), settings(border=0.2), toy)
+    assert again.micrographs == 3
+    assert [one.id for one in toy.done] == ["m2.mrc", "m1.mrc", "m0.mrc"] * 2
 
 
 def test_run_again_changes_nothing(data: Path, done: Path) -> None:

@@ -76,9 +76,9 @@ def test_pruning_goes_on_with_the_pruner_that_it_began_with(
     scored: list[str] = []
     real = scoring.score_groups
 
-    def noted(scorer: Any, groups: Any, plan: Any, reporter: Any) -> Any:
+    def noted(pruner: Any, groups: Any, *others: Any) -> Any:
         scored.extend(group.name for group in groups)
-        return real(scorer, groups, plan, reporter)
+        return real(pruner, groups, *others)
 
     monkeypatch.setattr(scoring, "score_groups", noted)
 

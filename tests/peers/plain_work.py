@@ -1,0 +1,84 @@
+"""Work that another process can import, and an executor written from scratch."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+
+from frostpick.runtime.executors.base import Resources, through
+
+PROCESS = partial(ProcessPoolExecutor, mp_context=multiprocessing.get_context("spawn"))
+
+log = logging.getLogger("frostpick.plain")
+
+
+@dataclass(frozen=True)
+class Squares:
+    """Squares numbers and notes the process that did; 0 takes its time, -1 is a bug."""
+
+    notes: Path | None = None
+
+    doing: ClassVar[str] = "squaring"
+    died: ClassVar[str] = "squaring on {device} died ({how})"
+    most_readers: ClassVar[int] = 2
+
+    def begin(self, resources):
+        """Set up."""
+        log.info("begun with %d threads", resources.threads)
+        return self
+
+    def read(self, number):
+        """Read a number: its text."""
+        return str(number)
+
+    def do(self, number, reading):
+        """Square what was read."""
+        assert reading.done()
+        if number == -1:
+            raise KeyError("a bug")
+        if number == 0:
+            time.sleep(1.5)
+        if self.notes is not None:
+            (self.notes / f"{number}.{os.getpid()}").touch()
+        return int(reading.result()) ** 2
+
+
+class Unreadable:
+    """An item that can be sent and not be read."""
+
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+class Backwards:
+    """A toy: all items at once, the last one first, in one process or thread of its own."""
+
+    devices = (torch.device("cpu"),)
+    threads = 1
+
+    def __init__(self, pool=PROCESS):
+        self.pool, self.done = pool, []
+
+    def run(self, work, items, reporter, *, ordered=True):
+        """See `frostpick.runtime.executors.base.Executor`."""
+        reporter.check()
+        items = list(items)[::-1]
+        with self.pool(1) as pool:
+            made = pool.submit(do_all, work, items).result()
+        self.done += items
+        pairs = list(zip(items, made, strict=True))
+        yield from reversed(pairs) if ordered else pairs
+
+
+def do_all(work, items):
+    """Do items in the toy's process."""
+    return [made for _, made in through(work, items, Resources(), lambda: None)]
