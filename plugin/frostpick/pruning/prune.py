@@ -90,6 +90,7 @@ def prepare_group(group: Group, plan: PrunePlan, told: Told | None = None) -> Pr
 
 
 def score_prepared(scorer: BoxScorer, group: Group, prepared: PreparedGroup) -> GroupScores:
+    """Return the scores of a group's boxes."""
     return GroupScores(
         row=group.row,
         scores=scorer(prepared.boxes),
