@@ -40,7 +40,7 @@ def test_round_trip_for_any_id(tmp_path: Path, micrograph_id: str, preview: bool
     put = result(micrograph_id, preview=preview)
     PickStore(tmp_path).put(key(micrograph_id), put)
     store = PickStore(tmp_path)
-    assert store.holds(key(micrograph_id))
+    assert store.held(key(micrograph_id))
     got = store.get(micrograph_id)
     for column in Picks.columns():
         np.testing.assert_array_equal(getattr(got.picks, column), getattr(put.picks, column))
@@ -53,7 +53,7 @@ def test_round_trip_for_any_id(tmp_path: Path, micrograph_id: str, preview: bool
 def test_no_picks_are_a_result(tmp_path: Path) -> None:
     store = PickStore(tmp_path)
     store.put(key(), result("m", n=0))
-    assert store.holds(key()) and len(store.get("m").picks) == 0
+    assert store.held(key()) and len(store.get("m").picks) == 0
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_changed_key_says_why(tmp_path: Path, change: dict[str, object], reaso
     store = PickStore(tmp_path)
     store.put(key(), result("m"))
     repicked = Repicked()
-    assert not store.holds(key(**change), repicked)
+    assert not store.held(key(**change), repicked)
     assert repicked.line() == reason
 
 
@@ -129,7 +129,7 @@ def test_foreign_content_is_absent(tmp_path: Path, content: bytes) -> None:
     (path,) = (tmp_path / "picks").glob("*.npz")
     path.write_bytes(content)
     repicked = Repicked()
-    assert not store.holds(key(), repicked)
+    assert not store.held(key(), repicked)
     assert "damaged result" in repicked.line()
     with pytest.raises(FrostpickError, match="gone or damaged"):
         store.get("m")
@@ -206,8 +206,8 @@ def test_many_micrographs_stay_linear(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("os.scandir", lambda path: (listings.append(path), real(path))[1])
     began = time.perf_counter()
     store = PickStore(tmp_path)
-    assert all(store.holds(key(str(i))) for i in range(1000))
-    assert not any(store.holds(key(f"new{i}")) for i in range(1000))
+    assert all(store.held(key(str(i))) for i in range(1000))
+    assert not any(store.held(key(f"new{i}")) for i in range(1000))
     print(f"2,000 look-ups in {time.perf_counter() - began:.2f} s")
     assert len(listings) < 20
 

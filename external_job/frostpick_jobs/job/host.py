@@ -31,12 +31,22 @@ class Outcome(enum.Enum):
 
 @dataclass(frozen=True)
 class MicrographOutput:
-    """One micrograph's picks above the floor, with ``selected`` set by the job's threshold."""
+    """One micrograph's picks above the floor.
+
+    Parameters
+    ----------
+    picks
+        ``selected`` are those that belong in the native outputs: by the job's threshold,
+        or all of them.
+    threshold
+        The job's threshold in score units; None stands for the one behind ``selected``.
+    """
 
     micrograph: Micrograph
     picks: Picks
     shape: tuple[int, int]
     pixel_size_A: float
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -80,8 +90,9 @@ class Delivery:
     Parameters
     ----------
     outputs
-        Picked micrographs in the host's order; a fresh iterator at each call of
-        `iterate`, so that two million picks are never in memory at once.
+        What was handed to `Host.deliver_one`, in the same order. Read anew by each
+        iterator, so that two million picks are never in memory at once: a host that keeps
+        what it needs as the outputs come by need not read them again.
     failed
         ``id -> one clause`` for micrographs that could not be used.
     model
@@ -118,8 +129,8 @@ class Host(ABC):
     """A running job of RELION, of CryoSPARC or on a plain folder.
 
     Order of calls: `begin`, then reading, then `deliver_one` for every picked
-    micrograph, `deliver` once, and always, last, `end`. Resume, skipping and
-    thresholds are not the host's: they are in `frostpick_jobs.tasks`.
+    micrograph in the host's order, `deliver` once, and always, last, `end`. Resume,
+    skipping and thresholds are not the host's: they are in `frostpick_jobs.tasks`.
     """
 
     #: For messages: "folder", "relion", ...
@@ -163,7 +174,11 @@ class Host(ABC):
 
     @abstractmethod
     def deliver_one(self, output: MicrographOutput) -> None:
-        """Write one micrograph's native result. Called again, with equal input, on continue."""
+        """Write one micrograph's native result, and add it to what `deliver` completes.
+
+        Called again for all micrographs, with equal input, on continue: what was there
+        before stays in its place until `deliver`.
+        """
 
     @abstractmethod
     def deliver(self, delivery: Delivery) -> None:

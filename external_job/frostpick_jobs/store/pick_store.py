@@ -12,7 +12,7 @@ from typing import Any
 from frostpick.errors import FrostpickError
 from frostpick.runtime.atomic import remove_leftovers, write_text
 from frostpick_jobs.store.keys import PickKey, text_digest
-from frostpick_jobs.store.result_file import StoredPicks, read_key, read_result, write_result
+from frostpick_jobs.store.result_file import StoredPicks, read_result, write_result
 
 
 class Repicked:
@@ -55,16 +55,16 @@ class PickStore:
         with os.scandir(self._results) as entries:
             self._names = {entry.name for entry in entries}
 
-    def holds(self, key: PickKey, repicked: Repicked | None = None) -> bool:
-        """Tell whether the stored result of ``key.micrograph`` is whole and has this key."""
+    def held(self, key: PickKey, repicked: Repicked | None = None) -> StoredPicks | None:
+        """Return the stored result of ``key.micrograph`` if it is whole and has this key."""
         path = self._path(key.micrograph)
         if path.name not in self._names:
-            return False
-        stored = read_key(path, key.micrograph)
-        reason = "damaged result" if stored is None else key.change_from(stored)
+            return None
+        stored = read_result(path, key.micrograph)
+        reason = "damaged result" if stored is None else key.change_from(stored[1])
         if reason is not None and repicked is not None:
             repicked.add(reason)
-        return reason is None
+        return stored[0] if stored is not None and reason is None else None
 
     def put(self, key: PickKey, result: StoredPicks) -> None:
         """Store a result in place of an older one."""
@@ -75,17 +75,18 @@ class PickStore:
     def get(self, micrograph_id: str) -> StoredPicks:
         """Return a stored result; `FrostpickError` when it is gone."""
         path = self._path(micrograph_id)
-        result = read_result(path, micrograph_id)
-        if result is None:
+        stored = read_result(path, micrograph_id)
+        if stored is None:
             raise FrostpickError(
                 f"{path}: the stored result of {micrograph_id} is gone or damaged; continue the job"
             )
-        return result
+        return stored[0]
 
     def find(self, micrograph_id: str) -> StoredPicks | None:
         """Return a stored result of any key, or None."""
         path = self._path(micrograph_id)
-        return read_result(path, micrograph_id) if path.name in self._names else None
+        stored = read_result(path, micrograph_id) if path.name in self._names else None
+        return None if stored is None else stored[0]
 
     def read_state(self, name: str) -> dict[str, Any]:
         """Return a state written by `write_state`; empty when missing or damaged."""

@@ -84,23 +84,12 @@ def write_result(path: Path, result: StoredPicks, key: Mapping[str, Any]) -> Non
         np.savez(handle, **arrays)  # type: ignore[arg-type]
 
 
-def read_key(path: Path, micrograph_id: str) -> dict[str, Any] | None:
-    """Return the parts of the key of a whole and readable result; None for any other file.
+def read_result(path: Path, micrograph_id: str) -> tuple[StoredPicks, dict[str, Any]] | None:
+    """Return a result and the parts of its key.
 
-    All of it is read, so that a truncated or damaged file shows now and not
-    when the outputs are written.
+    None where the file is missing, damaged or another micrograph's. All of it is read, so
+    that a truncated or damaged file shows now and not when the outputs are written.
     """
-    found = _read(path, micrograph_id)
-    return None if found is None else found[1]
-
-
-def read_result(path: Path, micrograph_id: str) -> StoredPicks | None:
-    """Return a result; None where the file is missing, damaged or another micrograph's."""
-    found = _read(path, micrograph_id)
-    return None if found is None else found[0]
-
-
-def _read(path: Path, micrograph_id: str) -> tuple[StoredPicks, dict[str, Any]] | None:
     try:
         with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as archive:
             about = json.loads(archive["about"].tobytes())

@@ -5,23 +5,20 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from frostpick.config import FewshotSettings
-from frostpick.errors import FrostpickError, InputError
 from frostpick.fewshot import check_count, choose_method, start_name, train_on_exemplars
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.model_file import CARD, WEIGHTS
 from frostpick.models.picking_model import PickingModel
-from frostpick.picking.plan import plan_picking
 from frostpick.picking.threshold import parse_threshold
 from frostpick.report.fewshot import fewshot_figures
 from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves
 from frostpick.runtime.executors.base import Executor
-from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
 from frostpick.training.cryomae.train import train_fewshot
@@ -30,11 +27,9 @@ from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.job_models import JobModels
-from frostpick_jobs.tasks.pick.contrast import settle
-from frostpick_jobs.tasks.pick.finish import PickSummary, finish_picking, forget_other_results
-from frostpick_jobs.tasks.pick.missing import pick_missing
-from frostpick_jobs.tasks.pick.prepare import MOST_PREVIEWS, PickJob
-from frostpick_jobs.tasks.pick.run import first_failure, report_failures
+from frostpick_jobs.tasks.pick.finish import PickSummary, finish_picking
+from frostpick_jobs.tasks.pick.missing import pick_part
+from frostpick_jobs.tasks.pick.prepare import all_micrographs, prepare_picking
 
 log = logging.getLogger(__name__)
 
@@ -77,9 +72,7 @@ def run_fewshot(
     claim(host.spool, "fewshot")
     parse_threshold(settings.threshold)
     with record.stage("reading the inputs"):
-        everything = host.micrographs()
-        if not everything:
-            raise InputError("no micrographs to pick; give some with --micrographs")
+        everything = all_micrographs(host)
         exemplars = host.labels()
         check_count(exemplars)
     method = choose_method(settings)
@@ -99,26 +92,15 @@ def run_fewshot(
         exemplars=sum(len(one) for one in exemplars.values()),
     )
     micrographs = spread(everything, settings.limit or len(everything))
-    shown = frozenset(m.id for m in spread(micrographs, MOST_PREVIEWS))
     # the training has settled the contrast, and its model knows it
     named = settings.model_copy(update={"model": method, "contrast": None})
-    executor = executor or LocalExecutor(named.device, named.threads)
-    plan = plan_picking(made.model, named, shown, executor)
-    job = PickJob(named, micrographs, made.model, plan, executor)
     store = PickStore(host.spool)
     with record.stage("picking"):
-        plan = settle(store, job.model, job.plan, job.micrographs, host.reporter)
-        job = replace(job, plan=plan)
-        forget_other_results(store, job)
-        failed = pick_missing(
-            store, job.model, job.plan, job.micrographs, host.reporter, job.executor
-        )
-    report_failures(failed)
-    if len(failed) == len(micrographs):
-        raise FrostpickError(f"no micrograph could be picked; the first: {first_failure(failed)}")
+        job = prepare_picking(host, store, named, micrographs, made.model, executor)
+        part = pick_part(store, job, micrographs, host.reporter)
     files = {f"{MODEL}/{name}": host.spool / MODEL / name for name in (WEIGHTS, CARD)}
     with record.stage("delivering"):
-        return finish_picking(host, store, job, failed, record, figures=made.figures, files=files)
+        return finish_picking(host, store, job, [part], record, figures=made.figures, files=files)
 
 
 def _by_cryomae(

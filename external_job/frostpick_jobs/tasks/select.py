@@ -12,8 +12,10 @@ from frostpick_jobs.job.claim import claimed_by
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.kept_figures import kept_figures
-from frostpick_jobs.tasks.pick.finish import DELIVERED, PickSummary, deliver_picks, sum_up
+from frostpick_jobs.tasks.pick.finish import PickSummary, deliver_picks
+from frostpick_jobs.tasks.pick.prepare import DELIVERED
 from frostpick_jobs.tasks.pick.threshold import freeze_threshold
+from frostpick_jobs.tasks.pick.totals import sum_up
 
 #: What the record keeps of the job that picked.
 KEPT = (
@@ -50,7 +52,7 @@ def run_select(host: Host, rule: str) -> PickSummary:
     record.add(**{name: before[name] for name in KEPT if name in before})
     host.begin()
     done = [Micrograph(one, LocalFile(Path(one))) for one in state["micrographs"]]
-    totals = sum_up(store, done)
+    totals = sum_up(store, done, {})
     threshold = freeze_threshold(store, state["basis"], rule, totals.scores)
     return deliver_picks(
         host,

@@ -12,26 +12,24 @@ from frostpick.report.counts import picks_per_micrograph
 from frostpick.report.figure import Figure
 from frostpick.report.micrographs import picks_on_micrograph
 from frostpick.report.scores import expected_precision_recall, score_histogram
-from frostpick.runtime.spread import spread
-from frostpick_jobs.store import PickStore, StoredPicks
+from frostpick_jobs.store import StoredPicks
 
 MOST_SHOWN = 12
 
 
 def pick_figures(
-    store: PickStore,
-    previewed: Sequence[str],
+    pictured: Sequence[StoredPicks],
     scores: NDArray[np.float64],
     threshold: float,
     counts: Sequence[int],
     failed: int,
 ) -> list[Figure]:
-    """Draw the scores, the counts, and the picks on at most 12 previewed micrographs.
+    """Draw the scores, the counts, and the picks on a few micrographs.
 
     Parameters
     ----------
-    previewed
-        Micrographs that have a preview.
+    pictured
+        Results with a preview, at most ``MOST_SHOWN``.
     scores
         ``(n,)`` scores of all picks above the floor.
     counts
@@ -44,8 +42,8 @@ def pick_figures(
         expected_precision_recall(scores, threshold),
         picks_per_micrograph(counts, failed),
     ]
-    for micrograph_id in spread(previewed, MOST_SHOWN):
-        plots += on_micrograph(store.get(micrograph_id), threshold)
+    for result in pictured:
+        plots += on_micrograph(result, threshold)
     return plots
 
 

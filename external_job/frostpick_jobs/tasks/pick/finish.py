@@ -1,4 +1,4 @@
-"""The end of a picking job: threshold, outputs, figures, record."""
+"""The last phase of a picking job: threshold, outputs, figures, record."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from frostpick.errors import FrostpickError
 from frostpick.report.figure import Figure
 from frostpick.runtime.run_record import RunRecord
+from frostpick.runtime.spread import spread
 from frostpick.types import Micrograph
 from frostpick_jobs.job.host import Delivery, Host, MicrographOutput
 from frostpick_jobs.store import PickStore, StoredPicks
 from frostpick_jobs.tasks.kept_figures import keep_figures
-from frostpick_jobs.tasks.pick.figures import pick_figures
-from frostpick_jobs.tasks.pick.prepare import PickJob
+from frostpick_jobs.tasks.pick.figures import MOST_SHOWN, pick_figures
+from frostpick_jobs.tasks.pick.missing import Part
+from frostpick_jobs.tasks.pick.prepare import DELIVERED, PickJob
 from frostpick_jobs.tasks.pick.threshold import (
     Threshold,
     decide_threshold,
     log_threshold,
-    threshold_basis,
 )
+from frostpick_jobs.tasks.pick.totals import Totals, sum_up
 
 log = logging.getLogger(__name__)
 
-#: Name of the store's state that `run_select` starts from.
-DELIVERED = "delivered"
+MOST_LISTED = 20
 
 Write = Literal["selected", "all"]
 
@@ -62,48 +63,30 @@ class StoredOutputs:
         return len(self.micrographs)
 
     def __iter__(self) -> Iterator[MicrographOutput]:
+        return (output for output, _ in self.with_results())
+
+    def with_results(self) -> Iterator[tuple[MicrographOutput, StoredPicks]]:
+        """Yield each output and the stored result that it is made of."""
         least = self.threshold if self.write == "selected" else -np.inf
         for micrograph in self.micrographs:
             found = self.store.get(micrograph.id)
-            yield MicrographOutput(
-                micrograph, found.picks.select(least), found.shape, found.pixel_size_A
+            yield (
+                MicrographOutput(
+                    micrograph,
+                    found.picks.select(least),
+                    found.shape,
+                    found.pixel_size_A,
+                    self.threshold,
+                ),
+                found,
             )
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Sums over the stored results.
-
-    Parameters
-    ----------
-    scores
-        ``(n,)`` scores of all picks above the floor.
-    seconds
-        Time of each stage of the engine.
-    previewed
-        Ids of the micrographs that have a preview.
-    """
-
-    scores: NDArray[np.float64]
-    seconds: Mapping[str, float]
-    previewed: Sequence[str]
-
-
-def forget_other_results(store: PickStore, job: PickJob) -> None:
-    """Forget that the job came to its end, when it is to pick anew.
-
-    Else a stop in between would leave a mixture of results that `run_select` takes for one.
-    """
-    delivered = store.read_state(DELIVERED)
-    if delivered and delivered.get("basis") != _basis(job):
-        store.forget_state(DELIVERED)
 
 
 def finish_picking(
     host: Host,
     store: PickStore,
     job: PickJob,
-    failed: Mapping[str, str],
+    parts: Sequence[Part],
     record: RunRecord,
     *,
     figures: Sequence[Figure] = (),
@@ -115,18 +98,28 @@ def finish_picking(
 
     Parameters
     ----------
+    parts
+        What the parts of the job came to, in any order. A result without a share is read
+        for the sums, as well as for the outputs.
     figures
         Pictures after those of the picks; kept for `run_select`.
     files
         See `Delivery`.
+
+    Raises
+    ------
+    FrostpickError
+        Every micrograph failed; the sentence has the first reason.
     """
+    reasons = {name: why for part in parts for name, why in part.failed.items()}
+    failed = {m.id: reasons[m.id] for m in job.micrographs if m.id in reasons}
+    report_failures(failed, len(job.micrographs))
     done = [m for m in job.micrographs if m.id not in failed]
     keep_figures(store, figures)
-    totals = sum_up(store, done)
+    totals = sum_up(store, done, {name: one for part in parts for name, one in part.shares.items()})
     settings = job.settings
-    basis = _basis(job)
     threshold = decide_threshold(
-        store, basis, settings.threshold, totals.scores, job.model.card.threshold
+        store, job.basis, settings.threshold, totals.scores, job.model.card.threshold
     )
     record.add(model={"digest": job.model.digest, "name": settings.model}, seed=settings.seed)
     record.add(
@@ -152,15 +145,31 @@ def finish_picking(
         {
             "micrographs": [m.id for m in done],
             "failed": dict(failed),
-            "basis": basis,
+            "basis": job.basis,
             "record": record.finished(),
         },
     )
     return summary
 
 
-def _basis(job: PickJob) -> str:
-    return threshold_basis(job.model.digest, job.plan, job.settings.limit)
+def report_failures(failed: Mapping[str, str], micrographs: int) -> None:
+    """Log at most 20 failed micrographs, and how many more there are.
+
+    Parameters
+    ----------
+    micrographs
+        How many there were; `FrostpickError` when all of them failed.
+    """
+    for micrograph_id, reason in list(failed.items())[:MOST_LISTED]:
+        log.warning("not picked: %s: %s", micrograph_id, reason)
+    if len(failed) > MOST_LISTED:
+        log.warning("not picked: %d more micrographs", len(failed) - MOST_LISTED)
+    if failed:
+        count = "1 micrograph" if len(failed) == 1 else f"{len(failed)} micrographs"
+        log.warning("%s failed; running the job again tries again", count)
+    if len(failed) == micrographs:
+        first, reason = next(iter(failed.items()))
+        raise FrostpickError(f"no micrograph could be picked; the first: {first}: {reason}")
 
 
 def deliver_picks(
@@ -176,17 +185,23 @@ def deliver_picks(
     plots: Sequence[Figure] = (),
     files: Mapping[str, Path] | None = None,
 ) -> PickSummary:
-    """Hand every output to the host; a stop in between leaves a job that continues."""
+    """Hand every output to the host, each result read once.
+
+    A stop in between leaves a job that continues.
+    """
     log_threshold(threshold, totals.scores)
     outputs = StoredOutputs(store, done, threshold.score, write)
     host.reporter.stage("writing", len(outputs))
-    counts = []
-    for output in outputs:
+    shown = frozenset(spread(totals.previewed, MOST_SHOWN))
+    counts: list[int] = []
+    pictured: list[StoredPicks] = []
+    for output, result in outputs.with_results():
         host.reporter.check()
         host.deliver_one(output)
         counts.append(int(np.count_nonzero(output.picks.score >= threshold.score)))
+        pictured += [result] if result.micrograph_id in shown else []
         host.reporter.advance(1)
-    own = pick_figures(store, totals.previewed, totals.scores, threshold.score, counts, len(failed))
+    own = pick_figures(pictured, totals.scores, threshold.score, counts, len(failed))
     figures = [(plot.name, plot.png, plot.caption) for plot in (*own, *plots)]
     for figure in figures:
         host.reporter.figure(*figure)
@@ -227,18 +242,3 @@ def deliver_picks(
         summary.selected,
     )
     return summary
-
-
-def sum_up(store: PickStore, micrographs: Sequence[Micrograph]) -> Totals:
-    """Read every stored result once; scores alone stay in memory."""
-    scores: list[NDArray[np.float64]] = [np.zeros(0)]
-    seconds: dict[str, float] = {}
-    previewed: list[str] = []
-    for micrograph in micrographs:
-        found: StoredPicks = store.get(micrograph.id)
-        scores.append(found.picks.score)
-        if found.preview is not None:
-            previewed.append(micrograph.id)
-        for stage, value in found.seconds.items():
-            seconds[stage] = seconds.get(stage, 0.0) + value
-    return Totals(np.concatenate(scores), seconds, previewed)

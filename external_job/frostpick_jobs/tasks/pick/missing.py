@@ -1,69 +1,85 @@
-"""Pick the micrographs whose stored result does not hold."""
+"""The second phase of a picking job: pick those of a part whose stored result does not hold."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from frostpick.models.picking_model import PickingModel
 from frostpick.picking.pick import MicrographFailure, MicrographPicks
-from frostpick.picking.plan import PickPlan
 from frostpick.picking.work import pick_micrographs
-from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.reporter import Reporter
 from frostpick.types import Micrograph
 from frostpick_jobs.store import PickKey, PickStore, Repicked, StoredPicks, pick_key
+from frostpick_jobs.tasks.pick.prepare import PickJob
+from frostpick_jobs.tasks.pick.totals import Share
 
 log = logging.getLogger(__name__)
 
 
-def pick_missing(
-    store: PickStore,
-    model: PickingModel,
-    plan: PickPlan,
-    micrographs: Sequence[Micrograph],
-    reporter: Reporter,
-    executor: Executor,
-) -> dict[str, str]:
-    """Bring the store up to date; each result is kept as soon as it is there.
+@dataclass(frozen=True)
+class Part:
+    """What picking a part of a job came to; its results are in the store.
 
-    Returns
-    -------
-    dict
-        ``id -> reason`` of the micrographs that failed, in the order given.
+    Parameters
+    ----------
+    failed
+        ``id -> reason`` of the micrographs that failed.
+    shares
+        What each of the others adds to the sums.
     """
-    failed: dict[str, str] = {}
-    keys = missing_keys(store, model, plan, micrographs, reporter, failed)
+
+    failed: dict[str, str] = field(default_factory=dict)
+    shares: dict[str, Share] = field(default_factory=dict)
+
+
+def pick_part(
+    store: PickStore, job: PickJob, micrographs: Sequence[Micrograph], reporter: Reporter
+) -> Part:
+    """Bring the store up to date for any of a job's micrographs.
+
+    Each result is kept as soon as it is there. Parts do not depend on each other, nor
+    a result on the part that its micrograph is in.
+    """
+    part = Part()
+    keys = missing_keys(store, job, micrographs, reporter, part)
     log.info("%d micrographs: %d to pick", len(micrographs), len(keys))
     reporter.stage("picking", len(keys))
     todo = (m for m in micrographs if m.id in keys)
-    for found in pick_micrographs(model, todo, plan, reporter, executor, ordered=False):
-        keep(store, keys, found, failed)
+    results = pick_micrographs(job.model, todo, job.plan, reporter, job.executor, ordered=False)
+    for found in results:
+        keep(store, keys, found, part)
         reporter.advance(1)
         reporter.check()
-    return {m.id: failed[m.id] for m in micrographs if m.id in failed}
+    return part
 
 
 def missing_keys(
     store: PickStore,
-    model: PickingModel,
-    plan: PickPlan,
+    job: PickJob,
     micrographs: Sequence[Micrograph],
     reporter: Reporter,
-    failed: dict[str, str],
+    part: Part,
 ) -> dict[str, PickKey]:
-    """Return the keys of the micrographs to pick; sources that are gone go to ``failed``."""
+    """Return the keys of the micrographs to pick.
+
+    Those whose result holds, and those whose source is gone, are noted in ``part``.
+    """
     keys: dict[str, PickKey] = {}
     repicked = Repicked()
     for micrograph in micrographs:
         reporter.check()
         try:
-            key = pick_key(model.digest, plan, micrograph)
+            key = pick_key(job.model.digest, job.plan, micrograph)
         except OSError as error:
-            failed[micrograph.id] = f"{micrograph.source.name}: {error.strerror or error}"
+            reason = f"{micrograph.source.name}: {error.strerror or error}"
+            part.failed[micrograph.id] = reason
             continue
-        if not store.holds(key, repicked):
+        held = store.held(key, repicked)
+        if held is None:
             keys[micrograph.id] = key
+        else:
+            part.shares[micrograph.id] = Share.of(held)
     if repicked.line():
         log.info("%s", repicked.line())
     return keys
@@ -73,11 +89,11 @@ def keep(
     store: PickStore,
     keys: dict[str, PickKey],
     found: MicrographPicks | MicrographFailure,
-    failed: dict[str, str],
+    part: Part,
 ) -> None:
-    """Store a result, or note a failure."""
+    """Store a result and note its share, or note a failure."""
     if isinstance(found, MicrographFailure):
-        failed[found.micrograph_id] = found.reason
+        part.failed[found.micrograph_id] = found.reason
         return
     result = StoredPicks(
         micrograph_id=found.micrograph_id,
@@ -88,3 +104,4 @@ def keep(
         preview=found.preview,
     )
     store.put(keys[found.micrograph_id], result)
+    part.shares[found.micrograph_id] = Share.of(result)

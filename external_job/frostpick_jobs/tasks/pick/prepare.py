@@ -16,16 +16,21 @@ from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.spread import spread
 from frostpick.types import Micrograph
 from frostpick_jobs.job.host import Host
+from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.job_models import JobModels
+from frostpick_jobs.tasks.pick.contrast import settle
+from frostpick_jobs.tasks.pick.threshold import threshold_basis
 
 log = logging.getLogger(__name__)
 
 MOST_PREVIEWS = 12
+#: Name of the store's state of a job that came to its end; `run_select` starts from it.
+DELIVERED = "delivered"
 
 
 @dataclass(frozen=True)
 class PickJob:
-    """What a picking job works with, once its inputs are read.
+    """What a picking job works with, once its inputs are read and its contrast is settled.
 
     Parameters
     ----------
@@ -41,28 +46,58 @@ class PickJob:
     plan: PickPlan
     executor: Executor
 
+    @property
+    def basis(self) -> str:
+        """What a frozen threshold of the job stands on."""
+        return threshold_basis(self.model.digest, self.plan, self.settings.limit)
+
 
 def read_inputs(
-    host: Host, settings: PickSettings, models: JobModels, executor: Executor | None = None
+    host: Host, settings: PickSettings, models: JobModels
+) -> tuple[Sequence[Micrograph], PickingModel]:
+    """Read the micrographs to pick and the model."""
+    parse_threshold(settings.threshold)
+    everything = all_micrographs(host)
+    micrographs = spread(everything, settings.limit or len(everything))
+    if len(micrographs) < len(everything):
+        log.info(
+            "limit: %d of %d micrographs, spread over the set", len(micrographs), len(everything)
+        )
+    return micrographs, host.model() or models.picking(settings.model)
+
+
+def all_micrographs(host: Host) -> Sequence[Micrograph]:
+    """Return the host's micrographs; `InputError` when there are none."""
+    everything = host.micrographs()
+    if not everything:
+        raise InputError("no micrographs to pick; give some with --micrographs")
+    return everything
+
+
+def prepare_picking(
+    host: Host,
+    store: PickStore,
+    settings: PickSettings,
+    micrographs: Sequence[Micrograph],
+    model: PickingModel,
+    executor: Executor | None = None,
 ) -> PickJob:
-    """Read the micrographs and the model, and resolve the settings against them.
+    """Resolve the settings against the model, and settle the contrast for all parts of the job.
+
+    A job that is to pick anew is no longer one that came to its end. Else a stop in between
+    would leave a mixture of results that `run_select` takes for one.
 
     Parameters
     ----------
     executor
         Who picks, and where. None: the devices of the settings.
     """
-    parse_threshold(settings.threshold)
-    everything = host.micrographs()
-    if not everything:
-        raise InputError("no micrographs to pick; give some with --micrographs")
-    micrographs = spread(everything, settings.limit or len(everything))
-    if len(micrographs) < len(everything):
-        log.info(
-            "limit: %d of %d micrographs, spread over the set", len(micrographs), len(everything)
-        )
-    model = host.model() or models.picking(settings.model)
     shown = frozenset(m.id for m in spread(micrographs, MOST_PREVIEWS))
     executor = executor or LocalExecutor(settings.device, settings.threads)
     plan = plan_picking(model, settings, shown, executor)
-    return PickJob(settings, micrographs, model, plan, executor)
+    plan = settle(store, model, plan, micrographs, host.reporter)
+    job = PickJob(settings, micrographs, model, plan, executor)
+    delivered = store.read_state(DELIVERED)
+    if delivered and delivered.get("basis") != job.basis:
+        store.forget_state(DELIVERED)
+    return job
