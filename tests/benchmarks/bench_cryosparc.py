@@ -207,7 +207,7 @@ def size(options: argparse.Namespace, about: dict[str, str]) -> None:
     from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
     from frostpick_jobs.hosts.cryosparc.server.wiring import prepare_job
     from frostpick_jobs.hosts.cryosparc.write.outputs import save_micrographs, save_picks
-    from frostpick_jobs.hosts.cryosparc.write.pick_table import gather
+    from frostpick_jobs.hosts.cryosparc.write.pick_table import RowCollector
     from frostpick_jobs.job.host import MicrographOutput
 
     server = connect(about["url"])
@@ -249,7 +249,10 @@ def size(options: argparse.Namespace, about: dict[str, str]) -> None:
             picks = Picks.from_xy(micrograph.id, x, y, score=rng.normal(size=each)).select(0.0)
             yield MicrographOutput(micrograph, picks, (4096, 4096), 1.0)
 
-    rows = gather(outputs(), exposures, 1)
+    collector = RowCollector(exposures, 1)
+    for output in outputs():
+        collector.add(output)
+    rows = collector.rows()
     save_picks(picking, rows, exposures, 100.0)
     save_micrographs(picking, list(parts.values()), exposures.uid.tolist())
     picking.complete()

@@ -22,7 +22,7 @@ from frostpick_jobs.hosts.cryosparc.read.particle_labels import (
     table,
 )
 from frostpick_jobs.hosts.cryosparc.read.sources import ProjectFiles
-from frostpick_jobs.hosts.cryosparc.write.pick_table import as_dataset, fraction, gather
+from frostpick_jobs.hosts.cryosparc.write.pick_table import RowCollector, as_dataset, fraction
 from frostpick_jobs.hosts.cryosparc.write.slots import LOCATION, PICK_STATS, PICKS, complete
 from frostpick_jobs.hosts.cryosparc.write.uids import job_seed, make_unique, pick_uids
 from frostpick_jobs.job.host import MicrographOutput
@@ -175,7 +175,11 @@ def test_picks_become_rows_with_exact_types():
         output(UIDS[0], (100, 160), [80.0], [25.0], [0.5]),
     ]
     made = exposures()
-    rows = gather(outputs, made, job_seed("P1", "J9"))
+    collector = RowCollector(made, job_seed("P1", "J9"))
+    for one in outputs:
+        collector.add(one)
+    assert collector.picked().tolist() == [1, 0]
+    rows = collector.rows()
     asked = [*LOCATION, *PICK_STATS]
     whole = as_dataset(rows, made, asked, 42.0)
     assert whole.descr(exclude_uid=True) == [tuple(f) for f in _as_descr([*asked, *PICKS[6:8]])]
@@ -194,7 +198,7 @@ def test_picks_become_rows_with_exact_types():
 
 
 def test_no_picks_at_all_are_an_empty_table():
-    rows = gather([], exposures(), 1)
+    rows = RowCollector(exposures(), 1).rows()
     assert len(as_dataset(rows, exposures(), [*LOCATION], 1.0)) == 0
 
 

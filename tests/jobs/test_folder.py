@@ -20,7 +20,7 @@ from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.hosts.folder.written import WrittenIds
 from frostpick_jobs.inputs.find import find_micrographs
 from frostpick_jobs.inputs.names import check_id, star_path
-from frostpick_jobs.job.host import Delivery, MicrographOutput
+from frostpick_jobs.job.host import Delivery, MicrographOutput, Outcome
 from frostpick_jobs.tasks.pick import finish, missing
 
 
@@ -182,6 +182,20 @@ def test_outputs_hold_what_they_should(tmp_path: Path) -> None:
     assert len(read_picks(tmp_path / "star" / "g" / "a.mrc.star")) == 1
     assert json.loads((tmp_path / "run.json").read_text()) == {"task": "pick"}
     assert "<html" in (tmp_path / "report.html").read_text()
+
+
+def test_an_end_between_deliveries_leaves_the_combined_files_of_before(tmp_path: Path) -> None:
+    deliver(tmp_path, "a.mrc", "b.mrc")
+    before = {name: (tmp_path / name).read_bytes() for name in ("picks.csv", "picks.star")}
+    host = FolderHost(tmp_path)
+    host.begin()
+    host.deliver_one(output("c.mrc"))
+    assert len(list(tmp_path.glob(".picks.*.tmp"))) == 2
+    host.end(Outcome.ABORTED)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    assert not list(tmp_path.glob(".*.tmp"))
+    deliver(tmp_path, "a.mrc", "b.mrc")
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
 
 
 def test_stale_files_of_ours_are_taken_back_and_no_others(tmp_path: Path) -> None:

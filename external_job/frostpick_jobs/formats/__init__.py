@@ -8,6 +8,8 @@ from frostpick_jobs.formats.micrograph_list import (
 from frostpick_jobs.formats.pick_reader import read_pick_files, read_picks
 from frostpick_jobs.formats.pick_table import PickTable
 from frostpick_jobs.formats.pick_writer import (
+    csv_writer,
+    star_list_writer,
     whole_pixels,
     write_csv,
     write_micrograph_star,
@@ -22,12 +24,14 @@ __all__ = [
     "PickTable",
     "StarTable",
     "coordinate_file",
+    "csv_writer",
     "read_micrograph_list",
     "read_micrographs_star",
     "read_pick_files",
     "read_picks",
     "read_star_blocks",
     "relion_tail",
+    "star_list_writer",
     "whole_pixels",
     "write_csv",
     "write_micrograph_star",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,40 +28,51 @@ Shape = tuple[int, int]
 _LARGEST_FOM = 999.0
 
 
+@contextmanager
+def csv_writer(path: Path) -> Iterator[Callable[[Picks], None]]:
+    """Write all picks of many micrographs: the block calls what it is given for each.
+
+    Coordinates with 3 decimals, score and probability with 5 significant digits,
+    ``selected`` as 1 or 0. The file is there when the block has ended well.
+    """
+    with atomic_write(path, "w", **TEXT) as handle:
+        handle.write(CSV_HEADER + "\n")
+        yield partial(_write_csv_rows, handle.write)
+
+
 def write_csv(path: Path, outputs: Iterable[Picks]) -> int:
     """Write all picks of many micrographs, as they come, and return their number.
 
-    Coordinates with 3 decimals, score and probability with 5 significant digits,
-    ``selected`` as 1 or 0.
+    See `csv_writer`.
     """
     count = 0
-    with atomic_write(path, "w", **TEXT) as handle:
-        handle.write(CSV_HEADER + "\n")
+    with csv_writer(path) as write:
         for picks in outputs:
-            row = _csv_text(picks.micrograph_id).replace("%", "%%") + ",%.3f,%.3f,%.5g,%.5g,%d\n"
-            columns = (picks.x_px + 0.0, picks.y_px + 0.0, picks.score, picks.probability)
-            values = (*(c.tolist() for c in columns), picks.selected.tolist())
-            handle.write("".join([row % v for v in zip(*values, strict=True)]))
+            write(picks)
             count += len(picks)
     return count
+
+
+@contextmanager
+def star_list_writer(path: Path) -> Iterator[Callable[[Picks, Shape | None], int]]:
+    """Write the given picks of many micrographs as one STAR list, as `csv_writer` does.
+
+    What the block calls returns how many picks are left out. Whole pixels, see
+    `whole_pixels`; without a shape only negative ones are outside.
+    """
+    with atomic_write(path, "w", **TEXT) as handle:
+        handle.write(star_header("", ("rlnMicrographName", *STAR_LABELS)))
+        yield partial(_write_named_rows, handle.write)
+        handle.write("\n")
 
 
 def write_star_list(
     path: Path, outputs: Iterable[Picks], shapes: Mapping[str, Shape] | None = None
 ) -> int:
-    """Write the given picks of many micrographs as one STAR list, and return how many are left out.
-
-    Whole pixels, see `whole_pixels`; without a shape only negative ones are outside.
-    """
-    dropped = 0
-    with atomic_write(path, "w", **TEXT) as handle:
-        handle.write(star_header("", ("rlnMicrographName", *STAR_LABELS)))
-        for picks in outputs:
-            name = star_value(picks.micrograph_id).replace("%", "%%")
-            shape = None if shapes is None else shapes.get(picks.micrograph_id)
-            dropped += _write_rows(handle.write, name + " ", picks, shape)
-        handle.write("\n")
-    return dropped
+    """Write a `star_list_writer`'s list, and return how many picks are left out."""
+    known = {} if shapes is None else shapes
+    with star_list_writer(path) as write:
+        return sum(write(picks, known.get(picks.micrograph_id)) for picks in outputs)
 
 
 def write_micrograph_star(path: Path, picks: Picks, shape: Shape | None) -> int:
@@ -89,6 +102,18 @@ def whole_pixels(
     if shape is not None:
         inside &= (x < shape[1]) & (y < shape[0])
     return x, y, inside
+
+
+def _write_csv_rows(write: Callable[[str], object], picks: Picks) -> None:
+    row = _csv_text(picks.micrograph_id).replace("%", "%%") + ",%.3f,%.3f,%.5g,%.5g,%d\n"
+    columns = (picks.x_px + 0.0, picks.y_px + 0.0, picks.score, picks.probability)
+    values = (*(c.tolist() for c in columns), picks.selected.tolist())
+    write("".join([row % v for v in zip(*values, strict=True)]))
+
+
+def _write_named_rows(write: Callable[[str], object], picks: Picks, shape: Shape | None) -> int:
+    name = star_value(picks.micrograph_id).replace("%", "%%")
+    return _write_rows(write, name + " ", picks, shape)
 
 
 def _write_rows(

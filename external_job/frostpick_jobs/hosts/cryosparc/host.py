@@ -10,8 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from frostpick.errors import FrostpickError, InputError
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.hosts.cryosparc.model_files import FOLDER, announce_model, upload_model
@@ -42,7 +40,7 @@ from frostpick_jobs.hosts.cryosparc.server.upload import upload_file
 from frostpick_jobs.hosts.cryosparc.server.watch import StatusWatch
 from frostpick_jobs.hosts.cryosparc.server.wiring import PICKS
 from frostpick_jobs.hosts.cryosparc.write.outputs import save_micrographs, save_picks, save_record
-from frostpick_jobs.hosts.cryosparc.write.pick_table import gather
+from frostpick_jobs.hosts.cryosparc.write.pick_table import RowCollector
 from frostpick_jobs.hosts.cryosparc.write.summary import pick_summary, table
 from frostpick_jobs.hosts.cryosparc.write.uids import job_seed
 from frostpick_jobs.job.host import Delivery, Host, MicrographOutput, Outcome
@@ -153,7 +151,8 @@ class CryoSPARCHost(Host):
         return self._pruner
 
     def deliver_one(self, output: MicrographOutput) -> None:
-        """Do nothing: outputs of CryoSPARC hold all micrographs at once."""
+        """Take up the rows: outputs of CryoSPARC hold all micrographs at once."""
+        self._rows.add(output)
 
     def deliver(self, delivery: Delivery) -> None:
         """Save the outputs, the record and the pictures, and complete the job."""
@@ -219,26 +218,16 @@ class CryoSPARCHost(Host):
         return None if lost == "building" and self._events is None else lost
 
     def _deliver_picks(self, delivery: Delivery) -> None:
-        seed = job_seed(self.job.project, self.job.uid)
-        picked: list[str] = []
-
-        def noted() -> Any:
-            for output in delivery.outputs:
-                picked.append(output.micrograph.id)
-                yield output
-
-        rows = gather(noted(), self._exposures, seed, flip_y=self.request.flip_y)
+        rows, picked = self._rows.rows(), self._rows.picked()
         check = self.reporter.check
         save_picks(self.job, rows, self._exposures, _min_distance(delivery), check)
-        save_micrographs(self.job, self._parts, [int(one) for one in picked], check)
+        save_micrographs(self.job, self._parts, self._exposures.uid[picked].tolist(), check)
         for name, path in delivery.files.items():
             upload_file(self.job, name, path.read_bytes(), check)
         if any(name.startswith(f"{FOLDER}/") for name in delivery.files):
             announce_model(self.job, check)
-        row_of = self._exposures.rows()
-        at = np.array([row_of[one] for one in picked], np.int64)
         threshold = float(delivery.threshold or 0.0)
-        for line in pick_summary(rows, self._exposures, at, delivery.failed, threshold):
+        for line in pick_summary(rows, self._exposures, picked, delivery.failed, threshold):
             log.info("%s", line)
 
     def _deliver_model(self, delivery: Delivery) -> None:
@@ -297,6 +286,11 @@ class CryoSPARCHost(Host):
     @cached_property
     def _exposures(self) -> Exposures:
         return read_exposures(self._parts, self.request.image_slot)
+
+    @cached_property
+    def _rows(self) -> RowCollector:
+        seed = job_seed(self.job.project, self.job.uid)
+        return RowCollector(self._exposures, seed, flip_y=self.request.flip_y)
 
     @cached_property
     def _found(self) -> list[Micrograph]:

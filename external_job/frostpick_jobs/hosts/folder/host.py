@@ -10,19 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from frostpick.errors import InputError
 from frostpick.images import PixelSizes
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.atomic import remove_leftovers, write_text
-from frostpick.types import Labels, Micrograph, Picks
-from frostpick_jobs.formats import (
-    read_pick_files,
-    write_csv,
-    write_micrograph_star,
-    write_star_list,
-)
+from frostpick.types import Labels, Micrograph
+from frostpick_jobs.formats import read_pick_files, write_micrograph_star
+from frostpick_jobs.hosts.folder.pick_files import CombinedFiles, selected
 from frostpick_jobs.hosts.folder.prune_outputs import write_decisions
 from frostpick_jobs.hosts.folder.written import WrittenIds
 from frostpick_jobs.inputs.find import find_micrographs
@@ -88,6 +82,7 @@ class FolderHost(Host):
         self._pixel_size, self._picks_pixel_size = pixel_size, picks_pixel_size
         self._particles = particles
         self._good, self._bad = (tuple(map(str, given)) for given in (good, bad))
+        self._combined: CombinedFiles | None = None
 
     def begin(self) -> None:
         """Make the output folder and clear what a killed run left half-written."""
@@ -153,10 +148,12 @@ class FolderHost(Host):
         return self._model
 
     def deliver_one(self, output: MicrographOutput) -> None:
-        """Write ``star/<id>.star`` with the selected picks."""
+        """Write ``star/<id>.star`` with the selected picks, and add to the combined files."""
         path = star_path(self.out / STARS, output.micrograph.id)
         self._written.note(output.micrograph.id)
-        write_micrograph_star(path, _selected(output), output.shape)
+        write_micrograph_star(path, selected(output), output.shape)
+        self._combined = self._combined or CombinedFiles(self.out)
+        self._combined.add(output)
 
     def deliver(self, delivery: Delivery) -> None:
         """Write the combined files, the model, the record and the report."""
@@ -170,14 +167,16 @@ class FolderHost(Host):
             self._write_curve(delivery)
             copy_files(delivery.files, self.out)
         else:
-            self._write_picks(delivery)
+            self._complete_picks()
             copy_files(delivery.files, self.out)
         write_text(self.out / "run.json", json.dumps(delivery.record, indent=2) + "\n")
         title = f"frostpick {delivery.record.get('task', 'job')}: {self.out.absolute().name}"
         write_text(self.out / "report.html", job_report(title, delivery))
 
     def end(self, outcome: Outcome, message: str = "") -> None:
-        """Give the terminal back."""
+        """Remove what is not complete, and give the terminal back."""
+        if self._combined is not None:
+            self._combined.discard()
         self._terminal.close()
         if outcome is Outcome.FINISHED:
             log.info("results in %s", self.out)
@@ -191,20 +190,10 @@ class FolderHost(Host):
         writer.writerows(rows)
         write_text(self.out / "training.csv", text.getvalue())
 
-    def _write_picks(self, delivery: Delivery) -> None:
-        shapes: dict[str, tuple[int, int]] = {}
-        threshold = np.inf if delivery.threshold is None else delivery.threshold
-
-        def all_picks() -> Iterator[Picks]:
-            for one in delivery.outputs:
-                shapes[one.micrograph.id] = one.shape
-                # With --write all the native outputs hold all; this table tells them apart.
-                yield one.picks.select(threshold)
-
-        write_csv(self.out / "picks.csv", all_picks())
-        selected = (_selected(one) for one in delivery.outputs)
-        write_star_list(self.out / "picks.star", selected, shapes)
-        self._remove_stale(shapes)
+    def _complete_picks(self) -> None:
+        combined, self._combined = self._combined or CombinedFiles(self.out), None
+        combined.close()
+        self._remove_stale(combined.ids)
 
     def _remove_stale(self, current: Iterable[str]) -> None:
         """Remove the files of micrographs that are no longer in the job."""
@@ -216,10 +205,6 @@ class FolderHost(Host):
                     break
                 folder.rmdir()
         self._written.keep_only(current)
-
-
-def _selected(output: MicrographOutput) -> Picks:
-    return output.picks.keep(output.picks.selected)
 
 
 def _parents_below(path: Path, top: Path) -> Iterator[Path]:

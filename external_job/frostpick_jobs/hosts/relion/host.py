@@ -63,6 +63,7 @@ class RelionHost(Host):
         self.spool = self._job / SPOOL
         self.ended = False
         self._dropped = 0
+        self._delivered: list[str] = []
         self.reporter = LineReporter(FileAppears(self._job / markers.ABORT_NOW, seconds=1.0))
 
     def begin(self) -> None:
@@ -96,6 +97,7 @@ class RelionHost(Host):
     def deliver_one(self, output: MicrographOutput) -> None:
         """Write ``<tail>_autopick.star``."""
         self._dropped += write_coordinates(self._job, output)
+        self._delivered.append(output.micrograph.id)
 
     def deliver(self, delivery: Delivery) -> None:
         """Write the lists or the model, record, report and pictures, then the nodes."""
@@ -104,7 +106,7 @@ class RelionHost(Host):
             copy_files(delivery.files, self._job)
             nodes = [(f"{MODEL_FOLDER}/model.safetensors", NodeKind.MODEL)]
         else:
-            nodes = [self._write_lists(delivery)]
+            nodes = [self._write_lists()]
             copy_files(delivery.files, self._job)
             weights = f"{MODEL_FOLDER}/model.safetensors"
             nodes += [(weights, NodeKind.MODEL)] if weights in delivery.files else []
@@ -136,10 +138,10 @@ class RelionHost(Host):
         assert self._arguments.in_mics is not None
         return read_micrographs(self._arguments.in_mics)
 
-    def _write_lists(self, delivery: Delivery) -> tuple[str, NodeKind]:
+    def _write_lists(self) -> tuple[str, NodeKind]:
         if self._dropped:
             logger.warning("%d picks lay off their micrographs and are left out", self._dropped)
-        names = [output.micrograph.id for output in delivery.outputs]
+        names, self._delivered = self._delivered, []
         remove_stale(self._job, names)
         assert self._arguments.in_mics is not None
         return write_lists(

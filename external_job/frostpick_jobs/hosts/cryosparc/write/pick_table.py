@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,29 +45,32 @@ class PickRows:
         return len(self.uid)
 
 
-def gather(
-    outputs: Iterable[MicrographOutput], exposures: Exposures, seed: int, *, flip_y: bool = False
-) -> PickRows:
-    """Return the rows of all outputs.
+class RowCollector:
+    """The rows of a job, collected micrograph by micrograph.
 
     Parameters
     ----------
-    outputs
-        Read once, one at a time.
     seed
         `uids.job_seed` of the job.
     flip_y
         Write the positions on the image mirrored top to bottom.
     """
-    row_of = exposures.rows()
-    parts: list[tuple[Any, ...]] = [_nothing()]
-    for output in outputs:
+
+    def __init__(self, exposures: Exposures, seed: int, *, flip_y: bool = False) -> None:
+        self._row_of = exposures.rows()
+        self._seed, self._flip_y = seed, flip_y
+        self._picked: list[int] = []
+        self._parts: list[tuple[Any, ...]] = [_nothing()]
+
+    def add(self, output: MicrographOutput) -> None:
+        """Take up the rows of one micrograph."""
         picks, (ny, nx) = output.picks, output.shape
-        row = row_of[output.micrograph.id]
-        y = ny - 1 - picks.y_px if flip_y else picks.y_px
-        parts.append(
+        row = self._row_of[output.micrograph.id]
+        y = ny - 1 - picks.y_px if self._flip_y else picks.y_px
+        self._picked.append(row)
+        self._parts.append(
             (
-                pick_uids(seed, int(output.micrograph.id), picks.x_px, picks.y_px),
+                pick_uids(self._seed, int(output.micrograph.id), picks.x_px, picks.y_px),
                 np.full(len(picks), row, np.int64),
                 fraction(picks.x_px, nx),
                 fraction(y, ny),
@@ -76,8 +79,15 @@ def gather(
                 picks.selected,
             )
         )
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return PickRows(make_unique(columns[0]), *columns[1:])
+
+    def picked(self) -> NDArray[np.int64]:
+        """Return ``(m,)`` the rows in `Exposures` of the micrographs, in the order they came."""
+        return np.array(self._picked, np.int64)
+
+    def rows(self) -> PickRows:
+        """Return the rows of all micrographs so far."""
+        columns = [np.concatenate(column) for column in zip(*self._parts, strict=True)]
+        return PickRows(make_unique(columns[0]), *columns[1:])
 
 
 def fraction(pixel: NDArray[np.float64], size: int) -> NDArray[np.float32]:
