@@ -40,9 +40,9 @@ from fewshot.execute import (
     on_empties,
     train,
 )
+from fewshot.flops import dense_flops, sliding_flops
 from fewshot.variants import PAPER, VARIANTS, WAYS
 
-from frostpick.models.cryomae.flops import dense_flops, sliding_flops
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.cryomae.presets import preset
 from frostpick.models.cryomae.shipped_encoder import shipped_encoder

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from fewshot.flops import dense_flops, image_flops, sliding_flops, window_flops
 from torch.utils.flop_counter import FlopCounterMode
 
 from frostpick.models.cryomae import (
@@ -23,7 +24,6 @@ from frostpick.models.cryomae import (
 from frostpick.models.cryomae.attention import attend
 from frostpick.models.cryomae.autoencoder import reconstruction_loss
 from frostpick.models.cryomae.exemplar import SHY, ExemplarNetwork
-from frostpick.models.cryomae.flops import dense_flops, image_flops, sliding_flops, window_flops
 from frostpick.models.cryomae.geometry import enlarged_patches, grid
 from frostpick.models.cryomae.shipped_encoder import shipped_encoder
 from frostpick.models.versions import VERSIONS, WEIGHTS

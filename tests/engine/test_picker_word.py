@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from pruning.macs import macs_per_box
 from tiny_pruner import DIAMETER_A, PIXEL_A, disc_boxes, disc_micrograph, tiny_pruner
 from torch import nn
 
@@ -11,7 +12,6 @@ from frostpick.iterating.second_opinion import PrunerOpinion
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec
 from frostpick.models.model_file import write_model_file
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.pruner.box_network import macs_per_box
 from frostpick.models.pruner.model import Pruner, load_pruner
 from frostpick.models.pruner.picker_word import OUTPUTS, picker_logits
 from frostpick.models.registry import build_network

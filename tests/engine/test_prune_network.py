@@ -4,13 +4,14 @@ import math
 
 import pytest
 import torch
+from pruning.macs import macs_per_box
 from safetensors.torch import save_file
 from tiny_pruner import SIDE, pruner_card, tiny_pruner
 from torch.nn import functional as F
 
 from frostpick.errors import ModelError
 from frostpick.models.picking_model import PickingModel
-from frostpick.models.pruner.box_network import CLASSES, ResNet18, SlimResNet, macs_per_box
+from frostpick.models.pruner.box_network import CLASSES, ResNet18, SlimResNet
 from frostpick.models.pruner.imagenet import load_imagenet
 from frostpick.models.pruner.model import Pruner, load_pruner
 from frostpick.models.pruner.registry import build_box_network

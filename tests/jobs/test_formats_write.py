@@ -14,11 +14,17 @@ from frostpick.errors import InputError
 from frostpick.types import Picks
 from frostpick_jobs.formats import (
     read_picks,
+    star_list_writer,
     whole_pixels,
     write_csv,
     write_micrograph_star,
-    write_star_list,
 )
+
+
+def write_star_list(path, outputs, shapes=None):
+    """The list of a job's picks, in one call; return how many are left out."""
+    with star_list_writer(path) as write:
+        return sum(write(picks, (shapes or {}).get(picks.micrograph_id)) for picks in outputs)
 
 
 def test_relions_file_to_the_byte(tmp_path):

@@ -112,11 +112,11 @@ def test_a_damaged_file_is_absent_or_harmless(tmp_path: Path, cut: int, at: int,
     (path,) = (tmp_path / "picks").glob("*.npz")
     whole = path.read_bytes()
     path.write_bytes(whole[: min(cut, len(whole) - 1)])
-    assert store.find("m") is None or cut >= len(whole) - 1
+    assert store.held(key()) is None or cut >= len(whole) - 1
     changed = bytearray(whole)
     changed[at % len(whole)] ^= flip
     path.write_bytes(bytes(changed))
-    got = store.find("m")
+    got = store.held(key())
     if got is not None:
         np.testing.assert_array_equal(got.picks.x_px, put.picks.x_px)
         np.testing.assert_array_equal(got.picks.score, put.picks.score)
@@ -140,7 +140,7 @@ def test_a_pickle_inside_is_refused(tmp_path: Path) -> None:
     store.put(key(), result("m"))
     (path,) = (tmp_path / "picks").glob("*.npz")
     np.savez(path, about=np.array([{"id": "m"}], dtype=object), picks=np.zeros((3, 1)))
-    assert store.find("m") is None
+    assert store.held(key()) is None
 
 
 def test_another_micrographs_file_is_absent(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_another_micrographs_file_is_absent(tmp_path: Path) -> None:
     store.put(key("b"), result("b"))
     a, b = (store._path(one) for one in "ab")
     b.write_bytes(a.read_bytes())
-    assert store.find("b") is None and store.find("a") is not None
+    assert store.held(key("b")) is None and store.held(key("a")) is not None
 
 
 def test_states_and_leftovers(tmp_path: Path) -> None:

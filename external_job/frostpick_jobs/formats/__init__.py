@@ -13,7 +13,6 @@ from frostpick_jobs.formats.pick_writer import (
     whole_pixels,
     write_csv,
     write_micrograph_star,
-    write_star_list,
 )
 from frostpick_jobs.formats.star.read import StarTable, read_star_blocks
 from frostpick_jobs.formats.star.relion_paths import coordinate_file, relion_tail
@@ -36,5 +35,4 @@ __all__ = [
     "write_csv",
     "write_micrograph_star",
     "write_star_blocks",
-    "write_star_list",
 ]

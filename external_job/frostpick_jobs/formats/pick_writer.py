@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -64,15 +64,6 @@ def star_list_writer(path: Path) -> Iterator[Callable[[Picks, Shape | None], int
         handle.write(star_header("", ("rlnMicrographName", *STAR_LABELS)))
         yield partial(_write_named_rows, handle.write)
         handle.write("\n")
-
-
-def write_star_list(
-    path: Path, outputs: Iterable[Picks], shapes: Mapping[str, Shape] | None = None
-) -> int:
-    """Write a `star_list_writer`'s list, and return how many picks are left out."""
-    known = {} if shapes is None else shapes
-    with star_list_writer(path) as write:
-        return sum(write(picks, known.get(picks.micrograph_id)) for picks in outputs)
 
 
 def write_micrograph_star(path: Path, picks: Picks, shape: Shape | None) -> int:

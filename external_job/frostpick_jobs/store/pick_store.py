@@ -82,12 +82,6 @@ class PickStore:
             )
         return stored[0]
 
-    def find(self, micrograph_id: str) -> StoredPicks | None:
-        """Return a stored result of any key, or None."""
-        path = self._path(micrograph_id)
-        stored = read_result(path, micrograph_id) if path.name in self._names else None
-        return None if stored is None else stored[0]
-
     def read_state(self, name: str) -> dict[str, Any]:
         """Return a state written by `write_state`; empty when missing or damaged."""
         return _read_json(self._folder / f"{name}.json")

@@ -13,9 +13,9 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 
-from frostpick.models.pruner.box_network import macs_per_box
 from frostpick.models.pruner.model import load_pruner
 from frostpick.models.pruner.picker_word import OUTPUTS
+from pruning.macs import macs_per_box
 
 #: Boxes that differ, and boxes written at a time.
 DISTINCT = 2000
