@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import inspect
 import shutil
@@ -18,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from comparing import cases_folder, cases_training, cases_words
+from comparing import cases_cryosparc, cases_folder, cases_relion, cases_training, cases_words
 from comparing.case import Case
 from comparing.data import make_data
 from comparing.differences import Difference, compare
@@ -34,7 +35,13 @@ from comparing.running import CaseBroken, Run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BEFORE = "3ef7ea3"
-CASES: list[Case] = [*cases_words.CASES, *cases_folder.CASES, *cases_training.CASES]
+CASES: list[Case] = [
+    *cases_words.CASES,
+    *cases_folder.CASES,
+    *cases_training.CASES,
+    *cases_relion.CASES,
+    *cases_cryosparc.CASES,
+]
 #: What the results of every case depend on.
 SHARED = ("environments", "data", "running")
 #: Most differing files shown of a case.
@@ -66,8 +73,11 @@ def main() -> int:
         return 0
     chosen = _chosen(options.only)
     work = options.work or Path(tempfile.mkdtemp(prefix="frostpick-compare-"))
+    work.mkdir(parents=True, exist_ok=True)
     try:
-        return _compare_all(work.resolve(), options.before, chosen, options.jobs)
+        with open(work / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one comparison at a time in a folder
+            return _compare_all(work.resolve(), options.before, chosen, options.jobs)
     finally:
         if options.work is None and not options.keep:
             shutil.rmtree(work, ignore_errors=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import io
+import json
+import struct
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,7 +51,7 @@ def compare_contents(name: str, before: bytes, now: bytes) -> str:
         return ""
     try:
         first, second = dict(_parts(name, before)), dict(_parts(name, now))
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, struct.error, ValueError):
         return "is damaged"
     if list(first) != list(second):
         return f"holds {', '.join(second)}; before {', '.join(first)}"
@@ -62,18 +64,26 @@ def compare_contents(name: str, before: bytes, now: bytes) -> str:
 
 
 def _parts(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
-    """Give the members of an ``.npz`` in order, or the file itself."""
-    if not name.endswith(".npz"):
+    """Give the members of an archive in order, or the file itself.
+
+    Of a training's state the header and the tensors: the library that writes it puts the
+    entries of its metadata in any order. A model has one entry, and is compared as it is.
+    """
+    if name.endswith("/training.safetensors"):
+        (length,) = struct.unpack("<Q", content[:8])
+        header = json.loads(content[8 : 8 + length])
+        header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
+        yield f"{name}/header", json.dumps(header, indent=1).encode()
+        yield f"{name}/tensors", content[8 + length :]
+    elif name.endswith(".npz"):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for member in archive.infolist():
+                data = archive.read(member)
+                if member.filename == "about.npy":  # JSON, behind a line that tells its length
+                    data = data.partition(b"\n")[2]
+                yield f"{name}/{member.filename}", data
+    else:
         yield name, content
-        return
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for member in archive.infolist():
-            data = archive.read(member)
-            if member.filename == "about.npy":  # JSON text; its header holds its length
-                data = (
-                    data[data.index(b"{", 10) :] if b"\n{" not in data else data.split(b"\n", 1)[1]
-                )
-            yield f"{name}/{member.filename}", data
 
 
 def _how(name: str, before: bytes, now: bytes) -> str:

@@ -44,7 +44,7 @@ NUMBERS = r"(?P<numbers>(?:\{[^{}]*\}|[0-9.eE+-]+))"
 MASKS = (
     Mask(RECORDS, r'(?<="started": )"[^"]*"', "time of day"),
     Mask(RECORDS, r'(?<="ended": )"[^"]*"', "time of day"),
-    Mask(RECORDS, r'"seconds(_by_stage)?": ' + NUMBERS, "running times"),
+    Mask(RECORDS, r'"(seconds|seconds_by_stage|wall_s|cpu_s)": ' + NUMBERS, "running times"),
     Mask(RECORDS, r'(?<="frostpick": )"[^"]*"(?=,\s*"python")', "version of the tree"),
     Mask(("*report.html",), r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "time of day"),
     Mask(("*report.html",), r"(?<=<dt>time</dt><dd>)[0-9.]+ s", "running time"),

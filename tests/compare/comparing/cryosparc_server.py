@@ -1,0 +1,81 @@
+"""The loopback server of ``tests/peers`` with a project, and its state as files."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "peers"))
+
+EMAIL, PASSWORD = "picker@example.com", "secret"
+#: Of a job: what the server itself makes up (ids, times) is left out.
+LOOKED_AT = ("uid", "title", "description", "status", "build_errors", "has_warning", "has_error")
+
+
+@contextlib.contextmanager
+def serving(
+    state: Path, micrographs: list[tuple[str, list[tuple[float, float]]]]
+) -> Iterator[tuple[Any, str]]:
+    """Serve a project whose micrographs have manual picks; yield the store and the address."""
+    from csemu.seed import seed_project
+    from csemu.serve import running
+    from csemu.store import Options, Store
+
+    store = Store(state, Options(email=EMAIL, password=PASSWORD))
+    seed_project(store, micrographs)
+    with running(store) as url:
+        yield store, url
+
+
+def export(store: Any, folder: Path) -> None:
+    """Write what a user sees of the jobs: status, wiring, outputs, event log, pictures.
+
+    The files of the jobs lie in the state folder already; the server's own notes there,
+    full of random ids and times, are replaced by these.
+    """
+    folder.mkdir(parents=True)
+    for (project, uid), job in sorted(store.jobs.items()):
+        text = json.loads(job.model_dump_json(by_alias=True))
+        shown = {name: text.get(name) for name in LOOKED_AT}
+        spec = text["spec"]
+        shown["inputs"] = spec["inputs"]
+        shown["outputs"] = {
+            name: {**output, "image": _digest(store, output.get("image"))}
+            for name, output in spec["outputs"].items()
+        }
+        shown["errors"] = [error["message"] for error in text.get("errors_run") or []]
+        shown["tiles"] = [
+            _digest(store, tile["fileid"]) for tile in text.get("ui_tile_images") or []
+        ]
+        shown["events"] = [_event(store, e) for e in store.events.get((project, uid), [])]
+        told = json.dumps(shown, indent=1, sort_keys=True)
+        (folder / f"{project}-{uid}.json").write_text(told + "\n", encoding="utf-8")
+
+
+def clean(state: Path) -> None:
+    """Remove the server's own notes."""
+    for name in ("project.json", "workspaces.json", "job.json"):
+        for path in state.rglob(name):
+            path.unlink()
+    for path in sorted((state / "_db").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def _event(store: Any, event: Any) -> dict[str, Any]:
+    text = json.loads(event.model_dump_json(by_alias=True))
+    kept = {name: text[name] for name in ("type", "text", "flags", "meta") if name in text}
+    images = text.get("imgfiles") or []
+    kept["images"] = [[one.get("filename"), _digest(store, one["fileid"])] for one in images]
+    return kept
+
+
+def _digest(store: Any, asset: str | None) -> str | None:
+    """Return a digest of a picture's bytes."""
+    if not asset:
+        return None
+    return hashlib.sha256((store.db / "gridfs" / asset).read_bytes()).hexdigest()
