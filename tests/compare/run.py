@@ -56,7 +56,7 @@ class Compared:
     files: int = 0
     differences: list[Difference] = field(default_factory=list)
     broken: str = ""
-    seconds: float = 0.0
+    cpu_s: float = 0.0
 
 
 def main() -> int:
@@ -116,21 +116,21 @@ class Bench:
 
     def compare(self, case: Case) -> Compared:
         """Run a case in both, where the earlier result is not there yet, and compare."""
-        done, began = Compared(case.name), time.monotonic()
+        done = Compared(case.name)
         module = Path(inspect.getfile(case.act)).stem
         before, now = self.results / f"{case.name}-{_digest(module)}", self.results_now / case.name
         try:
             if not before.is_dir():
-                self._run(case, self.before, before)
-            self._run(case, self.now, now)
+                done.cpu_s += self._run(case, self.before, before)
+            done.cpu_s += self._run(case, self.now, now)
         except CaseBroken as error:
             done.broken = str(error)
         if before.is_dir() and now.is_dir():
             done.files, done.differences = compare(before, now)
-        done.seconds = time.monotonic() - began
         return done
 
-    def _run(self, case: Case, environment: Environment, result: Path) -> None:
+    def _run(self, case: Case, environment: Environment, result: Path) -> float:
+        """Run a case, keep its folder, return its processor time in seconds."""
         at = self.work / "at" / case.name
         shutil.rmtree(at, ignore_errors=True)
         at.mkdir(parents=True)
@@ -144,6 +144,7 @@ class Bench:
             if whole or environment is self.now:  # a broken one of the past is made again
                 result.parent.mkdir(parents=True, exist_ok=True)
                 at.rename(result)
+        return run.cpu_s
 
 
 def _compare_all(work: Path, commit: str, chosen: list[Case], jobs: int) -> int:
@@ -174,7 +175,9 @@ def _tell(done: Compared, seen: set[Expected]) -> None:
     done.differences = left
     what = f"{len(left)} of {done.files} files differ" if left else f"equal, {done.files} files"
     what += f", {excepted} excepted" if excepted else ""
-    print(f"{done.name:20} {'BROKEN' if done.broken else what}  ({done.seconds:.0f} s)", flush=True)
+    print(
+        f"{done.name:20} {'BROKEN' if done.broken else what}  ({done.cpu_s:.0f} CPU s)", flush=True
+    )
     if done.broken:
         print(f"    {done.broken}")
     for difference in left[:SHOWN]:
@@ -197,7 +200,11 @@ def _summary(
             print(f"exception no longer needed: {one.case}, {one.file}")
     files = sum(done.files for done in compared)
     equal = len(compared) - len(bad)
-    print(f"{equal} of {len(compared)} cases equal, {files} files, {seconds:.0f} s")
+    cpu_s = sum(done.cpu_s for done in compared)
+    print(
+        f"{equal} of {len(compared)} cases equal, {files} files; "
+        f"{seconds:.0f} s, commands {cpu_s:.0f} CPU s"
+    )
     return 1 if bad else 0
 
 

@@ -65,26 +65,38 @@ def cryomae(run: Run) -> None:
 
 
 def prune(run: Run) -> None:
-    """Prune picks without labels, with their score, with labels, against the rest."""
-    run.give("few", "micrographs", "noisy.csv", "scored.csv", "good.csv", "bad.csv")
-    words = ("frostpick", "prune", *MICROGRAPHS, *SCALE, "--picks")
-    run.command(*words, "scored.csv", "-o", "scored")
-    run.command(*words, "scored.csv", "--keep-at", "precision=0.9", "-o", "scored")
-    labels = ("--good", "good.csv", "--bad", "bad.csv")
-    run.command(*words, "noisy.csv", *labels, "-o", "labels")
-    rest = ("--good", "good.csv", "--bad", "rest", "--no-four-rotations", "--expected-good", "0.5")
-    run.command(*words, "noisy.csv", *rest, "-o", "rest")
-    run.command(*words, "noisy.csv", "--good", "good.csv", "-o", "good_alone")
-    run.command(*words, "noisy.csv", "--mostly-good", "-o", "mostly_good")
-    run.command(*words, "noisy.csv", "--pruner", "labels/pruner", "-o", "with_pruner")
+    """Prune picks with their own score and without any, cut elsewhere; then with that pruner."""
+    run.give("micrographs", "few", "scored.csv", "noisy.csv")
+    words = ("frostpick", "prune", *SCALE, "--picks", "scored.csv", *MICROGRAPHS)
+    run.command(*words, "-o", "scored")
+    run.command(*words, "--keep-at", "precision=0.9", "-o", "scored")
+    words = ("frostpick", "prune", *FEW, "--picks", "noisy.csv", *SCALE)
+    run.command(*words, "--no-four-rotations", "--expected-good", "0.5", "-o", "images_alone")
+    run.command(*words, "--pruner", "scored/pruner", "--border", "0", "-o", "with_pruner")
+
+
+def prune_labels(run: Run) -> None:
+    """Prune picks with good and bad ones, with good ones alone, and use that pruner."""
+    run.give("few", "noisy.csv", "good.csv", "bad.csv")
+    words = ("frostpick", "prune", *FEW, *SCALE, "--picks", "noisy.csv")
+    run.command(*words, "--good", "good.csv", "--bad", "bad.csv", "-o", "labels")
+    run.command(*words, "--good", "good.csv", "-o", "good_alone")
+    run.command(*words, "--pruner", "labels/pruner", "-o", "with_pruner")
+
+
+def prune_mostly_good(run: Run) -> None:
+    """Prune picks that are taken for mostly particles."""
+    run.give("few", "noisy.csv")
+    words = ("frostpick", "prune", *FEW, *SCALE, "--picks", "noisy.csv", "--mostly-good")
+    run.command(*words, "-o", "mostly_good")
 
 
 def prune_particles(run: Run) -> None:
-    """Prune extracted particles, without and with labels, and a stack alone."""
-    run.give("relion/Extract", "relion/particles.star", "relion/good.star", "relion/bad.star")
+    """Prune extracted particles, without labels and against the rest, and a stack alone."""
+    run.give("relion/Extract", "relion/particles.star", "relion/good.star")
     words = ("frostpick", "prune", *SCALE, "--particles")
     run.command(*words, "particles.star", "-o", "alone")
-    run.command(*words, "particles.star", "--good", "good.star", "--bad", "bad.star", "-o", "lab")
+    run.command(*words, "particles.star", "--good", "good.star", "--bad", "rest", "-o", "rest")
     run.command(*words, "Extract/job006/sim_000.mrcs", "--pixel-size", "4", "-o", "stack")
 
 
@@ -115,5 +127,15 @@ def formats(run: Run) -> None:
 
 
 CASES = named(
-    pick, pick_options, pick_stopped, fewshot, cryomae, prune, prune_particles, verify, formats
+    pick,
+    pick_options,
+    pick_stopped,
+    fewshot,
+    cryomae,
+    prune,
+    prune_labels,
+    prune_mostly_good,
+    prune_particles,
+    verify,
+    formats,
 )

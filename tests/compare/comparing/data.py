@@ -92,8 +92,9 @@ def _write_picks(folder: Path, names: list[str]) -> None:
     _write_csv(folder / "fifteen.csv", [t for t in truth if t.micrograph == names[0]][:15])
     _write_csv(folder / "noisy.csv", noisy)
     _write_csv(folder / "scored.csv", noisy, scores=True)
-    _write_csv(folder / "good.csv", [n for n in noisy if n.true][:20])
-    _write_csv(folder / "bad.csv", [n for n in noisy if not n.true][:20])
+    marked = [n for n in noisy if n.micrograph in names[:FEW]]
+    _write_csv(folder / "good.csv", [n for n in marked if n.true][:20])
+    _write_csv(folder / "bad.csv", [n for n in marked if not n.true][:20])
     for kind in ("box", "star", "topaz"):
         (folder / kind).mkdir()
     topaz = ["image_name\tx_coord\ty_coord\tscore"]

@@ -39,6 +39,7 @@ class Run:
     def __init__(self, environment: Environment, data: Path, at: Path) -> None:
         self.environment, self.data, self.at = environment, data, at
         self._steps = 0
+        self.cpu_s = 0.0
         self._home = at.with_name(f"{at.name}.home")
 
     def give(self, *names: str, into: str = ".") -> None:
@@ -130,13 +131,21 @@ class Run:
             )
             end = time.monotonic() + LONGEST_S
             asked = False
-            while process.poll() is None:
+            while not self._ended(process):
                 if stop_when is not None and not asked and stop_when():
                     process.terminate()
                     asked = True
                 if time.monotonic() > end:
                     process.kill()
-                    process.wait()
                     raise CaseBroken(f"{shlex.join(words)}: no end in {LONGEST_S:.0f} s")
                 time.sleep(0.002 if stop_when else 0.05)
         return process.returncode
+
+    def _ended(self, process: subprocess.Popen[bytes]) -> bool:
+        """Look whether a process has ended, and count its processor time if so."""
+        if process.returncode is None:
+            pid, status, used = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                process.returncode = os.waitstatus_to_exitcode(status)
+                self.cpu_s += used.ru_utime + used.ru_stime
+        return process.returncode is not None
