@@ -108,7 +108,6 @@ class Bench:
             make_data(self.before, self.data)
             (self.data / "made").touch()
         now = work / "now"
-        shutil.rmtree(now, ignore_errors=True)
         self.now = make_environment(
             "now", tree_of_now(REPOSITORY, now / "tree"), now / "environment"
         )
@@ -142,6 +141,7 @@ class Bench:
         finally:
             run.close()
             if whole or environment is self.now:  # a broken one of the past is made again
+                shutil.rmtree(result, ignore_errors=True)
                 result.parent.mkdir(parents=True, exist_ok=True)
                 at.rename(result)
         return run.cpu_s

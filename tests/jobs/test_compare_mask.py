@@ -135,8 +135,9 @@ def test_files_that_are_gone_or_new(tmp_path) -> None:
         (tmp_path / folder / "deep").mkdir(parents=True)
         for name in names:
             (tmp_path / folder / "deep" / name).write_text("same")
+        (tmp_path / folder / "empty").mkdir()
     count, found = compare(tmp_path / "before", tmp_path / "now")
-    assert count == 3
+    assert count == 4
     assert [(one.file, one.how) for one in found] == [("deep/a", "is gone"), ("deep/c", "is new")]
     covered = Expected("pick*", "deep/a", "wanted")
     assert [covered.covers("pick-options", one) for one in found] == [True, False]

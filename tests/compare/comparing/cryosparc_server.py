@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,8 +63,7 @@ def clean(state: Path) -> None:
     for name in ("project.json", "workspaces.json", "job.json"):
         for path in state.rglob(name):
             path.unlink()
-    for path in sorted((state / "_db").rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
+    shutil.rmtree(state / "_db")
 
 
 def _event(store: Any, event: Any) -> dict[str, Any]:

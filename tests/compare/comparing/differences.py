@@ -38,6 +38,9 @@ def compare(before: Path, now: Path) -> tuple[int, list[Difference]]:
         elif first.is_symlink() or second.is_symlink():
             if _target(first) != _target(second):
                 found.append(Difference(name, f"{_target(first)} -> {_target(second)}"))
+        elif first.is_dir() or second.is_dir():  # an empty folder
+            if first.is_dir() != second.is_dir():
+                found.append(Difference(name, "is a folder in one only"))
         else:
             how = compare_contents(name, first.read_bytes(), second.read_bytes())
             if how:

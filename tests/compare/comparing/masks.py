@@ -51,6 +51,8 @@ MASKS = (
     Mask(("*/.frostpick/lock",), r"^\d+(?= on )", "number of the process"),
     Mask(SAID, r"^.*: \d+ of \d+, \d+:\d\d:\d\d left.*\n", "which steps log depends on the pace"),
     Mask(SAID, r"^\d\d:\d\d:\d\d(?= )", "time of day, in RELION's run.out"),
+    Mask(SAID, r"(?<=going on after step )\d+", "where a signal met a training"),
+    Mask(("*",), r"(?<=127\.0\.0\.1:)\d+", "port of the loopback server"),
     Mask(SAID, r"\(\d+ s in all\)", "running time"),
 )
 
