@@ -30,7 +30,7 @@ def server(run: Run) -> Iterator[Command]:
     if importlib.util.find_spec("cryosparc") is None or importlib.util.find_spec("fastapi") is None:
         raise CaseBroken("needs cryosparc-tools and fastapi: pip install '.[dev]'")
     run.give("few", "labels.csv")
-    with serving(run.at / "state", _picked(run.at)) as (store, url):
+    with serving(run.at / "state", _picked(run.at), run.at.name) as (store, url):
         login = {
             "CRYOSPARC_BASE_URL": url,
             "CRYOSPARC_EMAIL": EMAIL,

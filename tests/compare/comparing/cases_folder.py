@@ -109,21 +109,14 @@ def verify(run: Run) -> None:
 
 
 def formats(run: Run) -> None:
-    """Score picks of every format against the truth; Topaz's at their own pixel size."""
-    run.give("micrographs", "truth.csv", "scored.csv", "star", "box", "topaz")
-    run.give("relion", into=".")
-    words = (*MICROGRAPHS, "--truth", "truth.csv", *SCALE)
-    for picks in ("scored.csv", "topaz"):
-        run.command("frostpick", "evaluate", *words, "--picks", picks)
-    for picks in ("star", "box", "relion/particles.star"):
-        run.command("frostpick", "evaluate", *words, "--picks", picks, expect=1)
-    for picks in ("star", "box", "relion/particles.star", "topaz/picks.txt"):
-        scale = ("--picks-pixel-size", "8") if picks.startswith("topaz") else ()
-        out = f"few_{picks.partition('/')[0]}"
-        run.command(
-            *("frostpick", "train", *MICROGRAPHS, *SCALE, "--epochs", "1"),
-            *("--network", "conv31", "--picks", picks, *scale, "-o", out),
-        )
+    """Read picks of every format, Topaz's at their own pixel size; score those that have one."""
+    run.give("few", "truth.csv", "star", "box", "topaz", "relion/particles.star")
+    train = ("frostpick", "train", *FEW, *SCALE, "--epochs", "1", "--network", "conv31")
+    evaluate = ("frostpick", "evaluate", *FEW, "--truth", "truth.csv", *SCALE)
+    for picks in ("star", "box", "particles.star"):
+        run.command(*evaluate, "--picks", picks)
+    run.command(*train, "--picks", "particles.star", "-o", "of_particles")
+    run.command(*train, "--picks", "topaz", "--picks-pixel-size", "8", "-o", "of_topaz")
 
 
 CASES = named(

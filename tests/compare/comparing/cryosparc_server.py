@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,19 @@ LOOKED_AT = ("uid", "title", "description", "status", "build_errors", "has_warni
 
 @contextlib.contextmanager
 def serving(
-    state: Path, micrographs: list[tuple[str, list[tuple[float, float]]]]
+    state: Path, micrographs: list[tuple[str, list[tuple[float, float]]]], name: str
 ) -> Iterator[tuple[Any, str]]:
-    """Serve a project whose micrographs have manual picks; yield the store and the address."""
+    """Serve a project whose micrographs have manual picks; yield the store and the address.
+
+    The port follows from the case's name: addresses are in logs and names of folders.
+    """
     from csemu.seed import seed_project
     from csemu.serve import running
     from csemu.store import Options, Store
 
     store = Store(state, Options(email=EMAIL, password=PASSWORD))
     seed_project(store, micrographs)
-    with running(store) as url:
+    with running(store, 39100 + zlib.crc32(name.encode()) % 800) as url:
         yield store, url
 
 
@@ -53,7 +57,7 @@ def export(store: Any, folder: Path) -> None:
         shown["tiles"] = [
             _digest(store, tile["fileid"]) for tile in text.get("ui_tile_images") or []
         ]
-        shown["events"] = [_event(store, e) for e in store.events.get((project, uid), [])]
+        shown["events"] = _events(store, store.events.get((project, uid), []))
         told = json.dumps(shown, indent=1, sort_keys=True)
         (folder / f"{project}-{uid}.json").write_text(told + "\n", encoding="utf-8")
 
@@ -66,12 +70,21 @@ def clean(state: Path) -> None:
     shutil.rmtree(state / "_db")
 
 
-def _event(store: Any, event: Any) -> dict[str, Any]:
-    text = json.loads(event.model_dump_json(by_alias=True))
-    kept = {name: text[name] for name in ("type", "text", "flags", "meta") if name in text}
-    images = text.get("imgfiles") or []
-    kept["images"] = [[one.get("filename"), _digest(store, one["fileid"])] for one in images]
-    return kept
+def _events(store: Any, events: list[Any]) -> list[dict[str, Any]]:
+    """Return an event log, texts as lines; what the client sent in two parts is one."""
+    shown: list[dict[str, Any]] = []
+    for event in events:
+        text = json.loads(event.model_dump_json(by_alias=True))
+        kept = {name: text[name] for name in ("type", "flags", "meta") if name in text}
+        kept["text"] = str(text.get("text") or "").splitlines()
+        images = text.get("imgfiles") or []
+        kept["images"] = [[one.get("filename"), _digest(store, one["fileid"])] for one in images]
+        last = shown[-1] if shown else {}
+        if last.get("type") == kept["type"] and not images and not last["images"]:
+            last["text"] += kept["text"]
+        else:
+            shown.append(kept)
+    return shown
 
 
 def _digest(store: Any, asset: str | None) -> str | None:

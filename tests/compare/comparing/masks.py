@@ -37,8 +37,8 @@ class Mask:
         return re.sub(self.pattern, _hidden, text, flags=re.MULTILINE)
 
 
-RECORDS = ("*run.json", "*/delivered.json", "*.npz/about", "*.npz/about.npy")
-SAID = ("steps/*/stdout", "steps/*/stderr")
+RECORDS = ("*run.json", "*/frostpick.json", "*/delivered.json", "*.npz/about", "*.npz/about.npy")
+SAID = ("steps/*/stdout", "steps/*/stderr", "server/*.json")
 NUMBERS = r"(?P<numbers>(?:\{[^{}]*\}|[0-9.eE+-]+))"
 
 MASKS = (
@@ -52,7 +52,7 @@ MASKS = (
     Mask(SAID, r"^.*: \d+ of \d+, \d+:\d\d:\d\d left.*\n", "which steps log depends on the pace"),
     Mask(SAID, r"^\d\d:\d\d:\d\d(?= )", "time of day, in RELION's run.out"),
     Mask(SAID, r"(?<=going on after step )\d+", "where a signal met a training"),
-    Mask(("*",), r"(?<=127\.0\.0\.1:)\d+", "port of the loopback server"),
+    Mask(("*.csg",), r"(?<=^created: ).*", "time of day"),
     Mask(SAID, r"\(\d+ s in all\)", "running time"),
 )
 
