@@ -14,21 +14,27 @@ LABELS = ("--picks", "labels.csv")
 ONE_EPOCH = ("--epochs", "1")
 #: From the README's section on Python, shortened.
 SCRIPT = """
+from pathlib import Path
 import frostpick, frostpick_jobs
-from frostpick.images import read_image
 
 if __name__ == "__main__":
+    image = frostpick.read_image(Path("few/sim_000.mrc"), "sim_000.mrc")
+    model = frostpick.load_model("blob")
+    plan = frostpick.plan_picking(model, frostpick.PickSettings(diameter={diameter}))
+    found = frostpick.pick_image(model, image.data, image.pixel_size_A, plan)
+    print(found.picks.x_px.tolist(), found.picks.y_px.tolist(), found.picks.score.tolist())
     given = {{"diameter": {diameter}}}
     trained = frostpick_jobs.train("few", "labels.csv", "train", epochs=1, **given)
-    print(trained)
+    print(trained.model_path, trained.summary.summary["chosen_step"])
     picked = frostpick_jobs.pick("few", "pick", model=trained.model_path)
     print(picked.summary.selected, "particles, threshold", picked.summary.threshold)
     print(frostpick_jobs.select("pick", "p=0.7").summary.selected)
-    print(frostpick_jobs.fewshot("few", "fifteen.csv", "few_shot", steps=20, **given))
-    kept = frostpick_jobs.prune("clean", micrographs="few", picks="pick/picks.star", **given)
-    print(kept)
-    print(frostpick_jobs.verify("verified", micrographs="few", picks="pick/picks.star", **given))
-    print(frostpick_jobs.score_files(["pick"], ["truth.csv"], {diameter}))
+    few = frostpick_jobs.fewshot("few", "fifteen.csv", "few_shot", steps=20, **given)
+    print(few.summary.selected)
+    where = {{"micrographs": "few", "picks": "pick/picks.star"}}
+    print(type(frostpick_jobs.prune("clean", **where, **given)).__name__)
+    print(type(frostpick_jobs.verify("verified", **where, **given)).__name__)
+    print(frostpick_jobs.score_files(["pick"], ["truth.csv"], {diameter}, micrographs=["few"]))
     print(sorted(frostpick.__all__), sorted(frostpick_jobs.__all__))
 """
 

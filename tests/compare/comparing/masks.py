@@ -47,7 +47,7 @@ MASKS = (
     Mask(RECORDS, r'"(seconds|seconds_by_stage|wall_s|cpu_s)": ' + NUMBERS, "running times"),
     Mask(RECORDS, r'(?<="frostpick": )"[^"]*"(?=,\s*"python")', "version of the tree"),
     Mask(("*report.html",), r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "time of day"),
-    Mask(("*report.html",), r"(?<=<dt>time</dt><dd>)[0-9.]+ s", "running time"),
+    Mask(("*report.html",), r"(?<=<dt>time</dt><dd>)(\d+ min )?[0-9.]+ s", "running time"),
     Mask(("*/.frostpick/lock",), r"^\d+(?= on )", "number of the process"),
     Mask(SAID, r"^.*: \d+ of \d+, \d+:\d\d:\d\d left.*\n", "which steps log depends on the pace"),
     Mask(SAID, r"^\d\d:\d\d:\d\d(?= )", "time of day, in RELION's run.out"),
