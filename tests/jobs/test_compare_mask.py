@@ -85,6 +85,7 @@ def test_one_coordinate_is_told() -> None:
         ("a/report.html", "<dt>time</dt><dd>1.5 s</dd>", "<dt>time</dt><dd>2 min 1 s</dd>"),
         ("a/.frostpick/lock", "30594 on vm", "305 on vm"),
         ("steps/01_x/stdout", "05:09:22 picking", "05:10:22 picking"),
+        ("steps/01_x/stderr", "2026-11-30 06:18:32,389 a", "2026-12-01 07:00:02,001 a"),
         ("steps/01_x/stderr", "a\ntraining: 3 of 9, 0:00:05 left, loss 3\nb", "a\nb"),
         ("steps/01_x/stderr", "demo/report.html (39 s in all)", "demo/report.html (4 s in all)"),
     ],

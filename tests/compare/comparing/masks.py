@@ -50,7 +50,7 @@ MASKS = (
     Mask(("*report.html",), r"(?<=<dt>time</dt><dd>)(\d+ min )?[0-9.]+ s", "running time"),
     Mask(("*/.frostpick/lock",), r"^\d+(?= on )", "number of the process"),
     Mask(SAID, r"^.*: \d+ of \d+, \d+:\d\d:\d\d left.*\n", "which steps log depends on the pace"),
-    Mask(SAID, r"^\d\d:\d\d:\d\d(?= )", "time of day, in RELION's run.out"),
+    Mask(SAID, r"^(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d(,\d+)?(?= )", "time of day, in logs"),
     Mask(SAID, r"(?<=going on after step )\d+", "where a signal met a training"),
     Mask(("*.csg",), r"(?<=^created: ).*", "time of day"),
     Mask(SAID, r"\(\d+ s in all\)", "running time"),
