@@ -131,6 +131,14 @@ def test_the_state_of_a_training_but_not_a_model_may_be_ordered_anew() -> None:
     assert compare_contents("t/training.safetensors", first, changed) != ""
 
 
+def test_the_uid_of_a_model_but_of_no_pick_is_drawn() -> None:
+    header = b"\x93NUMPY {'descr': [('uid', '<u8')]}\n"
+    first, second = header + b"12345678J4/model", header + b"abcdefghJ4/model"
+    assert compare_contents("state/J4/model.cs", first, second) == ""
+    assert compare_contents("state/J4/particles.cs", first, second) != ""
+    assert compare_contents("state/J4/model.cs", first, header + b"12345678J5/model") != ""
+
+
 def test_files_that_are_gone_or_new(tmp_path) -> None:
     for folder, names in (("before", "ab"), ("now", "bc")):
         (tmp_path / folder / "deep").mkdir(parents=True)

@@ -71,6 +71,8 @@ def _parts(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
 
     Of a training's state the header and the tensors: the library that writes it puts the
     entries of its metadata in any order. A model has one entry, and is compared as it is.
+    Of CryoSPARC's table of one model all but its uid, the first 8 bytes behind the header:
+    the client draws it at random.
     """
     if name.endswith("/training.safetensors"):
         (length,) = struct.unpack("<Q", content[:8])
@@ -78,6 +80,9 @@ def _parts(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
         header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
         yield f"{name}/header", json.dumps(header, indent=1).encode()
         yield f"{name}/tensors", content[8 + length :]
+    elif name.endswith("/model.cs"):
+        header, mark, rows = content.partition(b"\n")
+        yield name, header + mark + rows[8:]
     elif name.endswith(".npz"):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for member in archive.infolist():
