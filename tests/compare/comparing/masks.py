@@ -37,7 +37,7 @@ class Mask:
         return re.sub(self.pattern, _hidden, text, flags=re.MULTILINE)
 
 
-RECORDS = ("*run.json", "*/frostpick.json", "*/delivered.json", "*.npz/about", "*.npz/about.npy")
+RECORDS = ("*run.json", "*/frostpick.json", "*/.frostpick/*.json", "*.npz/about", "*.npz/about.npy")
 SAID = ("steps/*/stdout", "steps/*/stderr", "server/*.json")
 NUMBERS = r"(?P<numbers>(?:\{[^{}]*\}|[0-9.eE+-]+))"
 
