@@ -101,10 +101,6 @@ class Run:
             text = f"{self.environment.name}: {shlex.join(words)}: exit status {status}, "
             raise CaseBroken(f"{text}expected {expect}: {last}")
 
-    def python(self, *words: str, expect: int = 0) -> None:
-        """Run a script of this case or of the tree's examples."""
-        self.command(str(self.environment.python), *words, expect=expect)
-
     def close(self) -> None:
         """Remove what is not compared."""
         shutil.rmtree(self._home, ignore_errors=True)
