@@ -11,7 +11,6 @@ from frostpick.config import PickSettings
 from frostpick.runtime.run_record import RunRecord
 from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.lifecycle import execute
-from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks import PickSummary
 from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.pick.finish import finish_picking
@@ -34,12 +33,10 @@ def test_parts_that_are_picked_apart_make_the_job_that_is_picked_whole(
         claim(host.spool, "pick")
         record = RunRecord("pick", host.name, settings.model_dump(mode="json"))
         micrographs, model = read_inputs(host, settings, JobModels(host.spool))
-        store = PickStore(host.spool)
-        job = prepare_picking(host, store, settings, micrographs, model)
+        store, job = prepare_picking(host, settings, micrographs, model)
         assert job.plan.contrast == "dark"
         # Each with a store of its own, as another process has; the second does not vote anew.
-        elsewhere = PickStore(host.spool)
-        again = prepare_picking(host, elsewhere, settings, micrographs, model)
+        elsewhere, again = prepare_picking(host, settings, micrographs, model)
         assert again.plan == job.plan
         there = pick_part(elsewhere, again, micrographs[::2], host.reporter)
         here = pick_part(store, job, micrographs[1::2], host.reporter)

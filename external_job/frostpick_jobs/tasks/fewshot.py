@@ -25,7 +25,6 @@ from frostpick.training.cryomae.train import train_fewshot
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.host import Host
-from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.pick.finish import PickSummary, finish_picking
 from frostpick_jobs.tasks.pick.missing import pick_part
@@ -94,9 +93,8 @@ def run_fewshot(
     micrographs = spread(everything, settings.limit or len(everything))
     # the training has settled the contrast, and its model knows it
     named = settings.model_copy(update={"model": method, "contrast": None})
-    store = PickStore(host.spool)
     with record.stage("picking"):
-        job = prepare_picking(host, store, named, micrographs, made.model, executor)
+        store, job = prepare_picking(host, named, micrographs, made.model, executor)
         part = pick_part(store, job, micrographs, host.reporter)
     files = {f"{MODEL}/{name}": host.spool / MODEL / name for name in (WEIGHTS, CARD)}
     with record.stage("delivering"):

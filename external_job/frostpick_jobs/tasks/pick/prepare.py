@@ -76,12 +76,11 @@ def all_micrographs(host: Host) -> Sequence[Micrograph]:
 
 def prepare_picking(
     host: Host,
-    store: PickStore,
     settings: PickSettings,
     micrographs: Sequence[Micrograph],
     model: PickingModel,
     executor: Executor | None = None,
-) -> PickJob:
+) -> tuple[PickStore, PickJob]:
     """Resolve the settings against the model, and settle the contrast for all parts of the job.
 
     A job that is to pick anew is no longer one that came to its end. Else a stop in between
@@ -95,9 +94,10 @@ def prepare_picking(
     shown = frozenset(m.id for m in spread(micrographs, MOST_PREVIEWS))
     executor = executor or LocalExecutor(settings.device, settings.threads)
     plan = plan_picking(model, settings, shown, executor)
+    store = PickStore(host.spool)
     plan = settle(store, model, plan, micrographs, host.reporter)
     job = PickJob(settings, micrographs, model, plan, executor)
     delivered = store.read_state(DELIVERED)
     if delivered and delivered.get("basis") != job.basis:
         store.forget_state(DELIVERED)
-    return job
+    return store, job

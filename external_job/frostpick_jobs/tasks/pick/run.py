@@ -7,7 +7,6 @@ from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.run_record import RunRecord
 from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.host import Host
-from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.pick.finish import PickSummary, finish_picking
 from frostpick_jobs.tasks.pick.missing import pick_part
@@ -43,9 +42,8 @@ def run_pick(host: Host, settings: PickSettings, executor: Executor | None = Non
     with record.stage("reading the inputs"):
         micrographs, model = read_inputs(host, settings, models)
     record.add(shipped=models.used)
-    store = PickStore(host.spool)
     with record.stage("picking"):
-        job = prepare_picking(host, store, settings, micrographs, model, executor)
+        store, job = prepare_picking(host, settings, micrographs, model, executor)
         part = pick_part(store, job, micrographs, host.reporter)
     devices = [str(device) for device in job.executor.devices]
     record.add(devices=devices, precision=job.plan.precision)
