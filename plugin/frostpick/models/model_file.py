@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,7 +33,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
-class ModelFile:
+class ModelFile(ABC):
     """A network with its card; each kind of model builds its own network.
 
     Parameters
@@ -50,9 +51,9 @@ class ModelFile:
     stored: ClassVar[torch.dtype | None] = None
 
     @classmethod
+    @abstractmethod
     def build(cls: type[Model], card: ModelCard, tensors: Mapping[str, torch.Tensor]) -> Model:
         """Build the card's network and load its tensors; `ModelError` when they do not fit."""
-        raise NotImplementedError
 
     def state(self) -> Mapping[str, torch.Tensor]:
         """Return all tensors by their names in the file."""
