@@ -40,7 +40,7 @@ def test_wrong_value_names_layer_and_value() -> None:
 
 def test_a_number_does_for_a_text_and_a_truth_value_does_not() -> None:
     settings = resolve(PickSettings, ("job.yaml", {"threshold": 1.5, "device": 0}))
-    assert (settings.threshold, settings.device) == ("1.5", "0")
+    assert (str(settings.threshold), settings.device) == ("1.5", "0")
     with pytest.raises(ConfigError, match=r"job\.yaml: device = True"):
         resolve(PickSettings, ("job.yaml", {"device": True}))
 

@@ -6,7 +6,8 @@ import pytest
 from frostpick.errors import ConfigError
 from frostpick.models.card import CalibrationSpec
 from frostpick.picking.calibration import calibrated, floor_logit
-from frostpick.picking.threshold import choose_threshold, expected_table, parse_threshold
+from frostpick.picking.threshold import choose_threshold, expected_table
+from frostpick.settings import Threshold
 
 
 def logit(p):
@@ -74,7 +75,7 @@ def test_the_table_is_the_hand_sum():
 )
 def test_wrong_rules(text):
     with pytest.raises(ConfigError, match="expected auto, a score"):
-        parse_threshold(text)
+        Threshold.parse(text)
 
 
 def test_two_million_scores():

@@ -14,7 +14,6 @@ from frostpick.fewshot import check_count, choose_method, start_name, train_on_e
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.model_file import CARD, WEIGHTS
 from frostpick.models.picking_model import PickingModel
-from frostpick.picking.threshold import parse_threshold
 from frostpick.report.fewshot import fewshot_figures
 from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves
@@ -69,7 +68,6 @@ def run_fewshot(
     record = RunRecord("fewshot", host.name, settings.model_dump(mode="json"))
     host.begin()
     claim(host.spool, "fewshot")
-    parse_threshold(settings.threshold)
     with record.stage("reading the inputs"):
         everything = all_micrographs(host)
         exemplars = host.labels()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from frostpick.errors import InputError
-from frostpick.picking.threshold import parse_threshold
 from frostpick.runtime.run_record import RunRecord
+from frostpick.settings import Threshold
 from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs.job.claim import claimed_by
 from frostpick_jobs.job.host import Host
@@ -35,7 +35,7 @@ def run_select(host: Host, rule: str) -> PickSummary:
     InputError
         The job's folder holds no picking job that came to its end.
     """
-    parse_threshold(rule)
+    asked = Threshold.parse(rule)
     if claimed_by(host.spool) not in ("pick", "fewshot"):
         raise InputError(
             f"{host.spool.parent}: no picking job here; give the output folder of pick"
@@ -53,7 +53,7 @@ def run_select(host: Host, rule: str) -> PickSummary:
     host.begin()
     done = [Micrograph(one, LocalFile(Path(one))) for one in state["micrographs"]]
     totals = sum_up(store, done, {})
-    threshold = freeze_threshold(store, state["basis"], rule, totals.scores)
+    threshold = freeze_threshold(store, state["basis"], asked, totals.scores)
     return deliver_picks(
         host,
         store,

@@ -189,7 +189,8 @@ def _key(
     verifier: Verifier | None,
 ) -> str:
     """Return the digest of all that the rounds depend on; their number is not among it."""
-    aside = {"device", "threads", "restart", "start_from", "rounds", "pruner"}
+    # the models are told by their digests
+    aside = {"start_from", "rounds", "pruner", *settings.without_effect()}
     return training_key(
         {
             "format": 2,

@@ -12,7 +12,6 @@ from frostpick.images import PixelSizes
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.prepare import choose_precision
 from frostpick.picking.read import read_with_pixel_size
-from frostpick.picking.threshold import parse_threshold
 from frostpick.preprocess import contrast_vote, decide_contrast, working_scale
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.executors.local import LocalExecutor
@@ -93,7 +92,6 @@ def plan_picking(
     DeviceError
         The device asked for is not there.
     """
-    parse_threshold(settings.threshold)
     own = model.card.diameter_A
     diameter = settings.diameter or own
     if diameter is None:

@@ -4,26 +4,50 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from frostpick.errors import ConfigError
-from frostpick.types import sigmoid
+from frostpick.settings.threshold import Threshold
+from frostpick.types import Picks, sigmoid
 
-Kind = Literal["auto", "score", "p", "precision"]
+P = TypeVar("P", bound=Picks)
 #: Score of the probability 0.5, used where there is nothing to choose from.
 EVEN_ODDS = 0.0
 
 
 @dataclass(frozen=True)
-class ThresholdRule:
-    """A parsed ``--threshold``: its kind, and the score, probability or precision asked for."""
+class Cut:
+    """A threshold in force: what a rule comes to over the scores of a job.
 
-    kind: Kind
-    value: float = math.nan
+    The one place that compares scores with a threshold; what a rule may select by later (a
+    fraction, a number a micrograph) is decided here.
+
+    Parameters
+    ----------
+    score
+        The least score that is selected.
+    """
+
+    score: float
+
+    def selects(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return the mask ``(n,)`` of the scores ``(n,)`` that are selected."""
+        return np.asarray(scores >= self.score)
+
+    def count(self, scores: NDArray[np.float64]) -> int:
+        """Return how many scores are selected."""
+        return int(np.count_nonzero(self.selects(scores)))
+
+    def select(self, picks: P) -> P:
+        """Return the same picks, those that the cut selects marked as selected."""
+        return replace(picks, selected=self.selects(picks.score))
+
+
+#: Selects every pick above the floor.
+EVERYTHING = Cut(-math.inf)
 
 
 @dataclass(frozen=True)
@@ -40,33 +64,7 @@ class ThresholdRow:
     recall: float
 
 
-def parse_threshold(text: str) -> ThresholdRule:
-    """Return the rule a text stands for: ``auto``, a score, ``p=0.6`` or ``precision=0.95``.
-
-    Raises
-    ------
-    ConfigError
-        The text is none of these, or its number is out of range.
-    """
-    wanted = text.strip().lower()
-    if wanted == "auto":
-        return ThresholdRule("auto")
-    name, equals, number = wanted.rpartition("=")
-    try:
-        value = float(number)
-    except ValueError:
-        value = math.nan
-    if not equals and math.isfinite(value):
-        return ThresholdRule("score", value)
-    if equals and name.strip() in ("p", "precision") and 0 < value < 1:
-        return ThresholdRule("p" if name.strip() == "p" else "precision", value)
-    raise ConfigError(
-        f"threshold {text!r} is not understood; expected auto, a score, p=PROBABILITY or "
-        "precision=EXPECTED with a number between 0 and 1"
-    )
-
-
-def choose_threshold(scores: ArrayLike | Iterable[ArrayLike], rule: str) -> float:
+def choose_threshold(scores: ArrayLike | Iterable[ArrayLike], rule: str | Threshold) -> float:
     """Return the score at or above which a pick is selected.
 
     Every pick is a particle with its own probability, so of the ``k`` best picks the
@@ -86,9 +84,9 @@ def choose_threshold(scores: ArrayLike | Iterable[ArrayLike], rule: str) -> floa
     scores
         Scores of all picks above the floor, of all micrographs; an array or parts of one.
     rule
-        See `parse_threshold`.
+        See `Threshold.parse`.
     """
-    wanted = parse_threshold(rule)
+    wanted = Threshold.parse(rule)
     if wanted.kind == "score":
         return wanted.value
     if wanted.kind == "p":

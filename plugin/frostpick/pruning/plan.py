@@ -10,7 +10,6 @@ import torch
 from frostpick.config import Contrast, PruneSettings
 from frostpick.errors import ConfigError, ModelError
 from frostpick.models.pruner.model import Pruner
-from frostpick.picking.threshold import parse_threshold
 from frostpick.pruning.boxes import BoxGeometry
 from frostpick.pruning.grey import NAME, VERSION
 from frostpick.runtime.device import resolve_device
@@ -80,7 +79,6 @@ def plan_pruning(pruner: Pruner, settings: PruneSettings, *, rotations: int = 1)
         The device asked for is not there.
     """
     card = pruner.card
-    parse_threshold(settings.keep_at)
     if (card.preprocess.name, card.preprocess.version) != (NAME, VERSION):
         raise ModelError(
             f"grey levels {card.preprocess.name!r} version {card.preprocess.version} are unknown "

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
 from functools import lru_cache
 
 import torch
 
-from frostpick.errors import ConfigError, DeviceError
+from frostpick.errors import DeviceError
+from frostpick.settings.device import gpu_numbers
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +43,7 @@ def resolve_devices(text: str) -> tuple[torch.device, ...]:
             )
         log.info("device: cpu (no GPU is visible)")
         return (torch.device("cpu"),)
-    numbers = re.fullmatch(r"(?:cuda:)?(\d+(?:[,:]\d+)*)", wanted)
-    if numbers is None:
-        raise ConfigError(
-            f"device {text!r} is not known; expected auto, cpu, cuda, or GPU numbers as 0 or 0,1"
-        )
-    chosen = sorted({int(number) for number in re.split("[,:]", numbers[1])})
+    chosen = gpu_numbers(text)
     absent = [number for number in chosen if number >= count]
     if absent:
         raise DeviceError(

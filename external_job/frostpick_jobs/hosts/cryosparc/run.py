@@ -141,13 +141,11 @@ def fewshot(
     FrostpickError
         Before the job was there: nothing was created, unless the sentence names a job.
     """
-    from frostpick.picking.threshold import parse_threshold
     from frostpick.runtime.device import resolve_device
     from frostpick_jobs.tasks import run_fewshot
 
     check_request(server, request)
     resolve_device(settings.device)
-    parse_threshold(settings.threshold)
     if settings.diameter is None:
         raise ConfigError("few-shot picking needs the particle's longest dimension: --diameter")
     host = _host(server, request, settings, None, settings.diameter, spool, tempo)

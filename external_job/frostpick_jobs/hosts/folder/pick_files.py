@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from frostpick.errors import JobStopped
+from frostpick.picking.threshold import Cut
 from frostpick.types import Picks
 from frostpick_jobs.formats import csv_writer, star_list_writer
 from frostpick_jobs.job.host import MicrographOutput
@@ -36,7 +37,7 @@ class CombinedFiles:
         self.ids.append(output.micrograph.id)
         picks = output.picks
         # With --write all the native outputs hold all; this table tells them apart.
-        self._write_csv(picks if output.threshold is None else picks.select(output.threshold))
+        self._write_csv(picks if output.threshold is None else Cut(output.threshold).select(picks))
         self._write_star(selected(output), output.shape)
 
     def close(self) -> None:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from frostpick.errors import FrostpickError
+from frostpick.picking.threshold import EVERYTHING, Cut
 from frostpick.report.figure import Figure
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
@@ -67,13 +66,13 @@ class StoredOutputs:
 
     def with_results(self) -> Iterator[tuple[MicrographOutput, StoredPicks]]:
         """Yield each output and the stored result that it is made of."""
-        least = self.threshold if self.write == "selected" else -np.inf
+        cut = Cut(self.threshold) if self.write == "selected" else EVERYTHING
         for micrograph in self.micrographs:
             found = self.store.get(micrograph.id)
             yield (
                 MicrographOutput(
                     micrograph,
-                    found.picks.select(least),
+                    cut.select(found.picks),
                     found.shape,
                     found.pixel_size_A,
                     self.threshold,
@@ -198,7 +197,7 @@ def deliver_picks(
     for output, result in outputs.with_results():
         host.reporter.check()
         host.deliver_one(output)
-        counts.append(int(np.count_nonzero(output.picks.score >= threshold.score)))
+        counts.append(threshold.cut.count(output.picks.score))
         pictured += [result] if result.micrograph_id in shown else []
         host.reporter.advance(1)
     own = pick_figures(pictured, totals.scores, threshold.score, counts, len(failed))
@@ -209,7 +208,7 @@ def deliver_picks(
         micrographs=len(done),
         failed=dict(failed),
         picks=len(totals.scores),
-        selected=int(np.count_nonzero(totals.scores >= threshold.score)),
+        selected=sum(counts),
         threshold=threshold.score,
     )
     record.add(

@@ -10,7 +10,6 @@ from frostpick.config import PickSettings
 from frostpick.errors import InputError
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.plan import PickPlan, plan_picking
-from frostpick.picking.threshold import parse_threshold
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.spread import spread
@@ -56,7 +55,6 @@ def read_inputs(
     host: Host, settings: PickSettings, models: JobModels
 ) -> tuple[Sequence[Micrograph], PickingModel]:
     """Read the micrographs to pick and the model."""
-    parse_threshold(settings.threshold)
     everything = all_micrographs(host)
     micrographs = spread(everything, settings.limit or len(everything))
     if len(micrographs) < len(everything):

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.picking.plan import PickPlan
-from frostpick.picking.threshold import choose_threshold, expected_table, parse_threshold
+from frostpick.picking.threshold import Cut, choose_threshold, expected_table
+from frostpick.settings import Threshold as Rule
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.store.keys import plan_settings, text_digest
 
@@ -28,6 +29,11 @@ class Threshold:
     rule: str
     frozen: bool
 
+    @property
+    def cut(self) -> Cut:
+        """What it selects."""
+        return Cut(self.score)
+
 
 def threshold_basis(model_digest: str, plan: PickPlan, limit: int) -> str:
     """Return a digest of what a frozen threshold stands on: all but the micrographs.
@@ -40,7 +46,7 @@ def threshold_basis(model_digest: str, plan: PickPlan, limit: int) -> str:
 
 
 def decide_threshold(
-    store: PickStore, basis: str, rule: str, scores: NDArray[np.float64], own: float = 0.0
+    store: PickStore, basis: str, rule: str | Rule, scores: NDArray[np.float64], own: float = 0.0
 ) -> Threshold:
     """Return the frozen threshold of this basis and rule, or choose and freeze one.
 
@@ -52,32 +58,33 @@ def decide_threshold(
         The model's own threshold.
     """
     state = store.read_state(STATE)
-    if state.get("basis") == basis and state.get("rule") == rule:
+    if state.get("basis") == basis and state.get("rule") == str(rule):
         score = state.get("threshold")
         if isinstance(score, float):
-            return Threshold(score, rule, frozen=True)
+            return Threshold(score, str(rule), frozen=True)
     return freeze_threshold(store, basis, rule, scores, own)
 
 
 def freeze_threshold(
-    store: PickStore, basis: str, rule: str, scores: NDArray[np.float64], own: float = 0.0
+    store: PickStore, basis: str, rule: str | Rule, scores: NDArray[np.float64], own: float = 0.0
 ) -> Threshold:
     """Choose a threshold and freeze it for every continue of the job.
 
     Without a single pick there is nothing to choose by: the model's ``own`` threshold
     then serves, and micrographs that come later are free to choose.
     """
-    if not len(scores) and parse_threshold(rule).kind == "auto":
-        return Threshold(own, rule, frozen=False)
-    score = float(choose_threshold(scores, rule))
-    if parse_threshold(rule).kind == "auto":
+    asked = Rule.parse(rule)
+    if not len(scores) and asked.kind == "auto":
+        return Threshold(own, asked.text, frozen=False)
+    score = float(choose_threshold(scores, asked))
+    if asked.kind == "auto":
         # Three decimals, downwards: what the log prints can be typed elsewhere and keeps
         # the same picks, the lowest of which has exactly the score that was chosen.
         score = math.floor(score * 1000) / 1000
     store.write_state(
-        STATE, {"basis": basis, "rule": rule, "threshold": score, "picks": len(scores)}
+        STATE, {"basis": basis, "rule": asked.text, "threshold": score, "picks": len(scores)}
     )
-    return Threshold(score, rule, frozen=False)
+    return Threshold(score, asked.text, frozen=False)
 
 
 def log_threshold(threshold: Threshold, scores: NDArray[np.float64]) -> None:

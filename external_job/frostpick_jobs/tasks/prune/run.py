@@ -15,7 +15,6 @@ from typing import Any
 from frostpick.config import PruneSettings, VerifySettings
 from frostpick.errors import InputError
 from frostpick.models.pruner.model import Pruner
-from frostpick.picking.threshold import parse_threshold
 from frostpick.pruning.contrast import settle_prune_contrast
 from frostpick.pruning.fit import Fitted, LabelledRows, fit_to_job
 from frostpick.pruning.groups import Group, group_rows, in_parts
@@ -86,7 +85,6 @@ def run_prune(
     InputError
         No rows, labels that cannot be used, or a folder that holds another kind of job.
     """
-    parse_threshold(settings.keep_at)
     record = RunRecord("prune", host.name, settings.model_dump(mode="json"))
     host.begin()
     claim(host.spool, "prune")
@@ -109,7 +107,7 @@ def run_prune(
         scored = _score(host, inputs, fitted.pruner, executor)
     judged = prune_rows(scored.rows, inputs.candidates.merit, settings, plan.min_distance_A)
     record.add(
-        threshold={"score": judged.threshold, "rule": settings.keep_at, "frozen": False},
+        threshold={"score": judged.threshold, "rule": str(settings.keep_at), "frozen": False},
         min_distance_A=plan.min_distance_A,
         expected_good=judged.share,
         figure_of_merit={"rows": 0 if judged.word is None else int(judged.word.rows.sum())},

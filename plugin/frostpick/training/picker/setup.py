@@ -221,7 +221,8 @@ def resume_key(
     soft: Mapping[str, Picks] | None,
 ) -> str:
     """Return the digest of all that the passes of this training depend on."""
-    aside = {"device", "threads", "restart", "start_from"}
+    # the start is told by its digest
+    aside = {"start_from", *settings.without_effect()}
     usable = [m for m in micrographs if m.id not in gathered.failed]
     return training_key(
         {

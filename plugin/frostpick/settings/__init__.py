@@ -1,0 +1,35 @@
+"""Settings of every task, one file each; read `field` and `base` first. No torch, no numpy here."""
+
+from frostpick.settings.base import Contrast, RunSettings, ScaleSettings, Settings
+from frostpick.settings.fewshot import FewshotSettings
+from frostpick.settings.field import About, about
+from frostpick.settings.iterate import IterateSettings
+from frostpick.settings.model_ref import ModelRef
+from frostpick.settings.pick import PickSettings
+from frostpick.settings.pretrain import PretrainSettings
+from frostpick.settings.prune import PruneSettings
+from frostpick.settings.resolve import option_key, resolve
+from frostpick.settings.threshold import Threshold
+from frostpick.settings.train import Objective, TrainSettings
+from frostpick.settings.verify import VerifySettings
+
+__all__ = [
+    "About",
+    "Contrast",
+    "FewshotSettings",
+    "IterateSettings",
+    "ModelRef",
+    "Objective",
+    "PickSettings",
+    "PretrainSettings",
+    "PruneSettings",
+    "RunSettings",
+    "ScaleSettings",
+    "Settings",
+    "Threshold",
+    "TrainSettings",
+    "VerifySettings",
+    "about",
+    "option_key",
+    "resolve",
+]

@@ -1,0 +1,59 @@
+"""Settings of ``fewshot``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from frostpick.settings.field import setting
+from frostpick.settings.model_ref import ModelRef
+from frostpick.settings.pick import PickSettings
+
+
+class FewshotSettings(PickSettings):
+    """Options of ``fewshot``: those of ``pick``, for it picks with the model it makes."""
+
+    model: Annotated[str, ModelRef("encoder", or_none=True, from_job=False)] = setting(
+        "",
+        "Encoder to start cryoMAE from: none, a file, a folder, or a shipped name such as "
+        "mae-tiny-1; the newest shipped when empty.",
+        "Model",
+        path="model",
+    )
+    expected_per_micrograph: float | None = setting(
+        None,
+        "Mean number of particles on a micrograph, the most for cryomae; estimated when empty.",
+        "Data",
+        gt=0,
+    )
+    picks_pixel_size: float | None = setting(
+        None,
+        "Pixel size the exemplars were marked at, where it is not the micrographs'.",
+        "Data",
+        unit="A",
+        gt=0,
+    )
+    method: Literal["auto", "cryomae", "pu"] = setting(
+        "auto",
+        "cryomae compares with the exemplars, pu trains the shipped network on them; auto takes "
+        "what measured best.",
+        "Training",
+    )
+    steps: int | None = setting(
+        None, "Longest training in steps; fitted when empty.", "Training", unit="steps", ge=1
+    )
+    preset: Literal["tiny", "small", "base"] = setting(
+        "tiny", "Size of cryoMAE's network: tiny, small or base.", "Model", advanced=True
+    )
+    selector: Literal["disc-nms", "density-cut"] | None = setting(
+        None,
+        "How cryoMAE's scores become picks: disc-nms, or density-cut, its paper's threshold by "
+        "micrograph; disc-nms when empty.",
+        "Picking",
+        advanced=True,
+    )
+    restart: bool = setting(
+        False,
+        "Throw away an unfinished training of this job and begin again.",
+        "Running",
+        changes_results=False,
+    )

@@ -1,0 +1,59 @@
+"""Settings of ``pick``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from frostpick.settings.base import ScaleSettings
+from frostpick.settings.field import setting
+from frostpick.settings.model_ref import ModelRef
+from frostpick.settings.threshold import Threshold
+
+
+class PickSettings(ScaleSettings):
+    """Options of ``pick``."""
+
+    model: Annotated[str, ModelRef("picking")] = setting(
+        "general",
+        "A model file, its folder, or a shipped name: general (trained on simulations; the "
+        "newest, and general-1 is always the same) or blob.",
+        "Model",
+        path="model",
+    )
+    threshold: Threshold = setting(
+        Threshold.parse("auto"),
+        "auto, a score, p=PROBABILITY, or precision=EXPECTED.",
+        "Picking",
+        changes_results=False,
+    )
+    min_distance: float | None = setting(
+        None,
+        "Smallest distance between picks in Angstrom; the model's own when empty.",
+        "Picking",
+        unit="A",
+        gt=0,
+    )
+    border: float = setting(
+        0.0,
+        "Leave out centres nearer to an edge than this many diameters; 0.5 leaves out every "
+        "particle that is cut.",
+        "Picking",
+        unit="diameters",
+        ge=0,
+        le=5,
+    )
+    limit: int = setting(
+        0,
+        "Pick only this many micrographs, spread over the set; 0 means all.",
+        "Data",
+        unit="micrographs",
+        changes_results=False,
+        ge=0,
+    )
+    write: Literal["selected", "all"] = setting(
+        "selected",
+        "selected or all: what STAR files and outputs hold; all is above the floor.",
+        "Picking",
+        advanced=True,
+        changes_results=False,
+    )

@@ -1,0 +1,67 @@
+"""Settings of ``prune``."""
+
+from __future__ import annotations
+
+from frostpick.settings.field import setting
+from frostpick.settings.threshold import Threshold
+from frostpick.settings.verify import VerifySettings
+
+
+class PruneSettings(VerifySettings):
+    """Options of ``prune``."""
+
+    border: float = setting(
+        0.5,
+        "Centres nearer to an edge of the micrograph than this many diameters are cut off.",
+        "Pruning",
+        unit="diameters",
+        ge=0,
+        le=5,
+    )
+    min_distance: float | None = setting(
+        None,
+        "Of two kept rows nearer than this in Angstrom the worse is a duplicate; 0 keeps both, "
+        "the pruner's own when empty.",
+        "Pruning",
+        unit="A",
+        ge=0,
+    )
+    keep_at: Threshold = setting(
+        Threshold.parse("auto"),
+        "auto, a score, p=PROBABILITY, or precision=EXPECTED, all for the share of particles in "
+        "the input.",
+        "Pruning",
+        changes_results=False,
+    )
+    mostly_good: bool = setting(
+        False,
+        "Take the input for mostly particles and learn from it without labels what is odd in it.",
+        "Pruning",
+    )
+    expected_good: float | None = setting(
+        None,
+        "Fraction of particles in the input; estimated from the scores when empty.",
+        "Pruning",
+        gt=0,
+        lt=1,
+    )
+    four_rotations: bool = setting(
+        True,
+        "Score the mean of four rotations of a box; without it, one look, which takes a quarter "
+        "of the network's time.",
+        "Pruning",
+        advanced=True,
+    )
+    figure_of_merit: bool = setting(
+        True,
+        "Let the figure of merit that the input's picker gave count for half; without it, the "
+        "images alone.",
+        "Pruning",
+        advanced=True,
+    )
+    restart: bool = setting(
+        False,
+        "Throw away what an earlier run of this job has scored and fitted.",
+        "Running",
+        changes_results=False,
+    )

@@ -1,0 +1,63 @@
+"""The one function that resolves settings from defaults, files, labels and the command line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from frostpick.errors import ConfigError
+from frostpick.settings.base import Settings
+
+S = TypeVar("S", bound=Settings)
+
+
+def option_key(name: str) -> str:
+    """Return the field name of an option, parameter label or YAML key (``-`` is ``_``)."""
+    return "start_from" if name == "from" else name.replace("-", "_")
+
+
+def resolve(kind: type[S], *layers: tuple[str, Mapping[str, Any]]) -> S:
+    """Resolve settings from layers, the later ones winning.
+
+    Parameters
+    ----------
+    kind
+        `TrainSettings`, `PickSettings`, ...
+    layers
+        ``(where, values)`` in rising precedence, e.g. ``("model card", {...})``,
+        ``("job.yaml", {...})``, ``("command line", {...})``. None means not given.
+
+    Raises
+    ------
+    ConfigError
+        A key is unknown or a value is wrong; the sentence names the layer.
+    """
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    known = set(kind.model_fields)
+    for where, layer in layers:
+        for name, value in layer.items():
+            key = option_key(str(name))
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = (
+                    f"did you mean {near[0]!r}?"
+                    if near
+                    else f"known are: {', '.join(sorted(known))}"
+                )
+                raise ConfigError(f"{where}: unknown setting {name!r}; {hint}")
+            if value is not None:
+                values[key] = value
+                origin[key] = where
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = option_key(str(first["loc"][0])) if first["loc"] else "?"
+        message = first["msg"][:1].lower() + first["msg"][1:]
+        raise ConfigError(
+            f"{origin.get(key, 'settings')}: {key} = {values.get(key)!r}: {message}"
+        ) from error

@@ -1,0 +1,95 @@
+"""Settings of ``train``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ValidationInfo, field_validator, model_validator
+
+from frostpick.settings.base import ScaleSettings
+from frostpick.settings.field import setting
+from frostpick.settings.model_ref import ModelRef
+
+Objective = Literal["nnpu", "ge-binomial", "ge-kl", "pn"]
+
+
+class TrainSettings(ScaleSettings):
+    """Options of ``train``."""
+
+    expected_per_micrograph: float | None = setting(
+        None, "Mean number of particles on a micrograph; estimated when empty.", "Data", gt=0
+    )
+    picks_pixel_size: float | None = setting(
+        None,
+        "Pixel size the picks were made at, where it is not the micrographs'.",
+        "Data",
+        unit="A",
+        gt=0,
+    )
+    start_from: Annotated[str, ModelRef("picking", or_none=True)] = setting(
+        "general",
+        "Model to start from: general (the newest; general-1 is always the same) or another "
+        "shipped name, a file, a folder, or none.",
+        "Model",
+        path="model",
+        alias="from",
+    )
+    objective: Objective = setting(
+        "nnpu", "Loss: nnpu, ge-binomial, ge-kl or pn.", "Training", advanced=True
+    )
+    network: str | None = setting(
+        None,
+        "Train this network from nothing: resnet8, dilated, conv31, conv63, conv127, or DeepEM's: "
+        "deepem, and deepem-klh and deepem-19s at its paper's sizes. When empty, the start "
+        "model's own, and resnet8 from none.",
+        "Model",
+        advanced=True,
+    )
+    selector: Literal["disc-nms", "four-rotations"] | None = setting(
+        None,
+        "How the model finds picks: disc-nms, or four-rotations, DeepEM's rule, at four times the "
+        "work; the start model's own, or disc-nms, when empty.",
+        "Picking",
+        advanced=True,
+    )
+    epochs: int | None = setting(
+        None, "Length of the training; fitted when empty.", "Training", unit="epochs", ge=1
+    )
+    rounds: int = setting(
+        0,
+        "Most rounds of picking, verifying and training anew after the first training.",
+        "Training",
+        hidden=True,
+        ge=0,
+        le=20,
+    )
+    all_micrographs: bool = setting(
+        False, "Learn from every micrograph, not from at most 50 without labels.", "Training"
+    )
+    restart: bool = setting(
+        False,
+        "Throw away an unfinished training of this job and begin again.",
+        "Running",
+        changes_results=False,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _network_from_nothing(cls, values: Any) -> Any:
+        """Start from nothing where a network is asked for and no start is named."""
+        if isinstance(values, dict) and values.get("network"):
+            named = values.get("start_from", values.get("from"))
+            if named is None:
+                return {**values, "start_from": "none"}
+        return values
+
+    @field_validator("network")
+    @classmethod
+    def _network_without_start(cls, value: str | None, info: ValidationInfo) -> str | None:
+        start = info.data.get("start_from", "none")
+        if value is not None and start != "none":
+            raise ValueError(
+                f"a network is chosen only where training starts from nothing, not from {start}; "
+                "leave one of the two away"
+            )
+        return value
