@@ -15,6 +15,7 @@ from typing import Literal
 
 from frostpick.config import FewshotSettings, TrainSettings
 from frostpick.errors import LabelError
+from frostpick.models.catalogue import find_card
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import shipped_names
 from frostpick.runtime.reporter import Reporter
@@ -48,10 +49,24 @@ def check_count(exemplars: Mapping[str, Labels]) -> None:
 
 
 def choose_method(settings: FewshotSettings) -> Method:
-    """Return the method, and say which: ``auto`` is ``pu`` where its network is shipped."""
+    """Return the method, and say which.
+
+    ``auto`` is the one that the model given is for: ``cryomae`` for an encoder, ``pu`` for a
+    picking model. Without one it is ``pu`` where its network is shipped.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or it is for neither.
+    """
     if settings.method != "auto":
         log.info("method: %s, as asked for", settings.method)
         return settings.method
+    if settings.model not in ("", "none"):
+        card, _ = find_card(settings.model)
+        found: Method = "cryomae" if card.kind == "autoencoder" else "pu"
+        log.info("method: %s, which the model %s is for", found, settings.model)
+        return found
     method: Method = "pu" if GENERAL in shipped_names() else "cryomae"
     log.info("method: %s, chosen by auto; --method names another", method)
     return method

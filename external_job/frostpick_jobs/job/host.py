@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.errors import InputError
 from frostpick.runtime.reporter import Reporter
-from frostpick.types import Decisions, Labels, Micrograph, ParticleStack, Picks
+from frostpick.settings.model_ref import ModelKind
+from frostpick.types import Labels, Micrograph, ParticleStack, Picks
+from frostpick_jobs.job.outputs import MicrographOutput, Output
+from frostpick_jobs.job.results import Place
 
 if TYPE_CHECKING:
-    from frostpick.models.picking_model import PickingModel
-    from frostpick.models.pruner.model import Pruner
+    from frostpick_jobs.job.models import JobModels, Model
+
+__all__ = [
+    "Candidates",
+    "Host",
+    "Judged",
+    "MicrographOutput",
+    "Outcome",
+]
 
 
 class Outcome(enum.Enum):
@@ -27,26 +38,6 @@ class Outcome(enum.Enum):
     FINISHED = "finished"
     FAILED = "failed"
     ABORTED = "aborted"
-
-
-@dataclass(frozen=True)
-class MicrographOutput:
-    """One micrograph's picks above the floor.
-
-    Parameters
-    ----------
-    picks
-        ``selected`` are those that belong in the native outputs: by the job's threshold,
-        or all of them.
-    threshold
-        The job's threshold in score units; None stands for the one behind ``selected``.
-    """
-
-    micrograph: Micrograph
-    picks: Picks
-    shape: tuple[int, int]
-    pixel_size_A: float
-    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -83,54 +74,15 @@ class Judged:
     bad: Candidates | None = None
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """What a finished task hands to its host.
-
-    Parameters
-    ----------
-    outputs
-        What was handed to `Host.deliver_one`, in the same order. Read anew by each
-        iterator, so that two million picks are never in memory at once: a host that keeps
-        what it needs as the outputs come by need not read them again.
-    failed
-        ``id -> one clause`` for micrographs that could not be used.
-    model
-        The trained model, for a training task.
-    threshold
-        The score threshold in force, for a picking task.
-    scores
-        ``(n,)`` float64, scores of all picks above the floor, for a picking task.
-    record
-        The run record (`frostpick.runtime.run_record`): settings, versions, counts.
-    figures
-        ``(name, png, caption)`` in the order of the report.
-    decisions
-        One for every row of `Host.candidates`, for a pruning task.
-    pruner
-        The pruner that made them, as it was fitted to this job's labels.
-    files
-        More files for the user: path below the job's folder -> where each lies now.
-    """
-
-    outputs: Iterable[MicrographOutput] = ()
-    failed: Mapping[str, str] = field(default_factory=dict)
-    model: PickingModel | None = None
-    threshold: float | None = None
-    scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    record: Mapping[str, Any] = field(default_factory=dict)
-    figures: Sequence[tuple[str, bytes, str]] = ()
-    decisions: Decisions | None = None
-    pruner: Pruner | None = None
-    files: Mapping[str, Path] = field(default_factory=dict)
-
-
 class Host(ABC):
     """A running job of RELION, of CryoSPARC or on a plain folder.
 
     Order of calls: `begin`, then reading, then `deliver_one` for every picked
     micrograph in the host's order, `deliver` once, and always, last, `end`. Resume,
     skipping and thresholds are not the host's: they are in `frostpick_jobs.tasks`.
+
+    A host has readers of the input kinds and writers of the output kinds that its program
+    knows; which of them a job needs, the task says.
     """
 
     #: For messages: "folder", "relion", ...
@@ -140,29 +92,30 @@ class Host(ABC):
     #: A folder of this job for intermediate results; survives a kill, is never shown to the user.
     spool: Path
 
+    @property
+    @abstractmethod
+    def inputs(self) -> Mapping[str, Sequence[object]]:
+        """What was given, as it was written, by the name of the task's input."""
+
+    @property
+    @abstractmethod
+    def place(self) -> Place:
+        """Where the outputs are."""
+
     @abstractmethod
     def begin(self) -> None:
         """Check the inputs that can be checked without work; raise `InputError`."""
 
     @abstractmethod
     def micrographs(self) -> Sequence[Micrograph]:
-        """Return the job's micrographs in the host's order; equal ids are an `InputError`."""
+        """Return the job's micrographs in the host's order; equal ids are an `InputError`.
+
+        None where the task can do without and was given none.
+        """
 
     @abstractmethod
     def labels(self) -> Mapping[str, Labels]:
-        """Return labels by micrograph id, in pixels of those micrographs."""
-
-    def has_labels(self) -> bool:
-        """Tell whether the job was given labels at all; only tasks that can do without ask."""
-        return True
-
-    @abstractmethod
-    def model(self) -> PickingModel | None:
-        """Return the model the job was given, or None when it was given none."""
-
-    def pruner(self) -> Pruner | None:
-        """Return the pruner the job was given, or None: then the settings name one."""
-        return None
+        """Return labels or exemplars by micrograph id, in pixels of those micrographs."""
 
     def candidates(self) -> Candidates:
         """Return the rows of a pruning job; `InputError` from a host that has none."""
@@ -171,6 +124,27 @@ class Host(ABC):
     def judged(self) -> Judged:
         """Return the labels of a pruning job, by default none."""
         return Judged()
+
+    @cached_property
+    def models(self) -> JobModels:
+        """The models that settings name; asked for when the job's folder is claimed by its task."""
+        from frostpick_jobs.job.models import JobModels
+
+        return JobModels(self.spool, elsewhere=self.model_of)
+
+    def model_of(self, kind: ModelKind, text: str) -> Model | None:
+        """Return a model that only this host can name, such as another job's; None for others."""
+        return None
+
+    def reference(self, output: str) -> str:
+        """Return what names an output of this job in the settings of another, before it is there.
+
+        Parameters
+        ----------
+        output
+            Name of the output in the task's declaration.
+        """
+        return f"{self.place.job.rstrip('/')}/{output}"
 
     @abstractmethod
     def deliver_one(self, output: MicrographOutput) -> None:
@@ -181,8 +155,8 @@ class Host(ABC):
         """
 
     @abstractmethod
-    def deliver(self, delivery: Delivery) -> None:
-        """Write the job's combined native outputs."""
+    def deliver(self, outputs: Sequence[Output]) -> None:
+        """Write the job's outputs, in their order, as the program has them."""
 
     @abstractmethod
     def end(self, outcome: Outcome, message: str = "") -> None:

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from frostpick.report.figure import Figure
 from frostpick.report.page import Table, render_report
 from frostpick.report.scores import expected_table
 from frostpick.types import sigmoid
-from frostpick_jobs.job.host import Delivery
+from frostpick_jobs.job.outputs import Output, PicksOutput, Report, find
 
 Row = tuple[str, object]
 
 
-def job_report(title: str, delivery: Delivery) -> str:
-    """Return the HTML page of a finished job."""
-    record = delivery.record
-    parts: list[Figure | Table] = [Figure(*one) for one in delivery.figures]
-    if delivery.threshold is not None:
+def job_report(title: str, report: Report, outputs: Sequence[Output]) -> str:
+    """Return the HTML page of a finished job, with the table of thresholds where it picked."""
+    record, picks = report.record, find(outputs, PicksOutput)
+    parts: list[Figure | Table] = list(report.figures)
+    if picks is not None:
         # Behind the plots of the scores, whose section it joins.
-        parts.insert(min(2, len(parts)), expected_table(delivery.scores, delivery.threshold))
+        parts.insert(min(2, len(parts)), expected_table(picks.scores, picks.threshold))
     return render_report(
         title,
         summary_rows(record),
         parts,
-        failures=list(delivery.failed.items()),
+        failures=list(report.failed.items()),
         settings=record.get("settings", {}),
         software=record.get("versions", {}),
     )

@@ -12,20 +12,21 @@ from typing import Any
 from frostpick.config import FewshotSettings
 from frostpick.fewshot import check_count, choose_method, start_name, train_on_exemplars
 from frostpick.models.cryomae.model import AutoencoderModel
-from frostpick.models.model_file import CARD, WEIGHTS
 from frostpick.models.picking_model import PickingModel
 from frostpick.report.fewshot import fewshot_figures
 from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves
 from frostpick.runtime.executors.base import Executor
-from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
 from frostpick.training.cryomae.train import train_fewshot
 from frostpick.types import Labels, Micrograph
-from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.host import Host
-from frostpick_jobs.tasks.job_models import JobModels
-from frostpick_jobs.tasks.pick.finish import PickSummary, finish_picking
+from frostpick_jobs.job.models import JobModels
+from frostpick_jobs.job.outputs import ModelOutput
+from frostpick_jobs.job.results import FewshotResult
+from frostpick_jobs.tasks.begin import begin
+from frostpick_jobs.tasks.declarations import FEWSHOT, refuse_unused
+from frostpick_jobs.tasks.pick.finish import finish_picking
 from frostpick_jobs.tasks.pick.missing import pick_part
 from frostpick_jobs.tasks.pick.prepare import all_micrographs, prepare_picking
 
@@ -47,7 +48,7 @@ class Made:
 
 def run_fewshot(
     host: Host, settings: FewshotSettings, executor: Executor | None = None
-) -> PickSummary:
+) -> FewshotResult:
     """Make a model from a host's exemplars, pick all its micrographs, and deliver both.
 
     A stopped job goes on: the training from its last state, the picking from its last
@@ -65,27 +66,25 @@ def run_fewshot(
     LabelError
         Fewer than three exemplars are on the micrographs.
     """
-    record = RunRecord("fewshot", host.name, settings.model_dump(mode="json"))
-    host.begin()
-    claim(host.spool, "fewshot")
+    record = begin(host, FEWSHOT, settings)
     with record.stage("reading the inputs"):
         everything = all_micrographs(host)
         exemplars = host.labels()
         check_count(exemplars)
     method = choose_method(settings)
+    refuse_unused(FEWSHOT, method, settings, "auto" if settings.method == "auto" else "")
     spool = host.spool / TRAINING / method
     if settings.restart and spool.exists():
         shutil.rmtree(spool)
     with record.stage("training"):
         make = _by_cryomae if method == "cryomae" else _by_training
-        models = JobModels(host.spool)
-        made = make(host, everything, exemplars, settings, spool, models)
+        made = make(host, everything, exemplars, settings, spool)
     made.model.save(host.spool / MODEL)
     record.add(
         method=method,
         training=dict(made.summary),
         curve=list(made.curve),
-        shipped=models.used,
+        shipped=host.models.used,
         exemplars=sum(len(one) for one in exemplars.values()),
     )
     micrographs = spread(everything, settings.limit or len(everything))
@@ -94,9 +93,17 @@ def run_fewshot(
     with record.stage("picking"):
         store, job = prepare_picking(host, named, micrographs, made.model, executor)
         part = pick_part(store, job, micrographs, host.reporter)
-    files = {f"{MODEL}/{name}": host.spool / MODEL / name for name in (WEIGHTS, CARD)}
     with record.stage("delivering"):
-        return finish_picking(host, store, job, [part], record, figures=made.figures, files=files)
+        picked = finish_picking(
+            host,
+            store,
+            job,
+            [part],
+            record,
+            figures=made.figures,
+            others=[ModelOutput(MODEL, made.model)],
+        )
+    return FewshotResult(**vars(picked), model=made.model)
 
 
 def _by_cryomae(
@@ -105,9 +112,8 @@ def _by_cryomae(
     exemplars: Mapping[str, Labels],
     settings: FewshotSettings,
     spool: Path,
-    models: JobModels,
 ) -> Made:
-    start = _encoder(settings, models)
+    start = _encoder(settings, host.models)
     result = train_fewshot(
         micrographs, exemplars, settings, start=start, spool=spool, reporter=host.reporter
     )
@@ -121,11 +127,9 @@ def _by_training(
     exemplars: Mapping[str, Labels],
     settings: FewshotSettings,
     spool: Path,
-    models: JobModels,
 ) -> Made:
-    start, name = host.model(), start_name(settings)
-    if start is None and name != "none":
-        start = models.picking(name)
+    name = start_name(settings)
+    start = None if name == "none" else host.models.picking(name)
     result = train_on_exemplars(
         micrographs, exemplars, settings, start=start, spool=spool, reporter=host.reporter
     )

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from frostpick.config import IterateSettings, TrainSettings
-from frostpick.errors import InputError
+from frostpick.errors import InputError, option
 from frostpick.iterating.iterate import IterationResult, iterate_picker
 from frostpick.iterating.rounds import Round
 from frostpick.iterating.second_opinion import PrunerOpinion, Verifier
@@ -22,15 +22,16 @@ from frostpick.report.training import training_curves
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.executors.base import Executor
-from frostpick.runtime.run_record import RunRecord
 from frostpick.training.picker.setup import choose_diameter
 from frostpick.types import Labels, Picks
 from frostpick_jobs.formats import write_csv
-from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.host import Host
-from frostpick_jobs.tasks.job_models import JobModels
+from frostpick_jobs.job.models import JobModels
+from frostpick_jobs.job.results import IteratingResult
+from frostpick_jobs.tasks.begin import begin
+from frostpick_jobs.tasks.declarations import ITERATE, TRAIN
 from frostpick_jobs.tasks.trained import deliver_trained, picked_figures
-from frostpick_jobs.tasks.training_inputs import TrainSummary, given_labels, start_model
+from frostpick_jobs.tasks.training_inputs import given_labels, start_model
 
 SPOOL = "rounds"
 TABLE = "rounds.csv"
@@ -39,9 +40,10 @@ TABLE = "rounds.csv"
 def run_iterate(
     host: Host,
     settings: TrainSettings,
-    task: Literal["iterate", "train"] = "iterate",
     executor: Executor | None = None,
-) -> TrainSummary:
+    *,
+    task: Literal["iterate", "train"] = "iterate",
+) -> IteratingResult:
     """Train on a host's micrographs in rounds, and deliver the model.
 
     Calls `Host.begin` and `Host.deliver`. Each round's model and picks are delivered
@@ -50,11 +52,11 @@ def run_iterate(
 
     Parameters
     ----------
-    task
-        The kind of job that the folder holds: ``train`` when ``--rounds`` was given there.
     executor
         Who picks in a round, and where. None: this process, on the first device of the
         settings.
+    task
+        The kind of job that the folder holds: ``train`` where that was given rounds.
 
     Raises
     ------
@@ -65,19 +67,16 @@ def run_iterate(
     ConfigError
         Neither labels nor a model to start from.
     """
-    record = RunRecord(task, host.name, settings.model_dump(mode="json"))
-    host.begin()
-    claim(host.spool, task)
+    record = begin(host, TRAIN if task == "train" else ITERATE, settings)
     with record.stage("reading the inputs"):
         micrographs = host.micrographs()
         if not micrographs:
-            raise InputError("no micrographs to train on; give some with --micrographs")
-        models = JobModels(host.spool)
-        start = start_model(host, settings, models)
+            raise InputError(f"no micrographs to train on; give some with {option('micrographs')}")
+        start = start_model(host, settings)
         labels = given_labels(host, start)
     spool = host.spool / SPOOL
-    verifier = _second_opinion(host, settings, labels, start, models)
-    record.add(second_opinion=verifier.key if verifier else None, shipped=models.used)
+    verifier = _second_opinion(host.models, settings, labels, start)
+    record.add(second_opinion=verifier.key if verifier else None, shipped=host.models.used)
     with record.stage("training"):
         result = iterate_picker(
             micrographs,
@@ -96,7 +95,15 @@ def run_iterate(
         plots += picked_figures(
             result.model, micrographs, labels, settings, contrast, host.reporter
         )
-    done = TrainSummary(result.model, result.curve, result.summary)
+    done = IteratingResult(
+        host.place,
+        dict(result.summary.get("failed", {})),
+        result.model,
+        result.curve,
+        result.summary,
+        result.table,
+        result.best,
+    )
     deliver_trained(
         host,
         settings,
@@ -112,17 +119,16 @@ def run_iterate(
 
 
 def _second_opinion(
-    host: Host,
+    models: JobModels,
     settings: TrainSettings,
     labels: Mapping[str, Labels],
     start: PickingModel | None,
-    models: JobModels,
 ) -> Verifier | None:
     name = settings.pruner if isinstance(settings, IterateSettings) else IterateSettings().pruner
     diameter = choose_diameter(settings, labels, start)
     if name == "none" or diameter is None:  # a training without it will say so
         return None
-    pruner = host.pruner() or models.pruner(name)
+    pruner = models.pruner(name)
     return PrunerOpinion(pruner, diameter, resolve_device(settings.device))
 
 

@@ -10,9 +10,10 @@ from frostpick.settings import Threshold
 from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs.job.claim import claimed_by
 from frostpick_jobs.job.host import Host
+from frostpick_jobs.job.results import PickingResult
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.kept_figures import kept_figures
-from frostpick_jobs.tasks.pick.finish import PickSummary, deliver_picks
+from frostpick_jobs.tasks.pick.finish import deliver_picks
 from frostpick_jobs.tasks.pick.prepare import DELIVERED
 from frostpick_jobs.tasks.pick.threshold import freeze_threshold
 from frostpick_jobs.tasks.pick.totals import sum_up
@@ -24,7 +25,7 @@ KEPT = (
 )
 
 
-def run_select(host: Host, rule: str) -> PickSummary:
+def run_select(host: Host, rule: str) -> PickingResult:
     """Choose a threshold anew over all stored picks, and deliver again.
 
     The new threshold is frozen in place of the old one. Native outputs hold the
@@ -63,5 +64,6 @@ def run_select(host: Host, rule: str) -> PickSummary:
         "selected",
         totals,
         record,
+        min_distance_A=float(before["min_distance_A"]),
         plots=kept_figures(store),
     )

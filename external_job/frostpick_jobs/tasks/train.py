@@ -6,23 +6,26 @@ import logging
 import shutil
 
 from frostpick.config import TrainSettings
-from frostpick.errors import InputError
+from frostpick.errors import InputError, option
 from frostpick.report.training import training_curves
-from frostpick.runtime.run_record import RunRecord
+from frostpick.runtime.executors.base import Executor
 from frostpick.training.picker.train import train_picker
-from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.host import Host
+from frostpick_jobs.job.results import TrainingResult
+from frostpick_jobs.tasks.begin import begin
+from frostpick_jobs.tasks.declarations import TRAIN
 from frostpick_jobs.tasks.iterate import run_iterate
-from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.trained import deliver_trained, picked_figures
-from frostpick_jobs.tasks.training_inputs import TrainSummary, given_labels, start_model
+from frostpick_jobs.tasks.training_inputs import given_labels, start_model
 
 log = logging.getLogger(__name__)
 
 SPOOL = "training"
 
 
-def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
+def run_train(
+    host: Host, settings: TrainSettings, executor: Executor | None = None
+) -> TrainingResult:
     """Train a model on a host's micrographs and labels, and deliver it.
 
     Without labels the start model learns from its own picks what these micrographs look like.
@@ -33,6 +36,11 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
     labels; ``settings.restart`` throws that state away. With ``settings.rounds``
     `run_iterate` does it all.
 
+    Parameters
+    ----------
+    executor
+        Who picks the micrographs of the pictures, and where. None: this process.
+
     Raises
     ------
     InputError
@@ -41,17 +49,17 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
         Labels are given, and none is on any micrograph of the job.
     """
     if settings.rounds:
-        return run_iterate(host, settings, "train")
-    record = RunRecord("train", host.name, settings.model_dump(mode="json"))
-    host.begin()
-    claim(host.spool, "train")
+        log.warning(
+            "train with rounds is the task iterate; the option rounds leaves train with version 2.0"
+        )
+        return run_iterate(host, settings, executor, task="train")
+    record = begin(host, TRAIN, settings)
     with record.stage("reading the inputs"):
         micrographs = host.micrographs()
         if not micrographs:
-            raise InputError("no micrographs to train on; give some with --micrographs")
-        models = JobModels(host.spool)
-        start = start_model(host, settings, models)
-        record.add(shipped=models.used)
+            raise InputError(f"no micrographs to train on; give some with {option('micrographs')}")
+        start = start_model(host, settings)
+        record.add(shipped=host.models.used)
         labels = given_labels(host, start)
         if not labels:
             log.info("no labels: the start model learns from its own picks on these micrographs")
@@ -66,8 +74,9 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
     with record.stage("pictures"):
         contrast = result.model.card.contrast
         plots += picked_figures(
-            result.model, micrographs, labels, settings, contrast, host.reporter
+            result.model, micrographs, labels, settings, contrast, host.reporter, executor
         )
-    done = TrainSummary(result.model, result.curve, result.summary)
+    failed = dict(result.summary.get("failed", {}))
+    done = TrainingResult(host.place, failed, result.model, result.curve, result.summary)
     deliver_trained(host, settings, done, labels, plots, record)
     return done

@@ -12,14 +12,16 @@ from frostpick.picking.pick import MicrographPicks
 from frostpick.picking.plan import plan_picking, settle_contrast
 from frostpick.picking.work import pick_micrographs
 from frostpick.report.figure import Figure
+from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
 from frostpick.types import Labels, Micrograph
-from frostpick_jobs.job.host import Delivery, Host
+from frostpick_jobs.job.host import Host
+from frostpick_jobs.job.outputs import Files, ModelOutput, Report
+from frostpick_jobs.job.results import TrainingResult
 from frostpick_jobs.tasks.pick.figures import on_micrograph
-from frostpick_jobs.tasks.training_inputs import TrainSummary
 
 #: Enough to see whether it worked; picking is there for more.
 MOST_PICKED = 4
@@ -32,6 +34,7 @@ def picked_figures(
     settings: TrainSettings,
     contrast: Contrast,
     reporter: Reporter,
+    executor: Executor | None = None,
 ) -> list[Figure]:
     """Pick a few micrographs, labelled ones where there are any, and draw the picks.
 
@@ -39,12 +42,14 @@ def picked_figures(
     ----------
     contrast
         What the training found, or was told.
+    executor
+        Who picks, and where. None: this process, on the first device of the settings.
     """
     labelled = [m for m in micrographs if len(labels.get(m.id, ()))]
     shown = spread(labelled or list(micrographs), MOST_PICKED)
     told = settings.model_dump(include={"device", "threads", "pixel_size"})
     picking = PickSettings(**told, contrast=contrast)
-    executor = LocalExecutor(settings.device, settings.threads, most=1)
+    executor = executor or LocalExecutor(settings.device, settings.threads, most=1)
     plan = plan_picking(model, picking, frozenset(m.id for m in shown), executor)
     plan = settle_contrast(model, shown, plan, reporter)
     reporter.stage("looking at the result", len(shown))
@@ -59,7 +64,7 @@ def picked_figures(
 def deliver_trained(
     host: Host,
     settings: TrainSettings,
-    done: TrainSummary,
+    done: TrainingResult,
     labels: Mapping[str, Labels],
     plots: Sequence[Figure],
     record: RunRecord,
@@ -75,14 +80,13 @@ def deliver_trained(
     told, counts, files
         What else stands in the record, among its counts, and in the job's folder.
     """
-    figures = [(plot.name, plot.png, plot.caption) for plot in plots]
-    for figure in figures:
-        host.reporter.figure(*figure)
+    for plot in plots:
+        host.reporter.figure(plot.name, plot.png, plot.caption)
     record.add(
         model={"digest": done.model.digest, "started_from": settings.start_from},
         seed=settings.seed,
         **(told or {}),
-        training=dict(done.summary),
+        training=dict(done.training),
         curve=list(done.curve),
         counts={
             "labels": sum(len(one) for one in labels.values()),
@@ -90,13 +94,6 @@ def deliver_trained(
             **(counts or {}),
         },
     )
-    failed = dict(done.summary.get("failed", {}))
-    host.deliver(
-        Delivery(
-            model=done.model,
-            failed=failed,
-            record=record.finished(),
-            figures=figures,
-            files=files or {},
-        )
-    )
+    finished = record.finished()
+    model = ModelOutput("model", done.model, finished["curve"], finished["counts"])
+    host.deliver([model, Files(files or {}), Report(finished, plots, done.failed)])

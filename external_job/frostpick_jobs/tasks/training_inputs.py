@@ -1,29 +1,17 @@
-"""What the tasks that train a picking model read alike, and what they come to."""
+"""What the tasks that train a picking model read alike."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from frostpick.config import TrainSettings
-from frostpick.errors import LabelError
+from frostpick.errors import LabelError, option
 from frostpick.models.picking_model import PickingModel
 from frostpick.types import Labels
 from frostpick_jobs.job.host import Host
-from frostpick_jobs.tasks.job_models import JobModels
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainSummary:
-    """What a training job came to."""
-
-    model: PickingModel
-    curve: Sequence[Mapping[str, float]]
-    summary: Mapping[str, Any]
 
 
 def given_labels(host: Host, start: PickingModel | None) -> Mapping[str, Labels]:
@@ -34,19 +22,18 @@ def given_labels(host: Host, start: PickingModel | None) -> Mapping[str, Labels]
     LabelError
         Labels are given, and none is on any micrograph of the job.
     """
-    if start is not None and not host.has_labels():
+    if start is not None and not host.inputs.get("picks"):
         return {}
     labels = host.labels()
     count = sum(len(one) for one in labels.values())
     if count == 0:
-        raise LabelError("no label is on any of the micrographs; check --picks and its names")
+        raise LabelError(
+            f"no label is on any of the micrographs; check {option('picks')} and its names"
+        )
     log.info("%d labels on %d micrographs", count, sum(len(one) > 0 for one in labels.values()))
     return labels
 
 
-def start_model(host: Host, settings: TrainSettings, models: JobModels) -> PickingModel | None:
-    """Return the model to start from: the host's, or the one the settings name; None for none."""
-    given = host.model()
-    if given is not None:
-        return given
-    return None if settings.start_from == "none" else models.picking(settings.start_from)
+def start_model(host: Host, settings: TrainSettings) -> PickingModel | None:
+    """Return the model to start from; None for none."""
+    return None if settings.start_from == "none" else host.models.picking(settings.start_from)

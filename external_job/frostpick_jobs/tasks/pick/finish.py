@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from frostpick.errors import FrostpickError
@@ -14,7 +13,9 @@ from frostpick.report.figure import Figure
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
 from frostpick.types import Micrograph
-from frostpick_jobs.job.host import Delivery, Host, MicrographOutput
+from frostpick_jobs.job.host import Host, MicrographOutput
+from frostpick_jobs.job.outputs import Output, PicksOutput, Report
+from frostpick_jobs.job.results import PickingResult
 from frostpick_jobs.store import PickStore, StoredPicks
 from frostpick_jobs.tasks.kept_figures import keep_figures
 from frostpick_jobs.tasks.pick.figures import MOST_SHOWN, pick_figures
@@ -32,17 +33,6 @@ log = logging.getLogger(__name__)
 MOST_LISTED = 20
 
 Write = Literal["selected", "all"]
-
-
-@dataclass(frozen=True)
-class PickSummary:
-    """What a picking job came to."""
-
-    micrographs: int
-    failed: Mapping[str, str]
-    picks: int
-    selected: int
-    threshold: float
 
 
 @dataclass(frozen=True)
@@ -89,8 +79,8 @@ def finish_picking(
     record: RunRecord,
     *,
     figures: Sequence[Figure] = (),
-    files: Mapping[str, Path] | None = None,
-) -> PickSummary:
+    others: Sequence[Output] = (),
+) -> PickingResult:
     """Choose the threshold over all stored picks, and deliver.
 
     Every micrograph that did not fail is in the store by now.
@@ -102,8 +92,8 @@ def finish_picking(
         for the sums, as well as for the outputs.
     figures
         Pictures after those of the picks; kept for `run_select`.
-    files
-        See `Delivery`.
+    others
+        Outputs beside the picks.
 
     Raises
     ------
@@ -136,8 +126,9 @@ def finish_picking(
         settings.write,
         totals,
         record,
+        min_distance_A=job.plan.min_distance_A,
         plots=figures,
-        files=files,
+        others=others,
     )
     store.write_state(
         DELIVERED,
@@ -181,9 +172,10 @@ def deliver_picks(
     totals: Totals,
     record: RunRecord,
     *,
+    min_distance_A: float,
     plots: Sequence[Figure] = (),
-    files: Mapping[str, Path] | None = None,
-) -> PickSummary:
+    others: Sequence[Output] = (),
+) -> PickingResult:
     """Hand every output to the host, each result read once.
 
     A stop in between leaves a job that continues.
@@ -201,12 +193,13 @@ def deliver_picks(
         pictured += [result] if result.micrograph_id in shown else []
         host.reporter.advance(1)
     own = pick_figures(pictured, totals.scores, threshold.score, counts, len(failed))
-    figures = [(plot.name, plot.png, plot.caption) for plot in (*own, *plots)]
+    figures = [*own, *plots]
     for figure in figures:
-        host.reporter.figure(*figure)
-    summary = PickSummary(
-        micrographs=len(done),
+        host.reporter.figure(figure.name, figure.png, figure.caption)
+    summary = PickingResult(
+        place=host.place,
         failed=dict(failed),
+        micrographs=len(done),
         picks=len(totals.scores),
         selected=sum(counts),
         threshold=threshold.score,
@@ -224,15 +217,11 @@ def deliver_picks(
         seconds_by_stage=dict(totals.seconds),
     )
     host.deliver(
-        Delivery(
-            outputs=outputs,
-            failed=dict(failed),
-            threshold=threshold.score,
-            scores=totals.scores,
-            record=record.finished(),
-            figures=figures,
-            files=files or {},
-        )
+        [
+            PicksOutput(threshold.score, totals.scores, min_distance_A, dict(failed)),
+            *others,
+            Report(record.finished(), figures, dict(failed)),
+        ]
     )
     log.info(
         "%d micrographs, %d picks above the floor, %d selected",

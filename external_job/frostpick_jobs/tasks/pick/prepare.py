@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from frostpick.config import PickSettings
-from frostpick.errors import InputError
+from frostpick.errors import InputError, option
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.plan import PickPlan, plan_picking
 from frostpick.runtime.executors.base import Executor
@@ -16,7 +16,6 @@ from frostpick.runtime.spread import spread
 from frostpick.types import Micrograph
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.store import PickStore
-from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.pick.contrast import settle
 from frostpick_jobs.tasks.pick.threshold import threshold_basis
 
@@ -51,9 +50,7 @@ class PickJob:
         return threshold_basis(self.model.digest, self.plan, self.settings.limit)
 
 
-def read_inputs(
-    host: Host, settings: PickSettings, models: JobModels
-) -> tuple[Sequence[Micrograph], PickingModel]:
+def read_inputs(host: Host, settings: PickSettings) -> tuple[Sequence[Micrograph], PickingModel]:
     """Read the micrographs to pick and the model."""
     everything = all_micrographs(host)
     micrographs = spread(everything, settings.limit or len(everything))
@@ -61,14 +58,14 @@ def read_inputs(
         log.info(
             "limit: %d of %d micrographs, spread over the set", len(micrographs), len(everything)
         )
-    return micrographs, host.model() or models.picking(settings.model)
+    return micrographs, host.models.picking(settings.model)
 
 
 def all_micrographs(host: Host) -> Sequence[Micrograph]:
     """Return the host's micrographs; `InputError` when there are none."""
     everything = host.micrographs()
     if not everything:
-        raise InputError("no micrographs to pick; give some with --micrographs")
+        raise InputError(f"no micrographs to pick; give some with {option('micrographs')}")
     return everything
 
 

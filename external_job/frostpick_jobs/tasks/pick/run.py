@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from frostpick.config import PickSettings
 from frostpick.runtime.executors.base import Executor
-from frostpick.runtime.run_record import RunRecord
-from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.host import Host
-from frostpick_jobs.tasks.job_models import JobModels
-from frostpick_jobs.tasks.pick.finish import PickSummary, finish_picking
+from frostpick_jobs.job.results import PickingResult
+from frostpick_jobs.tasks.begin import begin
+from frostpick_jobs.tasks.declarations import PICK
+from frostpick_jobs.tasks.pick.finish import finish_picking
 from frostpick_jobs.tasks.pick.missing import pick_part
 from frostpick_jobs.tasks.pick.prepare import prepare_picking, read_inputs
 
-__all__ = ["PickSummary", "run_pick"]
 
-
-def run_pick(host: Host, settings: PickSettings, executor: Executor | None = None) -> PickSummary:
+def run_pick(host: Host, settings: PickSettings, executor: Executor | None = None) -> PickingResult:
     """Pick a host's micrographs and deliver the picks.
 
     Calls `Host.begin`, picks every micrograph whose stored result does not
@@ -35,13 +33,10 @@ def run_pick(host: Host, settings: PickSettings, executor: Executor | None = Non
     FrostpickError
         Every micrograph failed; the sentence has the first reason.
     """
-    record = RunRecord("pick", host.name, settings.model_dump(mode="json"))
-    host.begin()
-    claim(host.spool, "pick")
-    models = JobModels(host.spool)
+    record = begin(host, PICK, settings)
     with record.stage("reading the inputs"):
-        micrographs, model = read_inputs(host, settings, models)
-    record.add(shipped=models.used)
+        micrographs, model = read_inputs(host, settings)
+    record.add(shipped=host.models.used)
     with record.stage("picking"):
         store, job = prepare_picking(host, settings, micrographs, model, executor)
         part = pick_part(store, job, micrographs, host.reporter)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from frostpick.config import PruneSettings, VerifySettings
-from frostpick.errors import InputError
+from frostpick.errors import InputError, option
 from frostpick.models.pruner.model import Pruner
 from frostpick.pruning.contrast import settle_prune_contrast
 from frostpick.pruning.fit import Fitted, LabelledRows, fit_to_job
@@ -23,28 +22,19 @@ from frostpick.pruning.plan import PrunePlan, plan_pruning
 from frostpick.pruning.scoring import Scored, score_rows
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.run_record import RunRecord
-from frostpick.types import Decisions
-from frostpick_jobs.job.claim import claim
-from frostpick_jobs.job.host import Candidates, Delivery, Host
+from frostpick_jobs.job.host import Candidates, Host
+from frostpick_jobs.job.outputs import KeptRows, ModelOutput, Report, ScoredRows
+from frostpick_jobs.job.results import PruningResult, VerifyingResult
 from frostpick_jobs.store.prune_store import PruneStore
-from frostpick_jobs.tasks.job_models import JobModels
+from frostpick_jobs.tasks.begin import begin
+from frostpick_jobs.tasks.declarations import PRUNE, VERIFY
+from frostpick_jobs.tasks.preflight import for_scores_alone
 from frostpick_jobs.tasks.prune.figures import prune_figures
 
 log = logging.getLogger(__name__)
 
 #: Folder of the task in the spool, and below it of scores and of the fitted pruner.
 SPOOL, SCORES, FITTED = "pruning", "scores", "fitted"
-
-
-@dataclass(frozen=True)
-class PruneSummary:
-    """What a pruning or verifying job came to."""
-
-    decisions: Decisions
-    pruner: Pruner
-    threshold: float
-    failed: Mapping[str, str]
-    record: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -68,7 +58,7 @@ class _Inputs:
 
 def run_prune(
     host: Host, settings: PruneSettings, executor: Executor | None = None
-) -> PruneSummary:
+) -> PruningResult:
     """Decide on every row of a host's picks or particles, and deliver the decisions.
 
     Calls `Host.begin` and `Host.deliver`; `Host.end` is called by
@@ -85,9 +75,7 @@ def run_prune(
     InputError
         No rows, labels that cannot be used, or a folder that holds another kind of job.
     """
-    record = RunRecord("prune", host.name, settings.model_dump(mode="json"))
-    host.begin()
-    claim(host.spool, "prune")
+    record = begin(host, PRUNE, settings)
     spool = host.spool / SPOOL
     if settings.restart and spool.exists():
         shutil.rmtree(spool)
@@ -112,25 +100,31 @@ def run_prune(
         expected_good=judged.share,
         figure_of_merit={"rows": 0 if judged.word is None else int(judged.word.rows.sum())},
     )
-    return _deliver(host, record, inputs, settings, fitted, scored, judged)
+    told = _told(host, record, inputs, settings, fitted, scored, judged)
+    host.deliver([KeptRows(judged.decisions), ModelOutput("pruner", fitted.pruner), told])
+    return PruningResult(
+        host.place, told.failed, judged.decisions, fitted.pruner, judged.threshold, told.record
+    )
 
 
 def run_verify(
     host: Host, settings: VerifySettings, executor: Executor | None = None
-) -> PruneSummary:
+) -> VerifyingResult:
     """Score every row by the mean and the spread over four rotations; no row is dropped.
 
     ``executor`` is as for `run_prune`.
     """
-    record = RunRecord("verify", host.name, settings.model_dump(mode="json"))
-    host.begin()
-    claim(host.spool, "verify")
-    same = PruneSettings(**settings.model_dump(), border=0.0)
+    record = begin(host, VERIFY, settings)
+    same = for_scores_alone(settings)
     inputs = _read_inputs(host, record, same, rotations=4)
     with record.stage("scoring"):
         scored = _score(host, inputs, inputs.pruner, executor)
     judged = verify_rows(scored.rows)
-    return _deliver(host, record, inputs, same, Fitted(inputs.pruner), scored, judged)
+    told = _told(host, record, inputs, same, Fitted(inputs.pruner), scored, judged)
+    host.deliver([ScoredRows(judged.decisions), told])
+    return VerifyingResult(
+        host.place, told.failed, judged.decisions, inputs.pruner, judged.threshold, told.record
+    )
 
 
 def _read_inputs(
@@ -141,9 +135,8 @@ def _read_inputs(
         groups = _groups(candidates)
         _check(candidates.rows, groups)
         parts = in_parts(groups)
-        models = JobModels(host.spool)
-        pruner = host.pruner() or models.pruner(settings.pruner)
-        record.add(shipped=models.used)
+        pruner = host.models.pruner(settings.pruner)
+        record.add(shipped=host.models.used)
         plan = plan_pruning(pruner, settings, rotations=rotations)
         plan = settle_prune_contrast(parts, plan, host.reporter)
         return _Inputs(candidates, groups, parts, pruner, plan)
@@ -160,7 +153,7 @@ def _check(rows: int, groups: Sequence[Group]) -> None:
     if count == 0:
         raise InputError(
             f"none of the {rows} rows has an image: no name of the table is that of a "
-            "micrograph of this job; check --micrographs"
+            f"micrograph of this job; check {option('micrographs')}"
         )
     if count < rows:
         log.warning(
@@ -184,7 +177,7 @@ def _score(host: Host, inputs: _Inputs, pruner: Pruner, executor: Executor | Non
     )
 
 
-def _deliver(
+def _told(
     host: Host,
     record: RunRecord,
     inputs: _Inputs,
@@ -192,15 +185,15 @@ def _deliver(
     fitted: Fitted,
     scored: Scored,
     judged: Judgement,
-) -> PruneSummary:
+) -> Report:
+    """Show the pictures and finish the record."""
     plan, decisions, failed = inputs.plan, judged.decisions, dict(scored.failed)
     counts = decisions.counts()
     log.info("%s", ", ".join(f"{name}: {count}" for name, count in counts.items()))
     with record.stage("pictures"):
-        plots = prune_figures(inputs.parts, plan, fitted, scored.rows, judged)
-    figures = [(plot.name, plot.png, plot.caption) for plot in plots]
+        figures = prune_figures(inputs.parts, plan, fitted, scored.rows, judged)
     for figure in figures:
-        host.reporter.figure(*figure)
+        host.reporter.figure(figure.name, figure.png, figure.caption)
     record.add(
         model={"digest": fitted.pruner.digest, "name": settings.pruner},
         seed=settings.seed,
@@ -211,14 +204,4 @@ def _deliver(
         labels=dict(fitted.summary),
         failed=failed,
     )
-    told = record.finished()
-    host.deliver(
-        Delivery(
-            failed=failed,
-            record=told,
-            figures=figures,
-            decisions=decisions,
-            pruner=fitted.pruner,
-        )
-    )
-    return PruneSummary(decisions, fitted.pruner, judged.threshold, failed, told)
+    return Report(record.finished(), figures, failed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 
 from frostpick.config import PretrainSettings
-from frostpick.errors import ConfigError
+from frostpick.errors import ConfigError, option
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.box_network import CLASSES
@@ -26,22 +25,25 @@ from frostpick.pretraining.pruner.pretrain import (
     labelled_boxes,
     pretrain_pruner,
 )
-from frostpick.runtime.atomic import write_text
 from frostpick.runtime.checkpoint import FILE, remove_checkpoint
 from frostpick.runtime.device import resolve_device
-from frostpick.runtime.run_record import RunRecord
+from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.threads import resolve_threads
-from frostpick_jobs.hosts.folder import FolderHost
-from frostpick_jobs.job.claim import claim
-from frostpick_jobs.tasks.job_models import JobModels
+from frostpick_jobs.job.host import Host
+from frostpick_jobs.job.outputs import ModelOutput, Report
+from frostpick_jobs.job.results import PretrainingResult
+from frostpick_jobs.tasks.begin import begin
+from frostpick_jobs.tasks.declarations import PRETRAIN, refuse_unused
 
 log = logging.getLogger(__name__)
 
 Made = PickingModel | AutoencoderModel | Pruner
 
 
-def run_pretrain(host: FolderHost, settings: PretrainSettings) -> Made:
-    """Pretrain a network and save it as ``model`` in the host's folder.
+def run_pretrain(
+    host: Host, settings: PretrainSettings, executor: Executor | None = None
+) -> PretrainingResult:
+    """Pretrain a network and deliver it as ``model``; ``executor`` has no use here.
 
     Raises
     ------
@@ -53,15 +55,14 @@ def run_pretrain(host: FolderHost, settings: PretrainSettings) -> Made:
     ModelError
         The checkpoint of general images cannot be used.
     """
-    record = RunRecord("pretrain", host.name, settings.model_dump(mode="json"))
-    host.begin()
-    claim(host.spool, "pretrain")
+    record = begin(host, PRETRAIN, settings)
     if settings.method != "mae" and host.micrographs():
         raise ConfigError(
             f"--method {settings.method} learns from simulated micrographs only, where every "
             "particle is known; leave --micrographs away, or take --method mae"
         )
-    _refuse_unused(settings, bool(host.micrographs()))
+    refuse_unused(PRETRAIN, settings.method, settings)
+    _refuse_a_scale(settings, bool(host.micrographs()))
     torch.set_num_threads(resolve_threads(settings.threads))
     if settings.restart:
         # the denoisers of the picker's corpus have states of their own
@@ -69,13 +70,12 @@ def run_pretrain(host: FolderHost, settings: PretrainSettings) -> Made:
             remove_checkpoint(state.parent)
     with record.stage("pretraining"):
         model, summary = _METHODS[settings.method](host, settings)
-    model.save(host.out / "model")
     record.add(model={"digest": model.digest}, **summary)
-    write_text(host.out / "run.json", json.dumps(record.finished(), indent=2) + "\n")
-    return model
+    host.deliver([ModelOutput("model", model), Report(record.finished())])
+    return PretrainingResult(host.place, {}, model)
 
 
-def _picker(host: FolderHost, settings: PretrainSettings) -> tuple[PickingModel, dict[str, Any]]:
+def _picker(host: Host, settings: PretrainSettings) -> tuple[PickingModel, dict[str, Any]]:
     recipe = replace(PickerRecipe(), **_numbers(settings, micrographs=settings.corpus))
     result = pretrain_picker(
         recipe,
@@ -87,7 +87,7 @@ def _picker(host: FolderHost, settings: PretrainSettings) -> tuple[PickingModel,
     return result.model, {"training": result.summary, "curve": list(result.curve)}
 
 
-def _mae(host: FolderHost, settings: PretrainSettings) -> tuple[AutoencoderModel, dict[str, Any]]:
+def _mae(host: Host, settings: PretrainSettings) -> tuple[AutoencoderModel, dict[str, Any]]:
     recipe = replace(MaeRecipe(preset=settings.preset), **_numbers(settings))
     result = pretrain_mae(
         _source(host, settings, recipe),
@@ -99,22 +99,21 @@ def _mae(host: FolderHost, settings: PretrainSettings) -> tuple[AutoencoderModel
     return result.model, {"training": result.summary, "curve": list(result.curve)}
 
 
-def _pruner(host: FolderHost, settings: PretrainSettings) -> tuple[Pruner, dict[str, Any]]:
+def _pruner(host: Host, settings: PretrainSettings) -> tuple[Pruner, dict[str, Any]]:
     recipe = replace(PretrainRecipe(), **_numbers(settings, micrographs=settings.corpus))
     imagenet = None
     if settings.imagenet is not None:
         imagenet, recipe = Path(settings.imagenet), replace(recipe, network="resnet18")
-    models = JobModels(host.spool)
     pruner = pretrain_pruner(
         host.spool / "training",
         host.reporter,
         recipe,
         imagenet=imagenet,
         labelled=_labelled(settings),
-        picker=models.picking(recipe.picker),
+        picker=host.models.picking(recipe.picker),
         device=resolve_device(settings.device),
     )
-    return pruner, {"shipped": models.used}
+    return pruner, {"shipped": host.models.used}
 
 
 def _labelled(settings: PretrainSettings) -> list[LabelledBoxes]:
@@ -146,29 +145,20 @@ def _labelled(settings: PretrainSettings) -> list[LabelledBoxes]:
     return [found]
 
 
-def _refuse_unused(settings: PretrainSettings, on_micrographs: bool) -> None:
-    """Refuse options that would change nothing."""
-    method = settings.method
-    unused = [] if method == "pruner" else ["imagenet", "boxes"]
-    if method == "mae":
-        unused.append("corpus")
-    if not (on_micrographs or (method == "pruner" and settings.boxes is not None)):
-        unused += ["diameter", "pixel_size", "contrast"]
-    for name in unused:
+def _refuse_a_scale(settings: PretrainSettings, on_micrographs: bool) -> None:
+    """Refuse what tells a scale where everything is simulated."""
+    if on_micrographs or (settings.method == "pruner" and settings.boxes is not None):
+        return
+    for name in ("diameter", "pixel_size", "contrast"):
         if getattr(settings, name) is not None:
-            why = _NO_USE.get(name, "simulated particles have every size, and a known one")
             raise ConfigError(
-                f"--{name.replace('_', '-')} has no use in this pretraining, --method {method}: "
-                f"{why}; leave it away"
+                f"{option(name)} has no use in this pretraining, "
+                f"{option('method', settings.method)}: simulated particles have every size, and "
+                "a known one; leave it away"
             )
 
 
-_NO_USE = {
-    "imagenet": "only a pruner starts from general images",
-    "boxes": "only a pruner learns from boxes",
-    "corpus": "windows are simulated, or read, as it goes",
-}
-_METHODS: Mapping[str, Callable[[FolderHost, PretrainSettings], tuple[Made, dict[str, Any]]]] = {
+_METHODS: Mapping[str, Callable[[Host, PretrainSettings], tuple[Made, dict[str, Any]]]] = {
     "picker": _picker,
     "mae": _mae,
     "pruner": _pruner,
@@ -181,7 +171,7 @@ def _numbers(settings: PretrainSettings, **others: int | None) -> dict[str, Any]
     return {name: value for name, value in chosen.items() if value is not None}
 
 
-def _source(host: FolderHost, settings: PretrainSettings, recipe: MaeRecipe) -> WindowSource:
+def _source(host: Host, settings: PretrainSettings, recipe: MaeRecipe) -> WindowSource:
     micrographs = host.micrographs()
     if not micrographs:
         log.info("no micrographs given: pretraining on simulated ones")

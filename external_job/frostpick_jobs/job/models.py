@@ -23,6 +23,7 @@ from frostpick.models.pruner.model import SHIPPED_NAME, Pruner, load_pruner
 from frostpick.models.shipped import load_model, shipped_names
 from frostpick.models.versions import VERSIONS, version_of
 from frostpick.runtime.atomic import remove_leftovers, write_text
+from frostpick.settings.model_ref import ModelKind
 from frostpick_jobs.job.claim import keeps_models
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ NOTHING = "none"
 
 Kept = Mapping[str, str]
 M = TypeVar("M", PickingModel, Pruner, AutoencoderModel)
+Model = PickingModel | Pruner | AutoencoderModel
+Elsewhere = Callable[[ModelKind, str], Model | None]
 
 
 class JobModels:
@@ -45,6 +48,9 @@ class JobModels:
         The job's, claimed by its task.
     look
         Only look what a name means: nothing is written or logged.
+    elsewhere
+        ``(kind, text) -> model`` of a host that has models of its own, such as another job's;
+        None for a text that it does not know.
 
     Attributes
     ----------
@@ -52,8 +58,11 @@ class JobModels:
         ``name -> {"version": ..., "digest": ...}`` of the shipped names asked for, for the record.
     """
 
-    def __init__(self, spool: Path, *, look: bool = False) -> None:
+    def __init__(
+        self, spool: Path, *, look: bool = False, elsewhere: Elsewhere | None = None
+    ) -> None:
         self._folder, self._look = spool / FOLDER, look
+        self._elsewhere = elsewhere or _nowhere
         self._from_before = not keeps_models(spool)
         self.used: dict[str, Kept] = {}
         if not look and self._folder.is_dir():
@@ -68,15 +77,15 @@ class JobModels:
             There is no such model; or the job's copy is damaged, and this version of
             frostpick has no such weights.
         """
-        return self._take(text, shipped_names(), load_model, PickingModel.load)
+        return self._take("picking", text, shipped_names(), load_model, PickingModel)
 
     def pruner(self, text: str) -> Pruner:
         """Return the pruner that a text names, as `load_pruner`; raises as `picking`."""
-        return self._take(text, (SHIPPED_NAME,), load_pruner, Pruner.load)
+        return self._take("pruner", text, (SHIPPED_NAME,), load_pruner, Pruner)
 
     def encoder(self, text: str) -> AutoencoderModel:
         """Return the encoder that a text names, as `load_encoder`; raises as `picking`."""
-        return self._take(text, ENCODER_NAMES, load_encoder, AutoencoderModel.load)
+        return self._take("encoder", text, ENCODER_NAMES, load_encoder, AutoencoderModel)
 
     def encoder_of(self, preset: str) -> AutoencoderModel | None:
         """Return the shipped encoder of a preset; None where none was shipped at the first run."""
@@ -89,11 +98,16 @@ class JobModels:
 
     def _take(
         self,
+        kind: ModelKind,
         text: str,
         shipped: Sequence[str],
         named: Callable[[str], M],
-        load: Callable[[Path], M],
+        made: type[M],
     ) -> M:
+        found = self._elsewhere(kind, text)
+        if isinstance(found, made):
+            return found
+        load: Callable[[Path], M] = made.load
         name, _, number = text.rpartition("-")
         if text not in shipped and not (name in shipped and number.isdecimal()):
             return named(text)  # no name of a shipped model of this kind
@@ -181,3 +195,7 @@ def _newer(text: str, kept: Kept) -> str:
     if text not in VERSIONS or newest is None or newest == kept["version"]:
         return ""
     return f"; the newest is {newest}: give that name to work with it"
+
+
+def _nowhere(kind: ModelKind, text: str) -> Model | None:
+    return None

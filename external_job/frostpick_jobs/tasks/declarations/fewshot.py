@@ -1,0 +1,49 @@
+"""``fewshot``: about fifteen exemplars in, picks on all micrographs and a model out."""
+
+from frostpick.settings import FewshotSettings
+from frostpick_jobs.tasks.declarations.citations import BEPLER, XU
+from frostpick_jobs.tasks.declarations.kinds import MICROGRAPHS, MODEL, REPORT, always
+from frostpick_jobs.tasks.declarations.spec import (
+    InputKind,
+    InputSpec,
+    Method,
+    OutputKind,
+    OutputSpec,
+    TaskSpec,
+)
+
+FEWSHOT = TaskSpec(
+    name="fewshot",
+    settings=FewshotSettings,
+    inputs=(
+        MICROGRAPHS,
+        InputSpec(
+            "exemplars",
+            InputKind.EXEMPLARS,
+            "File of about 15 particles marked on one micrograph (STAR, CSV, .box, Topaz text); "
+            "may be repeated.",
+            {
+                "cryosparc": "About 15 particles of one micrograph, such as J12.particles of a "
+                "Manual Picker.",
+            },
+            needed=always,
+        ),
+    ),
+    outputs=(OutputSpec("picks", OutputKind.PICKS), MODEL, REPORT),
+    run="frostpick_jobs.tasks.fewshot:run_fewshot",
+    preflight="frostpick_jobs.tasks.preflight:before_fewshot",
+    summary="Pick all micrographs from about fifteen exemplars on one of them; continues.",
+    hints={
+        "relion": "Pick micrographs from a few exemplars in a RELION External job.",
+        "cryosparc": "Pick all micrographs from about fifteen particles marked on one of them.",
+    },
+    citation=f"{XU}; {BEPLER}",
+    methods=(
+        Method("cryomae", frozenset({"preset", "selector"}), XU),
+        Method("pu", citation=BEPLER),
+    ),
+    no_use={
+        "preset": "it is a size of cryoMAE's network",
+        "selector": "it is a rule for cryoMAE's scores",
+    },
+)

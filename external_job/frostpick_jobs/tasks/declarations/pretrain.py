@@ -1,0 +1,36 @@
+"""``pretrain``: simulated or unlabelled images in, what the other tasks start from out."""
+
+from frostpick.settings import PretrainSettings
+from frostpick_jobs.tasks.declarations.citations import BEPLER, LI, XU
+from frostpick_jobs.tasks.declarations.kinds import MODEL, REPORT
+from frostpick_jobs.tasks.declarations.spec import InputKind, InputSpec, Method, TaskSpec
+
+PRETRAIN = TaskSpec(
+    name="pretrain",
+    settings=PretrainSettings,
+    inputs=(
+        InputSpec(
+            "micrographs",
+            InputKind.MICROGRAPHS,
+            "Folder, pattern in quotes, file or list of any micrographs, without labels, for "
+            "--method mae; simulated ones when left out; may be repeated.",
+        ),
+    ),
+    outputs=(MODEL, REPORT),
+    run="frostpick_jobs.tasks.pretrain:run_pretrain",
+    summary="Pretrain what train, fewshot or prune start from; continues an unfinished "
+    "pretraining.",
+    citation=f"{BEPLER}; {XU}; {LI}",
+    methods=(
+        Method("picker", frozenset({"corpus"}), BEPLER),
+        Method("mae", frozenset({"preset"}), XU),
+        Method("pruner", frozenset({"corpus", "imagenet", "boxes"}), LI),
+    ),
+    no_use={
+        "imagenet": "only a pruner starts from general images",
+        "boxes": "only a pruner learns from boxes",
+        "corpus": "windows are simulated, or read, as it goes",
+        "preset": "it is a size of the autoencoder",
+    },
+    hosts=("folder",),
+)

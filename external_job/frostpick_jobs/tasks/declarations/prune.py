@@ -1,0 +1,57 @@
+"""``prune``: picks or particles in, every row kept or rejected."""
+
+from frostpick.settings import PruneSettings
+from frostpick_jobs.tasks.declarations.citations import LI
+from frostpick_jobs.tasks.declarations.kinds import FILES, PICKS, REPORT, UNDER_PICKS, particles
+from frostpick_jobs.tasks.declarations.spec import (
+    InputKind,
+    InputSpec,
+    OutputKind,
+    OutputSpec,
+    TaskSpec,
+)
+
+PRUNE = TaskSpec(
+    name="prune",
+    settings=PruneSettings,
+    inputs=(
+        UNDER_PICKS,
+        PICKS,
+        particles("prune"),
+        InputSpec(
+            "good",
+            InputKind.EXAMPLES,
+            "Known particles, 20 are a start: picks or particles STAR.",
+            {
+                "relion": "Known particles: a particles or coordinates STAR file, as the input is.",
+                "cryosparc": "Known particles, such as J14.particles_selected.",
+            },
+        ),
+        InputSpec(
+            "bad",
+            InputKind.EXAMPLES,
+            "Known non-particles; rest takes all input that is not good.",
+            {
+                "cryosparc": "Known non-particles, such as J14.particles_excluded; rest takes all "
+                "that is not good.",
+            },
+            rest="good",
+        ),
+    ),
+    one_of=(("picks", "micrographs"), ("particles",)),
+    outputs=(
+        OutputSpec("kept", OutputKind.KEPT_ROWS, ("picks", "particles")),
+        OutputSpec("pruner", OutputKind.MODEL),
+        FILES,
+        REPORT,
+    ),
+    run="frostpick_jobs.tasks.prune.run:run_prune",
+    preflight="frostpick_jobs.tasks.preflight:before_pruning",
+    summary="Keep the particles among picks or extracted particles, and say why of the rest.",
+    hints={
+        "relion": "Prune coordinates or particles in a RELION External job.",
+        "cryosparc": "Split particles into kept and rejected ones; every other slot passes "
+        "through.\n\n--pruner also takes an earlier pruning job, such as J30.",
+    },
+    citation=LI,
+)
