@@ -1,10 +1,10 @@
 """Every host and every command of frostpick: paths or a host in, native results out.
 
 >>> import frostpick_jobs
->>> trained = frostpick_jobs.train("Micrographs", "picks.star", "train", diameter=160)
->>> frostpick_jobs.pick("Micrographs", "pick", model=trained.model_path)
+>>> trained = frostpick_jobs.train("train", micrographs="Mics", picks="picks.star", diameter=160)
+>>> frostpick_jobs.pick("pick", micrographs="Mics", model=trained.model_path)
 >>> frostpick_jobs.select("pick", "precision=0.95")
->>> frostpick_jobs.prune("clean", micrographs="Micrographs", picks="picks.star", diameter=160)
+>>> frostpick_jobs.prune("clean", micrographs="Mics", picks="picks.star", diameter=160)
 """
 
 from __future__ import annotations
@@ -13,34 +13,69 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from frostpick_jobs.api import PickResult, TrainResult, fewshot, iterate, pick, select, train
+    from frostpick_jobs.api import (
+        PickResult,
+        TrainResult,
+        fewshot,
+        iterate,
+        pick,
+        pretrain,
+        prune,
+        select,
+        train,
+        verify,
+    )
     from frostpick_jobs.commands.evaluate import score_files
     from frostpick_jobs.commands.simulate import write_dataset
     from frostpick_jobs.job.host import Host
-    from frostpick_jobs.prune_api import prune, verify
+    from frostpick_jobs.job.results import (
+        FewshotResult,
+        IteratingResult,
+        PickingResult,
+        PretrainingResult,
+        PruningResult,
+        TrainingResult,
+        VerifyingResult,
+    )
 
 _WHERE = {
+    "FewshotResult": "job.results",
     "Host": "job.host",
+    "IteratingResult": "job.results",
     "PickResult": "api",
+    "PickingResult": "job.results",
+    "PretrainingResult": "job.results",
+    "PruningResult": "job.results",
     "TrainResult": "api",
+    "TrainingResult": "job.results",
+    "VerifyingResult": "job.results",
     "fewshot": "api",
     "iterate": "api",
     "pick": "api",
-    "prune": "prune_api",
+    "pretrain": "api",
+    "prune": "api",
     "score_files": "commands.evaluate",
     "select": "api",
     "train": "api",
-    "verify": "prune_api",
+    "verify": "api",
     "write_dataset": "commands.simulate",
 }
 
 __all__ = [
+    "FewshotResult",
     "Host",
+    "IteratingResult",
     "PickResult",
+    "PickingResult",
+    "PretrainingResult",
+    "PruningResult",
     "TrainResult",
+    "TrainingResult",
+    "VerifyingResult",
     "fewshot",
     "iterate",
     "pick",
+    "pretrain",
     "prune",
     "score_files",
     "select",

@@ -1,67 +1,71 @@
-"""What scripts and commands call: train, pick and select, on paths or on a host."""
+"""What scripts and commands call: every task in one shape, on a folder or on a host.
+
+``task(out, *, inputs..., **settings) -> result``: ``out`` is a folder or a host that brings its
+own inputs; inputs are keywords, as the task's declaration names them; settings are the fields
+of its settings class. Errors are exceptions.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from frostpick.config import FewshotSettings, IterateSettings, PickSettings, TrainSettings, resolve
 from frostpick.errors import ConfigError, InputError
-from frostpick.models.model_file import WEIGHTS
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.executors.base import Executor
+from frostpick.settings import resolve
+from frostpick_jobs.api_before import order_before
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.lifecycle import execute
-from frostpick_jobs.tasks import (
-    PickSummary,
-    TrainSummary,
-    run_fewshot,
-    run_iterate,
-    run_pick,
-    run_train,
+from frostpick_jobs.job.results import (
+    FewshotResult,
+    IteratingResult,
+    PickingResult,
+    PretrainingResult,
+    PruningResult,
+    TrainingResult,
+    VerifyingResult,
+)
+from frostpick_jobs.tasks.declarations import (
+    FEWSHOT,
+    ITERATE,
+    PICK,
+    PRETRAIN,
+    PRUNE,
+    TRAIN,
+    VERIFY,
+    TaskSpec,
 )
 from frostpick_jobs.tasks.select import run_select
 
-Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+APath = str | os.PathLike[str]
+Paths = APath | Sequence[APath]
+Where = APath | Host
+
+#: Names of before, until 2.0.
+PickResult, TrainResult = PickingResult, TrainingResult
 
 
-@dataclass(frozen=True)
-class PickResult:
-    """What was picked, and where the files are (None on a host other than a folder)."""
-
-    out: Path | None
-    summary: PickSummary
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """The trained model, and where its file is (None on a host other than a folder)."""
-
-    out: Path | None
-    model_path: Path | None
-    summary: TrainSummary
-
-
+@order_before("micrographs", "out")
 def pick(
-    micrographs: Paths | Host,
-    out: str | os.PathLike[str] | None = None,
+    out: Where,
     *,
-    model: str | os.PathLike[str] | PickingModel = "general",
+    micrographs: Paths = (),
+    model: APath | PickingModel = "general",
     executor: Executor | None = None,
     **settings: Any,
-) -> PickResult:
+) -> PickingResult:
     """Pick particles.
 
     Parameters
     ----------
-    micrographs
-        Folders, patterns, files or lists; or a host, which brings its own.
     out
-        Output folder; not with a host.
+        Output folder; or a host, which brings its own micrographs.
+    micrographs
+        Folders, patterns, files or lists.
     model
         A model, its file or folder, or a shipped name.
     executor
@@ -76,29 +80,35 @@ def pick(
         Any error meant for the user.
     """
     in_memory = model if isinstance(model, PickingModel) else None
-    named = {} if in_memory else {"model": os.fspath(model)}  # type: ignore[arg-type]
-    resolved = resolve(PickSettings, ("arguments", {**named, **settings}))
-    host = _host(micrographs, out, model=in_memory)
-    summary = execute(host, lambda: run_pick(host, resolved, executor))
-    return PickResult(_out(host), summary)
+    named = {} if isinstance(model, PickingModel) else {"model": os.fspath(model)}
+    given = {"micrographs": micrographs}
+    done = run_task(PICK, out, given, {**named, **settings}, executor=executor, model=in_memory)
+    assert isinstance(done, PickingResult)
+    return done
 
 
+@order_before("micrographs", "picks", "out")
 def train(
-    micrographs: Paths | Host,
+    out: Where,
+    *,
+    micrographs: Paths = (),
     picks: Paths = (),
-    out: str | os.PathLike[str] | None = None,
+    executor: Executor | None = None,
     **settings: Any,
-) -> TrainResult:
+) -> TrainingResult:
     """Train a picking model.
 
     Parameters
     ----------
-    micrographs
-        Folders, patterns, files or lists; or a host, which brings its own picks too.
-    picks
-        Files, folders or patterns of picks; not with a host.
     out
-        Output folder; not with a host.
+        Output folder; or a host, which brings its own micrographs and picks.
+    micrographs
+        Folders, patterns, files or lists.
+    picks
+        Files, folders or patterns of picks to learn from; none where ``start_from`` names a
+        model.
+    executor
+        Who picks the micrographs of the pictures, and where. None: this process.
     settings
         Fields of `TrainSettings`, e.g. ``diameter=120, start_from="none"``.
 
@@ -107,27 +117,27 @@ def train(
     FrostpickError
         Any error meant for the user.
     """
-    resolved = resolve(TrainSettings, ("arguments", settings))
-    host = _labelled_host(micrographs, out, picks, resolved)
-    return _trained(host, execute(host, lambda: run_train(host, resolved)))
+    given = {"micrographs": micrographs, "picks": picks}
+    done = run_task(TRAIN, out, given, settings, executor=executor)
+    assert isinstance(done, TrainingResult)
+    return done
 
 
+@order_before("micrographs", "picks", "out")
 def iterate(
-    micrographs: Paths | Host,
-    picks: Paths = (),
-    out: str | os.PathLike[str] | None = None,
+    out: Where,
     *,
+    micrographs: Paths = (),
+    picks: Paths = (),
     executor: Executor | None = None,
     **settings: Any,
-) -> TrainResult:
+) -> IteratingResult:
     """Train a picking model in rounds: pick, verify, learn from the verified picks.
 
     Parameters
     ----------
-    micrographs, out
+    out, micrographs, picks
         As for `train`.
-    picks
-        Files, folders or patterns of picks; none where ``start_from`` names a model.
     executor
         Who picks in a round, and where. None: this process, on the first device of the settings.
     settings
@@ -138,30 +148,31 @@ def iterate(
     FrostpickError
         Any error meant for the user.
     """
-    resolved = resolve(IterateSettings, ("arguments", settings))
-    host = _labelled_host(micrographs, out, picks, resolved)
-    return _trained(host, execute(host, lambda: run_iterate(host, resolved, executor=executor)))
+    given = {"micrographs": micrographs, "picks": picks}
+    done = run_task(ITERATE, out, given, settings, executor=executor)
+    assert isinstance(done, IteratingResult)
+    return done
 
 
+@order_before("micrographs", "exemplars", "out")
 def fewshot(
-    micrographs: Paths | Host,
-    exemplars: Paths = (),
-    out: str | os.PathLike[str] | None = None,
+    out: Where,
     *,
+    micrographs: Paths = (),
+    exemplars: Paths = (),
     executor: Executor | None = None,
     **settings: Any,
-) -> PickResult:
+) -> FewshotResult:
     """Pick from about fifteen exemplars marked on one micrograph.
 
     Parameters
     ----------
-    micrographs
-        Files, folders or patterns, the exemplars' among them; or a host, which brings its
-        own exemplars too.
-    exemplars
-        Files of marked particles; not with a host.
     out
-        Output folder; not with a host. Holds the model that was made as ``model`` too.
+        Output folder, which holds the model that was made as ``model`` too; or a host.
+    micrographs
+        Files, folders or patterns, the exemplars' among them.
+    exemplars
+        Files of marked particles.
     executor
         As for `pick`.
     settings
@@ -172,13 +183,108 @@ def fewshot(
     FrostpickError
         Any error meant for the user.
     """
-    resolved = resolve(FewshotSettings, ("arguments", settings))
-    host = _labelled_host(micrographs, out, exemplars, resolved)
-    summary = execute(host, lambda: run_fewshot(host, resolved, executor))
-    return PickResult(_out(host), summary)
+    given = {"micrographs": micrographs, "exemplars": exemplars}
+    done = run_task(FEWSHOT, out, given, settings, executor=executor)
+    assert isinstance(done, FewshotResult)
+    return done
 
 
-def select(out: str | os.PathLike[str], threshold: str | float) -> PickResult:
+def prune(
+    out: Where,
+    *,
+    micrographs: Paths = (),
+    picks: Paths = (),
+    particles: Paths | None = None,
+    good: Paths = (),
+    bad: Paths = (),
+    executor: Executor | None = None,
+    **settings: Any,
+) -> PruningResult:
+    """Keep the particles among picks or extracted particles, and say why of the rest.
+
+    Parameters
+    ----------
+    out
+        Output folder; or a host, which brings its own inputs.
+    micrographs, picks
+        Picks of any program and the micrographs that they lie on.
+    particles
+        Instead of picks: a particles STAR file, or a stack.
+    good, bad
+        Known particles and non-particles; ``bad="rest"`` is all input that is not good.
+    executor
+        Who scores the rows, and where. None: this process, on the first device of the settings.
+    settings
+        Fields of `PruneSettings`, e.g. ``diameter=120, keep_at="precision=0.95"``.
+
+    Raises
+    ------
+    FrostpickError
+        Any error meant for the user.
+    """
+    given = {
+        "micrographs": micrographs,
+        "picks": picks,
+        "particles": particles or (),
+        "good": good,
+        "bad": bad,
+    }
+    done = run_task(PRUNE, out, given, settings, executor=executor)
+    assert isinstance(done, PruningResult)
+    return done
+
+
+def verify(
+    out: Where,
+    *,
+    micrographs: Paths = (),
+    picks: Paths = (),
+    particles: Paths | None = None,
+    executor: Executor | None = None,
+    **settings: Any,
+) -> VerifyingResult:
+    """Score picks or particles by mean and spread over four rotations; no row is dropped.
+
+    Parameters are those of `prune`; ``settings`` are fields of `VerifySettings`.
+    """
+    given = {"micrographs": micrographs, "picks": picks, "particles": particles or ()}
+    done = run_task(VERIFY, out, given, settings, executor=executor)
+    assert isinstance(done, VerifyingResult)
+    return done
+
+
+def pretrain(
+    out: APath,
+    *,
+    micrographs: Paths = (),
+    executor: Executor | None = None,
+    **settings: Any,
+) -> PretrainingResult:
+    """Pretrain what `train`, `fewshot` or `prune` start from.
+
+    Parameters
+    ----------
+    out
+        Output folder.
+    micrographs
+        Any micrographs, without labels, for ``method="mae"``; simulated ones when left out.
+    executor
+        Has no use here yet.
+    settings
+        Fields of `PretrainSettings`, e.g. ``method="mae", steps=20000``.
+
+    Raises
+    ------
+    FrostpickError
+        Any error meant for the user.
+    """
+    given = {"micrographs": micrographs}
+    done = run_task(PRETRAIN, out, given, settings, executor=executor)
+    assert isinstance(done, PretrainingResult)
+    return done
+
+
+def select(out: APath, threshold: str | float) -> PickingResult:
     """Select anew among the picks of a finished folder job, without inference.
 
     Parameters
@@ -194,46 +300,59 @@ def select(out: str | os.PathLike[str], threshold: str | float) -> PickResult:
         The folder holds no picking job that came to its end.
     """
     host = picking_job(Path(out))
-    summary = execute(host, lambda: run_select(host, str(threshold)))
-    return PickResult(host.out, summary)
+    return execute(host, lambda: run_select(host, str(threshold)))
 
 
 def picking_job(out: Path) -> FolderHost:
     """Return the host of a folder that holds a job; `InputError` where it holds none."""
-    host = FolderHost(out)
+    host = FolderHost(out, {})
     if not host.spool.is_dir():
         raise InputError(f"{out}: no picking job here; give the output folder of pick")
     return host
 
 
-def _host(micrographs: Paths | Host, out: str | os.PathLike[str] | None, **others: Any) -> Host:
-    if isinstance(micrographs, Host):
-        if out is not None:
-            raise ConfigError("a host has its own output folder; leave out away")
-        return micrographs
-    if out is None:
-        raise ConfigError("no output folder; give one with out")
-    return FolderHost(Path(out), as_paths(micrographs), **others)
+def run_task(
+    task: TaskSpec,
+    out: Where,
+    given: Mapping[str, Paths],
+    settings: Mapping[str, Any],
+    *,
+    executor: Executor | None = None,
+    model: PickingModel | None = None,
+) -> object:
+    """Run any task on a folder or on a host, and return its result.
 
+    Parameters
+    ----------
+    given
+        Inputs by the name in the declaration; on a host none may be given.
+    settings
+        Fields of the task's settings.
+    model
+        A picking model in memory, for whatever the settings name; not on a host.
 
-def _labelled_host(
-    micrographs: Paths | Host,
-    out: str | os.PathLike[str] | None,
-    picks: Paths,
-    settings: TrainSettings | FewshotSettings,
-) -> Host:
-    return _host(
-        micrographs,
-        out,
-        picks=as_paths(picks),
-        pixel_size=settings.pixel_size,
-        picks_pixel_size=settings.picks_pixel_size,
-    )
-
-
-def _trained(host: Host, summary: TrainSummary) -> TrainResult:
-    folder = _out(host)
-    return TrainResult(folder, folder / "model" / WEIGHTS if folder else None, summary)
+    Raises
+    ------
+    FrostpickError
+        Any error meant for the user.
+    """
+    resolved = resolve(task.settings, ("arguments", settings))
+    inputs = {name: paths for name, one in given.items() if (paths := as_paths(one))}
+    if isinstance(out, Host):
+        if inputs or model is not None:
+            told = ", ".join([*inputs, *(["model"] if model is not None else [])])
+            raise ConfigError(f"a host brings its own inputs; leave {told} away")
+        host = out
+    else:
+        host = FolderHost(
+            Path(out),
+            inputs,
+            pixel_size=getattr(resolved, "pixel_size", None),
+            picks_pixel_size=getattr(resolved, "picks_pixel_size", None),
+            model=model,
+        )
+    run = task.load_run()
+    return execute(host, lambda: run(host, resolved, executor))
 
 
 def as_paths(paths: Paths) -> tuple[str, ...]:
@@ -241,7 +360,3 @@ def as_paths(paths: Paths) -> tuple[str, ...]:
     if isinstance(paths, (str, os.PathLike)):
         return (os.fspath(paths),)
     return tuple(os.fspath(path) for path in paths)
-
-
-def _out(host: Host) -> Path | None:
-    return host.out if isinstance(host, FolderHost) else None

@@ -1,0 +1,44 @@
+"""Calls as they were written before every task had one shape; they work until 2.0."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def order_before(*names: str) -> Callable[[F], F]:
+    """Let a task be called with its inputs and then the folder by position, with a warning.
+
+    Parameters
+    ----------
+    names
+        What the arguments by position meant: ``pick(micrographs, out)``.
+    """
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            if len(arguments) < 2 and not (arguments and "out" in keywords):
+                return function(*arguments, **keywords)
+            if len(arguments) > len(names):
+                raise TypeError(f"{function.__name__}() takes out by position and the rest by name")
+            new = f"{function.__name__}(out, {', '.join(f'{n}=...' for n in names[:-1])})"
+            warnings.warn(
+                f"{function.__name__}({', '.join(names)}) is the order of before, which goes with "
+                f"version 2.0; write {new}",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            placed = dict(zip(names, arguments, strict=False))
+            twice = sorted(placed.keys() & keywords.keys())
+            if twice:
+                raise TypeError(f"{function.__name__}() got {twice[0]!r} twice")
+            return function(**placed, **keywords)
+
+        return call  # type: ignore[return-value]
+
+    return decorate
