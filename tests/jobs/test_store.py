@@ -52,7 +52,7 @@ def test_round_trip_for_any_id(tmp_path: Path, micrograph_id: str, preview: bool
 
 
 def test_a_file_without_optional_columns_is_the_one_of_before(tmp_path: Path) -> None:
-    """Arrays, their order and the text beside them are as they were before there were such columns."""
+    """Arrays, their order and the text beside them are what they always were."""
     picks = Picks.from_xy("m", [1.5, 2.25], [3.0, 4.0], score=[0.5, -0.25], diameter_A=80.0)
     put = StoredPicks("m", picks, (90, 100), 1.25, {"read": 0.5})
     PickStore(tmp_path).put(key(), put)
