@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from frostpick.errors import InputError
 from frostpick.runtime.atomic import atomic_write
 from frostpick.types import Picks
-from frostpick_jobs.formats.converters import RowWriter
 from frostpick_jobs.formats.delimited import CSV
+from frostpick_jobs.formats.row_writer import RowWriter
 from frostpick_jobs.formats.star.pick_labels import STAR, whole
 from frostpick_jobs.formats.star.write import TEXT, star_header, star_value
 
