@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from frostpick.pick_columns import OPTIONAL, PickColumns, join_optional, typed
 
 
 class MicrographSource(Protocol):
@@ -82,20 +84,10 @@ class Micrograph:
 
 P = TypeVar("P", bound="Picks")
 
-_COLUMNS: dict[str, Any] = {
-    "x_px": np.float64,
-    "y_px": np.float64,
-    "score": np.float64,
-    "probability": np.float64,
-    "selected": np.bool_,
-    "row": np.int64,
-    "sign": np.int8,
-}
-
 
 @dataclass(frozen=True)
-class Picks:
-    """Picks on one micrograph, one array a column.
+class Picks(PickColumns):
+    """Picks on one micrograph, one array a column; see `OptionalColumns` for more of them.
 
     Parameters
     ----------
@@ -118,30 +110,26 @@ class Picks:
     """
 
     micrograph_id: str
-    x_px: NDArray[np.float64]
-    y_px: NDArray[np.float64]
-    score: NDArray[np.float64]
-    probability: NDArray[np.float64]
-    selected: NDArray[np.bool_]
-    row: NDArray[np.int64]
+    x_px: NDArray[np.float64] = field(metadata=typed(np.float64))
+    y_px: NDArray[np.float64] = field(metadata=typed(np.float64))
+    score: NDArray[np.float64] = field(metadata=typed(np.float64))
+    probability: NDArray[np.float64] = field(metadata=typed(np.float64))
+    selected: NDArray[np.bool_] = field(metadata=typed(np.bool_))
+    row: NDArray[np.int64] = field(metadata=typed(np.int64))
     diameter_A: float | None = None
     source: str = "frostpick"
 
     def __post_init__(self) -> None:
         n = len(np.atleast_1d(self.x_px))
-        for name in self.columns():
-            array = np.array(getattr(self, name), dtype=_COLUMNS[name], ndmin=1)
+        types = self.types()
+        for name, values in self.present().items():
+            array = np.array(values, dtype=types[name], ndmin=1)
             if array.shape != (n,):
                 raise ValueError(
                     f"{self.micrograph_id}: column {name} has shape {array.shape}, expected ({n},)"
                 )
             array.setflags(write=False)
             object.__setattr__(self, name, array)
-
-    @classmethod
-    def columns(cls) -> tuple[str, ...]:
-        """Return the names of the array columns."""
-        return tuple(f.name for f in fields(cls) if f.name in _COLUMNS)
 
     @classmethod
     def from_xy(
@@ -159,6 +147,7 @@ class Picks:
         """Build from coordinates; missing scores are 0 (probability 0.5), missing rows -1.
 
         A missing ``probability`` is ``sigmoid(score)``; missing ``selected`` is True.
+        Optional columns are among the ``others``.
         """
         x = np.array(x_px, dtype=np.float64, ndmin=1)
         n = len(x)
@@ -182,11 +171,6 @@ class Picks:
     def __len__(self) -> int:
         return len(self.x_px)
 
-    def keep(self: P, index: ArrayLike) -> P:
-        """Return the rows of a mask or of an index array, in that order."""
-        at = np.asarray(index)
-        return replace(self, **{name: getattr(self, name)[at] for name in self.columns()})
-
     def sorted(self: P) -> P:
         """Return the rows by descending score; ties by row (y) then column (x)."""
         return self.keep(np.lexsort((self.x_px, self.y_px, -self.score)))
@@ -197,12 +181,13 @@ class Picks:
 
     @classmethod
     def concat(cls: type[P], parts: Sequence[P]) -> P:
-        """Join picks of the same micrograph."""
+        """Join picks of the same micrograph; `ValueError` if they differ in optional columns."""
         if len({p.micrograph_id for p in parts}) != 1:
             raise ValueError("concat needs parts of one micrograph")
         joined: dict[str, Any] = {
             n: np.concatenate([getattr(p, n) for p in parts]) for n in cls.columns()
         }
+        joined |= dict.fromkeys(OPTIONAL) | join_optional(parts)
         return replace(parts[0], **joined)
 
 
@@ -218,7 +203,10 @@ class Labels(Picks):
         True when every particle of the micrograph is labelled.
     """
 
-    sign: NDArray[np.int8] = None  # type: ignore[assignment]
+    sign: NDArray[np.int8] = field(
+        default=None,  # type: ignore[arg-type]
+        metadata=typed(np.int8),
+    )
     complete: bool = False
 
     def __post_init__(self) -> None:

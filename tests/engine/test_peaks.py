@@ -118,3 +118,13 @@ def test_peaks_inside_counts_from_the_edge_of_the_outer_pixels():
     kept = Peaks(y, x, np.zeros(6)).inside((100, 200), 10.0)
     assert kept.y_px.tolist() == [9.5, 89.5, 50.0]
     assert kept.x_px.tolist() == [50.0, 50.0, 189.5]
+
+
+def test_optional_columns_follow_the_peaks_that_are_kept():
+    y, x = np.array([50.0, 5.0, 60.0]), np.array([50.0, 50.0, 70.0])
+    peaks = Peaks(y, x, np.array([3.0, 2.0, 1.0]), filament=np.array([4, 5, 4]))
+    kept = peaks.inside((100, 200), 10.0)
+    assert kept.filament.tolist() == [4, 4] and kept.angle_deg is None
+    assert kept.logit.tolist() == [3.0, 1.0]
+    assert peaks.keep([2, 0]).filament.tolist() == [4, 4]
+    assert peaks.keep([2, 0]).y_px.tolist() == [60.0, 50.0]

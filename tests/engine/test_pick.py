@@ -22,6 +22,7 @@ from frostpick.picking.pick import (
     pick_image,
 )
 from frostpick.picking.plan import plan_picking, settle_contrast
+from frostpick.picking.selector import Selector
 from frostpick.picking.work import pick_micrographs
 from frostpick.runtime.executors.base import Resources
 from frostpick.runtime.executors.inline import InlineExecutor
@@ -108,6 +109,27 @@ def test_no_pick_nearer_to_an_edge_than_the_border_allows():
         [picks.x_px, picks.y_px, SHAPE[1] - 1 - picks.x_px, SHAPE[0] - 1 - picks.y_px]
     )
     assert edge.min() + 0.5 >= 0.4 * DIAMETER / PIXEL
+
+
+def test_what_a_selector_fills_stays_with_its_picks(monkeypatch):
+    """A selector that numbers its peaks, and gives each its column as an angle."""
+    found = Selector.peaks
+
+    def numbered(self, *args, **others):
+        peaks = found(self, *args, **others)
+        return replace(peaks, filament=np.arange(1, len(peaks) + 1), angle_deg=peaks.x_px.copy())
+
+    image, _ = make_image(3)
+    plan = replace(plan_for(), border=0.5)
+    plain = pick_image(MODEL, image, PIXEL, plan, "m").picks
+    assert plain.filament is None and plain.angle_deg is None
+    monkeypatch.setattr(Selector, "peaks", numbered)
+    picks = pick_image(MODEL, image, PIXEL, plan, "m").picks
+    np.testing.assert_array_equal(picks.score, plain.score)
+    np.testing.assert_array_equal(picks.angle_deg, picks.x_px)
+    # some numbers fell with the border; the rest are in the order of the scores
+    assert picks.filament.dtype == np.int64 and picks.filament[-1] > len(picks)
+    assert (np.diff(picks.filament) > 0).all()
 
 
 def generous():

@@ -5,6 +5,7 @@ from multiprocessing.reduction import ForkingPickler
 import numpy as np
 import pytest
 
+from frostpick.pick_columns import OPTIONAL, OptionalColumns
 from frostpick.types import Labels, LocalFile, Micrograph, Picks, sigmoid
 
 
@@ -52,6 +53,65 @@ def test_concat_keeps_rows_and_refuses_two_micrographs() -> None:
     assert joined.row.tolist() == [7, 8] and joined.sign.tolist() == [-1, 1]
     with pytest.raises(ValueError, match="one micrograph"):
         Picks.concat([Picks.empty("m"), Picks.empty("n")])
+
+
+def on_filaments(name: str = "m", kind: type[Picks] = Picks) -> Picks:
+    """Four picks on two filaments, one along the x axis and one down to the right."""
+    return kind.from_xy(
+        name, [1, 2, 8, 9], [5, 5, 1, 2], score=[1, 4, 3, 2], filament=[1, 1, 2, 2],
+        angle_deg=[0, 0, 45, 45],
+    )  # fmt: skip
+
+
+def test_optional_columns_have_the_declared_type_and_are_absent_unless_given() -> None:
+    assert {name: dtype.str for name, dtype in OPTIONAL.items()} == {
+        "filament": "<i8",
+        "angle_deg": "<f8",
+    }
+    plain = Picks.from_xy("m", [1], [2])
+    assert plain.filament is None and plain.angle_deg is None and plain.optional() == {}
+    assert "filament" not in plain.present() and "filament" not in Picks.columns()
+    full = on_filaments()
+    assert full.filament.dtype == np.int64 and full.angle_deg.dtype == np.float64
+    assert list(full.present()) == [*Picks.columns(), "filament", "angle_deg"]
+    with pytest.raises(ValueError, match="read-only"):
+        full.filament[0] = 3
+    with pytest.raises(ValueError, match=r"m: column filament has shape \(3,\), expected \(2,\)"):
+        Picks.from_xy("m", [1, 2], [3, 4], filament=[1, 1, 1])
+
+
+@pytest.mark.parametrize("kind", [Picks, Labels])
+def test_optional_columns_follow_their_rows(kind: type[Picks]) -> None:
+    full = on_filaments(kind=kind)
+    best = full.sorted()
+    assert best.x_px.tolist() == [2, 8, 9, 1]
+    assert best.filament.tolist() == [1, 2, 2, 1] and best.angle_deg.tolist() == [0, 45, 45, 0]
+    above = full.select(2.5)
+    assert above.keep(above.selected).filament.tolist() == [1, 2]
+    assert full.keep([3, 0]).angle_deg.tolist() == [45, 0]
+    twice = kind.concat([full, best])
+    assert twice.filament.tolist() == [1, 1, 2, 2, 1, 2, 2, 1] and isinstance(twice, kind)
+    again = ForkingPickler.loads(ForkingPickler.dumps(full))
+    assert again.filament.tolist() == [1, 1, 2, 2]
+
+
+def test_concat_refuses_rows_without_a_column_that_others_have() -> None:
+    full, plain = on_filaments(), Picks.from_xy("m", [1], [2])
+    with pytest.raises(ValueError, match="column filament is in some of 2 tables"):
+        Picks.concat([full, plain])
+    # a table without rows lacks nothing, wherever it stands
+    nothing = full.keep(full.score > 9)
+    assert Picks.concat([Picks.empty("m"), full]).filament.tolist() == [1, 1, 2, 2]
+    assert Picks.concat([nothing, plain]).filament is None
+    assert Picks.concat([nothing, Picks.empty("m")]).filament.tolist() == []
+
+
+def test_every_table_of_picks_has_the_optional_columns() -> None:
+    from frostpick.picking.peaks import Peaks
+
+    for table in (Picks, Labels, Peaks):
+        assert issubclass(table, OptionalColumns)
+        assert set(table.types()) == {*table.columns(), *OPTIONAL}
 
 
 def test_labels_are_particles_unless_told() -> None:

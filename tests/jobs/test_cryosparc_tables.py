@@ -12,6 +12,7 @@ pytest.importorskip("cryosparc")
 from cryosparc.dataset import Dataset
 
 from frostpick.errors import InputError, LabelError
+from frostpick.pick_columns import OPTIONAL
 from frostpick.types import Labels, LocalFile, Micrograph, Picks
 from frostpick_jobs.hosts.cryosparc.read.exposures import as_micrographs, read_exposures, shortest
 from frostpick_jobs.hosts.cryosparc.read.mirror import warn_if_mirrored
@@ -22,8 +23,15 @@ from frostpick_jobs.hosts.cryosparc.read.particle_labels import (
     table,
 )
 from frostpick_jobs.hosts.cryosparc.read.sources import ProjectFiles
-from frostpick_jobs.hosts.cryosparc.write.pick_table import RowCollector, as_dataset, fraction
-from frostpick_jobs.hosts.cryosparc.write.slots import LOCATION, PICK_STATS, PICKS, complete
+from frostpick_jobs.hosts.cryosparc.write.converters import CONVERTERS, fraction
+from frostpick_jobs.hosts.cryosparc.write.pick_table import RowCollector, as_dataset
+from frostpick_jobs.hosts.cryosparc.write.slots import (
+    FILAMENT,
+    LOCATION,
+    PICK_STATS,
+    PICKS,
+    complete,
+)
 from frostpick_jobs.hosts.cryosparc.write.uids import job_seed, make_unique, pick_uids
 from frostpick_jobs.job.host import MicrographOutput
 
@@ -163,8 +171,8 @@ def test_fractions_round_back_to_the_pixel_that_relion_gets(case):
     assert abs(float(found) * size - pixel) <= 0.5 + 1e-3
 
 
-def output(uid, shape, x, y, score):
-    picks = Picks.from_xy(str(uid), x, y, score=score).select(0.0)
+def output(uid, shape, x, y, score, **columns):
+    picks = Picks.from_xy(str(uid), x, y, score=score, **columns).select(0.0)
     micrograph = Micrograph(str(uid), LocalFile(Path("x.mrc")))
     return MicrographOutput(micrograph, picks, shape, 1.0)
 
@@ -195,6 +203,48 @@ def test_picks_become_rows_with_exact_types():
     chosen = as_dataset(rows, made, asked, 42.0, rows.selected)
     assert chosen["uid"].tolist() == [whole["uid"][0], whole["uid"][2]]
     assert set(whole["location/min_dist_A"]) == {np.float32(42.0)}
+
+
+@pytest.mark.parametrize("flip_y", [False, True])
+def test_optional_columns_become_the_fields_of_filaments(flip_y):
+    made = exposures()
+    collector = RowCollector(made, job_seed("P1", "J9"), flip_y=flip_y)
+    collector.add(
+        output(7, (300, 200), [10.0, 20.0, 30.0], [20.0, 30.0, 5.0], [2.0, -1.0, 1.0],
+               filament=[1, 1, 2], angle_deg=[45.0, 45.0, -90.0])
+    )  # fmt: skip
+    collector.add(output(UIDS[2], (100, 160), [], [], []))
+    collector.add(
+        output(UIDS[0], (100, 160), [80.0], [25.0], [0.5], filament=[1], angle_deg=[180.0])
+    )
+    rows = collector.rows()
+    whole = as_dataset(rows, made, [*LOCATION, *PICK_STATS], 42.0)
+    assert whole.descr(exclude_uid=True)[-2:] == _as_descr(FILAMENT)
+    # the picks' direction from x towards y, as `location` counts them; y is mirrored with the image
+    x, y = np.array(whole["location/center_x_frac"]), np.array(whole["location/center_y_frac"])
+    along = np.arctan2((y[1] - y[0]) * 300, (x[1] - x[0]) * 200)
+    angle = np.array(whole["filament/filament_pose"])
+    assert angle[0] == pytest.approx(along, abs=1e-4)
+    np.testing.assert_allclose(
+        angle, np.array([1, 1, -2, 4]) * np.pi / 4 * (-1 if flip_y else 1), rtol=1e-6
+    )
+    np.testing.assert_array_equal(whole["pick_stats/angle_rad"], angle)
+    first, second, third, other = whole["filament/filament_uid"].tolist()
+    assert first == second and len({first, third, other}) == 3 and 0 not in (first, third, other)
+    chosen = as_dataset(rows, made, [*LOCATION], 42.0, rows.selected)
+    assert chosen["filament/filament_uid"].tolist() == [first, third, other]
+
+
+def test_every_optional_column_has_a_field():
+    assert {one.column for one in CONVERTERS} >= set(OPTIONAL)
+
+
+def test_micrographs_with_and_without_a_column_are_no_table():
+    collector = RowCollector(exposures(), 1)
+    collector.add(output(7, (300, 200), [10.0], [20.0], [2.0], filament=[1]))
+    collector.add(output(UIDS[0], (100, 160), [80.0], [25.0], [0.5]))
+    with pytest.raises(ValueError, match="differ in their optional columns"):
+        collector.rows()
 
 
 def test_no_picks_at_all_are_an_empty_table():

@@ -320,3 +320,56 @@ def test_a_list_that_lists_itself(tmp_path):
     text = "data_x\nloop_\n_rlnMicrographName #1\n_rlnMicrographCoordinates #2\nA a.star\n"
     with pytest.raises(InputError, match="expected rlnCoordinateX"):
         read_picks(put(tmp_path / "a.star", text), tmp_path)
+
+
+#: `relion_helix_toolbox --extract_rln --segments` of RELION 3.1.3, for the tube from (100, 100)
+#: to (400, 250).
+TUBE = """
+# version 30001
+
+data_
+
+loop_
+_rlnCoordinateX #1
+_rlnCoordinateY #2
+_rlnHelicalTubeID #3
+_rlnAngleTiltPrior #4
+_rlnAnglePsiPrior #5
+_rlnHelicalTrackLengthAngst #6
+_rlnAnglePsiFlipRatio #7
+  100.268328   100.134164            1    90.000000    -26.56505     0.000000     0.000000
+  127.101144   113.550572            1    90.000000    -26.56505    60.000000     0.000000
+"""
+
+
+def test_relions_helical_segments(tmp_path):
+    table = read_picks(put(tmp_path / "a.star", TUBE))
+    assert table.filament.tolist() == [1, 1] and table.filament.dtype == np.int64
+    np.testing.assert_allclose(table.angle_deg, np.degrees(np.arctan2(150, 300)), atol=1e-5)
+
+
+def test_optional_columns_of_a_list_are_those_of_all_its_files(tmp_path, caplog):
+    put(tmp_path / "a.star", TUBE)
+    put(tmp_path / "b.star", TUBE.replace("            1 ", "            2 "))
+    put(tmp_path / "none.star", TUBE.split("  100.26")[0].replace("_rlnHelicalTubeID #3\n", ""))
+    plain = "data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n1 2\n"
+    put(tmp_path / "c.star", plain)
+    head = "data_coordinate_files\n\nloop_\n_rlnMicrographName #1\n_rlnMicrographCoordinates #2\n"
+    put(tmp_path / "l.star", head + "a.mrc a.star\nn.mrc none.star\nb.mrc b.star\n")
+    table = read_picks(tmp_path / "l.star", tmp_path)
+    assert table.filament.tolist() == [1, 1, 2, 2] and len(table.angle_deg) == 4
+    with caplog.at_level("INFO"):
+        put(tmp_path / "l.star", head + "a.mrc a.star\nc.mrc c.star\n")
+        table = read_picks(tmp_path / "l.star", tmp_path)
+    assert len(table) == 3 and table.optional() == {}
+    assert "column filament is left out, 1 of 2 files with picks do not have it" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("1.5", "expected a whole number"), ("x", "expected a finite number"), ("1e30", "whole")],
+)
+def test_a_filament_is_a_whole_number(tmp_path, value, message):
+    path = put(tmp_path / "p.csv", f"x_px,y_px,filament_id\n1,2,4.0\n3,4,{value}\n")
+    with pytest.raises(InputError, match=f"p.csv, row 2: filament_id is '{value}', .*{message}"):
+        read_picks(path)

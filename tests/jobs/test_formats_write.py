@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frostpick.errors import InputError
+from frostpick.pick_columns import OPTIONAL
 from frostpick.types import Picks
 from frostpick_jobs.formats import (
     read_picks,
@@ -19,6 +20,9 @@ from frostpick_jobs.formats import (
     write_csv,
     write_micrograph_star,
 )
+from frostpick_jobs.formats.converters import optional_names
+from frostpick_jobs.formats.delimited import CSV
+from frostpick_jobs.formats.star.pick_labels import STAR
 
 
 def write_star_list(path, outputs, shapes=None):
@@ -116,6 +120,91 @@ def test_a_line_break_in_a_name_is_refused(tmp_path):
     for write in (write_csv, write_star_list):
         with pytest.raises(InputError, match="line break"):
             write(tmp_path / "p", [Picks.from_xy("a\nb", [1], [2])])
+
+
+def on_filaments(name, angle):
+    """One filament from (10, 20) on, of which the last pick rounds to a place off the image."""
+    return Picks.from_xy(
+        name, [10, 12, 199.5], [20, 21.4, 99], score=[2, 1, 0.5], filament=[3, 3, 12],
+        angle_deg=angle, selected=[True, False, True],
+    )  # fmt: skip
+
+
+def test_csv_with_optional_columns_to_the_byte(tmp_path):
+    path = tmp_path / "picks.csv"
+    one, two = (
+        on_filaments("a%.mrc", [26.565051, 0, -90]),
+        on_filaments("b.mrc", [-0.0, 1, 179.9996]),
+    )
+    # a micrograph without picks in front does not settle which columns there are
+    assert write_csv(path, [Picks.empty("none"), one, two.keep([0, 2]), Picks.empty("x")]) == 5
+    assert path.read_text() == (
+        "micrograph,x_px,y_px,score,probability,selected,filament_id,angle_deg\n"
+        "a%.mrc,10.000,20.000,2,0.8808,1,3,26.565\n"
+        "a%.mrc,12.000,21.400,1,0.73106,0,3,0.000\n"
+        "a%.mrc,199.500,99.000,0.5,0.62246,1,12,-90.000\n"
+        "b.mrc,10.000,20.000,2,0.8808,1,3,0.000\n"
+        "b.mrc,199.500,99.000,0.5,0.62246,1,12,180.000\n"
+    )
+    table = read_picks(path)
+    assert table.filament.dtype == np.int64 and table.filament.tolist() == [3, 3, 12, 3, 12]
+    assert table.angle_deg.tolist() == [26.565, 0, -90, 0, 180]
+    assert table.keep(table.selected).filament.tolist() == [3, 12, 3, 12]
+
+
+def test_relions_file_with_optional_columns_to_the_byte(tmp_path):
+    """Psi is turned the other way, and the tilt of a filament is 90 degrees."""
+    path = tmp_path / "m_autopick.star"
+    assert write_micrograph_star(path, on_filaments("m", [26.565051, 0, -90]), (100, 200)) == 1
+    assert path.read_text() == (
+        "\n# version 30001\n\ndata_\n\nloop_\n"
+        "_rlnCoordinateX #1\n_rlnCoordinateY #2\n_rlnAutopickFigureOfMerit #3\n"
+        "_rlnClassNumber #4\n_rlnAnglePsi #5\n_rlnHelicalTubeID #6\n_rlnAngleTiltPrior #7\n"
+        "_rlnAnglePsiPrior #8\n"
+        "    10.000000     20.000000     2.000000 0   -26.565051      3    90.000000   -26.565051\n"
+        "    12.000000     21.000000     1.000000 0     0.000000      3    90.000000     0.000000\n"
+        "\n"
+    )
+    frame = starfile.read(path)
+    assert frame["rlnHelicalTubeID"].tolist() == [3, 3]
+    table = read_picks(path)
+    assert table.filament.tolist() == [3, 3] and table.angle_deg.tolist() == [26.565051, 0]
+
+
+@pytest.mark.parametrize(
+    ("column", "labels", "row"),
+    [
+        ("filament", ["rlnHelicalTubeID", "rlnAngleTiltPrior"], "0 0.000000      7    90.000000"),
+        ("angle_deg", ["rlnAnglePsiPrior"], "0    -7.000000    -7.000000"),
+    ],
+)
+def test_one_optional_column_brings_no_other(tmp_path, column, labels, row):
+    picks = Picks.from_xy("m", [1], [2], **{column: [7]})
+    path = tmp_path / "list.star"
+    assert write_star_list(path, [Picks.empty("none"), picks]) == 0
+    text = path.read_text()
+    written = [line.split()[0][1:] for line in text.splitlines() if "_rln" in line]
+    assert written[5:] == ["rlnAnglePsi", *labels]
+    assert text.endswith(f"m      1.000000      2.000000     0.000000 {row}\n\n")
+    assert {n: v.tolist() for n, v in read_picks(path).optional().items()} == {column: [7]}
+    write_csv(tmp_path / "p.csv", [picks])
+    assert {n: v.tolist() for n, v in read_picks(tmp_path / "p.csv").optional().items()} == {
+        column: [7]
+    }
+
+
+def test_every_optional_column_has_a_place_in_each_format():
+    for table in (CSV, STAR):
+        assert set(optional_names(table)) == set(OPTIONAL)
+
+
+@pytest.mark.parametrize("write", [write_csv, write_star_list])
+def test_micrographs_of_one_file_have_the_same_columns(tmp_path, write):
+    plain, full = Picks.from_xy("a", [1], [2]), on_filaments("b", [0, 0, 0])
+    for outputs in ([plain, full], [full, plain]):
+        with pytest.raises(ValueError, match="optional columns"):
+            write(tmp_path / "p", outputs)
+    assert list(tmp_path.iterdir()) == []
 
 
 names = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=10)

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frostpick.errors import FrostpickError
+from frostpick.pick_columns import OPTIONAL
 from frostpick.types import LocalFile, Micrograph, Picks
 from frostpick_jobs.store import PickKey, PickStore, Repicked, StoredPicks, pick_key
 
@@ -48,6 +49,73 @@ def test_round_trip_for_any_id(tmp_path: Path, micrograph_id: str, preview: bool
     assert got.picks.diameter_A == 80.0
     assert (got.preview is None) == (put.preview is None)
     assert all(path.parent == tmp_path / "picks" for path in tmp_path.rglob("*.npz"))
+
+
+def test_a_file_without_optional_columns_is_the_one_of_before(tmp_path: Path) -> None:
+    """Arrays, their order and the text beside them are what they always were."""
+    picks = Picks.from_xy("m", [1.5, 2.25], [3.0, 4.0], score=[0.5, -0.25], diameter_A=80.0)
+    put = StoredPicks("m", picks, (90, 100), 1.25, {"read": 0.5})
+    PickStore(tmp_path).put(key(), put)
+    (path,) = (tmp_path / "picks").glob("*.npz")
+    with np.load(path, allow_pickle=False) as archive:
+        assert archive.files == ["about", "picks"]
+        assert archive["about"].tobytes().decode() == (
+            '{"id": "m", "key": {"model": "digest", "settings": {"diameter": 80.0, "contrast": '
+            '"dark"}, "micrograph": "m", "file": "12:34", "pixel_size_A": 1.25, "format": 3}, '
+            '"shape": [90, 100], "pixel_size_A": 1.25, "diameter_A": 80.0, "source": "frostpick", '
+            '"seconds": {"read": 0.5}, "preview": false}'
+        )
+        assert archive["picks"].tolist() == [[1.5, 2.25], [3.0, 4.0], [0.5, -0.25]]
+        assert archive["picks"].dtype.str == "<f8"
+    assert PickStore(tmp_path).get("m").picks.optional() == {}
+
+
+def with_columns(**columns: object) -> StoredPicks:
+    plain = result("m")
+    return replace(plain, picks=replace(plain.picks, **columns))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"filament": [1, 2**40, 3]},
+        {"angle_deg": [-180.0, 0.1 + 0.2, 45.0]},
+        {"filament": [7, 7, 1], "angle_deg": [1e-300, -0.0, 90.0]},
+    ],
+)
+def test_optional_columns_come_back_exactly(
+    tmp_path: Path, columns: dict[str, list[float]]
+) -> None:
+    PickStore(tmp_path).put(key(), with_columns(**columns))
+    got = PickStore(tmp_path).get("m").picks
+    assert {name: values.tolist() for name, values in got.optional().items()} == columns
+    for name, dtype in OPTIONAL.items():
+        assert getattr(got, name) is None or getattr(got, name).dtype == dtype
+
+
+def test_no_picks_of_a_filament_picker_are_a_result(tmp_path: Path) -> None:
+    plain = result("m", n=0)
+    put = replace(plain, picks=replace(plain.picks, filament=np.zeros(0, np.int64)))
+    PickStore(tmp_path).put(key(), put)
+    assert PickStore(tmp_path).get("m").picks.filament.tolist() == []
+
+
+def test_a_column_that_is_not_declared_or_not_whole_makes_the_file_absent(tmp_path: Path) -> None:
+    store = PickStore(tmp_path)
+    store.put(key(), with_columns(filament=[1, 1, 2]))
+    (path,) = (tmp_path / "picks").glob("*.npz")
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = dict(archive)
+    assert store.held(key()) is not None
+    about = json.loads(arrays["about"].tobytes())
+    later = np.frombuffer(json.dumps(about | {"columns": ["bend"]}).encode(), np.uint8)
+    np.savez(path, **(arrays | {"about": later, "column_bend": arrays["column_filament"]}))
+    assert store.held(key()) is None
+    np.savez(path, **(arrays | {"column_filament": np.array([1, 1])}))
+    assert store.held(key()) is None
+    del arrays["column_filament"]
+    np.savez(path, **arrays)
+    assert store.held(key()) is None
 
 
 def test_no_picks_are_a_result(tmp_path: Path) -> None:

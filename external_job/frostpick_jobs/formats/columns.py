@@ -34,6 +34,24 @@ def finite_column(path: Path, name: str, values: Sequence[str]) -> NDArray[np.fl
     raise InputError(f"{path}, row {row}: {name} is {value!r}, expected a finite number")
 
 
+def whole_column(path: Path, name: str, values: Sequence[str]) -> NDArray[np.int64]:
+    """Return text as int64, ``(n,)``; ``3.000`` counts as 3.
+
+    Raises
+    ------
+    InputError
+        A value is no whole number; the sentence names file, row and value.
+    """
+    numbers = finite_column(path, name, values)
+    broken = np.flatnonzero((numbers != np.floor(numbers)) | (np.abs(numbers) >= 2.0**53))
+    if len(broken):
+        row = int(broken[0])
+        raise InputError(
+            f"{path}, row {row + 1}: {name} is {values[row]!r}, expected a whole number"
+        )
+    return numbers.astype(np.int64)
+
+
 def number_or_nan(values: Sequence[str]) -> NDArray[np.float64]:
     """Return text as float64, ``(n,)``, NaN where it is no number."""
     return np.array([float(v) if _is_finite(v) else np.nan for v in values], np.float64)

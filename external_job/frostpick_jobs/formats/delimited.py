@@ -11,10 +11,28 @@ from numpy.typing import NDArray
 
 from frostpick.errors import InputError
 from frostpick_jobs.formats.columns import bool_column, finite_column
+from frostpick_jobs.formats.converters import (
+    Converter,
+    as_it_is,
+    optional_names,
+    plus_zero,
+    read_optional,
+)
 from frostpick_jobs.formats.pick_table import PickTable
 from frostpick_jobs.formats.star.read import star_lines
 
-ALIASES = {
+#: A pick's columns in our CSV, after ``micrograph``: positions and angles with 3 decimals, score
+#: and probability with 5 significant digits, ``selected`` as 1 or 0.
+CSV = (
+    Converter("x_px", "x_px", "%.3f", plus_zero),
+    Converter("y_px", "y_px", "%.3f", plus_zero),
+    Converter("score", "score", "%.5g"),
+    Converter("probability", "probability", "%.5g"),
+    Converter("selected", "selected", "%d"),
+    Converter("filament", "filament_id", "%d", read=as_it_is),
+    Converter("angle_deg", "angle_deg", "%.3f", plus_zero, read=as_it_is),
+)
+ALIASES: dict[str, tuple[str, ...]] = {
     "micrograph": ("micrograph", "image_name", "micrograph_name", "rlnMicrographName"),
     "x_px": ("x_px", "x_coord", "x", "rlnCoordinateX"),
     "y_px": ("y_px", "y_coord", "y", "rlnCoordinateY"),
@@ -23,6 +41,7 @@ ALIASES = {
     "selected": ("selected",),
     "edge": ("edge",),
     "kind": ("kind",),
+    **{name: (name,) for name in optional_names(CSV).values()},
 }
 
 
@@ -99,6 +118,7 @@ def _table(path: Path, kind: str, columns: dict[str, list[str]], unnamed: str) -
         selected=flags("selected"),
         edge=flags("edge"),
         kind=tuple(columns["kind"]) if "kind" in columns else None,
+        **read_optional(path, CSV, columns),
     )
 
 

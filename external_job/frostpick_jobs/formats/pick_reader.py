@@ -7,11 +7,13 @@ import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.errors import InputError
+from frostpick.pick_columns import OPTIONAL
 from frostpick_jobs.formats.box import read_box
 from frostpick_jobs.formats.delimited import read_delimited
 from frostpick_jobs.formats.micrograph_list import read_micrographs_star
@@ -230,4 +232,22 @@ def _joined(path: Path, names: Sequence[str], parts: Sequence[PickTable]) -> Pic
         score=column("score", np.nan),
         shift_A=column("shift_A", 0.0),
         pixel_size_A=column("pixel_size_A", np.nan),
+        **_optional(path, [part for _, part in kept]),
     )
+
+
+def _optional(path: Path, parts: Sequence[PickTable]) -> dict[str, Any]:
+    """Return the optional columns that all of the tables have."""
+    found = [part.optional() for part in parts]
+    for name in OPTIONAL:
+        without = sum(name not in one for one in found)
+        if 0 < without < len(found):
+            log.info(
+                "%s: column %s is left out, %d of %d files with picks do not have it",
+                path,
+                name,
+                without,
+                len(found),
+            )
+    shared = [name for name in OPTIONAL if all(name in one for one in found)]
+    return {name: np.concatenate([one[name] for one in found]) for name in shared}

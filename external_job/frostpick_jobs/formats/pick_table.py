@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.pick_columns import OptionalColumns
+
 Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class PickTable:
+class PickTable(OptionalColumns):
     """Picks on any number of micrographs, in the order of the file; the row is the index.
+
+    The file may have any of the `OptionalColumns`.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,30 +14,24 @@ from numpy.typing import NDArray
 from frostpick.errors import InputError
 from frostpick.runtime.atomic import atomic_write
 from frostpick.types import Picks
+from frostpick_jobs.formats.delimited import CSV
+from frostpick_jobs.formats.row_writer import RowWriter
+from frostpick_jobs.formats.star.pick_labels import STAR, whole
 from frostpick_jobs.formats.star.write import TEXT, star_header, star_value
 
-CSV_HEADER = "micrograph,x_px,y_px,score,probability,selected"
-STAR_LABELS = (
-    "rlnCoordinateX",
-    "rlnCoordinateY",
-    "rlnAutopickFigureOfMerit",
-    "rlnClassNumber",
-    "rlnAnglePsi",
-)
 Shape = tuple[int, int]
-_LARGEST_FOM = 999.0
 
 
 @contextmanager
 def csv_writer(path: Path) -> Iterator[Callable[[Picks], None]]:
     """Write all picks of many micrographs: the block calls what it is given for each.
 
-    Coordinates with 3 decimals, score and probability with 5 significant digits,
-    ``selected`` as 1 or 0. The file is there when the block has ended well.
+    The columns are those of `CSV`. The file is there when the block has ended well.
     """
     with atomic_write(path, "w", **TEXT) as handle:
-        handle.write(CSV_HEADER + "\n")
-        yield partial(_write_csv_rows, handle.write)
+        rows = RowWriter(handle.write, CSV, _csv_header, ",")
+        yield lambda picks: rows.rows(picks, _csv_text(picks.micrograph_id) + ",")
+        rows.close()
 
 
 def write_csv(path: Path, outputs: Iterable[Picks]) -> int:
@@ -61,8 +55,9 @@ def star_list_writer(path: Path) -> Iterator[Callable[[Picks, Shape | None], int
     `whole_pixels`; without a shape only negative ones are outside.
     """
     with atomic_write(path, "w", **TEXT) as handle:
-        handle.write(star_header("", ("rlnMicrographName", *STAR_LABELS)))
-        yield partial(_write_named_rows, handle.write)
+        rows = RowWriter(handle.write, STAR, _list_header, " ")
+        yield partial(_write_named_rows, rows)
+        rows.close()
         handle.write("\n")
 
 
@@ -74,8 +69,9 @@ def write_micrograph_star(path: Path, picks: Picks, shape: Shape | None) -> int:
     particle off the image, hence `whole_pixels`.
     """
     with atomic_write(path, "w", **TEXT) as handle:
-        handle.write(star_header("", STAR_LABELS))
-        dropped = _write_rows(handle.write, "", picks, shape)
+        rows = RowWriter(handle.write, STAR, partial(star_header, ""), " ")
+        dropped = _write_inside(rows, "", picks, shape)
+        rows.close()
         handle.write("\n")
     return dropped
 
@@ -88,35 +84,30 @@ def whole_pixels(
     On the image is 0 to n - 1 on both axes. A pick off it is to be dropped and counted,
     not moved to the border: it would name a place where nobody saw a particle.
     """
-    x, y = (np.floor(v + 0.5).astype(np.int64) for v in (picks.x_px, picks.y_px))
+    x, y = whole(picks.x_px), whole(picks.y_px)
     inside = (x >= 0) & (y >= 0)
     if shape is not None:
         inside &= (x < shape[1]) & (y < shape[0])
     return x, y, inside
 
 
-def _write_csv_rows(write: Callable[[str], object], picks: Picks) -> None:
-    row = _csv_text(picks.micrograph_id).replace("%", "%%") + ",%.3f,%.3f,%.5g,%.5g,%d\n"
-    columns = (picks.x_px + 0.0, picks.y_px + 0.0, picks.score, picks.probability)
-    values = (*(c.tolist() for c in columns), picks.selected.tolist())
-    write("".join([row % v for v in zip(*values, strict=True)]))
+def _write_named_rows(rows: RowWriter, picks: Picks, shape: Shape | None) -> int:
+    return _write_inside(rows, star_value(picks.micrograph_id) + " ", picks, shape)
 
 
-def _write_named_rows(write: Callable[[str], object], picks: Picks, shape: Shape | None) -> int:
-    name = star_value(picks.micrograph_id).replace("%", "%%")
-    return _write_rows(write, name + " ", picks, shape)
-
-
-def _write_rows(
-    write: Callable[[str], object], prefix: str, picks: Picks, shape: Shape | None
-) -> int:
-    x, y, inside = whole_pixels(picks, shape)
-    # A score that is not finite would be read as 0 by RELION.
-    fom = np.nan_to_num(picks.score, nan=-_LARGEST_FOM, posinf=_LARGEST_FOM, neginf=-_LARGEST_FOM)
-    row = prefix + "%6d.000000 %6d.000000 %12.6f 0 0.000000\n"
-    kept = (x[inside].tolist(), y[inside].tolist(), fom[inside].tolist())
-    write("".join([row % v for v in zip(*kept, strict=True)]))
+def _write_inside(rows: RowWriter, prefix: str, picks: Picks, shape: Shape | None) -> int:
+    """Write the picks on the image, and return how many are not."""
+    *_, inside = whole_pixels(picks, shape)
+    rows.rows(picks.keep(inside), prefix)
     return int(len(picks) - np.count_nonzero(inside))
+
+
+def _csv_header(names: Sequence[str]) -> str:
+    return ",".join(("micrograph", *names)) + "\n"
+
+
+def _list_header(labels: Sequence[str]) -> str:
+    return star_header("", ("rlnMicrographName", *labels))
 
 
 def _csv_text(name: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.pick_columns import OPTIONAL
 from frostpick.runtime.atomic import atomic_write
 from frostpick.types import Picks
 
@@ -31,6 +32,8 @@ _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
 )
+#: Optional columns are arrays of this name and theirs.
+_ARRAY = "column_"
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,12 @@ class StoredPicks:
 
 
 def write_result(path: Path, result: StoredPicks, key: Mapping[str, Any]) -> None:
-    """Write a result and the parts of its key, atomically."""
+    """Write a result and the parts of its key, atomically.
+
+    An optional column of the picks is an array of its own, and is named only when present.
+    """
     picks = result.picks
+    optional = picks.optional()
     about = {
         "id": result.micrograph_id,
         "key": dict(key),
@@ -74,12 +81,16 @@ def write_result(path: Path, result: StoredPicks, key: Mapping[str, Any]) -> Non
         "seconds": dict(result.seconds),
         "preview": result.preview is not None,
     }
+    if optional:
+        about["columns"] = list(optional)
     arrays = {
         "about": np.frombuffer(json.dumps(about).encode("ascii"), np.uint8),
         "picks": np.stack([picks.x_px, picks.y_px, picks.score]).astype("<f8"),
     }
     if result.preview is not None:
         arrays["preview"] = np.ascontiguousarray(result.preview, np.uint8)
+    for name, values in optional.items():
+        arrays[_ARRAY + name] = values.astype(OPTIONAL[name].newbyteorder("<"))
     with atomic_write(path) as handle:
         np.savez(handle, **arrays)  # type: ignore[arg-type]
 
@@ -95,10 +106,21 @@ def read_result(path: Path, micrograph_id: str) -> tuple[StoredPicks, dict[str, 
             about = json.loads(archive["about"].tobytes())
             x, y, score = archive["picks"].astype(np.float64)
             preview = archive["preview"] if about["preview"] else None
+            # a column that is not declared is one of a later version: the file is not understood
+            optional = {
+                name: archive[_ARRAY + name].astype(OPTIONAL[name])
+                for name in about.get("columns", ())
+            }
         if about["id"] != micrograph_id:
             return None
         picks = Picks.from_xy(
-            micrograph_id, x, y, score=score, diameter_A=about["diameter_A"], source=about["source"]
+            micrograph_id,
+            x,
+            y,
+            score=score,
+            diameter_A=about["diameter_A"],
+            source=about["source"],
+            **optional,
         )
         rows, columns = about["shape"]
         result = StoredPicks(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from frostpick.pick_columns import PickColumns, typed
 
 Floats = NDArray[np.float64]
 #: Farthest that a refined peak may lie from its cell, in cells.
@@ -13,12 +15,15 @@ REFINE_LIMIT = 0.5
 
 
 @dataclass(frozen=True)
-class Peaks:
-    """Peaks of one micrograph by descending logit, in micrograph pixels, float64 ``(n,)``."""
+class Peaks(PickColumns):
+    """Peaks of one micrograph by descending logit, in micrograph pixels, float64 ``(n,)``.
 
-    y_px: Floats
-    x_px: Floats
-    logit: Floats
+    A selector may fill any of the `OptionalColumns`.
+    """
+
+    y_px: Floats = field(metadata=typed(np.float64))
+    x_px: Floats = field(metadata=typed(np.float64))
+    logit: Floats = field(metadata=typed(np.float64))
 
     def __len__(self) -> int:
         return len(self.logit)
@@ -32,7 +37,7 @@ class Peaks:
         keep = np.ones(len(self), np.bool_)
         for position, side in ((self.y_px, shape[0]), (self.x_px, shape[1])):
             keep &= np.minimum(position + 0.5, side - 0.5 - position) >= max(margin_px, 0.5)
-        return Peaks(self.y_px[keep], self.x_px[keep], self.logit[keep])
+        return self.keep(keep)
 
 
 def refine(

@@ -116,6 +116,43 @@ def test_our_coordinate_file_is_extracted_at_every_edge(project):
     assert found.micrograph == (MICROGRAPH,) * 3
 
 
+def test_filaments_of_relion_are_read_as_it_means_them(project):
+    """Two tubes of two lines each, cut by RELION: number and direction, on y downwards."""
+    ends = {
+        "rlnCoordinateX": [100.0, 300.0, 50.0, 50.0],
+        "rlnCoordinateY": [50.0, 150.0, 40.0, 240.0],
+    }
+    write_star_blocks(project / "a_tube.star", [StarTable("", ends)])
+    relion(
+        project, "relion_helix_toolbox", "--extract_rln", "--segments", "--i_root", "_tube.star",
+        "--o_root", "_segments.star", "--nr_asu", "1", "--rise", "60", "--angpix", "2",
+        "--xdim", "400", "--ydim", "300", "--boxdim", "32",
+    )  # fmt: skip
+    table = read_picks(project / "a_segments.star")
+    assert set(table.filament.tolist()) == {1, 2}
+    for number, angle in ((1, np.degrees(np.arctan2(100, 200))), (2, 90.0)):
+        on = table.filament == number
+        assert on.sum() > 3
+        np.testing.assert_allclose(table.angle_deg[on], angle, atol=1e-4)
+        along = np.degrees(np.arctan2(np.diff(table.y_px[on]), np.diff(table.x_px[on])))
+        np.testing.assert_allclose(along, angle, atol=1e-3)
+
+
+def test_our_filaments_pass_through_extraction(project):
+    """The particles that RELION makes of them still have filament and direction."""
+    picks = Picks.from_xy(
+        "a", [100, 150, 200], [120, 130, 140], filament=[1, 1, 2], angle_deg=[11.25, 11.25, -80]
+    )
+    write_micrograph_star(project / "Micrographs/a_autopick.star", picks, (300, 400))
+    star = extract(project, "--coord_suffix", "_autopick.star", "--coord_dir", "./")
+    found = read_picks(star)
+    assert found.filament.tolist() == [1, 1, 2]
+    assert found.angle_deg.tolist() == [11.25, 11.25, -80]
+    columns = read_star_blocks(star)["particles"].columns
+    assert [float(v) for v in columns["rlnAngleTiltPrior"]] == [90.0] * 3
+    assert [float(v) for v in columns["rlnAnglePsi"]] == [-11.25, -11.25, 80.0]
+
+
 def test_quoted_names_pass_through_relion(project):
     names = ["a b.mrc", "data_1.mrc", "_x.mrc", "it's.mrc", "m#3.mrc", "00012", "plain.mrc"]
     table = {

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from frostpick.errors import InputError
 from frostpick_jobs.formats.columns import finite_column
+from frostpick_jobs.formats.converters import optional_names, read_optional
 from frostpick_jobs.formats.pick_table import PickTable
 from frostpick_jobs.formats.star.optics import group_values, legacy_pixel_size
+from frostpick_jobs.formats.star.pick_labels import STAR
 from frostpick_jobs.formats.star.read import StarTable, read_star_blocks
 
 Float = NDArray[np.float64]
@@ -31,6 +33,7 @@ _WANTED = (
     "rlnImagePixelSize",
     "rlnDetectorPixelSize",
     "rlnMagnification",
+    *optional_names(STAR).values(),
 )
 LIST_LABEL = "rlnMicrographCoordinates"
 
@@ -93,6 +96,7 @@ def picks_from_blocks(path: Path, blocks: dict[str, StarTable], unnamed: str) ->
         score=None if score is None else finite_column(path, "rlnAutopickFigureOfMerit", score),
         shift_A=_shift(path, table, blocks.get("optics")),
         pixel_size_A=group_values(path, table, blocks.get("optics"), "rlnMicrographPixelSize"),
+        **read_optional(path, STAR, columns),
     )
 
 

@@ -33,6 +33,12 @@ PICK_STATS: tuple[Field, ...] = (
     ("pick_stats/angle_rad", "<f4"),
 )
 PICKS = (*LOCATION, *LOCATION_OPTIONAL, *PICK_STATS)
+#: Of picks on filaments alone. Not seen on a server: names, types and the sense of the angle are
+#: those of public readers of native filament picks.
+FILAMENT: tuple[Field, ...] = (
+    ("filament/filament_uid", "<u8"),
+    ("filament/filament_pose", "<f4"),
+)
 
 
 def complete(asked: Sequence[Field], wanted: Sequence[Field]) -> list[Field]:

@@ -40,6 +40,20 @@ def pick_uids(
     return np.maximum(mixed, np.uint64(1))
 
 
+def filament_uids(seed: int, exposure: int, filament: NDArray[np.int64]) -> Uint:
+    """Return the uids of the filaments of one exposure that picks lie on, ``(n,)``, never 0.
+
+    Parameters
+    ----------
+    seed, exposure
+        As in `pick_uids`.
+    filament
+        ``(n,)`` number of the filament on its micrograph.
+    """
+    mixed = _mix(np.full(len(filament), seed, np.uint64) ^ np.uint64(exposure))
+    return np.maximum(_mix(mixed ^ filament.astype(np.int64).view(np.uint64)), np.uint64(1))
+
+
 def make_unique(uids: Uint) -> Uint:
     """Return the uids with every repeated one (two in 2e19) changed, the same way each time."""
     out = uids.copy()
