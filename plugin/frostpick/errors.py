@@ -10,13 +10,115 @@
     ├── DeviceError               a GPU was asked for and is not there, or is out of memory
     └── MicrographError           one micrograph cannot be used; the only error that a job skips
     JobStopped                    somebody asked the job to stop; not an error
+
+A message names an option by a mark (`option`), not by its flag: a user types ``--pixel-size``
+at a terminal, the label ``pixel_size`` in RELION. Without a host's spelling it is the flag.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from logging import LogRecord
+
+#: ``(name, value) -> text``: how an option, or an option with a value, is written.
+Spell = Callable[[str, str], str]
+
+#: Brackets that stand in no message for another reason.
+_MARK = re.compile("\u27e6([a-z_]+)(?:=([^\u27e6\u27e7]*))?\u27e7")
+#: Inputs whose flag has another name.
+_FLAGS = {"labels": "picks"}
+
+
+def option(name: str, value: str = "") -> str:
+    """Return the mark of an option inside a message.
+
+    Parameters
+    ----------
+    name
+        Field of the settings (``pixel_size``; ``from`` as users know it), or an input:
+        ``micrographs``, ``picks``, ``labels`` to learn from, ``exemplars``, ``particles``, ...
+    value
+        Where the option is meant with one value: ``option("device", "cpu")``.
+    """
+    return f"\u27e6{name}={value}\u27e7" if value else f"\u27e6{name}\u27e7"
+
+
+def flag(name: str, value: str = "") -> str:
+    """Spell an option as a command line has it: ``--pixel-size``, ``--bad rest``."""
+    word = "--" + _FLAGS.get(name, name).replace("_", "-")
+    return f"{word} {value}" if value else word
+
+
+def spelled(text: object, spell: Spell = flag) -> str:
+    """Return a text, or the message of an error, with every option as ``spell`` has it."""
+    return _MARK.sub(lambda mark: spell(mark[1], mark[2] or ""), str(marked(text)))
+
+
+def marked(text: object) -> object:
+    """Return a `Wording` or an error as its text with the marks, to go into another message.
+
+    Anything else comes back as it is.
+    """
+    return text.template if isinstance(text, Wording | FrostpickError) else text
+
+
+class Wording(str):
+    """A text that names options and is no error: a log line, a reason, a caption.
+
+    As a `str` it has the flags; ``template`` has the marks, for `spelled`. What is made
+    of it (by ``+``, by an f-string) is a plain text, unless `marked` is asked.
+
+    Parameters
+    ----------
+    template
+        A text with marks.
+    """
+
+    template: str
+
+    def __new__(cls, template: str) -> Wording:
+        """Spell the marks as flags, and keep the text with the marks."""
+        self = super().__new__(cls, spelled(template))
+        self.template = template
+        return self
+
+    def __getnewargs__(self) -> tuple[str]:
+        """Let it go to another process with its marks."""
+        return (self.template,)
+
+
+def worded(record: LogRecord) -> Wording:
+    """Return the message of a log record, with the marks of the message and its arguments."""
+    text, given = str(marked(record.msg)), record.args
+    if isinstance(given, Mapping):
+        text %= {name: marked(one) for name, one in given.items()}
+    elif given:
+        text %= tuple(marked(one) for one in given)
+    return Wording(text)
+
 
 class FrostpickError(Exception):
-    """Base of all errors with a message meant for the user."""
+    """Base of all errors with a message meant for the user.
+
+    ``str`` of it spells options as flags; a host spells them its own way (`told`).
+    """
+
+    def __str__(self) -> str:
+        """Return the message with options as flags."""
+        return spelled(self)
+
+    def told(self, spell: Spell) -> str:
+        """Return the message with every option as ``spell`` has it."""
+        return spelled(self, spell)
+
+    @property
+    def template(self) -> str:
+        """The message with its marks."""
+        return str(marked(self.args[0])) if len(self.args) == 1 else super().__str__()
 
 
 class ConfigError(FrostpickError):
@@ -54,9 +156,10 @@ class MicrographError(FrostpickError):
     """
 
     def __init__(self, micrograph_id: str, reason: str) -> None:
-        super().__init__(f"{micrograph_id}: {reason}")
+        marks = str(marked(reason))
+        super().__init__(f"{micrograph_id}: {marks}")
         self.micrograph_id = micrograph_id
-        self.reason = reason
+        self.reason = Wording(marks)
 
 
 class JobStopped(BaseException):
