@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from frostpick.errors import Spell, flag, spelled
 from frostpick.report.figure import Figure
 from frostpick.report.page import Table, render_report
 from frostpick.report.scores import expected_table
@@ -15,10 +16,12 @@ from frostpick_jobs.job.host import Delivery
 Row = tuple[str, object]
 
 
-def job_report(title: str, delivery: Delivery) -> str:
-    """Return the HTML page of a finished job."""
+def job_report(title: str, delivery: Delivery, spell: Spell = flag) -> str:
+    """Return the HTML page of a finished job, with options as ``spell`` has them."""
     record = delivery.record
-    parts: list[Figure | Table] = [Figure(*one) for one in delivery.figures]
+    parts: list[Figure | Table] = [
+        Figure(name, png, spelled(caption, spell)) for name, png, caption in delivery.figures
+    ]
     if delivery.threshold is not None:
         # Behind the plots of the scores, whose section it joins.
         parts.insert(min(2, len(parts)), expected_table(delivery.scores, delivery.threshold))
@@ -26,7 +29,7 @@ def job_report(title: str, delivery: Delivery) -> str:
         title,
         summary_rows(record),
         parts,
-        failures=list(delivery.failed.items()),
+        failures=[(name, spelled(why, spell)) for name, why in delivery.failed.items()],
         settings=record.get("settings", {}),
         software=record.get("versions", {}),
     )
