@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from frostpick.config import PretrainSettings
-from frostpick.errors import ConfigError
+from frostpick.errors import ConfigError, option
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.box_network import CLASSES
@@ -58,8 +58,9 @@ def run_pretrain(host: FolderHost, settings: PretrainSettings) -> Made:
     claim(host.spool, "pretrain")
     if settings.method != "mae" and host.micrographs():
         raise ConfigError(
-            f"--method {settings.method} learns from simulated micrographs only, where every "
-            "particle is known; leave --micrographs away, or take --method mae"
+            f"{option('method', settings.method)} learns from simulated micrographs only, where "
+            f"every particle is known; leave {option('micrographs')} away, "
+            f"or take {option('method', 'mae')}"
         )
     _refuse_unused(settings, bool(host.micrographs()))
     torch.set_num_threads(resolve_threads(settings.threads))
@@ -124,13 +125,14 @@ def _labelled(settings: PretrainSettings) -> list[LabelledBoxes]:
     for name in ("diameter", "pixel_size"):
         if getattr(settings, name) is None:
             raise ConfigError(
-                f"--boxes {settings.boxes}: nothing tells their scale; give --diameter, the "
-                "longest dimension of the particle, and --pixel-size, both in Angstrom"
+                f"{option('boxes')} {settings.boxes}: nothing tells their scale; "
+                f"give {option('diameter')}, the longest dimension of the particle, "
+                f"and {option('pixel_size')}, both in Angstrom"
             )
     if settings.contrast == "auto":
         raise ConfigError(
-            "--contrast auto cannot be found out from boxes; give light, as extracted particles "
-            "are unless told otherwise, or dark"
+            f"{option('contrast', 'auto')} cannot be found out from boxes; "
+            "give light, as extracted particles are unless told otherwise, or dark"
         )
     assert settings.pixel_size is not None and settings.diameter is not None
     found = labelled_boxes(
@@ -158,8 +160,8 @@ def _refuse_unused(settings: PretrainSettings, on_micrographs: bool) -> None:
         if getattr(settings, name) is not None:
             why = _NO_USE.get(name, "simulated particles have every size, and a known one")
             raise ConfigError(
-                f"--{name.replace('_', '-')} has no use in this pretraining, --method {method}: "
-                f"{why}; leave it away"
+                f"{option(name)} has no use in this pretraining, "
+                f"{option('method', method)}: {why}; leave it away"
             )
 
 
@@ -188,8 +190,8 @@ def _source(host: FolderHost, settings: PretrainSettings, recipe: MaeRecipe) -> 
         return SimulatedWindows(recipe.seed)
     if settings.diameter is None:
         raise ConfigError(
-            "pretraining on micrographs needs the size of their particles: give --diameter, the "
-            "longest dimension in Angstrom"
+            "pretraining on micrographs needs the size of their particles: "
+            f"give {option('diameter')}, the longest dimension in Angstrom"
         )
     contrast = settings.contrast or "dark"
     return MicrographWindows(micrographs, settings.diameter, settings.pixel_size, contrast)
