@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from frostpick.config import IterateSettings, TrainSettings
-from frostpick.errors import InputError
+from frostpick.errors import InputError, option
 from frostpick.iterating.iterate import IterationResult, iterate_picker
 from frostpick.iterating.rounds import Round
 from frostpick.iterating.second_opinion import PrunerOpinion, Verifier
@@ -71,7 +71,7 @@ def run_iterate(
     with record.stage("reading the inputs"):
         micrographs = host.micrographs()
         if not micrographs:
-            raise InputError("no micrographs to train on; give some with --micrographs")
+            raise InputError(f"no micrographs to train on; give some with {option('micrographs')}")
         models = JobModels(host.spool)
         start = start_model(host, settings, models)
         labels = given_labels(host, start)

@@ -6,7 +6,7 @@ import logging
 import shutil
 
 from frostpick.config import TrainSettings
-from frostpick.errors import InputError
+from frostpick.errors import InputError, option
 from frostpick.report.training import training_curves
 from frostpick.runtime.run_record import RunRecord
 from frostpick.training.picker.train import train_picker
@@ -48,7 +48,7 @@ def run_train(host: Host, settings: TrainSettings) -> TrainSummary:
     with record.stage("reading the inputs"):
         micrographs = host.micrographs()
         if not micrographs:
-            raise InputError("no micrographs to train on; give some with --micrographs")
+            raise InputError(f"no micrographs to train on; give some with {option('micrographs')}")
         models = JobModels(host.spool)
         start = start_model(host, settings, models)
         record.add(shipped=models.used)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from frostpick.config import TrainSettings
-from frostpick.errors import LabelError
+from frostpick.errors import LabelError, option
 from frostpick.models.picking_model import PickingModel
 from frostpick.types import Labels
 from frostpick_jobs.job.host import Host
@@ -39,7 +39,9 @@ def given_labels(host: Host, start: PickingModel | None) -> Mapping[str, Labels]
     labels = host.labels()
     count = sum(len(one) for one in labels.values())
     if count == 0:
-        raise LabelError("no label is on any of the micrographs; check --picks and its names")
+        raise LabelError(
+            f"no label is on any of the micrographs; check {option('labels')} and its names"
+        )
     log.info("%d labels on %d micrographs", count, sum(len(one) > 0 for one in labels.values()))
     return labels
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from frostpick.config import PickSettings
-from frostpick.errors import InputError
+from frostpick.errors import InputError, option
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.plan import PickPlan, plan_picking
 from frostpick.runtime.executors.base import Executor
@@ -68,7 +68,7 @@ def all_micrographs(host: Host) -> Sequence[Micrograph]:
     """Return the host's micrographs; `InputError` when there are none."""
     everything = host.micrographs()
     if not everything:
-        raise InputError("no micrographs to pick; give some with --micrographs")
+        raise InputError(f"no micrographs to pick; give some with {option('micrographs')}")
     return everything
 
 

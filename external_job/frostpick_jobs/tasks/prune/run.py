@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from frostpick.config import PruneSettings, VerifySettings
-from frostpick.errors import InputError
+from frostpick.errors import InputError, option
 from frostpick.models.pruner.model import Pruner
 from frostpick.pruning.contrast import settle_prune_contrast
 from frostpick.pruning.fit import Fitted, LabelledRows, fit_to_job
@@ -160,7 +160,7 @@ def _check(rows: int, groups: Sequence[Group]) -> None:
     if count == 0:
         raise InputError(
             f"none of the {rows} rows has an image: no name of the table is that of a "
-            "micrograph of this job; check --micrographs"
+            f"micrograph of this job; check {option('micrographs')}"
         )
     if count < rows:
         log.warning(
