@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from frostpick.config import FewshotSettings, TrainSettings
-from frostpick.errors import LabelError
+from frostpick.errors import LabelError, Wording, option
 from frostpick.models.catalogue import find_card
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import shipped_names
@@ -37,7 +37,7 @@ def check_count(exemplars: Mapping[str, Labels]) -> None:
     on = {name: len(one) for name, one in exemplars.items() if len(one)}
     if not on:
         raise LabelError(
-            "no exemplar is on any of the micrographs; check --exemplars and its names"
+            f"no exemplar is on any of the micrographs; check {option('exemplars')} and its names"
         )
     count = sum(on.values())
     if count < FEWEST:
@@ -68,7 +68,8 @@ def choose_method(settings: FewshotSettings) -> Method:
         log.info("method: %s, which the model %s is for", found, settings.model)
         return found
     method: Method = "pu" if GENERAL in shipped_names() else "cryomae"
-    log.info("method: %s, chosen by auto; --method names another", method)
+    told = Wording(f"method: %s, chosen by auto; {option('method')} names another")
+    log.info(told, method)
     return method
 
 

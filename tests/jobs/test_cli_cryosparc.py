@@ -34,7 +34,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return action
 
     monkeypatch.setattr(connect, "connect", server)
-    monkeypatch.setattr("frostpick_jobs.cli.server_command.log_to_terminal", lambda: None)
+    monkeypatch.setattr("frostpick_jobs.cli.server_command.log_to_terminal", lambda host: None)
     for name in ("train", "pick", "fewshot", "prune"):
         monkeypatch.setattr(run, name, catch(name))
     return caught

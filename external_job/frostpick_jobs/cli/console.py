@@ -6,6 +6,8 @@ import logging
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from frostpick_jobs.job.spelling import SpelledFormatter
+
 if TYPE_CHECKING:
     _Handler = logging.StreamHandler[TextIO]
 else:
@@ -22,10 +24,13 @@ class _Stderr(_Handler):
         super().emit(record)
 
 
-def log_to_terminal() -> None:
-    """Send the log of both packages to standard error; standard output is for results."""
+def log_to_terminal(host: str = "folder") -> None:
+    """Send the log of both packages to standard error, with options as ``host`` has them.
+
+    Standard output is for results.
+    """
     handler = _Stderr()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(SpelledFormatter(host))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

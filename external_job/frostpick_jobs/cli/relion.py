@@ -99,7 +99,10 @@ def _terminated(number: int, frame: FrameType | None) -> NoReturn:
 def _sentence(error: BaseException) -> str:
     """One line: our own errors speak for themselves, others need their kind as well."""
     if type(error).__module__ == "frostpick.errors":
-        return str(error)
+        from frostpick.errors import spelled
+        from frostpick_jobs.job.spelling import in_relion
+
+        return spelled(error, in_relion)
     return f"{type(error).__name__}: {error}; if this is not expected, repeat with --debug yes"
 
 

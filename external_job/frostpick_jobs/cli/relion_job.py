@@ -22,6 +22,7 @@ from frostpick.config import (
 from frostpick.errors import ConfigError
 from frostpick_jobs.cli.options import add_argparse_options, values_from_namespace
 from frostpick_jobs.hosts.relion.arguments import JobArguments, JobParser, job_arguments
+from frostpick_jobs.job.spelling import SpelledFormatter
 
 logger = logging.getLogger(__name__)
 
@@ -165,7 +166,7 @@ def log_to_run_files() -> None:
     err = logging.StreamHandler(sys.stderr)
     err.setLevel(logging.WARNING)
     for handler in (out, err):
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(SpelledFormatter("relion", "%(asctime)s %(message)s", "%H:%M:%S"))
     root = logging.getLogger()
     root.handlers[:] = [out, err]
     root.setLevel(logging.WARNING)

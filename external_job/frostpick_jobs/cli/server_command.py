@@ -129,7 +129,7 @@ def server_command(
     places = _parameters(Place)
 
     def command(*, config: Path | None, values: dict[str, Any], **arguments: Any) -> None:
-        log_to_terminal()
+        log_to_terminal("cryosparc")
         settings = resolve_settings(kind, config, values)
         place = Place(**{one.name: arguments.pop(one.name) for one in places})
         again = place.resume_command(task, kind, values, config)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.errors import InputError, LabelError
+from frostpick.errors import InputError, LabelError, option
 from frostpick.evaluation import Truth, evaluate
 from frostpick.evaluation.matching import Rule
 from frostpick.images import PixelSizes, read_header
@@ -59,9 +59,9 @@ def score_files(
     InputError
         A file cannot be read, no pixel size is known, or no name matches.
     """
-    for name, value in (("--diameter", diameter_A), ("--pixel-size", pixel_size_A)):
+    for name, value in (("diameter", diameter_A), ("pixel_size", pixel_size_A)):
         if value is not None and not value > 0:
-            raise InputError(f"{name} is {value:g}, expected a number of Angstrom above 0")
+            raise InputError(f"{option(name)} is {value:g}, expected a number of Angstrom above 0")
     true_tables, pick_tables = read_pick_files(truth), read_pick_files(picks)
     sizes: dict[str, float] = {}
     shapes: dict[str, tuple[int, int]] = {}
@@ -69,7 +69,10 @@ def score_files(
         ids = _headers(find_micrographs(micrographs), pixel_size_A, sizes, shapes)
     else:
         if pixel_size_A is None:
-            raise InputError("no pixel size; give --pixel-size, or --micrographs with headers")
+            raise InputError(
+                f"no pixel size; give {option('pixel_size')}, "
+                f"or {option('micrographs')} with headers"
+            )
         ids = list(dict.fromkeys(n for t in true_tables for n in t.micrograph))
         sizes = dict.fromkeys(ids, pixel_size_A)
     diameters = {name: diameter_A / size for name, size in sizes.items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from frostpick.errors import MicrographError
+from frostpick.errors import MicrographError, Wording, option
 from frostpick.images import read_image
 from frostpick.runtime.atomic import atomic_write
 from frostpick.simulate import (
@@ -91,7 +91,10 @@ def write_dataset(
     _write_csv(files.decoys_csv, {n: t.keep(t.kind != "particle") for n, t in truth.items()})
     _write_star(files.particles_star, {n: t.particles for n, t in truth.items()})
     log.info(
-        "%d micrographs of %d px at %g A a pixel, particles of %g A (--diameter %g); in %s",
+        Wording(
+            "%d micrographs of %d px at %g A a pixel, particles of %g A "
+            f"({option('diameter')} %g); in %s"
+        ),
         len(chosen),
         settings.size,
         settings.pixel_size_A,

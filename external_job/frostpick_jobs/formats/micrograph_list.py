@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from frostpick.errors import InputError
+from frostpick.errors import InputError, Wording, option
 from frostpick_jobs.formats.star.optics import group_values, legacy_pixel_size, optics_key
 from frostpick_jobs.formats.star.read import StarTable, read_star_blocks, star_lines
 
@@ -103,8 +103,10 @@ def _pixel_sizes(path: Path, table: StarTable, optics: StarTable | None) -> np.n
             continue
         if source == "movie" and np.isfinite(values[unknown]).any():
             log.warning(
-                "%s has no rlnMicrographPixelSize; taking rlnMicrographOriginalPixelSize, the "
-                "movie's: give --pixel-size if the micrographs are binned",
+                Wording(
+                    "%s has no rlnMicrographPixelSize; taking rlnMicrographOriginalPixelSize, the "
+                    f"movie's: give {option('pixel_size')} if the micrographs are binned"
+                ),
                 path,
             )
         sizes[unknown] = values[unknown]

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from frostpick.errors import InputError
+from frostpick.errors import InputError, option
 from frostpick.images import IMAGE_SUFFIXES
 from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs.inputs.lists import LIST_SUFFIXES, read_list
@@ -105,11 +105,11 @@ def _check_distinct(micrographs: Sequence[Micrograph]) -> None:
         source = micrograph.source
         where = os.path.abspath(source.path) if isinstance(source, LocalFile) else source.name
         if where in by_file:
-            raise InputError(f"{where}: given twice; name it once with --micrographs")
+            raise InputError(f"{where}: given twice; name it once with {option('micrographs')}")
         if micrograph.id in by_id:
             raise InputError(
                 f"{by_id[micrograph.id]} and {where} both have the id {micrograph.id!r}; "
-                "give the folder that holds both with --micrographs"
+                f"give the folder that holds both with {option('micrographs')}"
             )
         by_id[micrograph.id] = by_file[where] = where
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.errors import LabelError
+from frostpick.errors import LabelError, Wording, option
 from frostpick.points import first_within
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.formats import PickTable
@@ -108,8 +108,10 @@ def labels_for(
         log.warning("%s", doubt)
     elif sum(map(len, labels.values())) >= CORNER_LABELS and 0 < reach.max() < CORNER:
         log.warning(
-            "all labels lie in the first %.0f %% of the columns and rows; if they were picked on "
-            "binned images, give their pixel size as --picks-pixel-size",
+            Wording(
+                "all labels lie in the first %.0f %% of the columns and rows; if they were "
+                f"picked on binned images, give their pixel size as {option('picks_pixel_size')}"
+            ),
             100 * reach.max(),
         )
     log.info(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from frostpick.errors import InputError
+from frostpick.errors import InputError, option
 
 
 def check_id(micrograph_id: str) -> str:
@@ -12,7 +12,8 @@ def check_id(micrograph_id: str) -> str:
     path = PurePosixPath(micrograph_id)
     if path.is_absolute() or ".." in path.parts or not path.parts:
         raise InputError(
-            f"micrograph {micrograph_id!r}: expected a path below the folder of --micrographs"
+            f"micrograph {micrograph_id!r}: expected a path below the folder of "
+            f"{option('micrographs')}"
         )
     if not micrograph_id.isprintable():
         raise InputError(

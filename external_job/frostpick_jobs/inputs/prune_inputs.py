@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.errors import ConfigError, InputError
+from frostpick.errors import ConfigError, InputError, option
 from frostpick.images import PixelSizes
 from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
@@ -51,13 +51,17 @@ class PruneInputs:
         """Raise `ConfigError` where the inputs do not go together."""
         if bool(self.picks) == (self.particles is not None):
             raise ConfigError(
-                "give either --picks with their --micrographs, or --particles; not "
-                + ("both" if self.picks else "neither")
+                f"give either {option('picks')} with their {option('micrographs')}, "
+                f"or {option('particles')}; not " + ("both" if self.picks else "neither")
             )
         if self.picks and not self.micrographs:
-            raise ConfigError("picks need the micrographs they lie on; give --micrographs")
+            raise ConfigError(
+                f"picks need the micrographs they lie on; give {option('micrographs')}"
+            )
         if self.bad == (REST,) and not self.good:
-            raise ConfigError("--bad rest means all that is not good; give --good")
+            raise ConfigError(
+                f"{option('bad', 'rest')} means all that is not good; give {option('good')}"
+            )
 
     @property
     def is_stack(self) -> bool:
@@ -101,7 +105,7 @@ class PruneInputs:
         if not self.micrographs:
             raise ConfigError(
                 f"{files[0]}: coordinates; expected particles with images (rlnImageName), or give "
-                "the --micrographs that they lie on"
+                f"the {option('micrographs')} that they lie on"
             )
         return self._rows_of(files, every).candidates(self.micrographs)
 
@@ -110,7 +114,9 @@ class PruneInputs:
             rows = self.pick_rows.rows_not_in(self._rows_of(self.good))
             return self.pick_rows.candidates(self.micrographs, rows)
         if self.is_stack:
-            raise ConfigError("--bad rest needs a particles STAR file with --particles")
+            raise ConfigError(
+                f"{option('bad', 'rest')} needs a particles STAR file with {option('particles')}"
+            )
         known: set[str] = set()
         for file in self.good:
             known.update(read_particles(Path(file), self.pixel_size_A).image)
@@ -139,7 +145,7 @@ class PruneInputs:
             raise InputError(f"{path}: {error}") from error
         pixel = self.pixel_size_A or stack.header.pixel_size_A
         if pixel is None:
-            raise InputError(f"{path}: its header tells no pixel size; give --pixel-size")
+            raise InputError(f"{path}: its header tells no pixel size; give {option('pixel_size')}")
         rows = np.arange(stack.sections)
         return Candidates(len(rows), stacks=[ParticleStack(LocalFile(path), rows, rows, pixel)])
 

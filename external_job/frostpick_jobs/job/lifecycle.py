@@ -10,11 +10,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
-from frostpick.errors import FrostpickError, JobStopped
+from frostpick.errors import FrostpickError, JobStopped, option, spelled
 from frostpick.runtime.atomic import write_text
 from frostpick_jobs.job.host import Host, Outcome
 from frostpick_jobs.job.lock import JobRunningError, job_lock
 from frostpick_jobs.job.signals import ReporterWithSignals, StopSignals
+from frostpick_jobs.job.spelling import spelling
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,8 @@ def run_job(host: Host, task: Callable[[], object], *, debug: bool = False) -> i
         execute(host, task, signals=signals)
     except BaseException as error:
         level = logging.WARNING if is_stop(error) else logging.ERROR
-        log.log(level, "%s", sentence(error, host.spool), exc_info=error if debug else None)
+        told = sentence(error, host.spool, host.name)
+        log.log(level, "%s", told, exc_info=error if debug else None)
         return _exit_code(error, signals)
     return FINISHED
 
@@ -77,7 +79,7 @@ def execute(host: Host, task: Callable[[], T], *, signals: StopSignals | None = 
             if is_bug(error):
                 _keep_traceback(host.spool, error)
             outcome = Outcome.ABORTED if is_stop(error) else Outcome.FAILED
-            _end(host, outcome, sentence(error, host.spool))
+            _end(host, outcome, sentence(error, host.spool, host.name))
             raise
         else:
             signals.closing()
@@ -87,16 +89,19 @@ def execute(host: Host, task: Callable[[], T], *, signals: StopSignals | None = 
             host.reporter = reporter
 
 
-def sentence(error: BaseException, spool: Path) -> str:
-    """Return what a user is told about an error: one sentence."""
+def sentence(error: BaseException, spool: Path, host: str = "folder") -> str:
+    """Return what a user of a host is told about an error: one sentence."""
+    spell = spelling(host)
     if isinstance(error, FrostpickError):
-        return str(error)
+        return error.told(spell)
     if is_stop(error):
         return f"{error}" if str(error) else "stopped"
     if is_out_of_gpu_memory(error):
-        return f"the GPU ran out of memory ({_first_line(error)}); choose another or --device cpu"
+        cpu = spelled(option("device", "cpu"), spell)
+        return f"the GPU ran out of memory ({_first_line(error)}); choose another or {cpu}"
     if is_out_of_memory(error):
-        return f"out of memory ({_first_line(error)}); free memory, or use fewer --threads"
+        threads = spelled(option("threads"), spell)
+        return f"out of memory ({_first_line(error)}); free memory, or use fewer {threads}"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"{error.filename or spool}: no space left on the disk; free some and continue the job"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from frostpick.errors import Spell, flag, spelled
 from frostpick.report.figure import Figure
 from frostpick.report.page import Table, render_report
 from frostpick.report.scores import expected_table
@@ -15,10 +17,15 @@ from frostpick_jobs.job.outputs import Output, PicksOutput, Report, find
 Row = tuple[str, object]
 
 
-def job_report(title: str, report: Report, outputs: Sequence[Output]) -> str:
-    """Return the HTML page of a finished job, with the table of thresholds where it picked."""
+def job_report(title: str, report: Report, outputs: Sequence[Output], spell: Spell = flag) -> str:
+    """Return the HTML page of a finished job, with the table of thresholds where it picked.
+
+    Options are written as ``spell`` has them.
+    """
     record, picks = report.record, find(outputs, PicksOutput)
-    parts: list[Figure | Table] = list(report.figures)
+    parts: list[Figure | Table] = [
+        replace(one, caption=spelled(one.caption, spell)) for one in report.figures
+    ]
     if picks is not None:
         # Behind the plots of the scores, whose section it joins.
         parts.insert(min(2, len(parts)), expected_table(picks.scores, picks.threshold))
@@ -26,7 +33,7 @@ def job_report(title: str, report: Report, outputs: Sequence[Output]) -> str:
         title,
         summary_rows(record),
         parts,
-        failures=list(report.failed.items()),
+        failures=[(name, spelled(why, spell)) for name, why in report.failed.items()],
         settings=record.get("settings", {}),
         software=record.get("versions", {}),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from frostpick.config import FewshotSettings
+from frostpick.errors import Wording, option
 from frostpick.fewshot import check_count, choose_method, start_name, train_on_exemplars
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
@@ -145,8 +146,10 @@ def _encoder(settings: FewshotSettings, models: JobModels) -> AutoencoderModel |
     found = models.encoder_of(settings.preset)
     if found is None:
         log.warning(
-            "no pretrained encoder of preset %s comes with this version; pretrain one with "
-            "frostpick pretrain --method mae and give it as --model",
+            Wording(
+                "no pretrained encoder of preset %s comes with this version; pretrain one with "
+                f"frostpick pretrain --method mae and give it as {option('model')}"
+            ),
             settings.preset,
         )
     return found

@@ -58,8 +58,9 @@ def run_pretrain(
     record = begin(host, PRETRAIN, settings)
     if settings.method != "mae" and host.micrographs():
         raise ConfigError(
-            f"--method {settings.method} learns from simulated micrographs only, where every "
-            "particle is known; leave --micrographs away, or take --method mae"
+            f"{option('method', settings.method)} learns from simulated micrographs only, where "
+            f"every particle is known; leave {option('micrographs')} away, "
+            f"or take {option('method', 'mae')}"
         )
     refuse_unused(PRETRAIN, settings.method, settings)
     _refuse_a_scale(settings, bool(host.micrographs()))
@@ -123,13 +124,14 @@ def _labelled(settings: PretrainSettings) -> list[LabelledBoxes]:
     for name in ("diameter", "pixel_size"):
         if getattr(settings, name) is None:
             raise ConfigError(
-                f"--boxes {settings.boxes}: nothing tells their scale; give --diameter, the "
-                "longest dimension of the particle, and --pixel-size, both in Angstrom"
+                f"{option('boxes')} {settings.boxes}: nothing tells their scale; "
+                f"give {option('diameter')}, the longest dimension of the particle, "
+                f"and {option('pixel_size')}, both in Angstrom"
             )
     if settings.contrast == "auto":
         raise ConfigError(
-            "--contrast auto cannot be found out from boxes; give light, as extracted particles "
-            "are unless told otherwise, or dark"
+            f"{option('contrast', 'auto')} cannot be found out from boxes; "
+            "give light, as extracted particles are unless told otherwise, or dark"
         )
     assert settings.pixel_size is not None and settings.diameter is not None
     found = labelled_boxes(
@@ -178,8 +180,8 @@ def _source(host: Host, settings: PretrainSettings, recipe: MaeRecipe) -> Window
         return SimulatedWindows(recipe.seed)
     if settings.diameter is None:
         raise ConfigError(
-            "pretraining on micrographs needs the size of their particles: give --diameter, the "
-            "longest dimension in Angstrom"
+            "pretraining on micrographs needs the size of their particles: "
+            f"give {option('diameter')}, the longest dimension in Angstrom"
         )
     contrast = settings.contrast or "dark"
     return MicrographWindows(micrographs, settings.diameter, settings.pixel_size, contrast)

@@ -28,7 +28,7 @@ def given_labels(host: Host, start: PickingModel | None) -> Mapping[str, Labels]
     count = sum(len(one) for one in labels.values())
     if count == 0:
         raise LabelError(
-            f"no label is on any of the micrographs; check {option('picks')} and its names"
+            f"no label is on any of the micrographs; check {option('labels')} and its names"
         )
     log.info("%d labels on %d micrographs", count, sum(len(one) > 0 for one in labels.values()))
     return labels

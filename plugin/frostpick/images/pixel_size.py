@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 
-from frostpick.errors import MicrographError
+from frostpick.errors import MicrographError, Wording, option
 from frostpick.types import Micrograph
 
 log = logging.getLogger(__name__)
@@ -60,9 +60,10 @@ def resolve_pixel_size(
         raise MicrographError(
             micrograph_id,
             "no pixel size in the header, from the host or as an option; "
-            "expected one in Angstrom: give --pixel-size",
+            f"expected one in Angstrom: give {option('pixel_size')}",
         )
-    for where, other in (("the header", header_A), ("--pixel-size", option_A)):
+    given = Wording(option("pixel_size"))
+    for where, other in (("the header", header_A), (given, option_A)):
         if other is None or not _known(other) or abs(other / believed - 1) <= 0.01:
             continue
         pair = (round(believed, 4), round(other, 4))

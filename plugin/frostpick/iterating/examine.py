@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.errors import InputError, MicrographError
+from frostpick.errors import InputError, MicrographError, marked, option
 from frostpick.images import PixelSizes, RawImage
 from frostpick.iterating.second_opinion import Verifier
 from frostpick.iterating.view_features import view_features
@@ -110,7 +110,7 @@ class ExamineWork:
     doing: ClassVar[str] = "picking and verifying"
     died: ClassVar[str] = (
         "the process that picks and verifies on {device} died ({how}); finished rounds are kept: "
-        "continue the job, or name fewer GPUs with --device"
+        "continue the job, or name fewer GPUs with " + option("device")
     )
     most_readers: ClassVar[int] = MOST_READERS
 
@@ -163,7 +163,7 @@ def examine(
     if not parts:
         name, reason = next(iter(failed.items()), ("none", "no micrograph was given"))
         raise InputError(
-            f"none of {len(failed)} micrographs can be used; the first, {name}: {reason}"
+            f"none of {len(failed)} micrographs can be used; the first, {name}: {marked(reason)}"
         )
     return _joined(parts)
 

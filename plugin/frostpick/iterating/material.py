@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from frostpick.config import TrainSettings
-from frostpick.errors import ConfigError, InputError
+from frostpick.errors import ConfigError, InputError, option
 from frostpick.iterating.reference import Reference, hold_out_labels
 from frostpick.models.picking_model import PickingModel
 from frostpick.training.gather import BACKGROUND, choose_micrographs
@@ -62,7 +62,9 @@ def choose_material(
         raise InputError("no micrographs to train on")
     usable = {m.id: labels[m.id] for m in micrographs if m.id in labels and len(labels[m.id])}
     if not usable and start is None:
-        raise ConfigError("rounds begin with labels or with a model; give --picks or --from")
+        raise ConfigError(
+            f"rounds begin with labels or with a model; give {option('labels')} or {option('from')}"
+        )
     if usable:
         pool = choose_micrographs(
             micrographs, usable, everything=settings.all_micrographs, seed=settings.seed

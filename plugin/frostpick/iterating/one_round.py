@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.config import PickSettings, TrainSettings
-from frostpick.errors import ConfigError
+from frostpick.errors import ConfigError, option
 from frostpick.iterating.examine import Examined, examine
 from frostpick.iterating.material import Material
 from frostpick.iterating.reference import is_worse
@@ -143,7 +143,9 @@ class Rounds:
         assert self.start is not None
         diameter = choose_diameter(self.settings, self.material.labels, self.start)
         if diameter is None:
-            raise ConfigError("the start model fits any particle and needs its size: --diameter")
+            raise ConfigError(
+                f"the start model fits any particle and needs its size: {option('diameter')}"
+            )
         card = self.start.card.model_copy(update={"diameter_A": diameter})
         model = PickingModel(card, self.start.network)
         plan, _ = self._plan(model, contrast=self.settings.contrast)

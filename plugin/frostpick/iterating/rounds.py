@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frostpick.errors import ConfigError
+from frostpick.errors import ConfigError, option
 from frostpick.iterating.examine import Examined
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.atomic import write_text
@@ -76,9 +76,11 @@ def claim_spool(spool: Path, key: str) -> None:
         write_text(path, json.dumps({"key": key}) + "\n")
         return
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: damaged ({error}); begin again with --restart") from error
+        raise ConfigError(
+            f"{path}: damaged ({error}); begin again with {option('restart')}"
+        ) from error
     if found != key:
         raise ConfigError(
             f"{spool}: rounds with other settings, labels or micrographs are here; go back to "
-            "those, or throw them away with --restart"
+            f"those, or throw them away with {option('restart')}"
         )

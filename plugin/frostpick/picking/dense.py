@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import torch
 
-from frostpick.errors import DeviceError
+from frostpick.errors import DeviceError, option
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.preprocess import WorkingImage
 from frostpick.sampling import Sampling
@@ -127,7 +127,8 @@ def _scored(
             if halved or batch == 1:
                 raise DeviceError(
                     f"the GPU ran out of memory with {len(part)} tiles of "
-                    f"{window[0]} x {window[1]} pixels; choose another GPU or --device cpu"
+                    f"{window[0]} x {window[1]} pixels; "
+                    f"choose another GPU or {option('device', 'cpu')}"
                 ) from error
             batch, halved = batch // 2, True
             log.warning("the GPU ran out of memory; going on with %d tiles at a time", batch)

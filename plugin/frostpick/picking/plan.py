@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from frostpick.config import Contrast, PickSettings
-from frostpick.errors import ConfigError, MicrographError
+from frostpick.errors import ConfigError, MicrographError, option
 from frostpick.images import PixelSizes
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.prepare import choose_precision
@@ -96,8 +96,9 @@ def plan_picking(
     diameter = settings.diameter or own
     if diameter is None:
         raise ConfigError(
-            "this model picks any particle and needs its size: give --diameter, the longest "
-            "dimension in Angstrom, or --model for one trained on this particle"
+            "this model picks any particle and needs its size: "
+            f"give {option('diameter')}, the longest dimension in Angstrom, "
+            f"or {option('model')} for one trained on this particle"
         )
     if own is not None and abs(diameter / own - 1) > 0.01:
         log.info(

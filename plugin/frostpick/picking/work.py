@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from frostpick.errors import ConfigError, MicrographError
+from frostpick.errors import ConfigError, MicrographError, option
 from frostpick.images import PixelSizes, RawImage
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.portable import put_together, taken_apart
@@ -36,7 +36,7 @@ class PickWork:
     doing: ClassVar[str] = "picking"
     died: ClassVar[str] = (
         "the process that picks on {device} died ({how}); what was picked is kept: "
-        "continue the job, or name fewer GPUs with --device"
+        "continue the job, or name fewer GPUs with " + option("device")
     )
     most_readers: ClassVar[int] = MOST_READERS
 

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.config import PruneSettings
-from frostpick.errors import LabelError, MicrographError, ModelError
+from frostpick.errors import LabelError, MicrographError, ModelError, option
 from frostpick.models.pruner.model import Pruner
 from frostpick.pruning.boxes import Boxes
 from frostpick.pruning.groups import Group, PickGroup, thinned
@@ -87,7 +87,9 @@ def fit_to_job(
     if labelled.good is None and labelled.bad is None and not settings.mostly_good:
         return Fitted(start)
     if labelled.good is None and labelled.bad is not None:
-        raise LabelError("bad examples without good ones; give some particles with --good")
+        raise LabelError(
+            f"bad examples without good ones; give some particles with {option('good')}"
+        )
     known = Known()
     labels = _read_labels(labelled, known, plan, settings.seed, reporter)
     key = _key(start, labels, groups, settings, plan)
@@ -158,7 +160,7 @@ def _read_labels(
         np.concatenate([np.zeros(0, np.int64), *group]),
     )
     if labelled.good is not None and not labels.good.any():
-        raise LabelError("no good example can be read; check --good and its names")
+        raise LabelError(f"no good example can be read; check {option('good')} and its names")
     log.info("labels: %d good, %d bad", int(labels.good.sum()), int((~labels.good).sum()))
     return labels
 

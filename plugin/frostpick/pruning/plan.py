@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 import torch
 
 from frostpick.config import Contrast, PruneSettings
-from frostpick.errors import ConfigError, ModelError
+from frostpick.errors import ConfigError, ModelError, option
 from frostpick.models.pruner.model import Pruner
 from frostpick.pruning.boxes import BoxGeometry
 from frostpick.pruning.grey import NAME, VERSION
@@ -87,8 +87,8 @@ def plan_pruning(pruner: Pruner, settings: PruneSettings, *, rotations: int = 1)
     diameter = settings.diameter or card.diameter_A
     if diameter is None:
         raise ConfigError(
-            "pruning needs the size of the particle: give --diameter, its longest dimension in "
-            "Angstrom"
+            f"pruning needs the size of the particle: give {option('diameter')}, its longest "
+            "dimension in Angstrom"
         )
     distance = settings.min_distance
     if distance is None:

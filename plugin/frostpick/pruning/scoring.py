@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from frostpick.errors import InputError
+from frostpick.errors import InputError, marked
 from frostpick.models.pruner.model import Pruner
 from frostpick.pruning.decide import ScoredRows
 from frostpick.pruning.groups import Group
@@ -100,7 +100,7 @@ def score_rows(
         reporter.advance(len(group))
     if failed and read == 0 and len(missing) == len(groups):
         name, reason = next(iter(failed.items()))
-        raise InputError(f"no image could be read; the first: {name}: {reason}")
+        raise InputError(f"no image could be read; the first: {name}: {marked(reason)}")
     return Scored(columns.rows(), failed, columns.names)
 
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatter
 from numpy.typing import NDArray
 
+from frostpick.errors import Wording, option
 from frostpick.models.cryomae.exemplar import SHY
 from frostpick.picking.selectors.density_cut import DensityCut
 from frostpick.report.figure import (
@@ -148,7 +149,9 @@ def density_curve(density: DensityCut, title: str) -> Figure:
         return finished(
             canvas,
             "density_cut",
-            "Mean distance of a window's score to its nearest neighbours in score, and the cut "
-            "that cryoMAE's rule makes on this micrograph. It selects picks only with "
-            "--selector density-cut.",
+            Wording(
+                "Mean distance of a window's score to its nearest neighbours in score, and the cut "
+                "that cryoMAE's rule makes on this micrograph. It selects picks only with "
+                f"{option('selector', 'density-cut')}."
+            ),
         )

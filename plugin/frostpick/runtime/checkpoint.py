@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from frostpick.errors import ConfigError
+from frostpick.errors import ConfigError, option
 from frostpick.runtime.atomic import atomic_write
 
 FILE = "training.safetensors"
@@ -86,12 +86,12 @@ def load_checkpoint(
     except (struct.error, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ConfigError(
             f"{path}: the state of the unfinished training is damaged ({error}); begin again "
-            "with --restart"
+            f"with {option('restart')}"
         ) from error
     if found != key:
         raise ConfigError(
             f"{path}: an unfinished training with other settings, labels or micrographs is here; "
-            "go back to those, or throw it away with --restart"
+            f"go back to those, or throw it away with {option('restart')}"
         )
     return tensors, progress
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import torch
 
-from frostpick.errors import DeviceError
+from frostpick.errors import DeviceError, option
 from frostpick.settings.device import gpu_numbers
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,8 @@ def resolve_devices(text: str) -> tuple[torch.device, ...]:
             return (_roomiest(count),)
         if wanted == "cuda":
             raise DeviceError(
-                "device 'cuda' was asked for and no GPU is visible; use --device cpu or auto"
+                "device 'cuda' was asked for and no GPU is visible; "
+                f"use {option('device', 'cpu')} or auto"
             )
         log.info("device: cpu (no GPU is visible)")
         return (torch.device("cpu"),)
@@ -48,7 +49,7 @@ def resolve_devices(text: str) -> tuple[torch.device, ...]:
     if absent:
         raise DeviceError(
             f"device {text!r} asks for GPU {absent[0]} and {count} are visible; "
-            "use one of those, --device cpu or auto"
+            f"use one of those, {option('device', 'cpu')} or auto"
         )
     return tuple(torch.device("cuda", number) for number in chosen)
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import torch
 
-from frostpick.errors import DeviceError, JobStopped
+from frostpick.errors import DeviceError, JobStopped, option
 from frostpick.runtime.checkpoint import load_checkpoint, save_checkpoint
 from frostpick.runtime.reporter import Reporter
 
@@ -147,7 +147,7 @@ def _step(training: Training) -> Mapping[str, float]:
     except torch.cuda.OutOfMemoryError as error:
         raise DeviceError(
             f"{training.device} is out of memory at a training step; choose another GPU or "
-            "--device cpu and continue the job"
+            f"{option('device', 'cpu')} and continue the job"
         ) from error
 
 

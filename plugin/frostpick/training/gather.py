@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from frostpick.config import Contrast
-from frostpick.errors import InputError, LabelError, MicrographError
+from frostpick.errors import InputError, LabelError, MicrographError, marked
 from frostpick.images import PixelSizes
 from frostpick.models.card import PreprocessSpec
 from frostpick.picking.read import read_with_pixel_size
@@ -162,7 +162,8 @@ def _complain(
     if not images:
         name, reason = next(iter(failed.items()))
         raise InputError(
-            f"none of the {len(failed)} micrographs can be used; the first, {name}: {reason}"
+            f"none of the {len(failed)} micrographs can be used; "
+            f"the first, {name}: {marked(reason)}"
         )
     if len(failed) > MOST_LISTED:
         log.warning("skipped: %d micrographs in all", len(failed))

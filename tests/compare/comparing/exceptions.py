@@ -38,6 +38,16 @@ EXCEPTIONS: tuple[Expected, ...] = (
         "steps/01_python_script.py/stdout",
         "the list of public names: write_dataset, which an example had to fetch from a module",
     ),
+    Expected(
+        "relion-refusals",
+        "steps/02_frostpick-relion-pick_job011/stderr",
+        "no diameter: the labels diameter and model, which a user of RELION types, not flags",
+    ),
+    Expected(
+        "relion-fewshot",
+        "steps/01_frostpick-relion-fewshot_job010/stdout",
+        "the method chosen by auto: the label method, which a user of RELION types, not a flag",
+    ),
 )
 
 

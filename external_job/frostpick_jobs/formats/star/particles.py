@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.errors import InputError
+from frostpick.errors import InputError, option
 from frostpick.types import LocalFile, ParticleStack
 from frostpick_jobs.formats.columns import finite_column, known_merit, number_or_nan
 from frostpick_jobs.formats.star.optics import group_values, legacy_pixel_size
@@ -133,7 +133,7 @@ def read_particles(path: Path, pixel_size_A: float | None = None) -> ParticleRow
         found = ", ".join(table.labels) if table is not None else "no particles"
         raise InputError(
             f"{path}: {found}; expected rlnImageName, the images of extracted particles; give "
-            "picks with --picks and their --micrographs"
+            f"picks with {option('picks')} and their {option('micrographs')}"
         )
     if not len(table):
         raise InputError(f"{path}: no particles in it; expected at least one row")
@@ -178,7 +178,8 @@ def _pixel_sizes(
         return found
     if given is None:
         raise InputError(
-            f"{path}: it tells no pixel size of its images (rlnImagePixelSize); give --pixel-size"
+            f"{path}: it tells no pixel size of its images (rlnImagePixelSize); "
+            f"give {option('pixel_size')}"
         )
     return np.full(len(table), given)
 

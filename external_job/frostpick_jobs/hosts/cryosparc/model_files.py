@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from frostpick.errors import ModelError
+from frostpick.errors import ModelError, Wording, option
 from frostpick_jobs.hosts.cryosparc.read.inputs import MODEL
 from frostpick_jobs.hosts.cryosparc.server import shim
 from frostpick_jobs.hosts.cryosparc.server.connect import Server
@@ -42,8 +42,8 @@ def fetch_model(server: Server, project: str, job: JobRef) -> PickingModel:
     from frostpick.models.picking_model import PickingModel
 
     wanted = (
-        "--model takes a job of 'frostpick cryosparc train' that has completed, a model file, its "
-        "folder or a shipped name"
+        f"{option('model')} takes a job of 'frostpick cryosparc train' that has completed, "
+        "a model file, its folder or a shipped name"
     )
     return _fetch(server, project, job, FOLDER, PickingModel.load, wanted)
 
@@ -53,8 +53,8 @@ def fetch_pruner(server: Server, project: str, job: JobRef) -> Pruner:
     from frostpick.models.pruner.model import Pruner
 
     wanted = (
-        "--pruner takes a job of 'frostpick cryosparc prune' that has completed, a pruner's file, "
-        "its folder or a shipped name"
+        f"{option('pruner')} takes a job of 'frostpick cryosparc prune' that has completed, "
+        "a pruner's file, its folder or a shipped name"
     )
     return _fetch(server, project, job, PRUNER, Pruner.load, wanted)
 
@@ -110,7 +110,8 @@ def upload_pruner(job: ExternalJob, pruner: Pruner, check: Check | None = None) 
         pruner.save(Path(folder))
         for file in sorted(Path(folder).iterdir()):
             upload_file(job, f"{PRUNER}/{file.name}", file.read_bytes(), check)
-    log.info("the pruner is in %s/%s: give  --pruner %s", job.uid, PRUNER, job.uid)
+    told = Wording(f"the pruner is in %s/%s: give  {option('pruner')} %s")
+    log.info(told, job.uid, PRUNER, job.uid)
 
 
 def announce_model(job: ExternalJob, check: Check | None = None) -> None:
@@ -119,7 +120,8 @@ def announce_model(job: ExternalJob, check: Check | None = None) -> None:
 
     if MODEL in job.look().outputs:
         _fill_output(job, f"{job.uid}/{FOLDER}/{WEIGHTS}", check)
-    log.info("the model is in %s/%s: give  --model %s", job.uid, FOLDER, job.uid)
+    told = Wording(f"the model is in %s/%s: give  {option('model')} %s")
+    log.info(told, job.uid, FOLDER, job.uid)
 
 
 def _fill_output(job: ExternalJob, path: str, check: Check | None) -> None:

@@ -18,7 +18,7 @@ from frostpick.config import (
     TrainSettings,
     VerifySettings,
 )
-from frostpick.errors import ConfigError
+from frostpick.errors import ConfigError, option
 from frostpick_jobs.hosts.cryosparc.host import CryoSPARCHost
 from frostpick_jobs.hosts.cryosparc.model_files import fetch_model, fetch_pruner
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
@@ -85,7 +85,9 @@ def train(
         log.info("picks_pixel_size is not needed: CryoSPARC keeps positions as fractions")
     request, start = _with_model(server, request, settings.start_from, "none")
     if settings.diameter is None and (start is None or start.card.diameter_A is None):
-        raise ConfigError("training needs the particle's longest dimension: give --diameter")
+        raise ConfigError(
+            f"training needs the particle's longest dimension: give {option('diameter')}"
+        )
     diameter = settings.diameter or (start.card.diameter_A if start else None)
     pruner = None
     if isinstance(settings, IterateSettings):
@@ -147,7 +149,9 @@ def fewshot(
     check_request(server, request)
     resolve_device(settings.device)
     if settings.diameter is None:
-        raise ConfigError("few-shot picking needs the particle's longest dimension: --diameter")
+        raise ConfigError(
+            f"few-shot picking needs the particle's longest dimension: {option('diameter')}"
+        )
     host = _host(server, request, settings, None, settings.diameter, spool, tempo)
     return run_job(host, lambda: run_fewshot(host, settings), debug=debug)
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from frostpick._version import __version__
+from frostpick.errors import option
 from frostpick_jobs.hosts.cryosparc.server import shim
 from frostpick_jobs.hosts.cryosparc.server.connect import Server
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, detail, status_code
@@ -67,7 +68,9 @@ def run_selftest(server: Server, project: str, workspace: str | None) -> Answers
             lambda: list(client.find_project(project).find_workspaces()),
         )
         if not spaces:
-            raise ServerError(f"project {project} has no workspace; make one, or give --workspace")
+            raise ServerError(
+                f"project {project} has no workspace; make one, or give {option('workspace')}"
+            )
         workspace = str(spaces[0].uid)
     asker = _Asker(server, project, workspace)
     answers: Answers = {

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from frostpick.errors import InputError
+from frostpick.errors import InputError, option
 from frostpick.images import PixelSizes
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.atomic import remove_leftovers, write_text
@@ -109,7 +109,7 @@ class FolderHost(Host):
     def labels(self) -> Mapping[str, Labels]:
         """Return the picks given, matched to the micrographs."""
         if not self._picks:
-            raise InputError("no labels; give a few hundred picks with --picks")
+            raise InputError(f"no labels; give a few hundred picks with {option('labels')}")
         tables = read_pick_files(self._picks)
         sizes = PixelSizes(self._pixel_size)
         return labels_for(

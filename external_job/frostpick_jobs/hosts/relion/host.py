@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from frostpick.errors import spelled
 from frostpick.runtime.atomic import remove_leftovers, write_text
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.hosts.relion import markers
@@ -19,6 +20,7 @@ from frostpick_jobs.hosts.relion.nodes import NodeKind, write_nodes
 from frostpick_jobs.job.files import copy_files
 from frostpick_jobs.job.host import Delivery, Host, MicrographOutput, Outcome
 from frostpick_jobs.job.progress import FileAppears, LineReporter
+from frostpick_jobs.job.spelling import in_relion
 
 if TYPE_CHECKING:
     from frostpick.models.picking_model import PickingModel
@@ -155,6 +157,9 @@ class RelionHost(Host):
 
         write_text(self._job / "run.json", json.dumps(delivery.record, indent=2) + "\n")
         title = f"frostpick {delivery.record.get('task', 'job')}: {self._arguments.prefix}"
-        write_text(self._job / "report.html", job_report(title, delivery))
-        figures = [Figure(name, png, caption) for name, png, caption in delivery.figures]
+        write_text(self._job / "report.html", job_report(title, delivery, in_relion))
+        figures = [
+            Figure(name, png, spelled(caption, in_relion))
+            for name, png, caption in delivery.figures
+        ]
         write_figures_pdf(self._job / LOGFILE, figures)

@@ -35,7 +35,9 @@ def check_inputs(task: TaskSpec, given: Given, settings: Settings) -> None:
     has = {name for name, value in given.items() if len(value)}
     for one in task.inputs:
         if one.needed(settings) and one.name not in has:
-            raise InputError(_MISSING[one.kind].format(option(one.name)))
+            # picks to learn from are the mark "labels": a host may have several places for them
+            mark = "labels" if one.kind is InputKind.LABELS else one.name
+            raise InputError(_MISSING[one.kind].format(option(mark)))
     if task.one_of:
         _check_alternatives(task, has)
     for one in task.inputs:

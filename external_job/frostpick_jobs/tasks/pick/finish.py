@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from frostpick.errors import FrostpickError
+from frostpick.errors import FrostpickError, marked
 from frostpick.picking.threshold import EVERYTHING, Cut
 from frostpick.report.figure import Figure
 from frostpick.runtime.run_record import RunRecord
@@ -159,7 +159,7 @@ def report_failures(failed: Mapping[str, str], micrographs: int) -> None:
         log.warning("%s failed; running the job again tries again", count)
     if len(failed) == micrographs:
         first, reason = next(iter(failed.items()))
-        raise FrostpickError(f"no micrograph could be picked; the first: {first}: {reason}")
+        raise FrostpickError(f"no micrograph could be picked; the first: {first}: {marked(reason)}")
 
 
 def deliver_picks(

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.config import Contrast
-from frostpick.errors import InputError, MicrographError
+from frostpick.errors import InputError, MicrographError, option
 from frostpick.images import PixelSizes
 from frostpick.models.card import PreprocessSpec
 from frostpick.models.cryomae.geometry import PX_PER_DIAMETER
@@ -136,7 +136,9 @@ class MicrographWindows:
         contrast: Contrast = "dark",
     ) -> None:
         if not micrographs:
-            raise InputError("no micrographs to pretrain on; give some with --micrographs")
+            raise InputError(
+                f"no micrographs to pretrain on; give some with {option('micrographs')}"
+            )
         self.micrographs = list(micrographs)
         self.diameter_A, self.pixel_size_A, self.contrast = diameter_A, pixel_size_A, contrast
         self._unusable: set[int] = set()

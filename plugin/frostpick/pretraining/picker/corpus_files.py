@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.errors import MicrographError
+from frostpick.errors import MicrographError, option
 from frostpick.models.card import PreprocessSpec
 from frostpick.preprocess import preprocess
 from frostpick.pretraining.picker.denoiser import Denoiser
@@ -163,7 +163,7 @@ class CorpusWork:
     doing: ClassVar[str] = "simulating"
     died: ClassVar[str] = (
         "a process that simulates died ({how}); what was simulated is kept: run it again, with "
-        "fewer --threads where memory is short"
+        f"fewer {option('threads')} where memory is short"
     )
     most_readers: ClassVar[int] = 1
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 import frostpick.errors
-from frostpick.errors import DeviceError, FrostpickError
+from frostpick.errors import DeviceError, FrostpickError, worded
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Ending:
     kind
         Class of the error.
     text
-        Its message.
+        Its message, of a `FrostpickError` with the marks of options.
     trace
         Its traceback.
     system
@@ -43,6 +43,7 @@ class Ending:
             known = getattr(frostpick.errors, kind, None) is type(error)
             plain = type(error).__init__ is FrostpickError.__init__
             kind = kind if known and plain else "FrostpickError"
+            text = error.template
         if isinstance(error, OSError) and error.errno is not None:
             name = None if error.filename is None else str(error.filename)
             kind, text, system = "OSError", error.strerror or text, (error.errno, name)
@@ -79,6 +80,6 @@ class LogSender(logging.Handler):
         """Send one record."""
         plain = {"name": record.name, "levelno": record.levelno, "levelname": record.levelname}
         try:
-            self._send(logging.makeLogRecord({**plain, "msg": record.getMessage()}))
+            self._send(logging.makeLogRecord({**plain, "msg": worded(record)}))
         except OSError:
             pass  # the parent has gone; whoever works will notice

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.errors import LabelError
+from frostpick.errors import LabelError, option
 from frostpick.models.cryomae.geometry import CROP, PITCH, PX_PER_DIAMETER, WINDOW
 from frostpick.models.cryomae.pooling import SIDE
 from frostpick.points import first_within
@@ -193,7 +193,8 @@ def random_places(
             places.append((index, float(yx[0]), float(yx[1])))
     raise LabelError(
         f"exemplars cover the micrographs: hardly a place is {away / PX_PER_DIAMETER:.2g} "
-        "diameters from all of them; check --diameter, or give micrographs without exemplars too"
+        f"diameters from all of them; check {option('diameter')}, "
+        "or give micrographs without exemplars too"
     )
 
 

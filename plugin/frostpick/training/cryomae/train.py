@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from frostpick.config import FewshotSettings
-from frostpick.errors import ConfigError
+from frostpick.errors import ConfigError, option
 from frostpick.models.card import ModelCard, NetworkSpec, PreprocessSpec
 from frostpick.models.cryomae.autoencoder import MaskedAutoencoder
 from frostpick.models.cryomae.geometry import PX_PER_DIAMETER
@@ -188,7 +188,7 @@ def _network(settings: FewshotSettings, start: AutoencoderModel | None) -> Maske
     if start.network.name != settings.preset:
         raise ConfigError(
             f"preset = {settings.preset!r}, and the encoder to start from is "
-            f"{start.network.name!r}; give --preset {start.network.name}"
+            f"{start.network.name!r}; give {option('preset', start.network.name)}"
         )
     network = MaskedAutoencoder(start.network.name)
     network.load_state_dict(start.network.state_dict())
@@ -200,8 +200,8 @@ def _reading(settings: FewshotSettings, exemplars: Mapping[str, Labels], spool: 
     diameter = settings.diameter or (told[0] if len(told) == 1 else None)
     if diameter is None:
         raise ConfigError(
-            "few-shot picking needs the size of the particle: give --diameter, its longest "
-            "dimension in Angstrom"
+            f"few-shot picking needs the size of the particle: give {option('diameter')}, its "
+            "longest dimension in Angstrom"
         )
     return Reading(
         diameter_A=diameter,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from frostpick.errors import ModelError
+from frostpick.errors import ModelError, option
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.runtime.checkpoint import (
     as_saved,
@@ -109,7 +109,8 @@ class AveragedTraining:
         if not math.isfinite(norm):
             raise ModelError(
                 f"step {self.done}: the length of the gradient is {norm}, expected a number; "
-                "this network cannot be trained so: try another --device, --network or --from"
+                "this network cannot be trained so: try another "
+                f"{option('device')}, {option('network')} or {option('from')}"
             )
         self.optimiser.step()
         self.done += 1

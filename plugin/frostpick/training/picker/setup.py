@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from frostpick.config import TrainSettings
-from frostpick.errors import ConfigError
+from frostpick.errors import ConfigError, option
 from frostpick.models.card import NetworkSpec, PreprocessSpec
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.models.picking_model import PickingModel
@@ -66,8 +66,8 @@ def choose_reading(
     diameter = choose_diameter(settings, labels, start)
     if diameter is None:
         raise ConfigError(
-            "training needs the size of the particle: give --diameter, its longest dimension in "
-            "Angstrom"
+            f"training needs the size of the particle: give {option('diameter')}, its longest "
+            "dimension in Angstrom"
         )
     contrast = settings.contrast or (start.card.contrast if start else "dark")
     if contrast == "auto" and not labels:

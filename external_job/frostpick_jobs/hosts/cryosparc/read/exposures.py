@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.errors import InputError
+from frostpick.errors import InputError, option
 from frostpick.types import Micrograph
 from frostpick_jobs.hosts.cryosparc.read.sources import ProjectFiles
 
@@ -167,5 +167,6 @@ def _check(exposures: Exposures) -> None:
         if bad.any():
             raise InputError(
                 f"exposure {exposures.uid[bad][0]}: its image has no {name} in the dataset "
-                f"({np.count_nonzero(bad)} of {len(bad)} exposures); choose another --blob"
+                f"({np.count_nonzero(bad)} of {len(bad)} exposures); "
+                f"choose another {option('blob')}"
             )

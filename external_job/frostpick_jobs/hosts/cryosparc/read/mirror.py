@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from frostpick.errors import MicrographError
+from frostpick.errors import MicrographError, Wording, option
 from frostpick.images import read_image
 from frostpick.types import Labels, Micrograph
 
@@ -73,7 +73,7 @@ def warn_if_mirrored(
             found.mirrored,
             found.given,
             found.picks,
-            "leave out --flip-y" if flipped else "if so, repeat with --flip-y",
+            Wording(("leave out " if flipped else "if so, repeat with ") + option("flip_y")),
         )
     return found
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from frostpick.errors import InputError
+from frostpick.errors import InputError, option
 from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL, Exposures, read_exposures
 from frostpick_jobs.hosts.cryosparc.read.inputs import (
     GOOD,
@@ -58,7 +58,7 @@ def check_request(server: Server, request: JobRequest) -> None:
         return
     if not micrographs:
         where = "" if existing is None else f"{existing.uid} has no micrographs connected; "
-        raise InputError(f"{where}give them with --micrographs, such as J10.exposures")
+        raise InputError(f"{where}give them with {option('micrographs')}, such as J10.exposures")
     found = [
         check_source(server, request.project, one, "exposure", (ORIGINAL, request.image_slot))
         for one in micrographs
@@ -135,13 +135,13 @@ def _check_place(server: Server, request: JobRequest) -> None:
 def _check_existing(view: JobView) -> None:
     if view.type != EXTERNAL:
         raise InputError(
-            f"{view.uid} is a {view.type} job; --job takes an External job, made in the web page "
-            "or by an earlier command"
+            f"{view.uid} is a {view.type} job; {option('job')} takes an External job, "
+            "made in the web page or by an earlier command"
         )
     if view.status == "completed":
         raise InputError(
             f"{view.uid} is completed; clear it in the web page to run it again, "
-            "or leave out --job to make a new one"
+            f"or leave out {option('job')} to make a new one"
         )
     if view.status not in ("building", "failed", "killed", *ACTIVE):
         raise InputError(f"{view.uid} is {view.status}; kill it in the web page first")
@@ -186,14 +186,19 @@ def _check_pruning(
     sources = _sources(existing, "particle", PARTICLES, request.particles)
     if not sources:
         raise InputError(
-            f"no particles to {request.task}; give them with --particles J12.particles"
+            f"no particles to {request.task}; give them with {option('particles', 'J12.particles')}"
         )
     examples = None if existing is None else existing.inputs.get(GOOD)
     good = bool(request.good or (examples is not None and examples.links))
     if request.bad_is_rest and not good:
-        raise InputError("--bad rest means all that is not good; give --good, such as J9.particles")
+        raise InputError(
+            f"{option('bad', 'rest')} means all that is not good; "
+            f"give {option('good')}, such as J9.particles"
+        )
     if request.bad and not good:
-        raise InputError("bad examples without good ones; give some particles with --good")
+        raise InputError(
+            f"bad examples without good ones; give some particles with {option('good')}"
+        )
     slot = "location" if on_micrographs else "blob"
     for source in (*sources, *request.good, *request.bad):
         output = check_source(server, request.project, source, "particle", ())
@@ -201,7 +206,7 @@ def _check_pruning(
             raise InputError(
                 f"{source} has no slot {slot!r} with data; it has: "
                 f"{', '.join(filled_slots(output))}; extract the particles, or give the "
-                "--micrographs that they lie on"
+                f"{option('micrographs')} that they lie on"
             )
 
 
@@ -212,7 +217,9 @@ def _check_particles(
     if not sources and request.task in TRAINING_TASKS and request.from_model:
         return
     if not sources:
-        raise InputError("no particles to learn from; give them with --particles J12.particles")
+        raise InputError(
+            f"no particles to learn from; give them with {option('particles', 'J12.particles')}"
+        )
     total = matched = 0
     for source in sources:
         check_source(server, request.project, source, "particle", ("location",))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from frostpick.errors import ConfigError
+from frostpick.errors import ConfigError, option
 from frostpick_jobs.hosts.cryosparc.server import shim
 from frostpick_jobs.hosts.cryosparc.server.errors import (
     ServerError,
@@ -219,12 +219,14 @@ def find_url(url: str | None, environ: Mapping[str, str]) -> str:
         found = f"http://{host or 'localhost'}:{port or 39000}"
     if not found:
         raise ConfigError(
-            "which CryoSPARC? give --url http://HOST:39000, or set CRYOSPARC_BASE_URL"
+            f"which CryoSPARC? give {option('url', 'http://HOST:39000')}, or set CRYOSPARC_BASE_URL"
         )
     if not re.match(r"https?://[^/\s]+", found):
-        raise ConfigError(f"--url {found!r}: expected http:// or https:// and a host")
+        raise ConfigError(f"{option('url')} {found!r}: expected http:// or https:// and a host")
     if re.match(r"https?://[^/]*@", found):
-        raise ConfigError("--url: no user name or password in the URL; log in with the token")
+        raise ConfigError(
+            f"{option('url')}: no user name or password in the URL; log in with the token"
+        )
     return found.rstrip("/")
 
 

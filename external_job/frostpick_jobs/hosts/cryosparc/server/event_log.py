@@ -8,9 +8,11 @@ import queue
 import threading
 from dataclasses import dataclass
 
+from frostpick.errors import spelled, worded
 from frostpick_jobs.hosts.cryosparc.server import shim
 from frostpick_jobs.hosts.cryosparc.server.errors import cut, detail
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
+from frostpick_jobs.job.spelling import in_cryosparc
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +122,8 @@ class EventLogHandler(logging.Handler):
         """Pass a record on, but for progress and the event log's own trouble."""
         if record.name in (__name__, PROGRESS):
             return
-        self._events.text(record.getMessage(), LEVELS.get(record.levelno, "text"))
+        text = spelled(worded(record), in_cryosparc)
+        self._events.text(text, LEVELS.get(record.levelno, "text"))
 
 
 def merge(entries: list[_Entry]) -> list[_Entry]:

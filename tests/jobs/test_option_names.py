@@ -1,0 +1,151 @@
+"""Flags are written in one place: everywhere else a message names an option by a mark."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from frostpick import config
+from frostpick.config import Settings
+from frostpick.errors import flag
+from frostpick_jobs.cli.options import list_options
+from frostpick_jobs.job.spelling import in_relion
+
+ROOT = Path(__file__).parents[2]
+FRONT_END = "external_job/frostpick_jobs/cli/"
+RELION = "external_job/frostpick_jobs/hosts/relion/"
+CRYOSPARC = "external_job/frostpick_jobs/hosts/cryosparc/"
+FLAG = re.compile(r"--[a-z]")
+#: A call and keywords whose texts are help, which the front ends show as it is.
+HELP_CALL, HELP_WORDS = "setting", {"description", "help", "epilog"}
+
+#: Whole commands, a program's own arguments, and RELION's: no option of the job in a message.
+MEANT = {
+    "plugin/frostpick/models/cryomae/model.py": ["frostpick pretrain --method mae"],
+    "plugin/frostpick/models/picking_model.py": ["frostpick prune --pruner"],
+    # stands in the cards of encoders
+    "plugin/frostpick/pretraining/cryomae/pretrain.py": ["pretrain --method mae"],
+    "plugin/frostpick/pretraining/picker/train_denoiser.py": ["--threads"],
+    "external_job/frostpick_jobs/tasks/fewshot.py": ["frostpick pretrain --method mae"],
+    CRYOSPARC + "host.py": ["frostpick cryosparc pick --model "],
+    CRYOSPARC + "request.py": [" --project ", " --job "],
+    CRYOSPARC + "server/connect.py": [
+        "python -m cryosparc.tools login --url ",
+        "pip install --force-reinstall ",
+    ],
+    # what RELION itself puts on the command line
+    RELION + "arguments.py": [
+        *("--o", "--j", "--gpu", "--config", "--debug", "--pipeline_control", "--{"),
+    ],
+    RELION + "inputs.py": ["(--{"],
+}
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    """Every module but those of the command lines."""
+    for package in ("plugin/frostpick", "external_job/frostpick_jobs"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = path.relative_to(ROOT).as_posix()
+            if not name.startswith(FRONT_END):
+                yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def texts(node: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and text of every string but docstrings and help; ``{`` where a value goes in."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.lineno, node.value
+        return
+    if isinstance(node, ast.JoinedStr):
+        parts = [one.value if isinstance(one, ast.Constant) else "{" for one in node.values]
+        yield node.lineno, "".join(map(str, parts))
+    if isinstance(node, ast.keyword) and node.arg in HELP_WORDS:
+        return
+    called = node.func if isinstance(node, ast.Call) else None
+    name = getattr(called, "attr", getattr(called, "id", None))
+    for child in ast.iter_child_nodes(node):
+        within = isinstance(node, ast.JoinedStr) and isinstance(child, ast.Constant)
+        helped = name == HELP_CALL and isinstance(child, ast.Constant | ast.JoinedStr)
+        if not within and not helped:
+            yield from texts(child)
+
+
+def with_flag(text: str, meant: list[str]) -> bool:
+    """Tell whether a text has a flag, or ends with the dashes of one, beside what is meant."""
+    for one in meant:
+        text = text.replace(one, "")
+    return bool(FLAG.search(text)) or "--{" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("raise E('give --diameter')", True),
+        ("raise E(f'give {a}; --diameter too')", True),
+        ("raise E(f'--{name} is wrong')", True),
+        ("log.info('%s: try --device', 3)", True),
+        ("def f():\n    '''A docstring of --diameter.'''", False),
+        ("raise E(f'give {option(\"diameter\")}')", False),
+        ("plot(ls='--')", False),
+        ("x = setting(None, 'needs --diameter', 'Data')", False),
+        ("x = Field(None, description='needs --diameter')", False),
+        ("raise E('use frostpick models --all')", True),
+        ("raise E('use frostpick models --some')", False),
+    ],
+)
+def test_what_counts_as_a_flag(code: str, found: bool) -> None:
+    given = texts(ast.parse(code))
+    assert any(with_flag(text, ["frostpick models --some"]) for _, text in given) == found
+
+
+def test_no_message_has_a_flag() -> None:
+    count = 0
+    wrong = []
+    for name, tree in sources():
+        for line, text in texts(tree):
+            count += 1
+            if with_flag(text, MEANT.get(name, [])):
+                wrong.append(f"{name}:{line}: {text!r}; write option('...') for the flag")
+    assert wrong == [] and count > 3000
+
+
+def test_every_exception_is_needed() -> None:
+    trees = dict(sources())
+    unused = [
+        (name, one)
+        for name, meant in MEANT.items()
+        for one in meant
+        if not any(one in text for _, text in texts(trees[name]))
+    ]
+    assert unused == []
+
+
+def named() -> set[str]:
+    """Names that stand in calls of `option`."""
+    return {
+        node.args[0].value
+        for _, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", None) == "option"
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+
+def test_every_option_that_a_message_names_is_one() -> None:
+    kinds = [one for one in vars(config).values() if isinstance(one, type)]
+    options = [o for k in kinds if issubclass(k, Settings) for o in list_options(k)]
+    front_ends = [path.read_text() for path in sorted((ROOT / FRONT_END).glob("*.py"))]
+    known = {word for text in front_ends for word in re.findall(r'"(--[a-z-]+)"', text)}
+    known |= {one.flag for one in options}
+    assert {"diameter", "from", "picks", "good", "blob"} <= named()
+    assert sorted(name for name in named() if flag(name) not in known) == []
+    # in RELION a switch without a value is as if it was not given
+    switches = {one.name for one in options if one.type is bool} & named()
+    assert switches == {"restart"}
+    assert all(in_relion(name).endswith(" = yes") for name in switches)
