@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from frostpick_jobs.api import PickResult, TrainResult, fewshot, iterate, pick, select, train
     from frostpick_jobs.commands.evaluate import score_files
     from frostpick_jobs.commands.simulate import write_dataset
+    from frostpick_jobs.formats.frames import to_dataframe
     from frostpick_jobs.job.host import Host
     from frostpick_jobs.prune_api import prune, verify
 
@@ -29,6 +30,7 @@ _WHERE = {
     "prune": "prune_api",
     "score_files": "commands.evaluate",
     "select": "api",
+    "to_dataframe": "formats.frames",
     "train": "api",
     "verify": "prune_api",
     "write_dataset": "commands.simulate",
@@ -44,6 +46,7 @@ __all__ = [
     "prune",
     "score_files",
     "select",
+    "to_dataframe",
     "train",
     "verify",
     "write_dataset",
