@@ -11,11 +11,13 @@ Picks and Extract From Micrographs, as the page beside this file says.
 import argparse
 import logging
 import sys
+from dataclasses import replace
 
 from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import FrostpickError
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
+from frostpick_jobs.hosts.cryosparc.server.checks import check_request
 from frostpick_jobs.hosts.cryosparc.server.connect import connect
 from frostpick_jobs.hosts.cryosparc.server.references import parse_output
 
@@ -57,22 +59,29 @@ def train_and_pick(server, options) -> str:
     picking = JobRequest("pick", micrographs=micrographs, **place)
 
     learn = TrainSettings(diameter=options.diameter, device=options.device, epochs=options.epochs)
+    training = with_job(server, training)
     if run.train(server, training, learn) != 0:
-        sys.exit("the training did not finish; its card in CryoSPARC says why")
-    trained = newest(server.client, options.project, "frostpick train")
-    if run.pick(server, picking, PickSettings(model=trained, device=options.device)) != 0:
-        sys.exit("the picking did not finish; its card in CryoSPARC says why")
-    return newest(server.client, options.project, "frostpick pick")
+        sys.exit(f"the training {training.job} did not finish; its card in CryoSPARC says why")
+    picking = with_job(server, picking)
+    if run.pick(server, picking, PickSettings(model=training.job, device=options.device)) != 0:
+        sys.exit(f"the picking {picking.job} did not finish; its card in CryoSPARC says why")
+    return picking.job
 
 
-def newest(client, project: str, title: str) -> str:
-    """Return the last job of a title that has completed."""
-    jobs = [
-        job
-        for job in client.find_project(project).find_jobs(type="snowflake", status="completed")
-        if job.title == title
-    ]
-    return max((job.uid for job in jobs), key=lambda uid: int(uid[1:]))
+def with_job(server, request: JobRequest) -> JobRequest:
+    """Return a request with a new job to run in, so that its number is known.
+
+    A title does not tell one's own job from that of another user, who may run this script too.
+    """
+    check_request(server, request)  # what cannot work leaves no empty job behind
+    job = server.once(
+        f"make a job in {request.project}-{request.workspace}",
+        lambda: server.client.create_external_job(
+            request.project, request.workspace, title=f"frostpick {request.task}"
+        ),
+    )
+    print(f"{request.task}: {request.project}-{job.uid}")
+    return replace(request, workspace=None, job=job.uid)
 
 
 def extract(client, options, picked: str) -> str:

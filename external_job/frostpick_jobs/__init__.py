@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from frostpick_jobs.commands.evaluate import score_files
     from frostpick_jobs.commands.simulate import write_dataset
+    from frostpick_jobs.formats.frames import to_dataframe
     from frostpick_jobs.job.host import Host
     from frostpick_jobs.job.results import (
         FewshotResult,
@@ -56,6 +57,7 @@ _WHERE = {
     "prune": "api",
     "score_files": "commands.evaluate",
     "select": "api",
+    "to_dataframe": "formats.frames",
     "train": "api",
     "verify": "api",
     "write_dataset": "commands.simulate",
@@ -79,6 +81,7 @@ __all__ = [
     "prune",
     "score_files",
     "select",
+    "to_dataframe",
     "train",
     "verify",
     "write_dataset",

@@ -45,6 +45,8 @@ APath = str | os.PathLike[str]
 Paths = APath | Sequence[APath]
 Where = APath | Host
 
+#: Name in a record of a model that no setting names.
+IN_MEMORY = "in memory"
 #: Names of before, until 2.0.
 PickResult, TrainResult = PickingResult, TrainingResult
 
@@ -80,7 +82,7 @@ def pick(
         Any error meant for the user.
     """
     in_memory = model if isinstance(model, PickingModel) else None
-    named = {} if isinstance(model, PickingModel) else {"model": os.fspath(model)}
+    named = {"model": IN_MEMORY if isinstance(model, PickingModel) else os.fspath(model)}
     given = {"micrographs": micrographs}
     done = run_task(PICK, out, given, {**named, **settings}, executor=executor, model=in_memory)
     assert isinstance(done, PickingResult)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.model import load_pruner
 from frostpick.models.registry import build_network
+from frostpick.models.versions import version_of
 from frostpick.training.picker.recipe import Recipe
 from frostpick_jobs import api
 from frostpick_jobs.cli import relion
 from frostpick_jobs.cli.relion_job import read_command_line
 from frostpick_jobs.hosts.relion import markers
+from frostpick_jobs.job.report import summary_rows
 from frostpick_jobs.tasks import iterate as iterate_task
 
 OPTICS = """
@@ -93,6 +96,10 @@ def test_a_folder_needs_no_picks_where_a_model_is_given(project: Path) -> None:
     assert first.card.parent is None and first.card.network.name == "conv31"
     again = api.iterate("Micrographs", out="out", start_from="start", pixel_size=2.0, **QUICK)
     assert again.summary.model.digest == model.digest
+    rows = dict(summary_rows(json.loads((project / "out" / "run.json").read_text())))
+    assert rows["model"] == f"as of round 1 of 1 ({model.digest[:12]})"
+    assert rows["started from"] == "start" and rows["second opinion"] == version_of("pruner")
+    assert rows["model"] in (project / "out" / "report.html").read_text()
 
 
 def test_who_gives_the_second_opinion(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,24 @@ def test_rows_name_the_version_of_a_shipped_model() -> None:
     assert "second opinion" not in dict(summary_rows({**second, "second_opinion": None}))
 
 
+def test_a_training_in_rounds_names_its_model_by_the_round_it_came_of() -> None:
+    record = {
+        "task": "iterate",
+        "model": {"digest": "fedcba9876543210", "started_from": "none"},
+        "best_round": 0,
+        "counts": {"rounds": 3},
+        "training": {},  # the start model is the first round's: nothing was trained
+    }
+    rows = dict(summary_rows(record))
+    assert rows["model"] == "as of round 0 of 3 (fedcba987654)" and "kept step" not in rows
+
+
+def test_a_model_without_a_name_is_told_by_its_digest_alone() -> None:
+    record = {"model": {"digest": "0123456789abcdef"}}
+    assert dict(summary_rows({**record, "task": "pick"}))["model"] == "0123456789ab"
+    assert dict(summary_rows({**record, "task": "prune"}))["pruner"] == "0123456789ab"
+
+
 def test_a_training_says_whether_the_expected_count_was_given() -> None:
     record = {
         "task": "train",

@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
 
-from frostpick.errors import JobStopped
+import frostpick_jobs
+from frostpick.errors import InputError, JobStopped
+from frostpick.models.pruner.model import Pruner
 from frostpick.pruning import work as engine
 from frostpick.pruning.groups import Group
 from frostpick.pruning.prune import GroupScores
+from frostpick.training.pruner.train import BoxLabels
 from frostpick_jobs.cli import relion_job
 from frostpick_jobs.cli.relion import guarded
 from frostpick_jobs.formats import StarTable, read_picks, read_star_blocks
@@ -27,6 +30,7 @@ JOB = "External/job009/"
 SHAPE = (192, 224)
 NAMES = ("MotionCorr/job002/Movies/gridA/x.12.mrc", "MotionCorr/job002/Movies/gridB/y.mrc")
 DISCS = ([(50, 60), (120, 70), (170, 140)], [(60, 50), (150, 120)])
+TOLD = {"diameter": DIAMETER_A, "device": "cpu", "threads": 1, "keep_at": "0"}
 EMPTY = ([(60, 140), (115, 130)], [(70, 140)])
 MICROGRAPHS = """
 data_optics
@@ -327,3 +331,34 @@ def test_a_stopped_verifying_job_goes_on(
     assert run(pruner, *words, task="verify") == 0
     assert read == [NAMES[1]] and (job / markers.SUCCESS).exists()
     assert len(read_picks(job / "autopick.star", Path())) == 8
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_every_row_of_a_bad_list_counts_as_on_a_folder(
+    job: Path, pruner: str, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """Known non-particles are mostly what a picker did not select."""
+    taught: list[tuple[int, int]] = []
+
+    def watch(start: Pruner, labels: BoxLabels, *others: object, **named: object) -> None:
+        taught.append((int(labels.good.sum()), int((~labels.good).sum())))
+        raise InputError("enough")
+
+    monkeypatch.setattr("frostpick.pruning.fit.tune_pruner", watch)
+    head = ["micrograph", "x_px", "y_px", "score", "probability", "selected"]
+    places = [(NAMES[m], *xy) for m in (0, 1) for xy in EMPTY[m]]
+    bad = [[*place, "-2.0", "0.12", number == 0] for number, place in enumerate(places)]
+    good = [[NAMES[0], *xy, "1.0", "0.73", number < 2] for number, xy in enumerate(DISCS[0])]
+    for name, rows in (("bad", bad), ("good", good)):
+        with open(f"{name}.{suffix}", "w", newline="") as handle:
+            csv.writer(handle, delimiter="\t" if suffix == "tsv" else ",").writerows([head, *rows])
+    labels = {"good": f"good.{suffix}", "bad": f"bad.{suffix}"}
+    words = [word for name, file in labels.items() for word in (f"--{name}", file)]
+    picks = "AutoPick/job005/autopick.star"
+    assert run(pruner, "--in_mics", "mics.star", "--in_coords", picks, *words) == 1
+    with pytest.raises(InputError, match="enough"):
+        frostpick_jobs.prune(
+            "out", micrographs="mics.star", picks=picks, pruner=pruner, **TOLD, **labels
+        )
+    # of the good ones those that are selected, of the bad ones all: in RELION, on a folder
+    assert taught == [(2, 3), (2, 3)]

@@ -1,6 +1,9 @@
 """The examples of CryoSPARC run as they stand."""
 
+import argparse
+import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -11,7 +14,11 @@ import pytest
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
-from cryosparc_project import LOGIN, ROOT, project
+from cryosparc_project import DIAMETER_A, LOGIN, ROOT, project
+from csemu.seed import _done
+
+from frostpick.errors import InputError
+from frostpick_jobs.hosts.cryosparc import run as cryosparc_run
 
 pytestmark = pytest.mark.cryosparc
 
@@ -59,6 +66,46 @@ def test_from_picks_to_boxes(tmp_path):
         assert p.job(boxes).status == "completed"
         selected = p.job(picks).spec.outputs.root["particles"].num_items
         assert 0 < p.job(boxes).spec.outputs.root["particles"].num_items <= selected
+
+
+def then_another(p, task, run_task, theirs):
+    """Return a task after which another user's job of the same title is the last one completed."""
+
+    def run_both(*arguments):
+        code = run_task(*arguments)
+        job = p.store.create_job(p.uid, "W1", "snowflake", f"frostpick {task}")
+        _done(p.store, job)
+        theirs.append(job.uid)
+        return code
+
+    return run_both
+
+
+@pytest.mark.slow
+def test_another_users_jobs_of_the_same_titles_are_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("FROSTPICK_SPOOL", str(tmp_path / "spool"))
+    script = runpy.run_path(str(EXAMPLES / "train_pick_extract.py"))
+    theirs: list[str] = []
+    with project(tmp_path) as p:
+        for task in ("train", "pick"):
+            both = then_another(p, task, getattr(cryosparc_run, task), theirs)
+            monkeypatch.setattr(cryosparc_run, task, both)
+        outputs = {"micrographs": "J2.exposures", "particles": "J3.particles"}
+        told = {"diameter": DIAMETER_A, "device": "cpu", "epochs": 1}
+        options = argparse.Namespace(project=p.uid, workspace="W1", **outputs, **told)
+        picked = script["train_and_pick"](p.connect(), options)
+        external = [uid for (_, uid), job in p.store.jobs.items() if job.spec.type == "snowflake"]
+        ours = [uid for uid in external if uid not in theirs]
+        assert len(theirs) == 2 and len(ours) == 2 and picked == ours[1]
+        trained, done = (
+            json.loads((p.store.pdir(p.uid) / uid / "frostpick.json").read_text()) for uid in ours
+        )
+        assert done["model"] == {"digest": trained["model"]["digest"], "name": ours[0]}
+        # what cannot work leaves no empty job behind
+        options.particles = "J3.nothing"
+        with pytest.raises(InputError, match=r"no output 'nothing'"):
+            script["train_and_pick"](p.connect(), options)
+        assert len(p.store.jobs) == len(ours) + len(theirs) + 3
 
 
 @pytest.mark.slow

@@ -37,7 +37,8 @@ class PruneInputs:
         A particles STAR file, or a stack of images; not with ``picks``.
     good, bad
         Files of known particles and of known non-particles: picks, or particles STAR
-        files. ``bad`` may be ``rest``: all input that is not good.
+        files. Of ``bad`` every row counts, of ``good`` those that are selected. ``bad`` may be
+        ``rest``: all input that is not good.
     """
 
     micrographs: Sequence[Micrograph]

@@ -81,10 +81,10 @@ def _training(record: Mapping[str, Any]) -> list[Row]:
         ("held out", _held_out(training.get("split_text"))),
         (f"particles a micrograph, {origin}", None if expected is None else f"{expected:.0f}"),
         ("objective", training.get("objective")),
-        ("kept step", f"{training.get('chosen_step')} of {training.get('steps')}"),
+        ("kept step", _of(training.get("chosen_step"), training.get("steps"))),
         ("started from", _version(record, model.get("started_from"))),
         ("second opinion", _version(record, settings.get("pruner", "pruner")) if asked else None),
-        ("model", _short(model.get("digest"))),
+        ("model", _trained(record)),
         ("diameter", _angstrom(settings.get("diameter"))),
     ]
 
@@ -105,10 +105,22 @@ def _pruning(record: Mapping[str, Any]) -> list[Row]:
 
 
 def _model(record: Mapping[str, Any]) -> str | None:
+    """Return a model's name and digest; the digest alone where the record has no name."""
     model = record.get("model", {})
-    if not model:
-        return None
-    return f"{_version(record, model.get('name', ''))} ({_short(model.get('digest'))})"
+    name, digest = model.get("name"), _short(model.get("digest"))
+    return f"{_version(record, name)} ({digest})" if name else digest
+
+
+def _trained(record: Mapping[str, Any]) -> str | None:
+    """Return the digest of a new model; of a training in rounds, the one that it came of too."""
+    digest = _short(record.get("model", {}).get("digest"))
+    chosen = _of(record.get("best_round"), record.get("counts", {}).get("rounds"))
+    return digest if chosen is None else f"as of round {chosen} ({digest})"
+
+
+def _of(part: object, whole: object) -> str | None:
+    """Return ``part of whole``; None where the record lacks either."""
+    return None if part is None or whole is None else f"{part} of {whole}"
 
 
 def _version(record: Mapping[str, Any], name: Any) -> Any:

@@ -55,6 +55,7 @@ def run_pretrain(
     ModelError
         The checkpoint of general images cannot be used.
     """
+    settings = _with_seed(settings)
     record = begin(host, PRETRAIN, settings)
     if settings.method != "mae" and host.micrographs():
         raise ConfigError(
@@ -167,9 +168,17 @@ _METHODS: Mapping[str, Callable[[Host, PretrainSettings], tuple[Made, dict[str, 
 }
 
 
+def _with_seed(settings: PretrainSettings) -> PretrainSettings:
+    """Return the settings with the seed that is used: the one given, 0 too, or the recipe's."""
+    if "seed" in settings.model_fields_set:
+        return settings
+    recipes = {"picker": PickerRecipe, "mae": MaeRecipe, "pruner": PretrainRecipe}
+    return settings.model_copy(update={"seed": recipes[settings.method]().seed})
+
+
 def _numbers(settings: PretrainSettings, **others: int | None) -> dict[str, Any]:
-    """Return the numbers of a recipe that the user chose."""
-    chosen = {"seed": settings.seed or None, "steps": settings.steps, **others}
+    """Return the numbers of a recipe that are the user's."""
+    chosen = {"seed": settings.seed, "steps": settings.steps, **others}
     return {name: value for name, value in chosen.items() if value is not None}
 
 

@@ -36,7 +36,8 @@ EXCEPTIONS: tuple[Expected, ...] = (
     Expected(
         "from-python",
         "steps/01_python_script.py/stdout",
-        "the list of public names: write_dataset, which an example had to fetch from a module",
+        "the list of public names: write_dataset, which an example had to fetch from a module, "
+        "and to_dataframe",
     ),
     Expected(
         "relion-refusals",

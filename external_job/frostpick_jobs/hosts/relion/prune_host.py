@@ -102,7 +102,7 @@ class RelionPruneHost(RelionHost):
         good = None if self._good is None else self._labels(self._good)
         if self._bad is None:
             return Judged(good)
-        return Judged(good, self._rest() if self._bad == REST else self._labels(self._bad))
+        return Judged(good, self._rest() if self._bad == REST else self._labels(self._bad, True))
 
     def deliver(self, delivery: Delivery) -> None:
         """Write particles or coordinates, scores, pruner, report and pictures, then the nodes."""
@@ -147,11 +147,11 @@ class RelionPruneHost(RelionHost):
         assert self._arguments.in_coords is not None
         return self._rows_of(self._arguments.in_coords)
 
-    def _labels(self, file: str) -> Candidates:
+    def _labels(self, file: str, every: bool = False) -> Candidates:
         if self._arguments.in_parts is not None:
             rows = read_particles(Path(file), self._pixel_size_A)
             return Candidates(rows=len(rows), stacks=rows.stacks(Path()))
-        return self._rows_of(file).candidates(self.micrographs())
+        return self._rows_of(file, every).candidates(self.micrographs())
 
     def _rest(self) -> Candidates:
         assert self._good is not None
@@ -167,12 +167,13 @@ class RelionPruneHost(RelionHost):
         rows: NDArray[np.int64] = at.astype(np.int64)
         return Candidates(len(self._particles), stacks=self._particles.stacks(Path(), rows))
 
-    def _rows_of(self, file: str) -> PickRows:
+    def _rows_of(self, file: str, every: bool = False) -> PickRows:
         sizes = PixelSizes(self._pixel_size_A)
         return pick_rows(
             [read_picks(Path(file), Path())],
             self.micrographs(),
             lambda micrograph: with_header(micrograph, sizes),
+            every=every,
         )
 
     def _write_picks(self, decisions: Decisions) -> tuple[str, NodeKind]:
