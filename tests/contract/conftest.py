@@ -1,13 +1,25 @@
 """Small micrographs with known particles, and a job on each host.
 
-A host joins the suite with a file ``case_NAME.py`` beside this one that has a
-class ``Case(project, files)`` with ``name``, ``settings`` (that this host's user must
-give; the pixel size is 2 A), ``files`` (the job's micrographs, in
-order; may be changed between runs), ``id_of(file)``, ``host(labels=None)`` (a new
-host on the same job, as a new process makes), ``delivered()`` (id to ``(n, 2)`` x
-and y that the native per-micrograph outputs select), ``native_files()`` (relative
-name to bytes, of all that must not depend on time), ``folder()``, and ``close()``
-where there is something to give back.
+A host joins the suite with a file ``case_NAME.py`` beside this one that has a class
+``Case(project, files)`` with:
+
+- ``name``; ``settings`` that this host's user must give (the pixel size is 2 A);
+- ``files``: the job's micrographs, in order; may be changed between runs;
+- ``id_of(file)``: the id of a micrograph;
+- ``host(task="pick", *, micrographs=True, **given)``: a new host on the case's job of that task,
+  as a new process makes. ``micrographs`` says whether ``files`` are given. ``given`` has the
+  other inputs by their names in the task's declaration, one path each: ``picks`` and
+  ``exemplars`` are a CSV of places (``micrograph,x_px,y_px``; a micrograph is named by the last
+  two parts of its path), to learn from or rows to decide on; ``particles`` is a particles STAR
+  file, its stacks below the project folder; ``good`` and ``bad`` are of the kind that is decided
+  on, and ``bad`` may be the word ``rest``. Where the program itself refuses inputs before there
+  is a job, ``host`` raises that `ConfigError` or `InputError`;
+- ``delivered()``: id to ``(n, 2)`` x and y that the native per-micrograph outputs select;
+- ``native_files()``: relative name to bytes of everything that the host delivered and that must
+  not depend on time: picks, rows, tables, weights;
+- ``folder()``: where the model of a job is, in ``model``;
+- ``tasks``, a tuple of `TaskSpec`, where it is not what is declared for the host of that name;
+- ``close()`` where there is something to give back.
 """
 
 from __future__ import annotations
