@@ -1,4 +1,4 @@
-"""Inputs of a pruning job on a folder: picks with micrographs, or extracted particles."""
+"""Inputs of a job that decides on rows: picks with micrographs, or extracted particles."""
 
 from __future__ import annotations
 
@@ -21,13 +21,10 @@ from frostpick_jobs.inputs.headers import with_header
 from frostpick_jobs.inputs.rows import PickRows, pick_rows
 from frostpick_jobs.job.host import Candidates, Judged
 
-#: What --bad takes for "all that are not good".
-REST = "rest"
-
 
 @dataclass(frozen=True)
 class PruneInputs:
-    """What a user gave on the command line.
+    """The rows of a job and its examples, from files.
 
     Parameters
     ----------
@@ -36,9 +33,16 @@ class PruneInputs:
     particles
         A particles STAR file, or a stack of images; not with ``picks``.
     good, bad
-        Files of known particles and of known non-particles: picks, or particles STAR
-        files. Of ``bad`` every row counts, of ``good`` those that are selected. ``bad`` may be
-        ``rest``: all input that is not good.
+        Files of known particles and of known non-particles: picks, or particles STAR files.
+        Of ``bad`` every row counts, of ``good`` those that are selected.
+    rest
+        All input that is not good is bad; then ``bad`` is empty.
+    pixel_size_A
+        Pixel size in Angstrom, where neither files nor headers tell it.
+    project
+        Folder that paths inside the files are relative to; None looks for it above each file.
+    stacks
+        Whether ``particles`` may be a stack of images.
     """
 
     micrographs: Sequence[Micrograph]
@@ -46,28 +50,21 @@ class PruneInputs:
     particles: Path | None = None
     good: tuple[str, ...] = ()
     bad: tuple[str, ...] = ()
+    rest: bool = False
     pixel_size_A: float | None = None
-
-    def check(self) -> None:
-        """Raise `ConfigError` where the inputs do not go together."""
-        if bool(self.picks) == (self.particles is not None):
-            raise ConfigError(
-                f"give either {option('picks')} with their {option('micrographs')}, "
-                f"or {option('particles')}; not " + ("both" if self.picks else "neither")
-            )
-        if self.picks and not self.micrographs:
-            raise ConfigError(
-                f"picks need the micrographs they lie on; give {option('micrographs')}"
-            )
-        if self.bad == (REST,) and not self.good:
-            raise ConfigError(
-                f"{option('bad', 'rest')} means all that is not good; give {option('good')}"
-            )
+    project: Path | None = None
+    stacks: bool = True
 
     @property
     def is_stack(self) -> bool:
         """True when ``particles`` is a stack of images rather than a STAR file."""
-        return self.particles is not None and self.particles.suffix.lower() in (".mrcs", ".mrc")
+        images = self.particles is not None and self.particles.suffix.lower() in (".mrcs", ".mrc")
+        return self.stacks and images
+
+    @property
+    def row_file(self) -> Path | None:
+        """The STAR file whose rows are decided on, where they are rows of one."""
+        return None if self.is_stack else self.particles
 
     @cached_property
     def pick_rows(self) -> PickRows:
@@ -88,20 +85,24 @@ class PruneInputs:
         if self.is_stack:
             return self._stack(self.particles)
         rows = self.particle_rows
-        return Candidates(rows=len(rows), stacks=rows.stacks(), merit=rows.merit)
+        return Candidates(rows=len(rows), stacks=rows.stacks(self.project), merit=rows.merit)
 
     def judged(self) -> Judged:
-        """Return the labels."""
-        good = self._labels(self.good) if self.good else None
-        if not self.bad:
-            return Judged(good)
-        return Judged(good, self._rest() if self.bad == (REST,) else self._labels(self.bad, True))
+        """Return the examples."""
+        good = self._examples(self.good) if self.good else None
+        if self.rest:
+            return Judged(good, self._rest())
+        return Judged(good, self._examples(self.bad, every=True) if self.bad else None)
 
-    def _labels(self, files: tuple[str, ...], every: bool = False) -> Candidates:
+    def with_header(self, micrograph: Micrograph) -> Micrograph:
+        """Return a micrograph with shape and pixel size, where its header knows them."""
+        return with_header(micrograph, PixelSizes(self.pixel_size_A))
+
+    def _examples(self, files: tuple[str, ...], every: bool = False) -> Candidates:
         with_images = [Path(f) for f in files if self.particles is not None and _has_images(f)]
         if len(with_images) == len(files):
             parts = [read_particles(f, self.pixel_size_A) for f in with_images]
-            stacks = [stack for part in parts for stack in part.stacks()]
+            stacks = [stack for part in parts for stack in part.stacks(self.project)]
             return Candidates(rows=sum(map(len, parts)), stacks=stacks)
         if not self.micrographs:
             raise ConfigError(
@@ -121,19 +122,20 @@ class PruneInputs:
         known: set[str] = set()
         for file in self.good:
             known.update(read_particles(Path(file), self.pixel_size_A).image)
-        rest = [row for row, image in enumerate(self.particle_rows.image) if image not in known]
-        if len(rest) == len(self.particle_rows):
+        table = self.particle_rows
+        rest = [row for row, image in enumerate(table.image) if image not in known]
+        if len(rest) == len(table):
             raise InputError(
                 f"{self.good[0]}: no image of it is among the input; expected a selection of "
                 f"{self.particles}"
             )
         at: NDArray[np.int64] = np.array(rest, np.int64)
-        return Candidates(len(self.particle_rows), stacks=self.particle_rows.stacks(rows=at))
+        return Candidates(len(table), stacks=table.stacks(self.project, at))
 
     def _rows_of(self, files: tuple[str, ...], every: bool = False) -> PickRows:
         sizes = PixelSizes(self.pixel_size_A)
         return pick_rows(
-            read_pick_files(files),
+            read_pick_files(files, self.project),
             self.micrographs,
             lambda micrograph: with_header(micrograph, sizes),
             every=every,

@@ -50,6 +50,11 @@ class PickRows:
     def __len__(self) -> int:
         return len(self.name)
 
+    @property
+    def names(self) -> list[str]:
+        """``(n,)`` id of the job's micrograph, where there is none the name in the file."""
+        return [own or name for own, name in zip(self.micrograph_id, self.name, strict=True)]
+
     def candidates(
         self, micrographs: Sequence[Micrograph], rows: NDArray[np.int64] | None = None
     ) -> Candidates:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,14 @@ from frostpick.types import sigmoid
 from frostpick_jobs.job.outputs import Output, PicksOutput, Report, find
 
 Row = tuple[str, object]
+
+#: Name of the page in a job's folder.
+REPORT = "report.html"
+
+
+def report_title(report: Report, job: str) -> str:
+    """Return the heading of a job's report; ``job`` is what the host calls the job."""
+    return f"frostpick {report.record.get('task', 'job')}: {job}"
 
 
 def job_report(title: str, report: Report, outputs: Sequence[Output], spell: Spell = flag) -> str:
@@ -41,10 +49,7 @@ def job_report(title: str, report: Report, outputs: Sequence[Output], spell: Spe
 
 def summary_rows(record: Mapping[str, Any]) -> list[Row]:
     """Return the rows at the top of the report; what the record lacks is left out."""
-    task = record.get("task")
-    rows = _training(record) if task in ("train", "iterate") else _picking(record)
-    if task in ("prune", "verify"):
-        rows = _pruning(record)
+    rows = _SUMMARIES.get(str(record.get("task")), _picking)(record)
     rows += [
         ("device", _device(record)),
         ("time", _time(record.get("seconds", {}).get("total"))),
@@ -102,6 +107,29 @@ def _pruning(record: Mapping[str, Any]) -> list[Row]:
         ("pruner", _model(record)),
         ("diameter", _angstrom(record.get("diameter_A"))),
     ]
+
+
+def _pretraining(record: Mapping[str, Any]) -> list[Row]:
+    settings, curve = record.get("settings", {}), record.get("curve") or [{}]
+    device = None if "device" in record else settings.get("device")
+    return [
+        ("method", settings.get("method")),
+        ("steps", settings.get("steps") or curve[-1].get("step")),
+        ("model", _short(record.get("model", {}).get("digest"))),
+        ("started from", _shipped(record)),
+        ("diameter", _angstrom(settings.get("diameter"))),
+        ("device", device),
+    ]
+
+
+#: What a report tells of a task at its top; of others what it tells of picking.
+_SUMMARIES: Mapping[str, Callable[[Mapping[str, Any]], list[Row]]] = {
+    "train": _training,
+    "iterate": _training,
+    "prune": _pruning,
+    "verify": _pruning,
+    "pretrain": _pretraining,
+}
 
 
 def _model(record: Mapping[str, Any]) -> str | None:

@@ -1,15 +1,71 @@
-"""The files of a folder job that hold the picks of all micrographs, written in one pass."""
+"""The picks of a folder job: a file for each micrograph, and those of all in one pass."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 
 from frostpick.errors import JobStopped
 from frostpick.picking.threshold import Cut
 from frostpick.types import Picks
-from frostpick_jobs.formats import csv_writer, star_list_writer
-from frostpick_jobs.job.host import MicrographOutput
+from frostpick_jobs.formats import csv_writer, star_list_writer, write_micrograph_star
+from frostpick_jobs.hosts.folder.written import WrittenIds
+from frostpick_jobs.inputs.names import star_path
+from frostpick_jobs.job.outputs import MicrographOutput
+
+STARS, ALL, SELECTED = "star", "picks.csv", "picks.star"
+
+
+class PickFiles:
+    """``star/<id>.star`` with the selected picks of each micrograph, and the combined files.
+
+    Parameters
+    ----------
+    out
+        The job's folder.
+    spool
+        Where the ids are noted whose files were written.
+    """
+
+    def __init__(self, out: Path, spool: Path) -> None:
+        self._out, self._spool = out, spool
+        self._combined: CombinedFiles | None = None
+
+    @cached_property
+    def _written(self) -> WrittenIds:
+        return WrittenIds(self._spool / "written.txt")
+
+    def add(self, output: MicrographOutput) -> None:
+        """Write one micrograph's file, and add to the combined ones."""
+        path = star_path(self._out / STARS, output.micrograph.id)
+        self._written.note(output.micrograph.id)
+        write_micrograph_star(path, selected(output), output.shape)
+        self._combined = self._combined or CombinedFiles(self._out)
+        self._combined.add(output)
+
+    def complete(self) -> None:
+        """Put the combined files in place, and take back those of micrographs that are gone."""
+        combined, self._combined = self._combined or CombinedFiles(self._out), None
+        combined.close()
+        self._remove_stale(combined.ids)
+
+    def discard(self) -> None:
+        """Remove what is not complete; the combined files of an earlier run stay."""
+        if self._combined is not None:
+            self._combined.discard()
+
+    def _remove_stale(self, current: Iterable[str]) -> None:
+        """Remove the files of micrographs that are no longer in the job."""
+        for micrograph_id in self._written.stale(current):
+            path = star_path(self._out / STARS, micrograph_id)
+            path.unlink(missing_ok=True)
+            for folder in _parents_below(path, self._out / STARS):
+                if any(folder.iterdir()):
+                    break
+                folder.rmdir()
+        self._written.keep_only(current)
 
 
 class CombinedFiles:
@@ -28,8 +84,8 @@ class CombinedFiles:
         self.ids: list[str] = []
         with ExitStack() as files:
             # The one opened last is the first to get its name.
-            self._write_star = files.enter_context(star_list_writer(out / "picks.star"))
-            self._write_csv = files.enter_context(csv_writer(out / "picks.csv"))
+            self._write_star = files.enter_context(star_list_writer(out / SELECTED))
+            self._write_csv = files.enter_context(csv_writer(out / ALL))
             self._files = files.pop_all()
 
     def add(self, output: MicrographOutput) -> None:
@@ -52,3 +108,11 @@ class CombinedFiles:
 def selected(output: MicrographOutput) -> Picks:
     """Return the selected picks of an output."""
     return output.picks.keep(output.picks.selected)
+
+
+def _parents_below(path: Path, top: Path) -> Iterator[Path]:
+    """Return the folders above ``path`` that are below ``top``, the innermost first."""
+    folder = path.parent
+    while folder != top and folder.is_dir():
+        yield folder
+        folder = folder.parent

@@ -1,4 +1,4 @@
-"""A picking job's native outputs: coordinates where RELION looks for them."""
+"""Native coordinates: files where RELION looks for them, and the one that stands for all."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 
 from frostpick.runtime.atomic import write_text
 from frostpick_jobs.formats import StarTable, write_micrograph_star, write_star_blocks
+from frostpick_jobs.hosts.relion.arguments import JobArguments
 from frostpick_jobs.hosts.relion.generation import Generation
-from frostpick_jobs.hosts.relion.nodes import NodeKind
+from frostpick_jobs.hosts.relion.nodes import Node, NodeKind
 from frostpick_jobs.hosts.relion.paths import SUFFIX, coordinate_file
-from frostpick_jobs.job.host import MicrographOutput
+from frostpick_jobs.job.outputs import MicrographOutput
 
 logger = logging.getLogger(__name__)
 
@@ -19,45 +20,73 @@ LIST_FILE = f"{SUFFIX}.star"
 SUFFIX_FILE = f"coords_suffix_{SUFFIX}.star"
 
 
-def write_coordinates(job: Path, output: MicrographOutput) -> int:
-    """Write the selected picks of one micrograph; return how many lay off the image.
+class PickFiles:
+    """The picks of a job, micrograph by micrograph, and then the files that stand for all.
 
-    A header alone when there are none. Rounded to pixels, and those off the image left
-    out: Extract truncates, and one coordinate outside ends it with an error.
+    Parameters
+    ----------
+    arguments
+        Of the job.
+    generation
+        Whose files to write.
     """
-    path = job / coordinate_file(output.micrograph.id)
-    return write_micrograph_star(path, output.picks.keep(output.picks.selected), output.shape)
+
+    def __init__(self, arguments: JobArguments, generation: Generation) -> None:
+        self._arguments, self._generation = arguments, generation
+        self._names: list[str] = []
+        self._dropped = 0
+
+    def add(self, output: MicrographOutput) -> None:
+        """Write the selected picks of one micrograph.
+
+        A header alone when there are none. Rounded to pixels, and those off the image left
+        out: Extract truncates, and one coordinate outside ends it with an error.
+        """
+        path = self._arguments.job / coordinate_file(output.micrograph.id)
+        picks = output.picks.keep(output.picks.selected)
+        self._dropped += write_micrograph_star(path, picks, output.shape)
+        self._names.append(output.micrograph.id)
+
+    def complete(self) -> Node:
+        """Write the lists, take back what is stale, and return the node."""
+        if self._dropped:
+            logger.warning("%d picks lay off their micrographs and are left out", self._dropped)
+        names, self._names = self._names, []
+        remove_stale(self._arguments.job, names)
+        return write_lists(self._arguments, names, self._generation)
 
 
-def write_lists(
-    job: Path, prefix: str, in_mics: str, names: Sequence[str], generation: Generation
-) -> tuple[str, NodeKind]:
+def stands_for_all(generation: Generation) -> str:
+    """Return the name of the file that a generation takes for all coordinates of a job.
+
+    4 and 5 read ``autopick.star``, a list of micrographs and their files; 3.1 reads
+    ``coords_suffix_autopick.star``, whose text is the micrographs STAR file.
+    """
+    return SUFFIX_FILE if generation is Generation.RELION_3 else LIST_FILE
+
+
+def write_lists(arguments: JobArguments, names: Sequence[str], generation: Generation) -> Node:
     """Write the file that stands for all coordinates, and return it as a node.
 
     Parameters
     ----------
-    job, prefix
-        The job folder, and as RELION wrote it.
-    in_mics
-        The micrographs STAR file as RELION wrote it.
     names
-        Picked micrographs, byte for byte as in that file.
+        Picked micrographs, byte for byte as in the micrographs STAR file.
     generation
-        4 and 5 read ``autopick.star``, a list of micrographs and their files; 3.1
-        reads ``coords_suffix_autopick.star``, whose text is the micrographs STAR
-        file. The list is written for 3.1 as well: its Extract does not look at
-        it, and our own training can.
+        The list is written for 3.1 as well: its Extract does not look at it, and our own
+        training can.
     """
+    job, prefix = arguments.job, arguments.prefix
     columns = {
         "rlnMicrographName": list(names),
         "rlnMicrographCoordinates": [prefix + coordinate_file(name) for name in names],
     }
     version = 50001 if generation is Generation.RELION_5 else 30001
     write_star_blocks(job / LIST_FILE, [StarTable("coordinate_files", columns)], version)
-    if generation is not Generation.RELION_3:
-        return LIST_FILE, NodeKind.COORDINATES
-    write_text(job / SUFFIX_FILE, in_mics + "\n")
-    return SUFFIX_FILE, NodeKind.COORDINATES
+    if generation is Generation.RELION_3:
+        assert arguments.in_mics is not None
+        write_text(job / SUFFIX_FILE, arguments.in_mics + "\n")
+    return stands_for_all(generation), NodeKind.COORDINATES
 
 
 def remove_stale(job: Path, names: Iterable[str]) -> None:

@@ -5,31 +5,45 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import assert_never
 
 from frostpick.errors import spelled
 from frostpick.runtime.atomic import remove_leftovers, write_text
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.hosts.relion import markers
 from frostpick_jobs.hosts.relion.arguments import JobArguments
-from frostpick_jobs.hosts.relion.coordinates import remove_stale, write_coordinates, write_lists
+from frostpick_jobs.hosts.relion.coordinates import PickFiles, stands_for_all
 from frostpick_jobs.hosts.relion.generation import Generation, detect_generation
-from frostpick_jobs.hosts.relion.inputs import check_inputs, read_labels, read_micrographs
-from frostpick_jobs.hosts.relion.nodes import NodeKind, write_nodes
+from frostpick_jobs.hosts.relion.inputs import check_files, given_inputs, read_micrographs
+from frostpick_jobs.hosts.relion.nodes import Node, NodeKind, write_nodes
+from frostpick_jobs.hosts.relion.rows import PARTICLES, RowFiles
+from frostpick_jobs.inputs.labels import read_labels
+from frostpick_jobs.inputs.prune_inputs import PruneInputs
 from frostpick_jobs.job.files import copy_files
-from frostpick_jobs.job.host import Delivery, Host, MicrographOutput, Outcome
+from frostpick_jobs.job.host import Candidates, Host, Judged, MicrographOutput, Outcome
+from frostpick_jobs.job.outputs import (
+    Files,
+    KeptRows,
+    ModelOutput,
+    Output,
+    PicksOutput,
+    Report,
+    ScoredRows,
+)
 from frostpick_jobs.job.progress import FileAppears, LineReporter
+from frostpick_jobs.job.results import Place
 from frostpick_jobs.job.spelling import in_relion
-
-if TYPE_CHECKING:
-    from frostpick.models.picking_model import PickingModel
+from frostpick_jobs.tasks.declarations import InputKind, OutputKind, TaskSpec, is_rest
 
 logger = logging.getLogger(__name__)
 
 SPOOL = ".frostpick"
 LOGFILE = "logfile.pdf"
-MODEL_FOLDER = "model"
+#: Models that stand in RELION's list of outputs; others lie in their folders.
+_NODES = ("model",)
 
 
 class RelionHost(Host):
@@ -39,8 +53,8 @@ class RelionHost(Host):
     ----------
     arguments
         What RELION put on the command line.
-    labelled
-        Whether the task needs picks to learn from.
+    task
+        What the job does: says which fields are read, and as what.
     pixel_size_A
         Pixel size of micrographs of which neither RELION nor the header knows it.
     picks_pixel_size_A
@@ -52,68 +66,98 @@ class RelionHost(Host):
     def __init__(
         self,
         arguments: JobArguments,
+        task: TaskSpec,
         *,
-        labelled: bool = False,
         pixel_size_A: float | None = None,
         picks_pixel_size_A: float | None = None,
     ) -> None:
-        self._arguments = arguments
+        self._arguments, self._task = arguments, task
         self._job = arguments.job
-        self._labelled = labelled
+        self._given = given_inputs(arguments, task)
         self._pixel_size_A = pixel_size_A
         self._picks_pixel_size_A = picks_pixel_size_A
         self.spool = self._job / SPOOL
         self.ended = False
-        self._dropped = 0
-        self._delivered: list[str] = []
         self.reporter = LineReporter(FileAppears(self._job / markers.ABORT_NOW, seconds=1.0))
 
+    @property
+    def inputs(self) -> Mapping[str, Sequence[str]]:
+        """What the fields and labels hold, by the input's name."""
+        return self._given
+
+    @property
+    def place(self) -> Place:
+        """The job folder as RELION wrote it."""
+        return Place(self._arguments.prefix, self._job)
+
     def begin(self) -> None:
-        """Check the input fields, clear old exit files and what a killed run left half-written."""
+        """Check the input files, clear old exit files and what a killed run left half-written."""
         markers.clear(self._job)
-        check_inputs(self._arguments, self._labelled)
+        check_files(self._arguments, self._task, self._given)
         remove_leftovers(self._job)
-        logger.info("RELION %s, %d micrographs", self._generation.value, len(self._found))
+        logger.info("RELION %s, %s", self._generation.value, self._work())
 
     def micrographs(self) -> Sequence[Micrograph]:
-        """Return the micrographs of ``--in_mics`` in its order."""
+        """Return the micrographs of ``--in_mics`` in its order, none without it."""
         return self._found
 
     def labels(self) -> Mapping[str, Labels]:
         """Return the picks of ``--in_coords`` and ``--in_parts``, re-centred."""
         return read_labels(
-            self._arguments,
+            self._of_kind(InputKind.LABELS, InputKind.EXEMPLARS),
             self._found,
+            project=Path(),
             pixel_size_A=self._pixel_size_A,
             picks_pixel_size_A=self._picks_pixel_size_A,
         )
 
-    def has_labels(self) -> bool:
-        """Tell whether a field with picks was filled in."""
-        return (self._arguments.in_coords or self._arguments.in_parts) is not None
+    def candidates(self) -> Candidates:
+        """Return the rows of ``--in_parts`` or ``--in_coords``."""
+        return self._rows.candidates()
 
-    def model(self) -> PickingModel | None:
-        """Return None: the label ``model`` or ``from`` names it, below the project folder."""
-        return None
+    def judged(self) -> Judged:
+        """Return the rows of the labels ``good`` and ``bad``."""
+        return self._rows.judged()
+
+    def reference(self, output: str) -> str:
+        """Return the file of an output, the folder of a model, as RELION writes paths."""
+        kind = next(one.kind for one in self._task.outputs if one.name == output)
+        names = {
+            OutputKind.PICKS: stands_for_all(self._generation),
+            OutputKind.MODEL: output,
+            OutputKind.REPORT: "report.html",
+            OutputKind.FILES: "",
+        }
+        if kind in names:
+            return self._arguments.prefix + names[kind]
+        particles = bool(self._of_kind(InputKind.PARTICLES))
+        return self._arguments.prefix + (PARTICLES if particles else names[OutputKind.PICKS])
 
     def deliver_one(self, output: MicrographOutput) -> None:
         """Write ``<tail>_autopick.star``."""
-        self._dropped += write_coordinates(self._job, output)
-        self._delivered.append(output.micrograph.id)
+        self._picks.add(output)
 
-    def deliver(self, delivery: Delivery) -> None:
-        """Write the lists or the model, record, report and pictures, then the nodes."""
-        if delivery.model is not None:
-            delivery.model.save(self._job / MODEL_FOLDER)
-            copy_files(delivery.files, self._job)
-            nodes = [(f"{MODEL_FOLDER}/model.safetensors", NodeKind.MODEL)]
-        else:
-            nodes = [self._write_lists()]
-            copy_files(delivery.files, self._job)
-            weights = f"{MODEL_FOLDER}/model.safetensors"
-            nodes += [(weights, NodeKind.MODEL)] if weights in delivery.files else []
-        self._write_report(delivery)
-        nodes.append((LOGFILE, NodeKind.LOGFILE))
+    def deliver(self, outputs: Sequence[Output]) -> None:
+        """Write each output into the job folder, then the nodes."""
+        nodes: list[Node] = []
+        for one in outputs:
+            match one:
+                case PicksOutput():
+                    nodes.append(self._picks.complete())
+                case ModelOutput():
+                    one.model.save(self._job / one.name)
+                    if one.name in _NODES:
+                        nodes.append((f"{one.name}/model.safetensors", NodeKind.MODEL))
+                case KeptRows():
+                    nodes.append(self._row_files.write_kept(one.decisions))
+                case ScoredRows():
+                    nodes.append(self._row_files.write_scored(one.decisions))
+                case Files():
+                    copy_files(one.files, self._job)
+                case Report():
+                    nodes.append(self._write_report(one, outputs))
+                case _:
+                    assert_never(one)
         write_nodes(self._job, self._arguments.prefix, nodes, self._generation)
 
     def end(self, outcome: Outcome, message: str = "") -> None:
@@ -137,29 +181,50 @@ class RelionHost(Host):
 
     @cached_property
     def _found(self) -> list[Micrograph]:
-        assert self._arguments.in_mics is not None
-        return read_micrographs(self._arguments.in_mics)
+        in_mics = self._arguments.in_mics
+        return [] if in_mics is None else read_micrographs(in_mics)
 
-    def _write_lists(self) -> tuple[str, NodeKind]:
-        if self._dropped:
-            logger.warning("%d picks lay off their micrographs and are left out", self._dropped)
-        names, self._delivered = self._delivered, []
-        remove_stale(self._job, names)
-        assert self._arguments.in_mics is not None
-        return write_lists(
-            self._job, self._arguments.prefix, self._arguments.in_mics, names, self._generation
+    @cached_property
+    def _picks(self) -> PickFiles:
+        return PickFiles(self._arguments, self._generation)
+
+    @cached_property
+    def _rows(self) -> PruneInputs:
+        rest = is_rest(self._given, "bad")
+        return PruneInputs(
+            self._found,
+            self._of_kind(InputKind.PICKS),
+            next(map(Path, self._of_kind(InputKind.PARTICLES)), None),
+            tuple(self._given.get("good", ())),
+            () if rest else tuple(self._given.get("bad", ())),
+            rest,
+            self._pixel_size_A,
+            project=Path(),
+            stacks=False,
         )
 
-    def _write_report(self, delivery: Delivery) -> None:
-        from frostpick.report.figure import Figure
-        from frostpick.report.pdf import write_figures_pdf
-        from frostpick_jobs.job.report import job_report
+    @property
+    def _row_files(self) -> RowFiles:
+        return RowFiles(self._arguments, self._generation, self._rows)
 
-        write_text(self._job / "run.json", json.dumps(delivery.record, indent=2) + "\n")
-        title = f"frostpick {delivery.record.get('task', 'job')}: {self._arguments.prefix}"
-        write_text(self._job / "report.html", job_report(title, delivery, in_relion))
-        figures = [
-            Figure(name, png, spelled(caption, in_relion))
-            for name, png, caption in delivery.figures
-        ]
+    def _of_kind(self, *kinds: InputKind) -> tuple[str, ...]:
+        return tuple(text for one in self._task.of_kind(*kinds) for text in self._given[one.name])
+
+    def _work(self) -> str:
+        """Return what the job works on, for the log."""
+        rows = self._of_kind(InputKind.PARTICLES, InputKind.PICKS)
+        if not rows:
+            return f"{len(self._found)} micrographs"
+        doing = "pruning" if self._task.gives(OutputKind.KEPT_ROWS) else "verifying"
+        return f"{doing} {rows[0]}"
+
+    def _write_report(self, report: Report, outputs: Sequence[Output]) -> Node:
+        from frostpick.report.pdf import write_figures_pdf
+        from frostpick_jobs.job.report import REPORT, job_report, report_title
+
+        write_text(self._job / "run.json", json.dumps(report.record, indent=2) + "\n")
+        title = report_title(report, self._arguments.prefix)
+        write_text(self._job / REPORT, job_report(title, report, outputs, in_relion))
+        figures = [replace(one, caption=spelled(one.caption, in_relion)) for one in report.figures]
         write_figures_pdf(self._job / LOGFILE, figures)
+        return LOGFILE, NodeKind.LOGFILE

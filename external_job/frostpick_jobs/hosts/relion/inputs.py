@@ -1,4 +1,4 @@
-"""The files that RELION names in a job's input fields."""
+"""The files that RELION names in a job's input fields and labels."""
 
 from __future__ import annotations
 
@@ -7,33 +7,50 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from frostpick.errors import InputError
-from frostpick.images import PixelSizes
-from frostpick.types import Labels, LocalFile, Micrograph
-from frostpick_jobs.formats import read_micrographs_star, read_picks
+from frostpick.types import LocalFile, Micrograph
+from frostpick_jobs.formats import read_micrographs_star
 from frostpick_jobs.hosts.relion.arguments import JobArguments
 from frostpick_jobs.hosts.relion.paths import check_tails
-from frostpick_jobs.inputs.headers import with_header
-from frostpick_jobs.inputs.label_matching import labels_for
+from frostpick_jobs.tasks.declarations import InputKind, TaskSpec, is_rest
+
+#: Input fields of the External job that serve a kind; of other kinds a label names the file.
+_FIELDS = {
+    InputKind.MICROGRAPHS: ("in_mics",),
+    InputKind.LABELS: ("in_coords", "in_parts"),
+    InputKind.EXEMPLARS: ("in_coords", "in_parts"),
+    InputKind.PICKS: ("in_coords",),
+    InputKind.PARTICLES: ("in_parts",),
+}
 
 
-def check_inputs(arguments: JobArguments, labelled: bool) -> None:
-    """Check that the fields a task needs are filled and their files exist.
+def given_inputs(arguments: JobArguments, task: TaskSpec) -> Mapping[str, Sequence[str]]:
+    """Return what the fields and labels of a job hold, by the names of the task's inputs."""
+    found: dict[str, tuple[str, ...]] = {}
+    for one in task.inputs:
+        texts: list[str | None] = [getattr(arguments, field) for field in _FIELDS.get(one.kind, ())]
+        if one.kind not in _FIELDS:
+            texts = [arguments.files.get(one.name)]
+        found[one.name] = tuple(text for text in texts if text is not None)
+    return found
+
+
+def check_files(
+    arguments: JobArguments, task: TaskSpec, inputs: Mapping[str, Sequence[str]]
+) -> None:
+    """Check that the files of all fields that were filled in, and of all labels, exist.
 
     Raises
     ------
     InputError
-        Naming the field of the External job.
+        Naming the field or label.
     """
-    if arguments.in_mics is None:
-        raise InputError("no micrographs; fill in the field 'Input micrographs'")
-    if labelled and arguments.in_coords is None and arguments.in_parts is None:
-        raise InputError(
-            "no picks to learn from; fill in the field 'Input coordinates' or 'Input particles'"
-        )
-    for flag in ("in_mics", "in_coords", "in_parts"):
-        name = getattr(arguments, flag)
+    named = {f"--{flag}": getattr(arguments, flag) for flag in ("in_mics", "in_coords", "in_parts")}
+    for one in task.inputs:
+        if one.kind not in _FIELDS and inputs[one.name] and not is_rest(inputs, one.name):
+            named[one.name] = inputs[one.name][0]
+    for flag, name in named.items():
         if name is not None and not Path(name).is_file():
-            raise InputError(f"{name}: no such file (--{flag}); run the job that writes it first")
+            raise InputError(f"{name}: no such file ({flag}); run the job that writes it first")
 
 
 def read_micrographs(in_mics: str) -> list[Micrograph]:
@@ -62,29 +79,3 @@ def read_micrographs(in_mics: str) -> list[Micrograph]:
         Micrograph(row.name, LocalFile(project / row.name), row.pixel_size_A, group=row.group)
         for row in rows
     ]
-
-
-def read_labels(
-    arguments: JobArguments,
-    micrographs: Sequence[Micrograph],
-    *,
-    pixel_size_A: float | None,
-    picks_pixel_size_A: float | None,
-) -> Mapping[str, Labels]:
-    """Return labels from the coordinates and the particles that the job was given.
-
-    Parameters
-    ----------
-    pixel_size_A
-        Pixel size of micrographs of which neither RELION nor the header knows it.
-    picks_pixel_size_A
-        Pixel size the picks were made at, where it is not the micrographs'.
-    """
-    sizes = PixelSizes(pixel_size_A)
-    files = [name for name in (arguments.in_coords, arguments.in_parts) if name is not None]
-    return labels_for(
-        [read_picks(Path(name), Path()) for name in files],
-        micrographs,
-        picks_pixel_size_A=picks_pixel_size_A,
-        complete=lambda micrograph: with_header(micrograph, sizes),
-    )

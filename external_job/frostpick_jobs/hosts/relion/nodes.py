@@ -21,6 +21,9 @@ class NodeKind(enum.Enum):
     PARTICLES = "particles"
 
 
+#: Path below the job folder, and what it is.
+Node = tuple[str, NodeKind]
+
 # 3.1 knows no integer for a picker's model; 4 and 5 take any label.
 _INTEGERS = {NodeKind.COORDINATES: 2, NodeKind.LOGFILE: 13, NodeKind.PARTICLES: 3}
 _MODEL_LABEL = "ParamsData.safetensors.frostpick.model"
@@ -42,9 +45,7 @@ _LABELS = {
 _LABELS[Generation.RELION_3] = _LABELS[Generation.RELION_4]
 
 
-def write_nodes(
-    job: Path, prefix: str, nodes: Sequence[tuple[str, NodeKind]], generation: Generation
-) -> None:
+def write_nodes(job: Path, prefix: str, nodes: Sequence[Node], generation: Generation) -> None:
     """Write the list of outputs, with an integer AND a label for each.
 
     Parameters
