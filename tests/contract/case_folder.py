@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick_jobs.formats import read_picks
+from frostpick_jobs.formats import read_picks, read_star_blocks
 from frostpick_jobs.hosts.folder import FolderHost
 
 
@@ -26,9 +26,13 @@ class Case:
     def id_of(self, file: Path) -> str:
         return file.relative_to(self.project / "Micrographs").as_posix()
 
-    def host(self, labels: Path | None = None) -> FolderHost:
+    def host(
+        self, task: str = "pick", *, micrographs: bool = True, **given: Path | str
+    ) -> FolderHost:
+        # Not by `files`: the folder is searched, and some of them may be gone.
+        inputs = {"micrographs": [self.project / "Micrographs"]} if micrographs else {}
         return FolderHost(
-            self.out, [self.project / "Micrographs"], [labels] if labels else [], pixel_size=2.0
+            self.out, {**inputs, **{name: [one] for name, one in given.items()}}, pixel_size=2.0
         )
 
     def delivered(self) -> dict[str, NDArray[np.float64]]:
@@ -40,9 +44,15 @@ class Case:
         return found
 
     def native_files(self) -> dict[str, bytes]:
-        names = ["picks.csv", "picks.star"]
-        paths = [self.out / name for name in names] + list((self.out / "star").rglob("*.star"))
-        return {p.relative_to(self.out).as_posix(): p.read_bytes() for p in paths if p.exists()}
+        paths = [p for p in self.out.rglob("*") if p.suffix in (".star", ".csv", ".safetensors")]
+        shown = [p.relative_to(self.out) for p in paths]
+        return {
+            p.as_posix(): (self.out / p).read_bytes() for p in shown if p.parts[0] != ".frostpick"
+        }
+
+    def rows(self, output: str) -> int:
+        blocks = read_star_blocks(self.out / f"{output}.star")
+        return len(blocks.get("particles") or blocks[""])
 
     def folder(self) -> Path:
         return self.out

@@ -9,9 +9,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick_jobs.formats import read_picks
+from frostpick_jobs.formats import read_picks, read_star_blocks
 from frostpick_jobs.hosts.relion.arguments import JobArguments
-from frostpick_jobs.hosts.relion.host import RelionHost
+from frostpick_jobs.hosts.relion.host import SPOOL, RelionHost
+from frostpick_jobs.tasks.declarations import task_named
 
 OPTICS = """
 data_optics
@@ -46,13 +47,21 @@ class Case:
     def id_of(self, file: Path) -> str:
         return file.relative_to(self.project).as_posix()
 
-    def host(self, labels: Path | None = None) -> RelionHost:
+    def host(
+        self, task: str = "pick", *, micrographs: bool = True, **given: Path | str
+    ) -> RelionHost:
+        """Return a host whose fields hold CSV files too, which RELION would not browse for."""
         rows = [f'"{self.id_of(file)}" 1' for file in self.files]
         (self.project / "micrographs.star").write_text(OPTICS + "\n".join(rows) + "\n\n")
+        fields = {"picks": "in_coords", "exemplars": "in_coords", "particles": "in_parts"}
         arguments = JobArguments(
-            Path(JOB), JOB, "micrographs.star", in_coords=str(labels) if labels else None
+            Path(JOB),
+            JOB,
+            "micrographs.star" if micrographs else None,
+            **{fields[name]: str(one) for name, one in given.items() if name in fields},
+            files={name: str(one) for name, one in given.items() if name not in fields},
         )
-        return RelionHost(arguments, labelled=labels is not None)
+        return RelionHost(arguments, task_named(task))
 
     def delivered(self) -> dict[str, NDArray[np.float64]]:
         found = {}
@@ -65,7 +74,15 @@ class Case:
 
     def native_files(self) -> dict[str, bytes]:
         folder = self.folder()
-        return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.star")}
+        paths = [p for p in folder.rglob("*") if p.suffix in (".star", ".csv", ".safetensors")]
+        shown = [p.relative_to(folder) for p in paths]
+        return {p.as_posix(): (folder / p).read_bytes() for p in shown if p.parts[0] != SPOOL}
+
+    def rows(self, output: str) -> int:
+        particles = self.folder() / "particles.star"
+        if particles.exists():
+            return len(read_star_blocks(particles)["particles"])
+        return len(read_picks(self.folder() / "autopick.star", Path()))
 
     def folder(self) -> Path:
         return self.project / JOB

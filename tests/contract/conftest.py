@@ -14,12 +14,15 @@ A host joins the suite with a file ``case_NAME.py`` beside this one that has a c
   file, its stacks below the project folder; ``good`` and ``bad`` are of the kind that is decided
   on, and ``bad`` may be the word ``rest``. Where the program itself refuses inputs before there
   is a job, ``host`` raises that `ConfigError` or `InputError`;
+- ``rows(output)``: how many rows the native output of that name holds, of tasks that decide on
+  rows (``kept``, ``verified``);
 - ``delivered()``: id to ``(n, 2)`` x and y that the native per-micrograph outputs select;
 - ``native_files()``: relative name to bytes of everything that the host delivered and that must
   not depend on time: picks, rows, tables, weights;
 - ``folder()``: where the model of a job is, in ``model``;
-- ``tasks``, a tuple of `TaskSpec`, where it is not what is declared for the host of that name;
 - ``close()`` where there is something to give back.
+
+A host that no declaration names, as the hostile one, has every task.
 """
 
 from __future__ import annotations
@@ -28,14 +31,15 @@ import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import mrcfile
 import numpy as np
 import pytest
 import torch
 
-from frostpick.config import PickSettings
+from frostpick.settings import PickSettings
+from frostpick_jobs.formats.star.rows import copy_rows
 from frostpick_jobs.job.lifecycle import run_job
 from frostpick_jobs.tasks import run_pick, train
 from frostpick_jobs.tasks.pick import finish, missing
@@ -49,6 +53,32 @@ NAMES = [
     "gridC/mic 003.mrc",
     "gridC/mic_004.mrc",
 ]
+
+
+#: Rows to decide on of each of the first two files: true particles, and places of empty ice.
+GOOD, EMPTY = 4, 2
+BOX_PX = 48
+PARTICLES = """
+data_optics
+
+loop_
+_rlnOpticsGroupName #1
+_rlnOpticsGroup #2
+_rlnImagePixelSize #3
+_rlnImageSize #4
+opticsGroup1 1 2.000000 48
+
+data_particles
+
+loop_
+_rlnImageName #1
+_rlnMicrographName #2
+_rlnCoordinateX #3
+_rlnCoordinateY #4
+_rlnOpticsGroup #5
+"""
+
+T = TypeVar("T")
 
 
 def _load(path: Path) -> Any:
@@ -105,6 +135,50 @@ def write_micrographs(project: Path, names: Sequence[str] = NAMES) -> list[Path]
     return paths
 
 
+def write_places(project: Path, name: str, rows: Sequence[tuple[int, float, float]]) -> Path:
+    """Write a CSV of places, each by the number of its file, x and y."""
+    path = project / name
+    lines = [f"{NAMES[number]},{x},{y}" for number, x, y in rows]
+    path.write_text("micrograph,x_px,y_px\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def rows_to_judge() -> list[tuple[int, float, float]]:
+    """Return a dozen rows on two files, of each true particles and then empty ice."""
+    found = []
+    for number in (0, 1):
+        xy = [*truth(number)[:GOOD], *places(number)[-EMPTY:]]
+        found += [(number, float(x), float(y)) for x, y in xy]
+    return found
+
+
+def is_good() -> np.ndarray:
+    """Return ``(12,)`` bool: which of `rows_to_judge` are particles."""
+    return np.tile(np.arange(GOOD + EMPTY) < GOOD, 2)
+
+
+def write_particles(project: Path) -> tuple[Path, Path]:
+    """Write `rows_to_judge` as extracted, light particles, and a file of the good ones alone."""
+    text, half = PARTICLES, BOX_PX // 2
+    (project / "Extract").mkdir()
+    images = [np.pad(pixels(number), half, mode="reflect") for number in (0, 1)]
+    for number in (0, 1):
+        places_here = [(x, y) for n, x, y in rows_to_judge() if n == number]
+        stack = f"Extract/stack_{number}.mrcs"
+        boxes = [
+            -images[number][int(y) : int(y) + BOX_PX, int(x) : int(x) + BOX_PX]
+            for x, y in places_here
+        ]
+        with mrcfile.new(project / stack) as file:
+            file.set_data(np.stack(boxes))
+        for n, (x, y) in enumerate(places_here, 1):
+            text += f"{n:06d}@{stack} Micrographs/{NAMES[number]} {x:.1f} {y:.1f} 1\n"
+    path, good = project / "particles.star", project / "good.star"
+    path.write_text(text + "\n")
+    copy_rows(path, good, is_good())
+    return path, good
+
+
 @pytest.fixture(params=sorted(CASES))
 def new_case(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -140,7 +214,18 @@ def data() -> SimpleNamespace:
         write_micrographs=write_micrographs,
         names=NAMES,
         after_advances=after_advances,
+        write_places=write_places,
+        write_particles=write_particles,
+        rows_to_judge=rows_to_judge,
+        is_good=is_good,
     )
+
+
+#: Methods of a host whose calls are noted.
+WATCHED = (
+    *("begin", "micrographs", "labels", "candidates", "judged"),
+    *("deliver_one", "deliver", "end"),
+)
 
 
 class Spy:
@@ -168,7 +253,7 @@ class Spy:
 
     def watch(self, host: Any) -> Any:
         """Note every call of the host's methods, in order."""
-        for name in ("begin", "micrographs", "labels", "model", "deliver_one", "deliver", "end"):
+        for name in WATCHED:
             setattr(host, name, self._noting(name, getattr(host, name)))
         return host
 
@@ -201,6 +286,20 @@ class Spy:
         """Return the names of the calls, without repeats in a row."""
         names = [call[0] for call in self.calls]
         return [n for i, n in enumerate(names) if i == 0 or names[i - 1] != n]
+
+    def outputs(self) -> list[Any]:
+        """Return what `deliver_one` was given."""
+        return [call[1] for call in self.calls if call[0] == "deliver_one"]
+
+    def delivered(self) -> Sequence[Any]:
+        """Return what the one `deliver` was given."""
+        (outputs,) = [call[1] for call in self.calls if call[0] == "deliver"]
+        return list(outputs)
+
+    def output(self, kind: type[T]) -> T:
+        """Return the one delivered output of a kind."""
+        (one,) = [one for one in self.delivered() if isinstance(one, kind)]
+        return one
 
     def ends(self) -> list[str]:
         """Return the outcomes that the host was told."""

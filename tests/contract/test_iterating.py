@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from frostpick.config import IterateSettings, TrainSettings
 from frostpick.errors import JobStopped
 from frostpick.iterating import iterate as engine
 from frostpick.iterating.verification import SureRule
 from frostpick.models.picking_model import PickingModel
+from frostpick.settings import IterateSettings, TrainSettings
 from frostpick.training.picker.recipe import Recipe
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.lifecycle import run_job
+from frostpick_jobs.job.outputs import ModelOutput, Report
 from frostpick_jobs.tasks import iterate as iterate_task
 from frostpick_jobs.tasks import run_iterate, run_train
 
@@ -62,16 +63,11 @@ def run(
         **case.settings,
         **changes,
     }
-    host = spy.watch(case.host(labels))
+    host = spy.watch(case.host(task, picks=labels))
     during(host)
     if task == "train":
         return run_job(host, lambda: run_train(host, TrainSettings(**options)))
     return run_job(host, lambda: run_iterate(host, IterateSettings(**options)))
-
-
-def delivered(spy: Any) -> Any:
-    (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
-    return delivery
 
 
 def test_iterate_stop_continue(case: Any, spy: Any, data: Any, new_case: Any) -> None:
@@ -90,17 +86,17 @@ def test_iterate_stop_continue(case: Any, spy: Any, data: Any, new_case: Any) ->
 
     assert run(case, spy, labels, during) == 130
     assert spy.ends() == ["aborted"] and "deliver" not in spy.names()
-    rounds = case.host(labels).spool / "rounds"
+    rounds = case.host("iterate", picks=labels).spool / "rounds"
     assert (rounds / "round_00" / "round.json").exists()
     assert (rounds / "round_01" / "training" / "training.safetensors").exists()
     assert run(case, spy, labels) == 0
     assert spy.names()[0] == "begin" and spy.names()[-2:] == ["deliver", "end"]
-    delivery = delivered(spy)
-    assert [row["round"] for row in delivery.record["rounds"]] == [0, 1]
-    assert delivery.record["rounds"][1]["new_particles"] > 0
-    assert [name for name, _, _ in delivery.figures[:2]] == ["rounds", "views"]
+    report, digest = spy.output(Report), spy.output(ModelOutput).model.digest
+    assert [row["round"] for row in report.record["rounds"]] == [0, 1]
+    assert report.record["rounds"][1]["new_particles"] > 0
+    assert [one.name for one in report.figures[:2]] == ["rounds", "views"]
     folder = case.folder()
-    assert PickingModel.load(folder / "model").digest == delivery.model.digest
+    assert PickingModel.load(folder / "model").digest == digest
     with (folder / "rounds.csv").open(newline="") as handle:
         assert [row["round"] for row in csv.DictReader(handle)] == ["0", "1"]
     for number in (0, 1):
@@ -111,13 +107,13 @@ def test_iterate_stop_continue(case: Any, spy: Any, data: Any, new_case: Any) ->
         assert names and names <= {case.id_of(file) for file in case.files}
     uninterrupted = new_case("another")
     assert run(uninterrupted, spy, write_labels(uninterrupted, data)) == 0
-    assert delivered(spy).model.digest == delivery.model.digest
+    assert spy.output(ModelOutput).model.digest == digest
 
 
 def test_train_with_rounds_is_the_same_in_a_training_job(case: Any, spy: Any, data: Any) -> None:
     labels = write_labels(case, data)
     assert run(case, spy, labels, task="train") == 0
-    assert [row["round"] for row in delivered(spy).record["rounds"]] == [0, 1]
-    assert delivered(spy).record["task"] == "train"
+    assert [row["round"] for row in spy.output(Report).record["rounds"]] == [0, 1]
+    assert spy.output(Report).record["task"] == "train"
     assert run(case, spy, labels) == 1
     assert "holds a train job, not an iterate job" in spy.calls[-1][2]

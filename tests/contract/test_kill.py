@@ -40,10 +40,12 @@ def attempt(out):
         try:
             given = dict(out=out, diameter=64, pixel_size=2.0, threads=1)
             if task == "pick":
-                api.pick(f"{project}/Micrographs", **given)
+                api.pick(micrographs=f"{project}/Micrographs", **given)
             else:
                 given.update(network="conv31", epochs=1)
-                api.train(f"{project}/Micrographs", f"{project}/labels.csv", **given)
+                api.train(
+                    micrographs=f"{project}/Micrographs", picks=f"{project}/labels.csv", **given
+                )
             code = 0
         finally:
             os._exit(code)

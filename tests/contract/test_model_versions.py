@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 from shelf import GENERAL_1, Shelf
 
-from frostpick.config import TrainSettings
 from frostpick.errors import JobStopped
 from frostpick.models.shipped import load_model
+from frostpick.settings import TrainSettings
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import train_picker
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.lifecycle import run_job
+from frostpick_jobs.job.outputs import ModelOutput, Report
 from frostpick_jobs.tasks import run_train
 from frostpick_jobs.tasks import train as train_task
 
@@ -46,11 +47,6 @@ def general(case: Any, spy: Any, *during: Callable[[Any], None], **changes: Any)
     return code
 
 
-def delivered(spy: Any) -> Any:
-    (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
-    return delivery
-
-
 def stop_after(data: Any, count: int) -> Callable[[Any], None]:
     """Return what makes a host want to stop after so many steps."""
 
@@ -74,7 +70,7 @@ def test_a_continue_after_an_upgrade_picks_nothing_again_and_a_new_job_is_new(
     said = [r.message for r in caplog.records if "general is" in r.message]
     assert said == [f"general is general-1 (sha256 {GENERAL_1[:12]})"]
     first = {"general": {"version": "general-1", "digest": GENERAL_1}}
-    assert delivered(spy).record["shipped"] == first
+    assert spy.output(Report).record["shipped"] == first
     before = case.native_files()
     for forget in (False, True):
         newer = upgrade(shelf, forget=forget)
@@ -85,13 +81,13 @@ def test_a_continue_after_an_upgrade_picks_nothing_again_and_a_new_job_is_new(
         assert "picked again" not in caplog.text
         (line,) = [r.message for r in caplog.records if "general is" in r.message]
         assert line.startswith(f"{said[0]}, as when this job first ran; the newest is general-2")
-        assert delivered(spy).record["shipped"] == first
-        assert delivered(spy).record["model"] == {"digest": GENERAL_1, "name": "general"}
+        assert spy.output(Report).record["shipped"] == first
+        assert spy.output(Report).record["model"] == {"digest": GENERAL_1, "name": "general"}
     another = new_case("another")
     assert general(another, spy) == 0
     assert len(spy.inferred) == len(another.files)
     now = {"general": {"version": "general-2", "digest": newer}}
-    assert delivered(spy).record["shipped"] == now
+    assert spy.output(Report).record["shipped"] == now
     assert another.native_files() != before
 
 
@@ -120,7 +116,7 @@ def test_exact_names(case: Any, spy: Any, shelf: Shelf, caplog: pytest.LogCaptur
         assert general(case, spy, model="general-2") == 0
     assert len(spy.inferred) == len(case.files) and case.native_files() != before
     assert "model changed: 6 micrographs picked again" in caplog.text
-    assert delivered(spy).record["model"] == {"digest": newer, "name": "general-2"}
+    assert spy.output(Report).record["model"] == {"digest": newer, "name": "general-2"}
     assert general(case, spy) == 0  # in this job general is what it was
     assert len(spy.inferred) == len(case.files) and case.native_files() == before
     assert general(case, spy, model="general-3") == 1
@@ -196,7 +192,7 @@ def test_a_model_of_ones_own_that_was_changed_is_another(
     blob = load_model("blob")
     blob.save(own)
     assert general(case, spy, model=str(own)) == 0
-    assert delivered(spy).record["shipped"] == {}
+    assert spy.output(Report).record["shipped"] == {}
     assert not (case.host().spool / "models").exists()
     replace(blob, card=blob.card.model_copy(update={"citation": "another"})).save(own)
     with caplog.at_level(logging.INFO):
@@ -215,7 +211,7 @@ def train(
         lines += [f"{name},{x},{y}" for x, y in data.truth(number)]
     labels.write_text("\n".join(lines) + "\n")
     options = {"diameter": 64.0, "threads": 1, "device": "cpu", **case.settings}
-    host = spy.watch(case.host(labels))
+    host = spy.watch(case.host("train", picks=labels))
     during(host)
     return run_job(host, lambda: run_train(host, TrainSettings(**options)))
 
@@ -226,12 +222,12 @@ def test_an_interrupted_training_goes_on_from_the_same_start(
     short = Recipe(epoch_steps=6, tuning_epochs=1, few_epochs=1, tiles=2, outputs=5)
     monkeypatch.setattr(train_task, "train_picker", partial(train_picker, recipe=short))
     assert train(new_case("whole"), spy, data) == 0
-    whole = delivered(spy).model
+    whole = spy.output(ModelOutput).model
     assert whole.card.parent == GENERAL_1
     case = new_case("killed")
     assert train(case, spy, data, stop_after(data, len(case.files) + 3)) == 130
     assert (case.host().spool / "training" / "training.safetensors").exists()
     upgrade(shelf)
     assert train(case, spy, data) == 0
-    assert delivered(spy).model.digest == whole.digest
-    assert delivered(spy).record["shipped"]["general"]["version"] == "general-1"
+    assert spy.output(ModelOutput).model.digest == whole.digest
+    assert spy.output(Report).record["shipped"]["general"]["version"] == "general-1"

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from frostpick.config import PickSettings
-from frostpick.runtime.run_record import RunRecord
-from frostpick_jobs.job.claim import claim
+from frostpick.settings import PickSettings
 from frostpick_jobs.job.lifecycle import execute
-from frostpick_jobs.tasks import PickSummary
-from frostpick_jobs.tasks.job_models import JobModels
+from frostpick_jobs.job.outputs import PicksOutput
+from frostpick_jobs.job.results import PickingResult
+from frostpick_jobs.tasks.begin import begin
+from frostpick_jobs.tasks.declarations import PICK
 from frostpick_jobs.tasks.pick.finish import finish_picking
 from frostpick_jobs.tasks.pick.missing import Part, pick_part
 from frostpick_jobs.tasks.pick.prepare import prepare_picking, read_inputs
@@ -28,11 +28,9 @@ def test_parts_that_are_picked_apart_make_the_job_that_is_picked_whole(
     bad = case.files[3]
     bad.write_bytes(b"not an image")
 
-    def by_parts(host: Any) -> PickSummary:
-        host.begin()
-        claim(host.spool, "pick")
-        record = RunRecord("pick", host.name, settings.model_dump(mode="json"))
-        micrographs, model = read_inputs(host, settings, JobModels(host.spool))
+    def by_parts(host: Any) -> PickingResult:
+        record = begin(host, PICK, settings)
+        micrographs, model = read_inputs(host, settings)
         store, job = prepare_picking(host, settings, micrographs, model)
         assert job.plan.contrast == "dark"
         # Each with a store of its own, as another process has; the second does not vote anew.
@@ -49,12 +47,12 @@ def test_parts_that_are_picked_apart_make_the_job_that_is_picked_whole(
     assert sorted(spy.inferred) == sorted(map(case.id_of, case.files))
     assert list(summary.failed) == [case.id_of(bad)]
     assert summary.micrographs == len(case.files) - 1
-    (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
+    picks = spy.output(PicksOutput)
 
     whole = new_case("whole")
     whole.files[3].write_bytes(b"not an image")
     assert spy.pick(whole, contrast="auto") == 0
     assert case.native_files() == whole.native_files()
-    (expected,) = [call[1] for call in spy.calls if call[0] == "deliver"]
-    assert delivery.scores.tolist() == expected.scores.tolist()
-    assert delivery.threshold == expected.threshold == summary.threshold
+    expected = spy.output(PicksOutput)
+    assert picks.scores.tolist() == expected.scores.tolist()
+    assert picks.threshold == expected.threshold == summary.threshold

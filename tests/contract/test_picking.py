@@ -17,13 +17,14 @@ from frostpick.picking import work
 from frostpick.types import Micrograph
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.lock import job_lock
+from frostpick_jobs.job.outputs import PicksOutput, Report
 
 
 def test_order_of_calls(case: Any, spy: Any) -> None:
     assert spy.pick(case) == 0
     names = spy.names()
     assert names[0] == "begin" and names[-3:] == ["deliver_one", "deliver", "end"]
-    assert set(names[1:-3]) <= {"micrographs", "model"}
+    assert set(names[1:-3]) <= {"micrographs"}
     assert names.count("begin") == names.count("deliver") == names.count("end") == 1
     assert spy.ends() == ["finished"]
 
@@ -31,7 +32,7 @@ def test_order_of_calls(case: Any, spy: Any) -> None:
 def test_ids_come_back_unchanged_and_in_order(case: Any, spy: Any) -> None:
     given = [m.id for m in case.host().micrographs()]
     spy.pick(case)
-    outputs = [call[1] for call in spy.calls if call[0] == "deliver_one"]
+    outputs = spy.outputs()
     assert [one.micrograph.id for one in outputs] == given
     assert [one.picks.micrograph_id for one in outputs] == given
     assert all(type(one.micrograph.id) is str for one in outputs)
@@ -55,32 +56,31 @@ def test_equal_stems_are_kept_apart_and_picks_are_where_the_particles_are(
 
 def test_outputs_carry_shape_pixel_size_and_sorted_picks(case: Any, spy: Any) -> None:
     spy.pick(case)
-    for call in spy.calls:
-        if call[0] != "deliver_one":
-            continue
-        output = call[1]
+    assert spy.outputs()
+    for output in spy.outputs():
         assert output.shape == (192, 224) and output.pixel_size_A == pytest.approx(2.0)
         assert (np.diff(output.picks.score) <= 0).all()
         assert (output.picks.row == -1).all() and output.picks.diameter_A == 64.0
         assert 0 < output.picks.selected.sum() <= len(output.picks)
 
 
-def test_the_delivery_is_complete_and_iterates_anew(case: Any, spy: Any) -> None:
+def test_what_is_delivered_is_complete(case: Any, spy: Any) -> None:
     spy.draw = True
     spy.pick(case)
-    (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
-    first, second = list(delivery.outputs), list(delivery.outputs)
-    assert [o.micrograph.id for o in first] == [o.micrograph.id for o in second]
-    assert len(first) == len(case.files) and delivery.failed == {} and delivery.model is None
-    for output in first:
-        expected = output.picks.score >= delivery.threshold
+    outputs, picks, report = spy.outputs(), spy.output(PicksOutput), spy.output(Report)
+    assert spy.delivered() == [picks, report]
+    assert len(outputs) == len(case.files) and picks.failed == report.failed == {}
+    for output in outputs:
+        expected = output.picks.score >= picks.threshold
         np.testing.assert_array_equal(output.picks.selected, expected)
-    record = delivery.record
+    scores = np.concatenate([output.picks.score for output in outputs])
+    np.testing.assert_array_equal(np.sort(scores), np.sort(picks.scores))
+    record = report.record
     assert record["task"] == "pick" and record["counts"]["micrographs"] == len(case.files)
-    assert record["counts"]["selected"] == sum(int(o.picks.selected.sum()) for o in first)
+    assert record["counts"]["selected"] == sum(int(o.picks.selected.sum()) for o in outputs)
     assert record["settings"]["diameter"] == 64.0 and len(record["model"]["digest"]) == 64
-    pictures = [name for name, png, caption in delivery.figures if png.startswith(b"\x89PNG")]
-    assert len(pictures) == len(delivery.figures) == 3 + len(case.files)
+    pictures = [one.name for one in report.figures if one.png.startswith(b"\x89PNG")]
+    assert len(pictures) == len(report.figures) == 3 + len(case.files)
 
 
 def test_a_second_run_infers_nothing_and_gives_the_same_files(case: Any, spy: Any) -> None:
@@ -95,8 +95,7 @@ def test_another_threshold_needs_no_inference(
     case: Any, spy: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     spy.pick(case)
-    (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
-    scores = np.concatenate([output.picks.score for output in delivery.outputs])
+    scores = np.concatenate([output.picks.score for output in spy.outputs()])
     high, low = (str(float(np.quantile(scores, q))) for q in (0.7, 0.3))
     spy.pick(case, threshold=high)
     few = case.delivered()
@@ -111,8 +110,8 @@ def test_another_threshold_needs_no_inference(
     everything = case.delivered()
     assert spy.inferred == [] and "picked again" not in caplog.text
     assert all(len(everything[one]) >= len(many[one]) for one in many)
-    (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
-    assert all(output.picks.selected.all() for output in delivery.outputs)
+    assert len(spy.outputs()) == len(case.files)
+    assert all(output.picks.selected.all() for output in spy.outputs())
 
 
 def test_another_model_picks_again_and_says_why(
@@ -147,9 +146,9 @@ def test_one_bad_micrograph_is_skipped_listed_and_tried_again(
     bad.write_bytes(whole[:3000])
     assert spy.pick(case) == 0
     assert spy.ends() == ["finished"]
-    (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
-    assert list(delivery.failed) == [case.id_of(bad)]
-    assert case.id_of(bad) not in {o.micrograph.id for o in delivery.outputs}
+    assert list(spy.output(PicksOutput).failed) == [case.id_of(bad)]
+    assert spy.output(Report).failed == spy.output(PicksOutput).failed
+    assert case.id_of(bad) not in {o.micrograph.id for o in spy.outputs()}
     assert case.id_of(bad) in caplog.text and "1 micrograph failed" in caplog.text
     bad.write_bytes(whole)
     assert spy.pick(case) == 0
@@ -171,8 +170,7 @@ def test_a_micrograph_that_failed_is_tried_again_though_its_file_is_the_same(
     with monkeypatch.context() as patch:
         patch.setattr(work, "fetch_and_decode", away)
         assert spy.pick(case) == 0
-    (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
-    assert delivery.failed == {bad: "the disk did not answer"}
+    assert spy.output(PicksOutput).failed == {bad: "the disk did not answer"}
     assert spy.pick(case) == 0
     assert spy.inferred == [bad]
     assert len(case.delivered()) == len(case.files)
@@ -189,8 +187,7 @@ def test_a_vanished_micrograph_costs_itself_only(case: Any, spy: Any) -> None:
         new.micrographs = lambda: found  # type: ignore[method-assign]
 
     assert spy.pick(case, keep_list) == 0
-    (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
-    assert list(delivery.failed) == [case.id_of(gone)]
+    assert list(spy.output(PicksOutput).failed) == [case.id_of(gone)]
 
 
 def test_all_failing_fails_the_job(case: Any, spy: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -235,14 +232,14 @@ def test_a_late_micrograph_is_picked_alone_at_the_frozen_threshold(
     content = late.read_bytes()
     late.unlink()
     spy.pick(case)
-    (first,) = [call[1] for call in spy.calls if call[0] == "deliver"]
+    first = spy.output(PicksOutput)
     before = case.delivered()
     late.write_bytes(content)
     case.files.append(late)
     assert spy.pick(case) == 0
-    (second,) = [call[1] for call in spy.calls if call[0] == "deliver"]
+    second = spy.output(PicksOutput)
     assert spy.inferred == [case.id_of(late)] and second.threshold == first.threshold
-    assert second.record["threshold"]["frozen"]
+    assert spy.output(Report).record["threshold"]["frozen"]
     after = case.delivered()
     assert len(after) == len(before) + 1
     for micrograph_id, picks in before.items():
@@ -253,11 +250,10 @@ def test_limit_is_spread_and_its_threshold_is_not_the_jobs(case: Any, spy: Any) 
     given = [m.id for m in case.host().micrographs()]
     assert spy.pick(case, limit=2) == 0
     assert spy.inferred == [given[1], given[4]]
-    (look,) = [call[1] for call in spy.calls if call[0] == "deliver"]
+    assert len(spy.outputs()) == 2
     assert spy.pick(case) == 0
     assert sorted(spy.inferred) == sorted(set(given) - {given[1], given[4]})
-    (full,) = [call[1] for call in spy.calls if call[0] == "deliver"]
-    assert not full.record["threshold"]["frozen"] and len(list(look.outputs)) == 2
+    assert not spy.output(Report).record["threshold"]["frozen"]
 
 
 def test_a_second_start_does_not_touch_the_first(

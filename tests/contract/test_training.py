@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from frostpick.config import TrainSettings
 from frostpick.errors import JobStopped
 from frostpick.models.picking_model import PickingModel
+from frostpick.settings import TrainSettings
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.lifecycle import run_job
+from frostpick_jobs.job.outputs import ModelOutput, Report
 from frostpick_jobs.tasks import run_train
 from frostpick_jobs.tasks import train as train_task
 
@@ -48,7 +49,7 @@ def train(
         **case.settings,
         **changes,
     }
-    host = spy.watch(case.host(labels))
+    host = spy.watch(case.host("train", picks=labels))
     during(host)
     return run_job(host, lambda: run_train(host, TrainSettings(**options)))
 
@@ -61,7 +62,7 @@ def test_labels_reach_the_engine_row_by_row(
     case: Any, spy: Any, data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labels = write_labels(case, data)
-    given = case.host(labels).labels()
+    given = case.host("train", picks=labels).labels()
     reached = {}
 
     def stub(micrographs: Any, labels: Any, settings: Any, **others: Any) -> Any:
@@ -99,17 +100,17 @@ def test_train_stop_continue(case: Any, spy: Any, data: Any, new_case: Any) -> N
     names = spy.names()
     assert names[0] == "begin" and names[-2:] == ["deliver", "end"]
     assert names.count("begin") == names.count("deliver") == names.count("end") == 1
-    (delivery,) = [call[1] for call in spy.calls if call[0] == "deliver"]
-    assert delivery.record["counts"]["labels"] == sum(len(data.truth(n)) for n in range(6))
-    assert len(delivery.record["curve"]) >= 1
-    names = [name for name, png, caption in delivery.figures if png.startswith(b"\x89PNG")]
+    report, digest = spy.output(Report), spy.output(ModelOutput).model.digest
+    assert report.record["counts"]["labels"] == sum(len(data.truth(n)) for n in range(6))
+    assert len(report.record["curve"]) >= 1
+    assert spy.output(ModelOutput).curve == report.record["curve"]
+    names = [one.name for one in report.figures if one.png.startswith(b"\x89PNG")]
     assert len(names) == 1 + 4 and sum(n.startswith("picks_on_") for n in names) == 4
     uninterrupted = new_case("another")
     assert train(uninterrupted, spy, write_labels(uninterrupted, data)) == 0
-    (other,) = [call[1] for call in spy.calls if call[0] == "deliver"]
-    assert delivery.model.digest == other.model.digest
+    assert spy.output(ModelOutput).model.digest == digest
     saved = PickingModel.load(case.folder() / "model")
-    assert saved.digest == delivery.model.digest
+    assert saved.digest == digest
     # The trained model picks on the same host, in a job of its own.
     picking = new_case("picking")
     assert spy.pick(picking, model=str(case.folder() / "model"), diameter=None) == 0
