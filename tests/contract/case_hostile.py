@@ -175,7 +175,7 @@ class HostileHost(Host):
         for one in outputs:
             match one:
                 case PicksOutput():
-                    content = [one.threshold, one.scores.tolist(), dict(one.failed)]
+                    content = [one.threshold, one.scores.tolist(), list(one.failed)]
                     write_text(out / f"{one.name}.json", json.dumps(content, allow_nan=False))
                 case ModelOutput():
                     one.model.save(out / one.name)
