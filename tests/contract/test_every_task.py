@@ -42,18 +42,30 @@ KINDS = {
     Files: OutputKind.FILES,
     Report: OutputKind.REPORT,
 }
-#: Picks, or particles with their good ones.
+#: Inputs by their names, written below the project folder.
 Written = dict[str, Path | str]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A small job of a task: what it is given, and settings beside those that all have."""
+    """A small job of a task.
+
+    Parameters
+    ----------
+    write
+        Writes what it is given beside micrographs.
+    micrographs
+        Whether micrographs are given too.
+    settings
+        Beside those that all jobs have.
+    wrong
+        Writes what does not go together, given with micrographs; nothing stands for no input
+        at all. None: the task can do without any.
+    """
 
     write: Callable[[Path, Any], Written] = lambda project, data: {}
     micrographs: bool = True
     settings: dict[str, Any] = field(default_factory=dict)
-    #: Inputs that do not go together with those: a change of `write`'s, and no micrographs.
     wrong: Callable[[Path, Any], Written] | None = lambda project, data: {}
 
 
@@ -108,7 +120,6 @@ JOBS: dict[str, Job] = {
     "verify picks": Job(picks, wrong=both),
     "verify particles": Job(particles, False, wrong=both),
 }
-#: Settings that a task's own do not hold, such as the pruner of a test, are left away.
 COMMON = {"diameter": 64.0, "threads": 1, "device": "cpu"}
 
 
@@ -219,7 +230,8 @@ def test_inputs_that_do_not_go_together_are_refused_before_the_job_begins(
         host = spy.watch(case.host(task.name, micrographs=bool(given), **given))
     except (ConfigError, InputError):
         return  # before there is a job
+    before = case.native_files()
     assert run_job(host, partial(run, host, settings)) == 1
     assert spy.names() == ["end"] and spy.ends() == ["failed"]
     assert "\n" not in spy.calls[-1][2] and "bug" not in spy.calls[-1][2]
-    assert case.native_files() == {}
+    assert case.native_files() == before
