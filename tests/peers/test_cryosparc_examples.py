@@ -125,9 +125,8 @@ def test_the_batch_script(tmp_path):
 
 
 def test_the_page_names_outputs_that_exist():
-    from frostpick_jobs.hosts.cryosparc.read import inputs
-    from frostpick_jobs.hosts.cryosparc.server import wiring
+    from frostpick_jobs.hosts.cryosparc import ports
 
     page = Path(EXAMPLES / "README.md").read_text()
-    for name in (wiring.PICKS, wiring.ALL_PICKS, inputs.MICROGRAPHS, inputs.MODEL):
+    for name in (ports.PICKS, ports.ALL_PICKS, ports.MICROGRAPHS, ports.MODEL):
         assert f": `{name}`" in page
