@@ -9,6 +9,7 @@ from frostpick.errors import ConfigError, option
 from frostpick_jobs.hosts.cryosparc.ports import ports
 from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL
 from frostpick_jobs.hosts.cryosparc.server.references import JobRef, OutputRef, parse_output
+from frostpick_jobs.job.spelling import in_cryosparc
 from frostpick_jobs.tasks.declarations import REST, TaskSpec, is_rest
 
 
@@ -83,5 +84,5 @@ class JobRequest:
         """Return the command that resumes the job once it exists."""
         words = [f"frostpick cryosparc {self.task.name} --project {self.project}"]
         names = [port.spec.name for port in ports(self.task)]
-        words += [f"--{name} {REST}" for name in names if self.is_rest(name)]
+        words += [in_cryosparc(name, REST) for name in names if self.is_rest(name)]
         return f"{self.again or ' '.join(words)} --job {job}"
