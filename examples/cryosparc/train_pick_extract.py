@@ -11,15 +11,14 @@ Picks and Extract From Micrographs, as the page beside this file says.
 import argparse
 import logging
 import sys
-from dataclasses import replace
 
-from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import FrostpickError
+from frostpick.settings import PickSettings, TrainSettings
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
-from frostpick_jobs.hosts.cryosparc.server.checks import check_request
 from frostpick_jobs.hosts.cryosparc.server.connect import connect
 from frostpick_jobs.hosts.cryosparc.server.references import parse_output
+from frostpick_jobs.tasks.declarations import PICK, TRAIN
 
 
 def main() -> None:
@@ -55,33 +54,21 @@ def train_and_pick(server, options) -> str:
     micrographs = (parse_output(options.micrographs, "--micrographs"),)
     particles = (parse_output(options.particles, "--particles"),)
     place = {"project": options.project, "workspace": options.workspace}
-    training = JobRequest("train", micrographs=micrographs, particles=particles, **place)
-    picking = JobRequest("pick", micrographs=micrographs, **place)
+    training = JobRequest(TRAIN, inputs={"micrographs": micrographs, "picks": particles}, **place)
+    picking = JobRequest(PICK, inputs={"micrographs": micrographs}, **place)
 
     learn = TrainSettings(diameter=options.diameter, device=options.device, epochs=options.epochs)
-    training = with_job(server, training)
-    if run.train(server, training, learn) != 0:
-        sys.exit(f"the training {training.job} did not finish; its card in CryoSPARC says why")
-    picking = with_job(server, picking)
-    if run.pick(server, picking, PickSettings(model=training.job, device=options.device)) != 0:
-        sys.exit(f"the picking {picking.job} did not finish; its card in CryoSPARC says why")
-    return picking.job
+    trained = number(run.run_task(server, training, learn))
+    return number(run.run_task(server, picking, PickSettings(model=trained, device=options.device)))
 
 
-def with_job(server, request: JobRequest) -> JobRequest:
-    """Return a request with a new job to run in, so that its number is known.
+def number(result) -> str:
+    """Return the number of a result's job, ``J20`` of ``P3-J20``.
 
     A title does not tell one's own job from that of another user, who may run this script too.
     """
-    check_request(server, request)  # what cannot work leaves no empty job behind
-    job = server.once(
-        f"make a job in {request.project}-{request.workspace}",
-        lambda: server.client.create_external_job(
-            request.project, request.workspace, title=f"frostpick {request.task}"
-        ),
-    )
-    print(f"{request.task}: {request.project}-{job.uid}")
-    return replace(request, workspace=None, job=job.uid)
+    print(f"done: {result.job}")
+    return result.job.partition("-")[2]
 
 
 def extract(client, options, picked: str) -> str:

@@ -145,6 +145,7 @@ def speed(options: argparse.Namespace, about: dict[str, str]) -> None:
     from frostpick_jobs.hosts.cryosparc.request import JobRequest
     from frostpick_jobs.hosts.cryosparc.server.connect import connect
     from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
+    from frostpick_jobs.tasks.declarations import PICK
 
     folder = Path(about["folder"])
     model = folder / "model"
@@ -155,16 +156,15 @@ def speed(options: argparse.Namespace, about: dict[str, str]) -> None:
     given = {"diameter": options.diameter, "threads": options.threads, "device": "cpu"}
     settings = PickSettings(model=str(model), **given)
     server = connect(about["url"])
-    request = JobRequest(
-        "pick", about["project"], "W1", micrographs=(OutputRef("J2", "exposures"),)
-    )
+    inputs = {"micrographs": (OutputRef("J2", "exposures"),)}
+    request = JobRequest(PICK, about["project"], "W1", inputs=inputs)
 
     def from_folder(number: int) -> None:
         # The header's 1 A counts as unknown.
         api.pick(files, folder / f"out{number}", model=model, pixel_size=1.0, **given)
 
     def through_server(number: int) -> None:
-        assert run.pick(server, request, settings, spool=folder / "spool") == 0
+        assert run.run_task_for_exit_code(server, request, settings, spool=folder / "spool") == 0
 
     spent: dict[str, list[tuple[float, float]]] = {"folder": [], "cryosparc": []}
     kinds: dict[str, Callable[[int], None]] = {"folder": from_folder, "cryosparc": through_server}
@@ -193,10 +193,10 @@ def speed(options: argparse.Namespace, about: dict[str, str]) -> None:
 def size(options: argparse.Namespace, about: dict[str, str]) -> None:
     """Read exposures and particles, and write as many picks, through the real client."""
     from frostpick.types import Picks
+    from frostpick_jobs.hosts.cryosparc.ports import find_input, ports
     from frostpick_jobs.hosts.cryosparc.read.exposures import as_micrographs, read_exposures
     from frostpick_jobs.hosts.cryosparc.read.inputs import (
         exposure_slots,
-        find_input,
         load_parts,
         particle_slots,
     )
@@ -209,6 +209,7 @@ def size(options: argparse.Namespace, about: dict[str, str]) -> None:
     from frostpick_jobs.hosts.cryosparc.write.outputs import save_micrographs, save_picks
     from frostpick_jobs.hosts.cryosparc.write.pick_table import RowCollector
     from frostpick_jobs.job.host import MicrographOutput
+    from frostpick_jobs.tasks.declarations import PICK, TRAIN
 
     server = connect(about["url"])
     exposures_of, particles_of = OutputRef("J1", "exposures"), OutputRef("J2", "particles")
@@ -218,11 +219,12 @@ def size(options: argparse.Namespace, about: dict[str, str]) -> None:
         print(f"{what:40} {seconds:7.1f} s, peak memory so far {peak_GB():.2f} GB")
 
     began = time.perf_counter()
-    given = (about["project"], "W1", None, (exposures_of,))
-    job = prepare_job(server, JobRequest("train", *given, (particles_of,)))
+    place, given = (about["project"], "W1"), {"micrographs": (exposures_of,)}
+    labelled_too = {**given, "picks": (particles_of,)}
+    job = prepare_job(server, JobRequest(TRAIN, *place, inputs=labelled_too))
     view = job.look()
     slot = "micrograph_blob"
-    exposure_input = find_input(view, "exposure", "micrographs")
+    exposure_input, particle_input = (find_input(view, TRAIN, port) for port in ports(TRAIN))
     parts = load_parts(
         server, job.project, job.controller, exposure_input, lambda a: exposure_slots(a, slot)
     )
@@ -232,14 +234,13 @@ def size(options: argparse.Namespace, about: dict[str, str]) -> None:
     said(f"{len(micrographs)} exposures read", began)
 
     began = time.perf_counter()
-    particle_input = find_input(view, "particle", "particles")
     labelled = load_parts(server, job.project, job.controller, particle_input, particle_slots)
     labels = read_labels(labelled, exposures, micrographs)
     said(f"{sum(map(len, labels.values()))} particles read as labels", began)
     del labelled, labels
 
     began = time.perf_counter()
-    picking = prepare_job(server, JobRequest("pick", *given))
+    picking = prepare_job(server, JobRequest(PICK, *place, inputs=given))
     picking.start()
     each, rng = options.picks // len(micrographs), np.random.default_rng(1)
 

@@ -23,6 +23,7 @@ from frostpick_jobs.hosts.cryosparc.server.references import (
 )
 from frostpick_jobs.hosts.cryosparc.spool import spool_folder
 from frostpick_jobs.hosts.cryosparc.write.summary import listed, table
+from frostpick_jobs.tasks.declarations import PICK, PRUNE, TRAIN
 
 
 def test_references():
@@ -102,10 +103,32 @@ def test_what_may_succeed_later():
 
 
 def test_resume_command():
-    request = JobRequest("pick", "P1", again="frostpick cryosparc pick --project P1")
+    request = JobRequest(PICK, "P1", again="frostpick cryosparc pick --project P1")
     assert request.resume_command("J7") == "frostpick cryosparc pick --project P1 --job J7"
-    plain = JobRequest("train", "P2")
+    plain = JobRequest(TRAIN, "P2")
     assert plain.resume_command("J8") == "frostpick cryosparc train --project P2 --job J8"
+
+
+def test_all_rows_but_those_of_another_input_are_no_output_to_connect():
+    request = JobRequest(PRUNE, "P1", inputs={"good": (OutputRef("J9", "x"),), "bad": ("rest",)})
+    assert request.is_rest("bad") and not request.is_rest("good")
+    assert request.outputs_for("bad") == () and len(request.outputs_for("good")) == 1
+    # nothing on the server tells it, so the command must
+    assert request.resume_command("J8") == (
+        "frostpick cryosparc prune --project P1 --bad rest --job J8"
+    )
+
+
+def test_inputs_of_a_request_are_those_of_its_task():
+    made = JobRequest(PICK, "P1", inputs={"micrographs": ("J10.exposures",)})
+    assert made.outputs_for("micrographs") == (OutputRef("J10", "exposures"),)
+    with pytest.raises(ConfigError, match="pick has no input 'particles' in CryoSPARC; it has: mi"):
+        JobRequest(PICK, "P1", inputs={"particles": ("J10.particles",)})
+    with pytest.raises(ConfigError, match="prune has no input 'picks' in CryoSPARC"):
+        JobRequest(PRUNE, "P1", inputs={"picks": ("J10.particles",)})
+    for name in ("micrographs", "good"):  # the word has no meaning there
+        with pytest.raises(ConfigError, match=f"--{name} 'rest': expected a job and one of its"):
+            JobRequest(PRUNE, "P1", inputs={name: ("rest",)})
 
 
 def test_spool_folder_keeps_servers_and_jobs_apart():
@@ -250,7 +273,8 @@ def test_description_has_parameters_and_citation():
     from frostpick.config import PickSettings
     from frostpick_jobs.hosts.cryosparc.run import describe
 
-    settings = PickSettings(diameter=120.0).model_dump(mode="json")
-    text = describe(JobRequest("pick", "P1"), settings, None)
+    text = describe(JobRequest(PICK, "P1"), PickSettings(diameter=120.0), {})
     assert "| diameter | 120.0 |" in text and "Nat. Methods" in text and "| image |" in text
+    told = describe(JobRequest(PICK, "P1"), PickSettings(), {"model": "abc", "pruner": "def"})
+    assert "| model digest | abc |\n| pruner digest | def |\n" in told
     assert np.all([line.startswith("|") for line in text.splitlines()[2:-2]])

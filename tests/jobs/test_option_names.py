@@ -31,7 +31,7 @@ MEANT = {
     "plugin/frostpick/pretraining/cryomae/pretrain.py": ["pretrain --method mae"],
     "plugin/frostpick/pretraining/picker/train_denoiser.py": ["--threads"],
     "external_job/frostpick_jobs/tasks/fewshot.py": ["frostpick pretrain --method mae"],
-    CRYOSPARC + "host.py": ["frostpick cryosparc pick --model "],
+    CRYOSPARC + "write/model.py": ["frostpick cryosparc pick --model "],
     CRYOSPARC + "request.py": [" --project ", " --job "],
     CRYOSPARC + "server/connect.py": [
         "python -m cryosparc.tools login --url ",

@@ -15,7 +15,9 @@ from csemu.seed import seed_project
 from csemu.serve import running
 from csemu.store import Options, Store
 
+from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.server.connect import Patience, Server, connect
+from frostpick_jobs.tasks.declarations import task_named
 
 DIAMETER_A = 48.0
 PIXEL_A = 2.0
@@ -154,6 +156,14 @@ def command(project, *words, spool=None, **environ):
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def requested(task, project, workspace=None, **given):
+    """Return a request for a task by its name, the inputs by their names in its declaration."""
+    spec = task_named(task)
+    names = [one.name for one in spec.inputs if one.name in given]
+    inputs = {name: tuple(given.pop(name)) for name in names}
+    return JobRequest(spec, project, workspace, inputs=inputs, **given)
 
 
 class ServerPool:

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
-from cryosparc_project import DIAMETER_A, LOGIN, ROOT, command, project
+from cryosparc_project import DIAMETER_A, LOGIN, ROOT, command, project, requested
 from csemu.seed import _done, _finish
 from csemu.store import Options, Refused
 
@@ -22,7 +22,6 @@ from frostpick.config import PickSettings
 from frostpick.errors import ConfigError, DeviceError, FrostpickError
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.read import sources
-from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.selftest import run_selftest
 from frostpick_jobs.hosts.cryosparc.server.connect import Patience, connect
@@ -43,7 +42,7 @@ def _without_pictures(monkeypatch):
 def pick(p, micrographs=("J2.exposures",), settings=None, **request):
     where = {} if "job" in request else {"workspace": "W1"}
     refs = tuple(OutputRef(*m.split(".")) for m in micrographs)
-    asked = JobRequest(
+    asked = requested(
         "pick", request.pop("project", p.uid), micrographs=refs, **{**where, **request}
     )
     options = {
@@ -53,7 +52,7 @@ def pick(p, micrographs=("J2.exposures",), settings=None, **request):
         "device": "cpu",
         **(settings or {}),
     }
-    code = run.pick(
+    code = run.run_task_for_exit_code(
         p.connect(), asked, PickSettings(**options), spool=p.root / "spool", tempo=TEMPO
     )
     return code, p.latest()

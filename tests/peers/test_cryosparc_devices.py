@@ -8,12 +8,11 @@ pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
 from cryosparc.dataset import Dataset
-from cryosparc_project import DIAMETER_A, LOGIN, project
+from cryosparc_project import DIAMETER_A, LOGIN, project, requested
 from csemu.store import Options
 
 from frostpick.config import PickSettings
 from frostpick_jobs.hosts.cryosparc import run
-from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks.pick import finish
@@ -22,10 +21,15 @@ pytestmark = pytest.mark.cryosparc
 
 
 def pick(p, spool):
-    request = JobRequest("pick", p.uid, workspace="W1", micrographs=(OutputRef("J2", "exposures"),))
+    request = requested("pick", p.uid, workspace="W1", micrographs=(OutputRef("J2", "exposures"),))
     settings = PickSettings(model="blob", diameter=DIAMETER_A, threads=1, device="cpu")
     tempo = Tempo(poll=0.1, events=0.02)
-    assert run.pick(p.connect(), request, settings, spool=p.root / spool, tempo=tempo) == 0
+    assert (
+        run.run_task_for_exit_code(
+            p.connect(), request, settings, spool=p.root / spool, tempo=tempo
+        )
+        == 0
+    )
     job = p.latest()
     rows = p.store.load_output(p.uid, job, "particles_all", "all")
     return job, rows

@@ -68,15 +68,15 @@ def test_from_picks_to_boxes(tmp_path):
         assert 0 < p.job(boxes).spec.outputs.root["particles"].num_items <= selected
 
 
-def then_another(p, task, run_task, theirs):
-    """Return a task after which another user's job of the same title is the last one completed."""
+def then_another(p, run_task, theirs):
+    """Return a run after which another user's job of the same title is the last one completed."""
 
-    def run_both(*arguments):
-        code = run_task(*arguments)
-        job = p.store.create_job(p.uid, "W1", "snowflake", f"frostpick {task}")
+    def run_both(server, request, settings):
+        result = run_task(server, request, settings)
+        job = p.store.create_job(p.uid, "W1", "snowflake", f"frostpick {request.task.name}")
         _done(p.store, job)
         theirs.append(job.uid)
-        return code
+        return result
 
     return run_both
 
@@ -87,9 +87,8 @@ def test_another_users_jobs_of_the_same_titles_are_left_alone(tmp_path, monkeypa
     script = runpy.run_path(str(EXAMPLES / "train_pick_extract.py"))
     theirs: list[str] = []
     with project(tmp_path) as p:
-        for task in ("train", "pick"):
-            both = then_another(p, task, getattr(cryosparc_run, task), theirs)
-            monkeypatch.setattr(cryosparc_run, task, both)
+        both = then_another(p, cryosparc_run.run_task, theirs)
+        monkeypatch.setattr(cryosparc_run, "run_task", both)
         outputs = {"micrographs": "J2.exposures", "particles": "J3.particles"}
         told = {"diameter": DIAMETER_A, "device": "cpu", "epochs": 1}
         options = argparse.Namespace(project=p.uid, workspace="W1", **outputs, **told)
@@ -125,9 +124,8 @@ def test_the_batch_script(tmp_path):
 
 
 def test_the_page_names_outputs_that_exist():
-    from frostpick_jobs.hosts.cryosparc.read import inputs
-    from frostpick_jobs.hosts.cryosparc.server import wiring
+    from frostpick_jobs.hosts.cryosparc import ports
 
     page = Path(EXAMPLES / "README.md").read_text()
-    for name in (wiring.PICKS, wiring.ALL_PICKS, inputs.MICROGRAPHS, inputs.MODEL):
+    for name in (ports.PICKS, ports.ALL_PICKS, ports.MICROGRAPHS, ports.MODEL):
         assert f": `{name}`" in page

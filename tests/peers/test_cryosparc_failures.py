@@ -15,7 +15,15 @@ pytest.importorskip("fastapi")
 
 from contextlib import ExitStack
 
-from cryosparc_project import DIAMETER_A, Project, command, project, wait_until, write_project
+from cryosparc_project import (
+    DIAMETER_A,
+    Project,
+    command,
+    project,
+    requested,
+    wait_until,
+    write_project,
+)
 from csemu.seed import seed_project
 from csemu.serve import free_port, running
 from csemu.store import Options, Refused, Store
@@ -23,7 +31,6 @@ from csemu.store import Options, Refused, Store
 from frostpick.config import PickSettings
 from frostpick.errors import FrostpickError
 from frostpick_jobs.hosts.cryosparc import run
-from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.server import shim, upload, wiring
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
@@ -62,7 +69,7 @@ def stored(monkeypatch):
 
 def pick(project, server=None, **request):
     where = {} if "job" in request else {"workspace": "W1"}
-    asked = JobRequest(
+    asked = requested(
         "pick",
         project.uid,
         micrographs=(OutputRef("J2", "exposures"),),
@@ -72,7 +79,7 @@ def pick(project, server=None, **request):
     settings = PickSettings(
         model="blob", diameter=DIAMETER_A, threads=1, device="cpu", threshold="p=0.9"
     )
-    return run.pick(
+    return run.run_task_for_exit_code(
         server or project.connect(), asked, settings, spool=project.root / "spool", tempo=FAST
     )
 

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
-from cryosparc_project import DIAMETER_A, project
+from cryosparc_project import DIAMETER_A, project, requested
 
 from frostpick.config import FewshotSettings, PickSettings
 from frostpick.errors import ConfigError, InputError
@@ -18,7 +18,6 @@ from frostpick.training.cryomae import trainer as fewshot_trainer
 from frostpick.training.cryomae.recipe import FewshotRecipe
 from frostpick.training.cryomae.train import train_fewshot
 from frostpick_jobs.hosts.cryosparc import run
-from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks import fewshot
@@ -40,10 +39,12 @@ def _short(monkeypatch):
 
 
 def few(p, particles=(PARTICLES,), **settings):
-    asked = JobRequest("fewshot", p.uid, "W1", micrographs=(EXPOSURES,), particles=particles)
+    asked = requested("fewshot", p.uid, "W1", micrographs=(EXPOSURES,), exemplars=particles)
     options = {"diameter": DIAMETER_A, "threads": 1, "device": "cpu", "model": "none"}
     settings = FewshotSettings(**{**options, "method": "cryomae", "threshold": "p=0.5", **settings})
-    code = run.fewshot(p.connect(), asked, settings, spool=p.root / "spool", tempo=TEMPO)
+    code = run.run_task_for_exit_code(
+        p.connect(), asked, settings, spool=p.root / "spool", tempo=TEMPO
+    )
     return code, p.latest()
 
 
@@ -64,9 +65,14 @@ def test_exemplars_give_particles_and_a_model_that_pick_takes(tmp_path):
             p.store.load_output(p.uid, "J3", "particles", "all")
         )
 
-        asked = JobRequest("pick", p.uid, "W1", micrographs=(EXPOSURES,))
+        asked = requested("pick", p.uid, "W1", micrographs=(EXPOSURES,))
         settings = PickSettings(model=job, threshold="p=0.5", threads=1, device="cpu")
-        assert run.pick(p.connect(), asked, settings, spool=p.root / "spool", tempo=TEMPO) == 0
+        assert (
+            run.run_task_for_exit_code(
+                p.connect(), asked, settings, spool=p.root / "spool", tempo=TEMPO
+            )
+            == 0
+        )
         again = p.store.load_output(p.uid, p.latest(), "particles_all", "all")
         for name in ("location/center_x_frac", "location/center_y_frac", "pick_stats/power"):
             np.testing.assert_array_equal(np.sort(again[name]), np.sort(everything[name]))
@@ -75,7 +81,7 @@ def test_exemplars_give_particles_and_a_model_that_pick_takes(tmp_path):
 def test_no_exemplars_and_no_diameter_make_no_job(tmp_path):
     with project(tmp_path) as p:
         before = len(p.store.jobs)
-        with pytest.raises(InputError, match="--particles"):
+        with pytest.raises(InputError, match=r"give them with --exemplars J12\.particles"):
             few(p, particles=())
         with pytest.raises(ConfigError, match="--diameter"):
             few(p, diameter=None)

@@ -8,7 +8,7 @@ import torch
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
-from cryosparc_project import DIAMETER_A, project
+from cryosparc_project import DIAMETER_A, project, requested
 from tiny_pruner import tiny_pruner
 
 from frostpick.config import IterateSettings
@@ -20,7 +20,6 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.model import Pruner
 from frostpick.training.picker.recipe import Recipe
 from frostpick_jobs.hosts.cryosparc import run
-from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks import iterate as iterate_task
@@ -38,12 +37,14 @@ def _short(monkeypatch):
 
 
 def iterate(p, particles=(PARTICLES,), **settings):
-    asked = JobRequest("iterate", p.uid, "W1", micrographs=(EXPOSURES,), particles=particles)
+    asked = requested("iterate", p.uid, "W1", micrographs=(EXPOSURES,), picks=particles)
     options = {"diameter": DIAMETER_A, "threads": 1, "device": "cpu", "epochs": 1, "rounds": 1}
     fresh = {} if "start_from" in settings or "from" in settings else {"network": "conv31"}
     settings = IterateSettings(**{**options, **fresh, **settings})
     tempo = Tempo(poll=0.1, events=0.02)
-    code = run.train(p.connect(), asked, settings, spool=p.root / "spool", tempo=tempo)
+    code = run.run_task_for_exit_code(
+        p.connect(), asked, settings, spool=p.root / "spool", tempo=tempo
+    )
     return code, p.latest()
 
 

@@ -9,13 +9,12 @@ import pytest
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
-from cryosparc_project import DIAMETER_A, asymmetric_truth, disc_image, project
+from cryosparc_project import DIAMETER_A, asymmetric_truth, disc_image, project, requested
 from csemu.seed import _done, _finish, seed_project
 from csemu.store import Options
 
 from frostpick.config import PickSettings
 from frostpick_jobs.hosts.cryosparc import run
-from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks.pick import finish
@@ -36,7 +35,7 @@ def _without_pictures(request, monkeypatch):
 
 def pick(project, *, server=None, settings=None, tempo=TEMPO, **request):
     """Run a picking job; return the exit code and the job's uid."""
-    asked = JobRequest(
+    asked = requested(
         "pick",
         project.uid,
         **{"workspace": "W1", "micrographs": (EXPOSURES,), **request},
@@ -48,7 +47,7 @@ def pick(project, *, server=None, settings=None, tempo=TEMPO, **request):
         "threads": 1,
         "device": "cpu",
     }
-    code = run.pick(
+    code = run.run_task_for_exit_code(
         server or project.connect(),
         asked,
         PickSettings(**{**options, **(settings or {})}),

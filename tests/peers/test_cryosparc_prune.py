@@ -12,7 +12,7 @@ import torch
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
-from cryosparc_project import project
+from cryosparc_project import project, requested
 from csemu.seed import _alloc, _done, _finish
 from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
 
@@ -20,14 +20,14 @@ from frostpick.config import PruneSettings, VerifySettings
 from frostpick.errors import InputError, JobStopped, ModelError
 from frostpick.models.pruner.model import Pruner
 from frostpick_jobs.hosts.cryosparc import run
-from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.hosts.relion.arguments import JobArguments
-from frostpick_jobs.hosts.relion.verify_host import RelionVerifyHost
+from frostpick_jobs.hosts.relion.host import RelionHost
 from frostpick_jobs.job.lifecycle import run_job
 from frostpick_jobs.store.prune_store import PruneStore
+from frostpick_jobs.tasks.declarations import VERIFY
 from frostpick_jobs.tasks.prune.run import run_verify
 
 pytestmark = pytest.mark.cryosparc
@@ -107,10 +107,10 @@ def extracted(p, rows, name="particles", slots=SLOTS, first=1000):
 
 def prune(p, pruner, particles, *, settings=None, **request):
     where = {} if "job" in request else {"workspace": "W1"}
-    asked = JobRequest("prune", p.uid, particles=particles, **{**where, **request})
+    asked = requested("prune", p.uid, particles=particles, **{**where, **request})
     told = {"pruner": pruner, "diameter": DIAMETER_A, "keep_at": "0", "min_distance": 8.0}
     options = {**told, "border": 0.0, "threads": 1, "device": "cpu", **(settings or {})}
-    code = run.prune(
+    code = run.run_task_for_exit_code(
         p.connect(), asked, PruneSettings(**options), spool=p.root / "spool", tempo=TEMPO
     )
     return code, request.get("job") or p.latest()
@@ -118,9 +118,9 @@ def prune(p, pruner, particles, *, settings=None, **request):
 
 def verify(p, pruner, particles, **request):
     where = {} if "job" in request else {"workspace": "W1"}
-    asked = JobRequest("verify", p.uid, particles=particles, **{**where, **request})
+    asked = requested("verify", p.uid, particles=particles, **{**where, **request})
     told = {"pruner": pruner, "diameter": DIAMETER_A, "threads": 1, "device": "cpu"}
-    code = run.prune(
+    code = run.run_task_for_exit_code(
         p.connect(), asked, VerifySettings(**told), spool=p.root / "spool", tempo=TEMPO
     )
     return code, request.get("job") or p.latest()
@@ -296,16 +296,17 @@ def test_three_hosts_give_the_same_scores(tmp_path, pruner, monkeypatch):
         names = [f"raw/{Path(path).name}" for path, _ in p.truth]
     lines = [f"{Path(names[m]).name},{x},{y}" for m, x, y, _ in rows]
     Path("picks.csv").write_text("\n".join(["micrograph,x_px,y_px", *lines]) + "\n")
-    folder = FolderHost(Path("folder"), ["raw"], ["picks.csv"])
+    folder = FolderHost(Path("folder"), {"micrographs": ["raw"], "picks": ["picks.csv"]})
     optics = "data_optics\n\nloop_\n_rlnOpticsGroup #1\n_rlnMicrographPixelSize #2\n1 2.0\n\n"
     table = "data_micrographs\n\nloop_\n_rlnMicrographName #1\n_rlnOpticsGroup #2\n"
     Path("m.star").write_text(optics + table + "".join(f"{name} 1\n" for name in names))
     table = "data_\n\nloop_\n_rlnMicrographName #1\n_rlnCoordinateX #2\n_rlnCoordinateY #3\n"
     Path("p.star").write_text(table + "".join(f"{names[m]} {x} {y}\n" for m, x, y, _ in rows))
     files = {"in_mics": "m.star", "in_coords": "p.star"}
-    relion = RelionVerifyHost(
-        JobArguments(Path("External/job001"), "External/job001/", given=tuple(files), **files)
+    arguments = JobArguments(
+        Path("External/job001"), "External/job001/", given=tuple(files), **files
     )
+    relion = RelionHost(arguments, VERIFY)
     for host, out in ((folder, "folder"), (relion, "External/job001")):
         Path(out).mkdir(parents=True, exist_ok=True)
         assert run_job(host, lambda host=host: run_verify(host, asked)) == 0
@@ -363,7 +364,7 @@ def test_labels_are_two_outputs_or_the_rest(tmp_path, pruner, monkeypatch):
         assert (centre[:3] < -2).all() and (centre[3:].abs() < 1.5).all()
         # the first three rows of the input itself: the other ones are the rest
         first = extracted(p, rows[:3], "particles_selected", first=1000)
-        code, _ = prune(p, pruner, (source,), good=(first,), bad_is_rest=True)
+        code, _ = prune(p, pruner, (source,), good=(first,), bad=("rest",))
         assert code == 1
         assert int((~caught["labels"].good).sum()) == len(rows) - 3
 

@@ -9,19 +9,19 @@ import pytest
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
-from cryosparc_project import DIAMETER_A, project
+from cryosparc_project import DIAMETER_A, project, requested
 
 from frostpick.config import PickSettings, TrainSettings
 from frostpick_jobs import api
 from frostpick_jobs.formats import read_picks
 from frostpick_jobs.hosts.cryosparc import run
-from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.hosts.relion.arguments import JobArguments
 from frostpick_jobs.hosts.relion.host import RelionHost
 from frostpick_jobs.job.lifecycle import run_job
 from frostpick_jobs.tasks import run_pick
+from frostpick_jobs.tasks.declarations import PICK
 from frostpick_jobs.tasks.pick import finish
 
 pytestmark = pytest.mark.cryosparc
@@ -49,9 +49,14 @@ Found = dict[str, np.ndarray]
 
 
 def in_cryosparc(p, model) -> Found:
-    asked = JobRequest("pick", p.uid, "W1", micrographs=(EXPOSURES,))
+    asked = requested("pick", p.uid, "W1", micrographs=(EXPOSURES,))
     settings = PickSettings(model=model, **RULE)
-    assert run.pick(p.connect(), asked, settings, spool=p.root / "spool", tempo=TEMPO) == 0
+    assert (
+        run.run_task_for_exit_code(
+            p.connect(), asked, settings, spool=p.root / "spool", tempo=TEMPO
+        )
+        == 0
+    )
     rows = p.store.load_output(p.uid, p.latest(), "particles", "all")
     shape = np.array(rows["location/micrograph_shape"], np.float64)
     table = np.column_stack(
@@ -76,7 +81,7 @@ def in_relion(p, model, monkeypatch) -> Found:
     (folder / "micrographs.star").write_text(STAR + "\n".join(rows) + "\n\n")
     monkeypatch.chdir(folder)
     job = "External/job002/"
-    host = RelionHost(JobArguments(Path(job), job, "micrographs.star"))
+    host = RelionHost(JobArguments(Path(job), job, "micrographs.star"), PICK)
     settings = PickSettings(model=str(model), **RULE)
     assert run_job(host, lambda: run_pick(host, settings)) == 0
     found = {}
@@ -103,7 +108,7 @@ def by_name(names, columns) -> Found:
 def test_the_same_pixels_and_scores(tmp_path, monkeypatch):
     monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
     with project(tmp_path) as p:
-        asked = JobRequest("train", p.uid, "W1", micrographs=(EXPOSURES,), particles=(PARTICLES,))
+        asked = requested("train", p.uid, "W1", micrographs=(EXPOSURES,), picks=(PARTICLES,))
         settings = TrainSettings(
             diameter=DIAMETER_A,
             network="conv31",
@@ -112,7 +117,12 @@ def test_the_same_pixels_and_scores(tmp_path, monkeypatch):
             threads=1,
             device="cpu",
         )
-        assert run.train(p.connect(), asked, settings, spool=tmp_path / "spool", tempo=TEMPO) == 0
+        assert (
+            run.run_task_for_exit_code(
+                p.connect(), asked, settings, spool=tmp_path / "spool", tempo=TEMPO
+            )
+            == 0
+        )
         trained = p.latest()
         file = p.store.jdir(p.job(trained)) / "model"
         cryosparc = in_cryosparc(p, trained)

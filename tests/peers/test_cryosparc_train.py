@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
-from cryosparc_project import DIAMETER_A, PIXEL_A, project
+from cryosparc_project import DIAMETER_A, PIXEL_A, project, requested
 from csemu.seed import _alloc, _done, _finish
 from csemu.store import Options, Refused
 
@@ -19,7 +19,6 @@ from frostpick.errors import ConfigError, InputError, ModelError
 from frostpick.models.picking_model import PickingModel
 from frostpick_jobs import api
 from frostpick_jobs.hosts.cryosparc import run
-from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks import train as train_task
@@ -56,11 +55,11 @@ def reached(monkeypatch):
 
 def train(p, particles=(PARTICLES,), micrographs=(EXPOSURES,), settings=None, **request):
     where = {} if "job" in request else {"workspace": "W1"}
-    asked = JobRequest(
-        "train", p.uid, micrographs=micrographs, particles=particles, **{**where, **request}
+    asked = requested(
+        "train", p.uid, micrographs=micrographs, picks=particles, **{**where, **request}
     )
     options = {"diameter": DIAMETER_A, **ONE_THREAD, **(settings or {})}
-    code = run.train(
+    code = run.run_task_for_exit_code(
         p.connect(), asked, TrainSettings(**options), spool=p.root / "spool", tempo=TEMPO
     )
     return code, request.get("job") or p.latest()
@@ -68,9 +67,11 @@ def train(p, particles=(PARTICLES,), micrographs=(EXPOSURES,), settings=None, **
 
 def pick(p, model, project=None, **request):
     where = p if project is None else project
-    asked = JobRequest("pick", where.uid, "W1", micrographs=(EXPOSURES,), **request)
+    asked = requested("pick", where.uid, "W1", micrographs=(EXPOSURES,), **request)
     settings = PickSettings(model=model, threshold="p=0.5", **ONE_THREAD)
-    code = run.pick(p.connect(), asked, settings, spool=p.root / "spool", tempo=TEMPO)
+    code = run.run_task_for_exit_code(
+        p.connect(), asked, settings, spool=p.root / "spool", tempo=TEMPO
+    )
     return code, p.latest()
 
 

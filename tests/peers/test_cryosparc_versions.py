@@ -7,14 +7,13 @@ import pytest
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
-from cryosparc_project import DIAMETER_A, project
+from cryosparc_project import DIAMETER_A, project, requested
 from shelf import GENERAL_1, Shelf
 
 from frostpick.config import PickSettings
 from frostpick.errors import ModelError
 from frostpick.models.shipped import load_model
 from frostpick_jobs.hosts.cryosparc import run
-from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks.pick import finish, missing
@@ -42,9 +41,9 @@ def inferred(monkeypatch):
 
 def pick(p, model="general", **request):
     where = {} if "job" in request else {"workspace": "W1", "micrographs": (EXPOSURES,)}
-    code = run.pick(
+    code = run.run_task_for_exit_code(
         p.connect(),
-        JobRequest("pick", p.uid, **where, **request),
+        requested("pick", p.uid, **where, **request),
         PickSettings(model=model, diameter=DIAMETER_A, threads=1, device="cpu"),
         spool=p.root / "spool",
         tempo=Tempo(poll=0.1, events=0.02),

@@ -1,54 +1,32 @@
-"""An External job of CryoSPARC as a host."""
+"""An External job of CryoSPARC as a host: its life, its event log, and the readers and writers."""
 
 from __future__ import annotations
 
-import io
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from frostpick.errors import FrostpickError, InputError
+from frostpick.settings.model_ref import ModelKind
 from frostpick.types import Labels, Micrograph
-from frostpick_jobs.hosts.cryosparc.model_files import FOLDER, announce_model, upload_model
-from frostpick_jobs.hosts.cryosparc.read.exposures import (
-    Exposures,
-    as_micrographs,
-    log_exposures,
-    read_exposures,
-)
-from frostpick_jobs.hosts.cryosparc.read.inputs import (
-    MICROGRAPHS,
-    PARTICLES,
-    exposure_slots,
-    find_input,
-    load_parts,
-    particle_slots,
-)
-from frostpick_jobs.hosts.cryosparc.read.mirror import warn_if_mirrored
-from frostpick_jobs.hosts.cryosparc.read.particle_labels import read_labels
-from frostpick_jobs.hosts.cryosparc.read.sources import find_project_files
+from frostpick_jobs.hosts.cryosparc.ports import reference
+from frostpick_jobs.hosts.cryosparc.read.connected import Connected
 from frostpick_jobs.hosts.cryosparc.reporter import CryoSPARCReporter
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.server import shim
-from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, detail
+from frostpick_jobs.hosts.cryosparc.server.errors import detail
 from frostpick_jobs.hosts.cryosparc.server.event_log import EventLog, EventLogHandler
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
-from frostpick_jobs.hosts.cryosparc.server.upload import upload_file
 from frostpick_jobs.hosts.cryosparc.server.watch import StatusWatch
-from frostpick_jobs.hosts.cryosparc.server.wiring import PICKS
-from frostpick_jobs.hosts.cryosparc.write.outputs import save_micrographs, save_picks, save_record
-from frostpick_jobs.hosts.cryosparc.write.pick_table import RowCollector
-from frostpick_jobs.hosts.cryosparc.write.summary import pick_summary, table
-from frostpick_jobs.hosts.cryosparc.write.uids import job_seed
-from frostpick_jobs.job.host import Delivery, Host, MicrographOutput, Outcome
+from frostpick_jobs.hosts.cryosparc.write.writer import OutputWriter
+from frostpick_jobs.job.host import Candidates, Host, Judged, MicrographOutput, Outcome
+from frostpick_jobs.job.outputs import Output
 from frostpick_jobs.job.progress import terminal_reporter
+from frostpick_jobs.job.results import Place
 
 if TYPE_CHECKING:
-    from frostpick.models.picking_model import PickingModel
-    from frostpick.models.pruner.model import Pruner
+    from frostpick_jobs.job.models import Elsewhere, Model
 
 log = logging.getLogger(__name__)
 
@@ -66,10 +44,8 @@ class CryoSPARCHost(Host):
         What the user asked for.
     spool
         Local folder for results that are not saved yet; deleted once they are.
-    model
-        The model to pick with, or to start from; None to take the one the settings name.
-    pruner
-        The pruner of an earlier job; None to take the one the settings name.
+    models
+        ``(kind, text) -> model`` of the models that the settings take from other jobs.
     diameter_A
         For labels: the test for mirrored picks, and what counts as one particle.
     keep_spool
@@ -86,16 +62,16 @@ class CryoSPARCHost(Host):
         request: JobRequest,
         spool: Path,
         *,
-        model: PickingModel | None = None,
-        pruner: Pruner | None = None,
+        models: Elsewhere | None = None,
         diameter_A: float | None = None,
         keep_spool: bool = False,
         poll_seconds: float = 5.0,
         event_seconds: float = 2.0,
     ) -> None:
         self.job, self.request, self.spool = job, request, spool
-        self._model, self._pruner, self._diameter_A = model, pruner, diameter_A
-        self._keep_spool = keep_spool
+        self._models, self._keep_spool = models, keep_spool
+        self._connected = Connected(job, request, spool, diameter_A)
+        self._writer = OutputWriter(job, request, self._connected)
         self._watch = StatusWatch(job.server, job.project, job.uid, poll_seconds)
         self._event_seconds = event_seconds
         self._reporter = CryoSPARCReporter(
@@ -106,6 +82,16 @@ class CryoSPARCHost(Host):
         self._handler: EventLogHandler | None = None
         self._levels: dict[str, int] = {}
         self._delivered = False
+
+    @property
+    def inputs(self) -> Mapping[str, Sequence[str]]:
+        """What is connected now, and the word ``rest``, by the names of the task's inputs."""
+        return self._connected.given()
+
+    @property
+    def place(self) -> Place:
+        """The job's number; its folder is on the server's disks."""
+        return Place(f"{self.job.project}-{self.job.uid}")
 
     def begin(self) -> None:
         """Start the job, its event log and the watch over its status."""
@@ -118,50 +104,39 @@ class CryoSPARCHost(Host):
         log.info("to resume: %s", self.request.resume_command(self.job.uid))
 
     def micrographs(self) -> Sequence[Micrograph]:
-        """Return the exposures of the job's micrograph input; the id is the uid in decimal."""
-        return self._found
+        """Return the exposures, none where none are connected; the id is the uid in decimal."""
+        found = self._connected.micrographs
+        self._reporter.name_micrographs({one.id: one.source.name for one in found})
+        return found
 
     def labels(self) -> Mapping[str, Labels]:
-        """Return the particles of the job's particle input, re-centred, in image pixels."""
-        found = self._input("particle", PARTICLES)
-        parts = load_parts(
-            self.job.server, self.job.project, self.job.controller, found, particle_slots
-        )
-        labels = read_labels(
-            parts,
-            self._exposures,
-            self._found,
-            diameter_A=self._diameter_A,
-            flip_y=self.request.flip_y,
-        )
-        warn_if_mirrored(self._found, labels, self._diameter_A, flipped=self.request.flip_y)
-        return labels
+        """Return the particles to learn from, re-centred, in image pixels."""
+        return self._connected.labels()
 
-    def has_labels(self) -> bool:
-        """Tell whether particles are connected."""
-        found = find_input(self.job.look(), "particle", PARTICLES)
-        return found is not None and bool(found.links)
+    def candidates(self) -> Candidates:
+        """Return the rows of the particle input."""
+        self.micrographs()  # whose names the pictures show
+        return self._connected.candidates()
 
-    def model(self) -> PickingModel | None:
-        """Return the model the host was given."""
-        return self._model
+    def judged(self) -> Judged:
+        """Return the rows of the two inputs of examples."""
+        return self._connected.judged()
 
-    def pruner(self) -> Pruner | None:
-        """Return the pruner the host was given."""
-        return self._pruner
+    def model_of(self, kind: ModelKind, text: str) -> Model | None:
+        """Return the model of another job of the server, such as J20; None for other texts."""
+        return None if self._models is None else self._models(kind, text)
+
+    def reference(self, output: str) -> str:
+        """Return ``J20`` for a model, ``J20.particles`` and the like for rows."""
+        return reference(self.request.task, self.job.uid, output)
 
     def deliver_one(self, output: MicrographOutput) -> None:
         """Take up the rows: outputs of CryoSPARC hold all micrographs at once."""
-        self._rows.add(output)
+        self._writer.add(output)
 
-    def deliver(self, delivery: Delivery) -> None:
+    def deliver(self, outputs: Sequence[Output]) -> None:
         """Save the outputs, the record and the pictures, and complete the job."""
-        if delivery.model is not None:
-            self._deliver_model(delivery)
-        else:
-            self._deliver_picks(delivery)
-        save_record(self.job, delivery.record)
-        self._show_pictures(delivery)
+        self._writer.write(outputs, self.reporter.check)
         self._complete()
 
     def _complete(self) -> None:
@@ -217,95 +192,6 @@ class CryoSPARCHost(Host):
         # A job that was never started is building by our own hand.
         return None if lost == "building" and self._events is None else lost
 
-    def _deliver_picks(self, delivery: Delivery) -> None:
-        rows, picked = self._rows.rows(), self._rows.picked()
-        check = self.reporter.check
-        save_picks(self.job, rows, self._exposures, _min_distance(delivery), check)
-        save_micrographs(self.job, self._parts, self._exposures.uid[picked].tolist(), check)
-        for name, path in delivery.files.items():
-            upload_file(self.job, name, path.read_bytes(), check)
-        if any(name.startswith(f"{FOLDER}/") for name in delivery.files):
-            announce_model(self.job, check)
-        threshold = float(delivery.threshold or 0.0)
-        for line in pick_summary(rows, self._exposures, picked, delivery.failed, threshold):
-            log.info("%s", line)
-
-    def _deliver_model(self, delivery: Delivery) -> None:
-        assert delivery.model is not None
-        upload_model(self.job, delivery.model, self.spool / "model", self.reporter.check)
-        for name, path in delivery.files.items():
-            upload_file(self.job, name, path.read_bytes(), self.reporter.check)
-        uids = self._exposures.uid.tolist()
-        save_micrographs(self.job, self._parts, uids, self.reporter.check)
-        card = delivery.model.card
-        rows = [
-            ("model", f"{card.network.name}, {delivery.model.digest[:12]}"),
-            ("diameter", "any" if card.diameter_A is None else f"{card.diameter_A:g} A"),
-            *((k, str(v)) for k, v in delivery.record.get("counts", {}).items()),
-            ("pick with", f"frostpick cryosparc pick --model {self.job.uid} ..."),
-        ]
-        log.info("%s", table(rows))
-
-    def _show_pictures(self, delivery: Delivery) -> None:
-        """Set tile and output image: the first picks on a micrograph, else the first picture."""
-        from frostpick.report.figure import MICROGRAPH_PREFIX
-
-        pictures = [png for _, png, _ in delivery.figures]
-        if not pictures:
-            return
-        on_micrograph = [
-            png for name, png, _ in delivery.figures if name.startswith(MICROGRAPH_PREFIX)
-        ]
-        chosen = (on_micrograph or pictures)[0]
-        output = self._pictured(delivery)
-        try:
-            self.job.server.call(
-                "set the pictures",
-                lambda: shim.set_pictures(self.job.controller, output, lambda: io.BytesIO(chosen)),
-            )
-        except ServerError as error:
-            log.warning("no tile image: %s", error)
-
-    def _pictured(self, delivery: Delivery) -> str | None:
-        """Return the output that shows a picture, None for the job's tile alone."""
-        return PICKS if delivery.model is None else None
-
-    @cached_property
-    def _parts(self) -> list[Any]:
-        found = self._input("exposure", MICROGRAPHS)
-        slot = self.request.image_slot
-        parts = load_parts(
-            self.job.server,
-            self.job.project,
-            self.job.controller,
-            found,
-            lambda available: exposure_slots(available, slot),
-        )
-        return list(parts.values())
-
-    @cached_property
-    def _exposures(self) -> Exposures:
-        return read_exposures(self._parts, self.request.image_slot)
-
-    @cached_property
-    def _rows(self) -> RowCollector:
-        seed = job_seed(self.job.project, self.job.uid)
-        return RowCollector(self._exposures, seed, flip_y=self.request.flip_y)
-
-    @cached_property
-    def _found(self) -> list[Micrograph]:
-        log_exposures(self._exposures, self.request.image_slot)
-        files = find_project_files(self.job.server, self.job.project, self.spool)
-        found = as_micrographs(self._exposures, files)
-        self._reporter.name_micrographs({one.id: one.source.name for one in found})
-        return found
-
-    def _input(self, type: str, name: str) -> Any:
-        found = find_input(self.job.look(), type, name)
-        if found is None or not found.links:
-            raise InputError(f"{self.job} has no {name} connected; connect an output with {type}s")
-        return found
-
     def _listen(self, handler: EventLogHandler) -> None:
         self._handler = handler
         for name in LOGGERS:
@@ -323,10 +209,3 @@ class CryoSPARCHost(Host):
             self._handler = None
         if self._events is not None:
             self._events.close()
-
-
-def _min_distance(delivery: Delivery) -> float:
-    found = delivery.record.get("min_distance_A")
-    if not isinstance(found, (int, float)):
-        raise FrostpickError("the run record has no min_distance_A")
-    return float(found)

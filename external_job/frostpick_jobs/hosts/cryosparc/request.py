@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from frostpick.errors import ConfigError, option
+from frostpick_jobs.hosts.cryosparc.ports import ports
 from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL
-from frostpick_jobs.hosts.cryosparc.server.references import JobRef, OutputRef
-
-Task = Literal["train", "iterate", "pick", "fewshot", "prune", "verify"]
-#: Tasks that give a model.
-TRAINING_TASKS = ("train", "iterate")
-#: Tasks that learn from particles.
-LEARNING_TASKS = (*TRAINING_TASKS, "fewshot")
-#: Tasks that look at the rows of a particle input.
-PRUNING_TASKS = ("prune", "verify")
+from frostpick_jobs.hosts.cryosparc.server.references import JobRef, OutputRef, parse_output
+from frostpick_jobs.job.spelling import in_cryosparc
+from frostpick_jobs.tasks.declarations import REST, TaskSpec, is_rest
 
 
 @dataclass(frozen=True)
@@ -27,11 +23,9 @@ class JobRequest:
         Where to make it; None with ``job``.
     job
         An External job that exists already.
-    micrographs, particles
-        Outputs to connect; may be empty with ``job``.
-    good, bad, bad_is_rest
-        Outputs with known particles and non-particles, for pruning; with ``bad_is_rest``
-        all particles that are not good are bad.
+    inputs
+        Outputs to connect, such as ``J10.exposures``, by the names of the task's inputs; may be
+        empty with ``job``. The word ``rest`` stands for all rows that are not in another input.
     image_slot
         Slot of the image to read.
     model_job
@@ -40,30 +34,55 @@ class JobRequest:
         Of a new job; the description is markdown.
     flip_y
         Images and picks are mirrored top to bottom.
-    from_model
-        A training starts from a model, so that it may do without particles.
     again
         The command that resumes the job, without ``--job``.
+
+    Raises
+    ------
+    ConfigError
+        The task has no such input here, or a text names no output.
     """
 
-    task: Task
+    task: TaskSpec
     project: str
     workspace: str | None = None
     job: str | None = None
-    micrographs: tuple[OutputRef, ...] = ()
-    particles: tuple[OutputRef, ...] = ()
-    good: tuple[OutputRef, ...] = ()
-    bad: tuple[OutputRef, ...] = ()
-    bad_is_rest: bool = False
+    inputs: Mapping[str, tuple[OutputRef | str, ...]] = field(default_factory=dict)
     image_slot: str = ORIGINAL
     model_job: JobRef | None = None
     title: str = ""
     description: str = ""
     flip_y: bool = False
-    from_model: bool = False
     again: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse an input that the task does not have, and a text that names no output."""
+        known = [port.spec.name for port in ports(self.task)]
+        unknown = [name for name, given in self.inputs.items() if given and name not in known]
+        if unknown:
+            raise ConfigError(
+                f"{self.task.name} has no input {unknown[0]!r} in CryoSPARC; it has: "
+                f"{', '.join(known)}"
+            )
+        for name in known:
+            self.outputs_for(name)
+
+    def outputs_for(self, name: str) -> tuple[OutputRef, ...]:
+        """Return the outputs to connect to an input, none where it is the word ``rest``."""
+        if self.is_rest(name):
+            return ()
+        return tuple(
+            one if isinstance(one, OutputRef) else parse_output(one, option(name))
+            for one in self.inputs.get(name, ())
+        )
+
+    def is_rest(self, name: str) -> bool:
+        """Tell whether an input was given as the word ``rest``."""
+        return bool(self.task.input(name).rest) and is_rest(self.inputs, name)
 
     def resume_command(self, job: str) -> str:
         """Return the command that resumes the job once it exists."""
-        again = self.again or f"frostpick cryosparc {self.task} --project {self.project}"
-        return f"{again} --job {job}"
+        words = [f"frostpick cryosparc {self.task.name} --project {self.project}"]
+        names = [port.spec.name for port in ports(self.task)]
+        words += [in_cryosparc(name, REST) for name in names if self.is_rest(name)]
+        return f"{self.again or ' '.join(words)} --job {job}"

@@ -3,52 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frostpick._version import __version__
-from frostpick.config import (
-    FewshotSettings,
-    IterateSettings,
-    PickSettings,
-    PruneSettings,
-    Settings,
-    TrainSettings,
-    VerifySettings,
-)
-from frostpick.errors import ConfigError, option
+from frostpick.errors import ConfigError
+from frostpick.settings import Settings
+from frostpick.settings.model_ref import model_ref
 from frostpick_jobs.hosts.cryosparc.host import CryoSPARCHost
-from frostpick_jobs.hosts.cryosparc.model_files import fetch_model, fetch_pruner
+from frostpick_jobs.hosts.cryosparc.ports import LEARNED_FROM, port_of
+from frostpick_jobs.hosts.cryosparc.read.models import ModelsOfJobs, named_models
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.server.checks import check_request
 from frostpick_jobs.hosts.cryosparc.server.connect import Server
-from frostpick_jobs.hosts.cryosparc.server.references import parse_job
 from frostpick_jobs.hosts.cryosparc.server.wiring import prepare_job
 from frostpick_jobs.hosts.cryosparc.spool import spool_folder
-from frostpick_jobs.job.lifecycle import run_job
+from frostpick_jobs.job.lifecycle import execute, run_job
 from frostpick_jobs.job.signals import StopSignals
+from frostpick_jobs.tasks.declarations import OutputKind, TaskSpec
 
 if TYPE_CHECKING:
-    from frostpick.models.picking_model import PickingModel
-    from frostpick.models.pruner.model import Pruner
-    from frostpick_jobs.tasks.job_models import JobModels
+    from frostpick.runtime.executors.base import Executor
+    from frostpick_jobs.job.models import JobModels
+    from frostpick_jobs.job.results import Result
 
 log = logging.getLogger(__name__)
-
-#: What to cite besides frostpick, by task.
-_BEPLER = (
-    "T. Bepler et al., *Positive-unlabeled convolutional neural networks for particle picking in "
-    "cryo-electron micrographs*, Nat. Methods 16, 1153 (2019)"
-)
-_LI = "H. Li et al., J. Comput. Biol. 29, 1117 (2022)"
-CITATIONS = {
-    "fewshot": "C. Xu, X. Zhan and M. Xu, *cryoMAE* (2024), where `method` is cryomae; " + _BEPLER,
-    "iterate": "Y. Zhu et al., BMC Bioinformatics 18, 348 (2017); " + _BEPLER,
-    "prune": _LI,
-    "verify": "Y. Zhu et al., BMC Bioinformatics 18, 348 (2017); " + _LI,
-}
 
 
 @dataclass(frozen=True)
@@ -59,228 +40,176 @@ class Tempo:
     events: float = 2.0
 
 
-def train(
-    server: Server,
-    request: JobRequest,
-    settings: TrainSettings,
-    *,
-    spool: Path | None = None,
-    debug: bool = False,
-    tempo: Tempo = Tempo(),
-) -> int:
-    """Train in an External job, in rounds with `IterateSettings`; return the exit code.
-
-    Raises
-    ------
-    FrostpickError
-        Before the job was there: nothing was created, unless the sentence names a job.
-    """
-    from frostpick.runtime.device import resolve_device
-    from frostpick_jobs.tasks import run_iterate, run_train
-
-    request = replace(request, from_model=settings.start_from != "none")
-    check_request(server, request)
-    resolve_device(settings.device)
-    if settings.picks_pixel_size is not None:
-        log.info("picks_pixel_size is not needed: CryoSPARC keeps positions as fractions")
-    request, start = _with_model(server, request, settings.start_from, "none")
-    if settings.diameter is None and (start is None or start.card.diameter_A is None):
-        raise ConfigError(
-            f"training needs the particle's longest dimension: give {option('diameter')}"
-        )
-    diameter = settings.diameter or (start.card.diameter_A if start else None)
-    pruner = None
-    if isinstance(settings, IterateSettings):
-        pruner = _pruner_of_job(server, request, settings.pruner)
-        if pruner is None and settings.pruner != "none":
-            # that it is there is known before a job is made
-            _models(server, request, spool).pruner(settings.pruner)
-    host = _host(server, request, settings, start, diameter, spool, tempo, pruner=pruner)
-    run = run_iterate if isinstance(settings, IterateSettings) else run_train
-    return run_job(host, lambda: run(host, settings), debug=debug)
-
-
-def pick(
-    server: Server,
-    request: JobRequest,
-    settings: PickSettings,
-    *,
-    spool: Path | None = None,
-    debug: bool = False,
-    tempo: Tempo = Tempo(),
-) -> int:
-    """Pick in an External job; return the exit code.
-
-    Raises
-    ------
-    FrostpickError
-        Before the job was there: nothing was created, unless the sentence names a job.
-    """
-    from frostpick.picking.plan import plan_picking
-    from frostpick_jobs.tasks import run_pick
-
-    check_request(server, request)
-    request, model = _with_model(server, request, settings.model, None)
-    asked = model or _models(server, request, spool).picking(settings.model)
-    plan_picking(asked, settings)
-    host = _host(server, request, settings, model, settings.diameter, spool, tempo, asked=asked)
-    return run_job(host, lambda: run_pick(host, settings), debug=debug)
-
-
-def fewshot(
-    server: Server,
-    request: JobRequest,
-    settings: FewshotSettings,
-    *,
-    spool: Path | None = None,
-    debug: bool = False,
-    tempo: Tempo = Tempo(),
-) -> int:
-    """Pick from a few exemplars in an External job; return the exit code.
-
-    Raises
-    ------
-    FrostpickError
-        Before the job was there: nothing was created, unless the sentence names a job.
-    """
-    from frostpick.runtime.device import resolve_device
-    from frostpick_jobs.tasks import run_fewshot
-
-    check_request(server, request)
-    resolve_device(settings.device)
-    if settings.diameter is None:
-        raise ConfigError(
-            f"few-shot picking needs the particle's longest dimension: {option('diameter')}"
-        )
-    host = _host(server, request, settings, None, settings.diameter, spool, tempo)
-    return run_job(host, lambda: run_fewshot(host, settings), debug=debug)
-
-
-def prune(
-    server: Server,
-    request: JobRequest,
-    settings: VerifySettings,
-    *,
-    spool: Path | None = None,
-    debug: bool = False,
-    tempo: Tempo = Tempo(),
-) -> int:
-    """Score particles in an External job, and split them with `PruneSettings`.
-
-    Returns the exit code.
-
-    Raises
-    ------
-    FrostpickError
-        Before the job was there: nothing was created, unless the sentence names a job.
-    """
-    from frostpick.pruning.plan import plan_pruning
-    from frostpick_jobs.hosts.cryosparc.prune_host import CryoSPARCPruneHost
-    from frostpick_jobs.hosts.cryosparc.verify_host import CryoSPARCVerifyHost
-    from frostpick_jobs.tasks.prune.run import run_prune, run_verify
-
-    check_request(server, request)
-    pruner = _pruner_of_job(server, request, settings.pruner)
-    split = settings if isinstance(settings, PruneSettings) else None
-    checked = split or PruneSettings(**settings.model_dump())
-    asked = pruner or _models(server, request, spool).pruner(settings.pruner)
-    plan_pruning(asked, checked)
-    kind = CryoSPARCPruneHost if split else CryoSPARCVerifyHost
-    host = _host(
-        server, request, settings, None, settings.diameter, spool, tempo, kind, pruner=pruner
-    )
-    return run_job(
-        host,
-        lambda: run_prune(host, split) if split else run_verify(host, settings),
-        debug=debug,
-    )
-
-
-def _models(server: Server, request: JobRequest, spool: Path | None) -> JobModels:
-    """Return what the names of models mean in the job of a request: in a new one, the newest."""
-    from frostpick_jobs.tasks.job_models import JobModels
-
-    folder = spool_folder(server.url, request.project, request.job or "new", spool)
-    return JobModels(folder, look=True)
-
-
-def _pruner_of_job(server: Server, request: JobRequest, text: str) -> Pruner | None:
-    """Return the pruner of the job that ``text`` names; None where it names none."""
-    source = parse_job(text)
-    return None if source is None else fetch_pruner(server, request.project, source)
-
-
-def _with_model(
-    server: Server, request: JobRequest, text: str, nothing: str | None
-) -> tuple[JobRequest, PickingModel | None]:
-    """Return the model of a training job that ``text`` names, and the request that says so."""
-    source = None if text == nothing else parse_job(text)
-    if source is None:
-        return request, None
-    model = fetch_model(server, request.project, source)
-    return replace(request, model_job=source), model
-
-
-def _host(
+def run_task(
     server: Server,
     request: JobRequest,
     settings: Settings,
-    model: PickingModel | None,
-    diameter_A: float | None,
-    spool: Path | None,
-    tempo: Tempo,
-    kind: type[CryoSPARCHost] = CryoSPARCHost,
     *,
-    pruner: Pruner | None = None,
-    asked: PickingModel | None = None,
+    spool: Path | None = None,
+    tempo: Tempo = Tempo(),
+    executor: Executor | None = None,
+) -> Result:
+    """Run the task of a request in an External job; return its result.
+
+    Parameters
+    ----------
+    settings
+        Of the request's task.
+    spool
+        Where results are kept until they are saved, see `spool_folder`.
+    executor
+        Who does the work, and where. None: the devices of the settings.
+
+    Raises
+    ------
+    FrostpickError
+        Before the job was there: nothing was created, unless the sentence names a job. After
+        that: the job failed; the sentence is in its event log.
+    JobStopped
+        Somebody stopped the job; it is resumed with `JobRequest.job`.
+    """
+    host = ready_host(server, request, settings, spool=spool, tempo=tempo)
+    return execute(host, _work(host, settings, executor))
+
+
+def run_task_for_exit_code(
+    server: Server,
+    request: JobRequest,
+    settings: Settings,
+    *,
+    spool: Path | None = None,
+    tempo: Tempo = Tempo(),
+    executor: Executor | None = None,
+    debug: bool = False,
+) -> int:
+    """Run the task of a request in an External job, as `run_task`; return the exit code.
+
+    Parameters
+    ----------
+    debug
+        Log the traceback of an error too.
+
+    Raises
+    ------
+    FrostpickError
+        Before the job was there: nothing was created, unless the sentence names a job.
+    """
+    host = ready_host(server, request, settings, spool=spool, tempo=tempo)
+    return run_job(host, _work(host, settings, executor), debug=debug)
+
+
+def ready_host(
+    server: Server,
+    request: JobRequest,
+    settings: Settings,
+    *,
+    spool: Path | None = None,
+    tempo: Tempo = Tempo(),
 ) -> CryoSPARCHost:
-    """Make or take the job, and its host, which has ``model`` and ``pruner`` from other jobs."""
-    described = replace(
+    """Check what can be checked, make or take over the job, and return its host.
+
+    Raises
+    ------
+    FrostpickError
+        As `run_task`.
+    """
+    task = request.task
+    if CryoSPARCHost.name not in task.hosts:
+        raise ConfigError(f"{task.name} does not run in CryoSPARC, only: {', '.join(task.hosts)}")
+    check_request(server, request, settings)
+    if getattr(settings, "picks_pixel_size", None) is not None:
+        log.info("picks_pixel_size is not needed: CryoSPARC keeps positions as fractions")
+    of_jobs = ModelsOfJobs(server, request.project, settings)
+    models = _models(server, request, spool, of_jobs)
+    preflight = task.load_preflight()
+    if preflight is not None:
+        preflight(settings, models)
+    of_jobs.fetch()
+    request = replace(
         request,
-        title=request.title or f"frostpick {request.task}",
-        description=describe(request, settings.model_dump(mode="json"), model or asked, pruner),
+        model_job=request.model_job or of_jobs.picking_job,
+        title=request.title or f"frostpick {task.name}",
+        description=describe(request, settings, dict(_digests(task, settings, models, of_jobs))),
     )
     with StopSignals() as signals:
-        check: Callable[[], None] = signals.raise_if_received
-        job = prepare_job(server, described, check)
-    return kind(
+        job = prepare_job(server, request, signals.raise_if_received)
+    return CryoSPARCHost(
         job,
-        described,
+        request,
         spool_folder(server.url, job.project, job.uid, spool),
-        model=model,
-        pruner=pruner,
-        diameter_A=diameter_A,
+        models=of_jobs,
+        diameter_A=_diameter(task, settings, models),
         poll_seconds=tempo.poll,
         event_seconds=tempo.events,
     )
 
 
-def describe(
-    request: JobRequest,
-    settings: Mapping[str, Any],
-    model: PickingModel | None,
-    pruner: Pruner | None = None,
-) -> str:
-    """Return the markdown of a new job's description: parameters and citation."""
+def describe(request: JobRequest, settings: Settings, digests: Mapping[str, str]) -> str:
+    """Return the markdown of a new job's description: parameters and citation.
+
+    Parameters
+    ----------
+    digests
+        ``model`` or ``pruner`` -> the first figures of its digest, as far as they are to be told.
+    """
+    values = settings.model_dump(mode="json")
     rows = [("image", request.image_slot), ("flip y", str(request.flip_y))]
-    rows += [(name, _told(name, value)) for name, value in settings.items() if value is not None]
-    if model is not None:
-        rows.append(("model digest", model.digest[:16]))
-    if pruner is not None:
-        rows.append(("pruner digest", pruner.digest[:16]))
+    rows += [
+        (name, _told(settings, name, value)) for name, value in values.items() if value is not None
+    ]
+    rows += [(f"{name} digest", digest) for name, digest in digests.items()]
     lines = [
-        f"**frostpick {__version__} {request.task}**",
+        f"**frostpick {__version__} {request.task.name}**",
         "",
         "| parameter | value |",
         "|---|---|",
     ]
     lines += [f"| {name} | {value} |" for name, value in rows]
-    return "\n".join([*lines, "", f"frostpick; {CITATIONS.get(request.task, _BEPLER)}"])
+    return "\n".join([*lines, "", f"frostpick; {request.task.citation}"])
 
 
-def _told(name: str, value: Any) -> str:
+def _work(
+    host: CryoSPARCHost, settings: Settings, executor: Executor | None
+) -> Callable[[], Result]:
+    run = host.request.task.load_run()
+    return lambda: run(host, settings, executor)
+
+
+def _models(
+    server: Server, request: JobRequest, spool: Path | None, of_jobs: ModelsOfJobs
+) -> JobModels:
+    """Return what the names of models mean in the job of a request: in a new one, the newest."""
+    from frostpick_jobs.job.models import JobModels
+
+    folder = spool_folder(server.url, request.project, request.job or "new", spool)
+    return JobModels(folder, look=True, elsewhere=of_jobs)
+
+
+def _digests(
+    task: TaskSpec, settings: Settings, models: JobModels, of_jobs: ModelsOfJobs
+) -> Iterator[tuple[str, str]]:
+    """Yield what the description tells: the model that picks, and what other jobs made."""
+    for ref, text in named_models(settings):
+        found = of_jobs(ref.kind, text)
+        if found is None and ref.kind == "picking" and task.gives(OutputKind.PICKS):
+            found = models.picking(text)
+        if found is not None:
+            yield ("model" if ref.kind == "picking" else ref.kind), found.digest[:16]
+
+
+def _diameter(task: TaskSpec, settings: Settings, models: JobModels) -> float | None:
+    """Return the diameter that labels are read with, in Angstrom: given, or the start model's."""
+    given: float | None = getattr(settings, "diameter", None)
+    if given is not None or port_of(task, *LEARNED_FROM) is None:
+        return given
+    starts = (text for ref, text in named_models(settings) if ref.kind == "picking")
+    return next((models.picking(text).card.diameter_A for text in starts), None)
+
+
+def _told(settings: Settings, name: str, value: Any) -> str:
     """Return a setting as text, the name of a shipped model with the version that it means."""
     from frostpick.models.versions import version_of
 
-    version = version_of(str(value)) if name in ("model", "start_from", "pruner") else None
+    names_model = model_ref(type(settings).model_fields[name]) is not None
+    version = version_of(str(value)) if names_model else None
     return str(value) if version in (None, value) else f"{value}, now {version}"

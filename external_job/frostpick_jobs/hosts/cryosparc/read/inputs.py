@@ -1,48 +1,18 @@
-"""The inputs of an External job: which ones carry micrographs and particles, and their rows."""
+"""Rows of the inputs of an External job, and of outputs of other jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from frostpick.errors import InputError
 from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL
 from frostpick_jobs.hosts.cryosparc.server.connect import Server
-from frostpick_jobs.hosts.cryosparc.server.job_view import InputView, JobView, Link, OutputView
-
-MICROGRAPHS = "micrographs"
-PARTICLES = "particles"
-#: Examples of a pruning job.
-GOOD, BAD = "particles_good", "particles_bad"
-#: Connects a picking job to the job that trained its model, for the graph alone.
-TRAINING = "training"
-MODEL = "model"
-
-_OTHERS = (TRAINING, GOOD, BAD)
+from frostpick_jobs.hosts.cryosparc.server.job_view import InputView, Link, OutputView
 
 OPTIONAL_EXPOSURE_SLOTS = ("mscope_params", "ctf")
 OPTIONAL_PARTICLE_SLOTS = ("alignments2D",)
 #: Where a picker's figure of merit is.
 PICK_STATS = "pick_stats"
-
-
-def find_input(view: JobView, type: str, name: str) -> InputView | None:
-    """Return the input of a type: the one of our name, else the only one; None when there is none.
-
-    Raises
-    ------
-    InputError
-        There are several and none has our name.
-    """
-    of_type = {n: one for n, one in view.inputs.items() if one.type == type and n not in _OTHERS}
-    if name in of_type:
-        return of_type[name]
-    if len(of_type) > 1:
-        raise InputError(
-            f"{view.uid} has several {type} inputs ({', '.join(of_type)}); "
-            f"rename the one to use to {name!r}"
-        )
-    return next(iter(of_type.values()), None)
 
 
 def exposure_slots(available: Sequence[str], image_slot: str) -> list[str]:

@@ -1,9 +1,9 @@
-"""Rows of particle inputs as candidates of a pruning job, and back to outputs."""
+"""Rows of particle inputs as candidates of a pruning job."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,6 @@ from frostpick.types import Micrograph, ParticleStack
 from frostpick_jobs.hosts.cryosparc.read.exposures import Exposures, shortest
 from frostpick_jobs.hosts.cryosparc.read.particle_labels import match_rows, shift_in_A
 from frostpick_jobs.hosts.cryosparc.read.sources import ProjectFiles
-from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
-from frostpick_jobs.hosts.cryosparc.server.upload import Check, save_dataset
 from frostpick_jobs.inputs.rows import PickRows
 from frostpick_jobs.job.host import Candidates
 
@@ -112,41 +110,6 @@ class ParticleInput:
         if exposures is None:
             return Candidates(len(self), stacks=self.stacks(files, rows))
         return self.on_micrographs(exposures, flip_y=flip_y).candidates(micrographs, rows)
-
-    def save(
-        self, job: ExternalJob, output: str, slot: str, keep: NDArray[np.bool_], check: Check
-    ) -> None:
-        """Save some rows with one slot of their own; the server adds the others by uid."""
-        from cryosparc.dataset import Dataset
-
-        own = [part.filter_prefixes([slot], copy=True) for part in self.parts]
-        joined = own[0] if len(own) == 1 else Dataset.append_many(*own, assert_same_fields=False)
-        kept = joined.mask(keep)
-        controller = job.controller
-        out = job.server.call(
-            f"fields of {job}.{output}", lambda: controller.alloc_output(output, kept)
-        )
-        for field in kept.fields(exclude_uid=True):
-            if field in out.fields():
-                out[field] = kept[field]
-        save_dataset(job, output, out, check)
-
-    def save_scores(
-        self, job: ExternalJob, output: str, columns: Mapping[str, Any], check: Check
-    ) -> None:
-        """Save every row with columns ``(n,)`` of one slot; the server adds the others by uid."""
-        from cryosparc.dataset import Dataset
-
-        controller = job.controller
-        rows = Dataset({"uid": self.uid})
-        out = job.server.call(
-            f"fields of {job}.{output}", lambda: controller.alloc_output(output, rows)
-        )
-        for field, values in columns.items():
-            if field not in out.fields():
-                out.add_fields([field], [values.dtype.str])
-            out[field] = values
-        save_dataset(job, output, out, check)
 
 
 def _merit(part: Any) -> NDArray[np.float64]:

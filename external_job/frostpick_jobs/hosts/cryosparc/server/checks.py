@@ -10,28 +10,22 @@ from typing import Any
 import numpy as np
 
 from frostpick.errors import InputError, option
+from frostpick.settings import Settings
+from frostpick_jobs.hosts.cryosparc.ports import LEARNED_FROM, Port, find_input, port_of, ports
 from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL, Exposures, read_exposures
 from frostpick_jobs.hosts.cryosparc.read.inputs import (
-    GOOD,
-    MICROGRAPHS,
-    PARTICLES,
     exposure_slots,
     filled_slots,
-    find_input,
     load_output,
 )
 from frostpick_jobs.hosts.cryosparc.read.particle_labels import match_rows, no_particle_sentence
-from frostpick_jobs.hosts.cryosparc.request import (
-    LEARNING_TASKS,
-    PRUNING_TASKS,
-    TRAINING_TASKS,
-    JobRequest,
-)
+from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.server import shim
 from frostpick_jobs.hosts.cryosparc.server.connect import Server
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
 from frostpick_jobs.hosts.cryosparc.server.job_view import ACTIVE, JobView, Link, OutputView
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
+from frostpick_jobs.tasks.declarations import REST, InputKind
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +33,13 @@ EXTERNAL = "snowflake"
 Source = OutputRef | Link
 
 
-def check_request(server: Server, request: JobRequest) -> None:
+def check_request(server: Server, request: JobRequest, settings: Settings) -> None:
     """Check project, workspace, job, sources and slots; nothing is created or changed.
+
+    Parameters
+    ----------
+    settings
+        Of the task: some tell which inputs it cannot do without.
 
     Raises
     ------
@@ -51,12 +50,14 @@ def check_request(server: Server, request: JobRequest) -> None:
     existing = None if request.job is None else look_at(server, request.project, request.job)
     if existing is not None:
         _check_existing(existing)
-    micrographs = _sources(existing, "exposure", MICROGRAPHS, request.micrographs)
-    if request.task in PRUNING_TASKS:
-        _check_pruning(server, request, existing, bool(micrographs))
-    if request.task in PRUNING_TASKS and not micrographs:
-        return
+    port = port_of(request.task, InputKind.MICROGRAPHS)
+    micrographs = [] if port is None else _sources(existing, request, port)
+    rows = port_of(request.task, InputKind.PARTICLES)
+    if rows is not None:
+        _check_rows(server, request, rows, existing, settings, bool(micrographs))
     if not micrographs:
+        if port is None or not port.spec.needed(settings):
+            return
         where = "" if existing is None else f"{existing.uid} has no micrographs connected; "
         raise InputError(f"{where}give them with {option('micrographs')}, such as J10.exposures")
     found = [
@@ -64,8 +65,9 @@ def check_request(server: Server, request: JobRequest) -> None:
         for one in micrographs
     ]
     exposures = _read_exposures(server, request, micrographs, found)
-    if request.task in LEARNING_TASKS:
-        _check_particles(server, request, existing, exposures)
+    labels = port_of(request.task, *LEARNED_FROM)
+    if labels is not None:
+        _check_labels(server, request, labels, existing, settings, exposures)
 
 
 def look_at(server: Server, project: str, job: str) -> JobView:
@@ -147,16 +149,14 @@ def _check_existing(view: JobView) -> None:
         raise InputError(f"{view.uid} is {view.status}; kill it in the web page first")
 
 
-def _sources(
-    existing: JobView | None, type: str, name: str, asked: Sequence[OutputRef]
-) -> list[Source]:
-    """Return what is connected already and what will be."""
+def _sources(existing: JobView | None, request: JobRequest, port: Port) -> list[Source]:
+    """Return what is connected to an input already and what will be."""
     found: list[Source] = []
     if existing is not None:
-        view = find_input(existing, type, name)
+        view = find_input(existing, request.task, port)
         found += [] if view is None else list(view.links)
     connected = {str(one) for one in found}
-    for ref in asked:
+    for ref in request.outputs_for(port.spec.name):
         if str(ref) not in connected:
             found.append(ref)
     return found
@@ -180,27 +180,40 @@ def _read_exposures(
     return exposures
 
 
-def _check_pruning(
-    server: Server, request: JobRequest, existing: JobView | None, on_micrographs: bool
+def _check_rows(
+    server: Server,
+    request: JobRequest,
+    port: Port,
+    existing: JobView | None,
+    settings: Settings,
+    on_micrographs: bool,
 ) -> None:
-    sources = _sources(existing, "particle", PARTICLES, request.particles)
+    """Check the rows to decide on, and the examples."""
+    sources = _sources(existing, request, port)
     if not sources:
+        # of alternative inputs, this one stands for picks too
+        if not (port.spec.needed(settings) or request.task.one_of):
+            return
         raise InputError(
-            f"no particles to {request.task}; give them with {option('particles', 'J12.particles')}"
+            f"no particles to {request.task.name}; give them with "
+            f"{option('particles', 'J12.particles')}"
         )
-    examples = None if existing is None else existing.inputs.get(GOOD)
-    good = bool(request.good or (examples is not None and examples.links))
-    if request.bad_is_rest and not good:
-        raise InputError(
-            f"{option('bad', 'rest')} means all that is not good; "
-            f"give {option('good')}, such as J9.particles"
-        )
-    if request.bad and not good:
-        raise InputError(
-            f"bad examples without good ones; give some particles with {option('good')}"
-        )
+    examples = [one for one in ports(request.task) if one.kind is InputKind.EXAMPLES]
+    has = {one.spec.name: bool(_sources(existing, request, one)) for one in examples}
+    for one in examples:
+        name, rest = one.spec.name, one.spec.rest
+        if rest and request.is_rest(name) and not has[rest]:
+            raise InputError(
+                f"{option(name, REST)} means all that is not {rest}; "
+                f"give {option(rest)}, such as J9.particles"
+            )
+        if rest and request.outputs_for(name) and not has[rest]:
+            raise InputError(
+                f"{name} examples without {rest} ones; give some particles with {option(rest)}"
+            )
     slot = "location" if on_micrographs else "blob"
-    for source in (*sources, *request.good, *request.bad):
+    asked = [ref for one in examples for ref in request.outputs_for(one.spec.name)]
+    for source in (*sources, *asked):
         output = check_source(server, request.project, source, "particle", ())
         if slot not in output.filled:
             raise InputError(
@@ -210,15 +223,22 @@ def _check_pruning(
             )
 
 
-def _check_particles(
-    server: Server, request: JobRequest, existing: JobView | None, exposures: Exposures
+def _check_labels(
+    server: Server,
+    request: JobRequest,
+    port: Port,
+    existing: JobView | None,
+    settings: Settings,
+    exposures: Exposures,
 ) -> None:
-    sources = _sources(existing, "particle", PARTICLES, request.particles)
-    if not sources and request.task in TRAINING_TASKS and request.from_model:
+    """Check the particles to learn from: some lie on the micrographs."""
+    sources = _sources(existing, request, port)
+    if not sources and not port.spec.needed(settings):
         return
     if not sources:
+        name = "exemplars" if port.kind is InputKind.EXEMPLARS else "particles"
         raise InputError(
-            f"no particles to learn from; give them with {option('particles', 'J12.particles')}"
+            f"no particles to learn from; give them with {option(name, 'J12.particles')}"
         )
     total = matched = 0
     for source in sources:

@@ -7,39 +7,35 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from frostpick.errors import FrostpickError
-from frostpick_jobs.hosts.cryosparc.model_files import has_model_output
-from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL
-from frostpick_jobs.hosts.cryosparc.read.inputs import (
-    BAD,
-    GOOD,
+from frostpick_jobs.hosts.cryosparc.ports import (
+    ALL_PICKS,
+    KEPT,
+    LEARNED_FROM,
     MICROGRAPHS,
     MODEL,
-    PARTICLES,
-    PICK_STATS,
+    PICKS,
+    REJECTED,
     TRAINING,
+    VERIFIED,
+    Port,
     find_input,
+    gives_micrographs,
+    gives_picking_model,
+    ports,
 )
-from frostpick_jobs.hosts.cryosparc.request import (
-    LEARNING_TASKS,
-    PRUNING_TASKS,
-    TRAINING_TASKS,
-    JobRequest,
-)
+from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL
+from frostpick_jobs.hosts.cryosparc.read.inputs import PICK_STATS
+from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.server import shim
 from frostpick_jobs.hosts.cryosparc.server.checks import look_at
 from frostpick_jobs.hosts.cryosparc.server.connect import Server
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, detail
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
+from frostpick_jobs.hosts.cryosparc.server.job_view import JobView
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
+from frostpick_jobs.tasks.declarations import InputKind, OutputKind
 
 log = logging.getLogger(__name__)
-
-PICKS = "particles"
-ALL_PICKS = "particles_all"
-#: Outputs of a pruning job.
-KEPT, REJECTED = "particles_kept", "particles_rejected"
-#: Output of a verifying job.
-VERIFIED = "particles_verified"
 
 Slots = list[dict[str, Any]]
 Check = Callable[[], None]
@@ -105,65 +101,74 @@ def _given_up(job: ExternalJob, text: str) -> str:
 
 
 def _wire(job: ExternalJob, request: JobRequest, check: Check) -> None:
-    if request.task in PRUNING_TASKS:
-        _wire_pruning(job, request, check)
-        return
-    exposures = _input(job, "exposure", MICROGRAPHS, _exposure_slots(request), "Micrographs")
-    _connect(job, exposures, request.micrographs, check)
-    wanted = request.task not in TRAINING_TASKS or not request.from_model
-    there = request.particles or find_input(job.look(), "particle", PARTICLES) is not None
-    if request.task in LEARNING_TASKS and (wanted or there):
-        slots = [shim.slot("location", "location"), _optional("alignments2D")]
-        particles = _input(job, "particle", PARTICLES, slots, "Particles to learn from")
-        _connect(job, particles, request.particles, check)
+    """Connect what is asked for, and add the outputs that the task gives."""
+    made: dict[InputKind, str] = {}
+    for port in ports(request.task):
+        sources = request.outputs_for(port.spec.name)
+        there = find_input(job.look(), request.task, port)
+        if there is None and not sources:
+            continue
+        slots = _slots(port, request, InputKind.MICROGRAPHS in made)
+        made[port.kind] = _add_input(job, port, slots) if there is None else there.name
+        _connect(job, made[port.kind], sources, check)
     check()
     _model_input(job, request)
     check()
-    if request.task in LEARNING_TASKS:
+    _wire_outputs(job, request, made, check)
+    errors = job.look().errors
+    if errors:
+        raise ServerError(f"{job} cannot start, these inputs are not met: {', '.join(errors)}")
+
+
+def _wire_outputs(
+    job: ExternalJob, request: JobRequest, made: dict[InputKind, str], check: Check
+) -> None:
+    """Add outputs by their kinds; other slots of the rows of an input pass through.
+
+    Parameters
+    ----------
+    made
+        Name of the job's input of each kind.
+    """
+    task = request.task
+    if gives_picking_model(task):
         _model_output(job)
-    if request.task not in TRAINING_TASKS:
-        picks = [shim.slot("location", "location"), shim.slot("pick_stats", "pick_stats")]
+    if task.gives(OutputKind.PICKS):
+        picks = [shim.slot("location", "location"), shim.slot(PICK_STATS, PICK_STATS)]
         _output(job, "particle", PICKS, picks, None, "Picks")
         _output(job, "particle", ALL_PICKS, picks, None, "Picks above the floor")
     check()
-    original = [shim.slot(ORIGINAL, ORIGINAL)]
-    _output(job, "exposure", MICROGRAPHS, original, exposures, "Micrographs")
-    errors = job.look().errors
-    if errors:
-        raise ServerError(f"{job} cannot start, these inputs are not met: {', '.join(errors)}")
+    rows = made.get(InputKind.PARTICLES)
+    if task.gives(OutputKind.SCORED_ROWS):
+        scores = [shim.slot(PICK_STATS, PICK_STATS)]
+        _output(job, "particle", VERIFIED, scores, rows, "Particles with scores")
+    if task.gives(OutputKind.KEPT_ROWS):
+        slot = _boxes_from(InputKind.MICROGRAPHS in made)
+        own = [shim.slot(slot, slot)]
+        _output(job, "particle", KEPT, own, rows, "Particles kept")
+        _output(job, "particle", REJECTED, own, rows, "Particles rejected")
+    if gives_micrographs(task):
+        original, exposures = [shim.slot(ORIGINAL, ORIGINAL)], made.get(InputKind.MICROGRAPHS)
+        _output(job, "exposure", MICROGRAPHS, original, exposures, "Micrographs")
 
 
-def _wire_pruning(job: ExternalJob, request: JobRequest, check: Check) -> None:
-    """Particles in, the same rows out; all slots but those that are written pass through."""
-    if request.micrographs or find_input(job.look(), "exposure", MICROGRAPHS) is not None:
-        exposures = _input(job, "exposure", MICROGRAPHS, _exposure_slots(request), "Micrographs")
-        _connect(job, exposures, request.micrographs, check)
-        own = "location"
-    else:
-        own = "blob"
+def _slots(port: Port, request: JobRequest, on_micrographs: bool) -> Slots:
+    """Return the slots of an input, those that it cannot do without first."""
+    if port.kind is InputKind.MICROGRAPHS:
+        return _exposure_slots(request)
+    if port.kind in LEARNED_FROM:
+        return [shim.slot("location", "location"), _optional("alignments2D")]
+    own = _boxes_from(on_micrographs)
     others = [slot for slot in ("location", "alignments2D") if slot != own]
     slots = [shim.slot(own, own), *map(_optional, others)]
-    scored = [_optional(PICK_STATS)] if request.task == "prune" else []
-    doing = f"Particles to {request.task}"
-    particles = _input(job, "particle", PARTICLES, [*slots, *scored], doing)
-    _connect(job, particles, request.particles, check)
-    for name, sources, title in (
-        (GOOD, request.good, "Known particles"),
-        (BAD, request.bad, "Known non-particles"),
-    ):
-        if sources:
-            _input(job, "particle", name, slots, title)
-            _connect(job, name, sources, check)
-    check()
-    if request.task == "verify":
-        scores = [shim.slot("pick_stats", "pick_stats")]
-        _output(job, "particle", VERIFIED, scores, particles, "Particles with scores")
-    else:
-        _output(job, "particle", KEPT, [shim.slot(own, own)], particles, "Particles kept")
-        _output(job, "particle", REJECTED, [shim.slot(own, own)], particles, "Particles rejected")
-    errors = job.look().errors
-    if errors:
-        raise ServerError(f"{job} cannot start, these inputs are not met: {', '.join(errors)}")
+    # what the rows' picker thought of them, where it is not written anew
+    merit = port.kind is InputKind.PARTICLES and not request.task.gives(OutputKind.SCORED_ROWS)
+    return [*slots, _optional(PICK_STATS)] if merit else slots
+
+
+def _boxes_from(on_micrographs: bool) -> str:
+    """Return the slot that the boxes of rows are made from."""
+    return "location" if on_micrographs else "blob"
 
 
 def _exposure_slots(request: JobRequest) -> Slots:
@@ -176,19 +181,14 @@ def _optional(name: str) -> dict[str, Any]:
     return shim.slot(name, name, required=False)
 
 
-def _input(job: ExternalJob, type: str, name: str, slots: Slots, title: str) -> str:
-    """Return the name of the job's input of a type; made where there is none."""
-    view = job.look()
-    existing = view.inputs.get(name) or (
-        None if name in (GOOD, BAD) else find_input(view, type, name)
-    )
-    if existing is not None:
-        return existing.name
+def _add_input(job: ExternalJob, port: Port, slots: Slots) -> str:
     job.server.call(
-        f"input {name} of {job}",
-        lambda: job.controller.add_input(type, name, min=1, max="inf", slots=slots, title=title),
+        f"input {port.name} of {job}",
+        lambda: job.controller.add_input(
+            port.type, port.name, min=1, max="inf", slots=slots, title=port.title
+        ),
     )
-    return name
+    return port.name
 
 
 def _connect(job: ExternalJob, name: str, sources: Sequence[OutputRef], check: Check) -> None:
@@ -232,7 +232,8 @@ def _model_input(job: ExternalJob, request: JobRequest) -> None:
     if MODEL in view.inputs or TRAINING in view.inputs:
         return
     try:
-        if has_model_output(job.server, request.project, source.job):
+        trained = look_at(job.server, request.project, source.job)
+        if _has_model_output(trained):
             slots = [shim.slot("ml_model", "ml_model")]
             job.server.once(
                 f"input {MODEL} of {job}",
@@ -241,7 +242,7 @@ def _model_input(job: ExternalJob, request: JobRequest) -> None:
                 ),
             )
             _connect(job, MODEL, [OutputRef(source.job, MODEL)], lambda: None)
-        elif MICROGRAPHS in look_at(job.server, request.project, source.job).outputs:
+        elif MICROGRAPHS in trained.outputs:
             job.server.once(
                 f"input {TRAINING} of {job}",
                 lambda: job.controller.add_input(
@@ -256,3 +257,9 @@ def _model_input(job: ExternalJob, request: JobRequest) -> None:
             _connect(job, TRAINING, [OutputRef(source.job, MICROGRAPHS)], lambda: None)
     except ServerError as error:
         log.info("the model's job is not connected in the graph (%s)", error)
+
+
+def _has_model_output(view: JobView) -> bool:
+    """Tell whether a job has a filled model output, to connect to."""
+    output = view.outputs.get(MODEL)
+    return output is not None and output.type == "ml_model" and bool(output.filled)

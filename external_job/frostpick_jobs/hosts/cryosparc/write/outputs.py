@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -10,17 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick_jobs.hosts.cryosparc.ports import ALL_PICKS, MICROGRAPHS, PICKS
 from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL, Exposures
-from frostpick_jobs.hosts.cryosparc.read.inputs import MICROGRAPHS
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
-from frostpick_jobs.hosts.cryosparc.server.upload import Check, save_dataset, upload_file
-from frostpick_jobs.hosts.cryosparc.server.wiring import ALL_PICKS, PICKS
+from frostpick_jobs.hosts.cryosparc.server.upload import Check, save_dataset
 from frostpick_jobs.hosts.cryosparc.write.pick_table import PickRows, as_dataset
 from frostpick_jobs.hosts.cryosparc.write.slots import Field
 
 log = logging.getLogger(__name__)
-
-RECORD = "frostpick.json"
 
 
 def save_picks(
@@ -73,11 +69,6 @@ def save_micrographs(
         if field in out.fields():
             out[field] = kept[field]
     save_dataset(job, MICROGRAPHS, out, check)
-
-
-def save_record(job: ExternalJob, record: Any) -> None:
-    """Write the run record into the job's folder."""
-    upload_file(job, RECORD, (json.dumps(record, indent=2) + "\n").encode())
 
 
 def _asked(job: ExternalJob, output: str) -> list[Field]:
