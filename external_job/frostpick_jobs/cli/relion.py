@@ -67,7 +67,7 @@ def guarded(task: str, argv: Sequence[str]) -> int:
 def job_folder(argv: Sequence[str]) -> Path | None:
     """Find the job folder without a parser: the word after the last ``--o``."""
     found = None
-    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+    for word, following in zip(argv, [*argv, ""][1:], strict=True):
         text = following if word == "--o" else word[4:] if word.startswith("--o=") else ""
         if text.strip() and not text.startswith("--"):
             found = Path(text)

@@ -48,8 +48,7 @@ def run_task(task: TaskSpec, argv: Sequence[str]) -> int:
     """Run a task in its External job and return the exit status of the program."""
     arguments, settings = read_command_line(task, argv)
     logger.info("frostpick %s: %s in %s", __version__, task.name, arguments.prefix)
-    read = [name for name, kinds in _FIELDS.items() if task.of_kind(*kinds)]
-    for name in arguments.unused(read):
+    for name in unused_fields(task, arguments):
         logger.warning("input --%s is not used by this job", name)
     from frostpick_jobs.hosts.relion.host import RelionHost
     from frostpick_jobs.job.lifecycle import run_job
@@ -64,6 +63,11 @@ def run_task(task: TaskSpec, argv: Sequence[str]) -> int:
     status = run_job(host, lambda: run(host, settings), debug=arguments.debug)
     # Not ended means never begun: another process works in this folder, and ends its job itself.
     return status if host.ended else BUSY
+
+
+def unused_fields(task: TaskSpec, arguments: JobArguments) -> tuple[str, ...]:
+    """Return the fields that were filled in and that the task has no input for."""
+    return arguments.unused([name for name, kinds in _FIELDS.items() if task.of_kind(*kinds)])
 
 
 def job_parser(task: TaskSpec) -> JobParser:

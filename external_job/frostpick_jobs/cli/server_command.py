@@ -32,7 +32,7 @@ from frostpick_jobs.cli.parameters import (
 )
 from frostpick_jobs.cli.task_inputs import inputs_on, option_name
 from frostpick_jobs.cli.typer_options import Typed, parameter, task_command
-from frostpick_jobs.tasks.declarations import REST, TaskSpec, is_rest
+from frostpick_jobs.tasks.declarations import REST, InputSpec, TaskSpec, is_rest
 
 if TYPE_CHECKING:
     from frostpick_jobs.hosts.cryosparc.request import JobRequest
@@ -71,14 +71,11 @@ class Place:
             workspace=None if workspace is None else check_uid(workspace, "W", "--workspace"),
             job=None if job is None else check_uid(job, "J", "--job"),
             inputs={
-                one.name: tuple(
-                    parse_output(text, f"--{option_name(one, 'cryosparc')}")
-                    for text in given[one.name]
-                )
+                one.name: (REST,)
+                if one.rest and is_rest(given, one.name)
+                else tuple(parse_output(text, _flag(one)) for text in given[one.name])
                 for one in inputs_on(task, "cryosparc")
-                if not is_rest(given, one.name)
             },
-            rest=tuple(name for name in given if is_rest(given, name)),
             image_slot=self.blob,
             title=self.title,
             flip_y=self.flip_y,
@@ -100,11 +97,11 @@ class Place:
                 words += [option.flag, str(value)]
         others = {"--config": config, "--url": self.url, "--spool": self.spool}
         others["--blob"] = None if self.blob == ORIGINAL else self.blob
-        for flag, one in others.items():
-            words += [] if one is None else [flag, str(one)]
+        for flag, text in others.items():
+            words += [] if text is None else [flag, str(text)]
         words += ["--flip-y"] if self.flip_y else []
-        for name in given:
-            words += [f"--{name}", REST] if is_rest(given, name) else []
+        for one in inputs_on(task, "cryosparc"):
+            words += [_flag(one), REST] if one.rest and is_rest(given, one.name) else []
         return shlex.join(words)
 
     def on_server(self, action: Callable[[Server], int]) -> NoReturn:
@@ -134,12 +131,16 @@ def server_command(task: TaskSpec) -> Callable[..., None]:
         from frostpick_jobs.hosts.cryosparc import run
 
         where.on_server(
-            lambda server: run.run_job(
+            lambda server: run.run_task_for_exit_code(
                 server, asked, settings, spool=where.spool, debug=where.debug
             )
         )
 
     return task_command(task, "cryosparc", act, before=EXTRAS[:2], after=EXTRAS[2:])
+
+
+def _flag(one: InputSpec) -> str:
+    return f"--{option_name(one, 'cryosparc')}"
 
 
 def _parameters(kind: type[Place]) -> list[inspect.Parameter]:

@@ -76,7 +76,9 @@ def task_command(
     return command
 
 
-def parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> Any:
+def parameter(
+    name: str, annotation: Any, default: Any = inspect.Parameter.empty
+) -> inspect.Parameter:
     """Return a parameter of a command; one without a default is required."""
     named = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, named, default=default, annotation=annotation)
