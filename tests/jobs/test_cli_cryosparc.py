@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 import typer.testing
-from frostpick_jobs.hosts.cryosparc.ports import ports
 
 from frostpick.errors import ConfigError
 from frostpick.settings import FewshotSettings, PickSettings, PruneSettings, VerifySettings
 from frostpick_jobs.cli.main import app
 from frostpick_jobs.cli.task_inputs import inputs_on
-from frostpick_jobs.hosts.cryosparc import run
+from frostpick_jobs.hosts.cryosparc import ports, run
 from frostpick_jobs.hosts.cryosparc.server import connect
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks.declarations import REST, TaskSpec, tasks_on
@@ -99,7 +98,7 @@ def test_a_request_and_the_command_that_resumes(
 @pytest.mark.parametrize("task", tasks_on("cryosparc"), ids=lambda task: task.name)
 def test_every_input_of_a_job_has_an_option(task: TaskSpec) -> None:
     offered = {one.name for one in inputs_on(task, "cryosparc")}
-    assert offered == {port.spec.name for port in ports(task)}
+    assert offered == {port.spec.name for port in ports.ports(task)}
 
 
 def test_labels_are_particles(asked: dict[str, Any]) -> None:
