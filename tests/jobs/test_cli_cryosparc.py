@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 import typer.testing
 
-from frostpick.config import FewshotSettings, PickSettings, PruneSettings, VerifySettings
+from frostpick.errors import ConfigError
+from frostpick.settings import FewshotSettings, PickSettings, PruneSettings, VerifySettings
 from frostpick_jobs.cli.main import app
-from frostpick_jobs.hosts.cryosparc import run
+from frostpick_jobs.cli.task_inputs import inputs_on
+from frostpick_jobs.hosts.cryosparc import ports, run
 from frostpick_jobs.hosts.cryosparc.server import connect
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
+from frostpick_jobs.tasks.declarations import REST, TaskSpec, tasks_on
 
 PARTICLES, MICROGRAPHS = OutputRef("J12", "particles"), OutputRef("J10", "exposures")
 AT = ["--project", "P1", "--workspace", "W2"]
@@ -26,17 +29,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def server(url: str | None) -> Any:
         return SimpleNamespace(url=url, close=lambda: caught.update(closed=True))
 
-    def catch(name: str) -> Any:
-        def action(server: Any, request: Any, settings: Any, **others: Any) -> int:
-            caught.update(name=name, url=server.url, request=request, settings=settings, **others)
-            return 0
-
-        return action
+    def action(server: Any, request: Any, settings: Any, **others: Any) -> int:
+        caught.update(url=server.url, request=request, settings=settings, **others)
+        return 0
 
     monkeypatch.setattr(connect, "connect", server)
     monkeypatch.setattr("frostpick_jobs.cli.server_command.log_to_terminal", lambda host: None)
-    for name in ("train", "pick", "fewshot", "prune"):
-        monkeypatch.setattr(run, name, catch(name))
+    monkeypatch.setattr(run, "run_task_for_exit_code", action)
     return caught
 
 
@@ -85,15 +84,34 @@ def test_a_request_and_the_command_that_resumes(
     done = call(*words, "--micrographs", "J10.exposures", "--debug")
     assert done.exit_code == 0, done.output
     request = asked["request"]
-    assert request.task == name and type(asked["settings"]) is kind
-    assert asked["name"] == ("prune" if name == "verify" else name)
+    assert request.task.name == name and type(asked["settings"]) is kind
     assert asked["debug"] and asked["closed"]
     assert request.resume_command("J40") == f"{again} --job J40"
     assert (request.project, request.workspace, request.job) == ("P1", "W2", None)
-    assert request.micrographs == (MICROGRAPHS,)
-    assert request.particles == (() if name == "pick" else (PARTICLES,))
-    assert request.bad_is_rest == ("rest" in words)
-    assert request.good == ((OutputRef("J14", "a"),) if "--good" in words else ())
+    assert request.inputs["micrographs"] == (MICROGRAPHS,)
+    rows = "exemplars" if name == "fewshot" else "particles"
+    assert request.inputs.get(rows) == (None if name == "pick" else (PARTICLES,))
+    assert request.inputs.get("good", ()) == ((OutputRef("J14", "a"),) if "--good" in words else ())
+    assert request.inputs.get("bad", ()) == ((REST,) if "rest" in words else ())
+
+
+@pytest.mark.parametrize("task", tasks_on("cryosparc"), ids=lambda task: task.name)
+def test_every_input_of_a_job_has_an_option(task: TaskSpec) -> None:
+    offered = {one.name for one in inputs_on(task, "cryosparc")}
+    assert offered == {port.spec.name for port in ports.ports(task)}
+
+
+def test_labels_are_particles(asked: dict[str, Any]) -> None:
+    done = call("train", *AT, "--micrographs", "J10.exposures", "--particles", "J12.particles")
+    assert done.exit_code == 0, done.output
+    assert asked["request"].inputs == {"micrographs": (MICROGRAPHS,), "picks": (PARTICLES,)}
+
+
+@pytest.mark.parametrize("flag", ["--particles", "--good", "--micrographs"])
+def test_what_is_no_output_is_told_by_its_option(asked: dict[str, Any], flag: str) -> None:
+    done = call("prune", *AT, flag, "rest")
+    assert isinstance(done.exception, ConfigError) and not asked
+    assert str(done.exception).startswith(f"{flag} 'rest': expected a job and one of its outputs")
 
 
 def test_neither_workspace_nor_job(asked: dict[str, Any]) -> None:

@@ -30,6 +30,7 @@ from frostpick_jobs.cli.relion_job import read_command_line
 from frostpick_jobs.hosts.relion import markers
 from frostpick_jobs.job.report import summary_rows
 from frostpick_jobs.tasks import iterate as iterate_task
+from frostpick_jobs.tasks.declarations import ITERATE
 
 OPTICS = """
 data_optics
@@ -172,6 +173,6 @@ def test_relion_needs_coordinates_only_without_a_model(
 
 def test_labels_of_the_relion_job() -> None:
     words = ["--o", "External/job002/", "--rounds", "5", "--pruner", "none", "--from", "general"]
-    settings = read_command_line("iterate", words)[1]
+    settings = read_command_line(ITERATE, words)[1]
     assert isinstance(settings, IterateSettings)
     assert (settings.rounds, settings.pruner, settings.start_from) == (5, "none", "general")

@@ -1,7 +1,7 @@
 import pytest
 
-from frostpick.config import PickSettings, TrainSettings, resolve
 from frostpick.errors import ConfigError
+from frostpick.settings import PickSettings, TrainSettings, resolve
 from frostpick_jobs.cli.options import add_argparse_options, values_from_namespace
 from frostpick_jobs.hosts.relion.arguments import JobParser, device_of, job_arguments, parallel_rank
 
@@ -37,7 +37,7 @@ def test_dashes_and_underscores(spelling):
 def test_negative_values(value):
     _, values = parse(PickSettings, "--threshold", value, "--j", "1")
     settings = resolve(PickSettings, ("command line", values))
-    assert settings.threshold == value
+    assert str(settings.threshold) == value and settings.threshold.value == float(value)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from frostpick_jobs.cli import relion
 from frostpick_jobs.cli.relion_job import read_command_line
 from frostpick_jobs.hosts.relion import markers
+from frostpick_jobs.tasks.declarations import task_named
 
 ROOT = Path(__file__).parents[2]
 RANKS = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
@@ -56,6 +57,7 @@ def left_in(job):
         (["--j", "1"], None),
         (["--o", "--j", "1"], None),
         (["--o"], None),
+        ([], None),
     ],
 )
 def test_job_folder_without_a_parser(words, folder):
@@ -102,6 +104,16 @@ def test_unknown_label(tmp_path):
     (line,) = done.stderr.splitlines()
     assert "'treshold'" in line
     assert "threshold" in line.partition("did you mean")[2]
+
+
+def test_an_unknown_task_is_told_and_leaves_an_exit_file(tmp_path):
+    done = start("picks", "--o", "External/job002/")
+    assert done.returncode == os.EX_USAGE
+    assert done.stderr.splitlines() == [
+        "frostpick: the first word is one of train, iterate, pick, fewshot, prune, verify"
+    ]
+    assert left_in(tmp_path / "External/job002") == [markers.FAILURE]
+    assert start().returncode == os.EX_USAGE
 
 
 def test_a_rank_above_zero_touches_nothing(tmp_path):
@@ -162,7 +174,7 @@ def test_no_job_folder_is_said(capsys, tmp_path):
 
 class TestPrecedence:
     def settings(self, *words, task="pick"):
-        return read_command_line(task, ["--o", "External/job002/", *words])[1]
+        return read_command_line(task_named(task), ["--o", "External/job002/", *words])[1]
 
     def test_threads_come_from_j(self):
         assert self.settings("--j", "3").threads == 3

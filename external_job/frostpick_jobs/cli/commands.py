@@ -1,4 +1,4 @@
-"""The commands of ``frostpick``: read arguments, call the task, print what it came to."""
+"""The commands of ``frostpick`` that are no task: read arguments, call the work, print."""
 
 from __future__ import annotations
 
@@ -8,137 +8,10 @@ from typing import Annotated
 
 import typer
 
-from frostpick.config import (
-    FewshotSettings,
-    IterateSettings,
-    PickSettings,
-    PretrainSettings,
-    TrainSettings,
-    resolve,
-)
+from frostpick.settings import resolve
 from frostpick_jobs.cli.config_file import read_config
 from frostpick_jobs.cli.console import log_to_terminal
-from frostpick_jobs.cli.folder_command import Job
-from frostpick_jobs.cli.parameters import Debug, Micrographs, Out
-
-
-def train(
-    settings: TrainSettings,
-    out: Path,
-    *,
-    micrographs: Micrographs,
-    picks: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--picks",
-            help="File, folder or pattern of picks to learn from (STAR, CSV, .box, Topaz text); "
-            "may be repeated. Without it the start model learns from its own picks.",
-        ),
-    ] = None,
-) -> Job:
-    """Train a picking model from incomplete picks, or none; continues an unfinished training."""
-    from frostpick_jobs.hosts.folder import FolderHost
-    from frostpick_jobs.tasks import run_train
-
-    host = FolderHost(
-        out,
-        micrographs,
-        picks or [],
-        pixel_size=settings.pixel_size,
-        picks_pixel_size=settings.picks_pixel_size,
-    )
-    return host, run_train
-
-
-def iterate(
-    settings: IterateSettings,
-    out: Path,
-    *,
-    micrographs: Micrographs,
-    picks: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--picks",
-            help="File, folder or pattern of picks to begin with; may be repeated, and left out "
-            "where --from names a model.",
-        ),
-    ] = None,
-) -> Job:
-    """Train in rounds: pick, verify every pick, learn from what it is worth; continues."""
-    from frostpick_jobs.hosts.folder import FolderHost
-    from frostpick_jobs.tasks import run_iterate
-
-    host = FolderHost(
-        out,
-        micrographs,
-        picks or (),
-        pixel_size=settings.pixel_size,
-        picks_pixel_size=settings.picks_pixel_size,
-    )
-    return host, run_iterate
-
-
-def pick(
-    settings: PickSettings,
-    out: Path,
-    *,
-    micrographs: Micrographs,
-) -> Job:
-    """Pick particles; micrographs that are done already are not picked again."""
-    from frostpick_jobs.hosts.folder import FolderHost
-    from frostpick_jobs.tasks import run_pick
-
-    host = FolderHost(out, micrographs, pixel_size=settings.pixel_size)
-    return host, run_pick
-
-
-def fewshot(
-    settings: FewshotSettings,
-    out: Path,
-    *,
-    micrographs: Micrographs,
-    exemplars: Annotated[
-        list[str],
-        typer.Option(
-            "--exemplars",
-            help="File of about 15 particles marked on one micrograph (STAR, CSV, .box, Topaz "
-            "text); may be repeated.",
-        ),
-    ],
-) -> Job:
-    """Pick all micrographs from about fifteen exemplars on one of them; continues."""
-    from frostpick_jobs.hosts.folder import FolderHost
-    from frostpick_jobs.tasks import run_fewshot
-
-    host = FolderHost(
-        out,
-        micrographs,
-        exemplars,
-        pixel_size=settings.pixel_size,
-        picks_pixel_size=settings.picks_pixel_size,
-    )
-    return host, run_fewshot
-
-
-def pretrain(
-    settings: PretrainSettings,
-    out: Path,
-    *,
-    micrographs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--micrographs",
-            help="Folder, pattern in quotes, file or list of any micrographs, without labels, "
-            "for --method mae; simulated ones when left out; may be repeated.",
-        ),
-    ] = None,
-) -> Job:
-    """Pretrain what train, fewshot or prune start from; continues an unfinished pretraining."""
-    from frostpick_jobs.commands.pretrain import run_pretrain
-    from frostpick_jobs.hosts.folder import FolderHost
-
-    host = FolderHost(out, micrographs or (), pixel_size=settings.pixel_size)
-    return host, run_pretrain
+from frostpick_jobs.cli.parameters import Debug, Out
 
 
 def select(

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from frostpick.config import Settings, resolve
 from frostpick.errors import ConfigError
+from frostpick.settings import Settings, resolve
 
 
 def read_config(path: Path) -> dict[str, Any]:

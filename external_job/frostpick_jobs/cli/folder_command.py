@@ -1,63 +1,50 @@
-"""What the commands on a plain folder share: settings, the folder of results, and the end."""
+"""The command of a task on a plain folder: its options, the run, and the end."""
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
-from frostpick.config import Settings
 from frostpick_jobs.cli.config_file import resolve_settings
 from frostpick_jobs.cli.console import log_to_terminal
 from frostpick_jobs.cli.parameters import Debug, Out
-from frostpick_jobs.cli.typer_options import command_with_settings
-
-if TYPE_CHECKING:
-    from frostpick_jobs.job.host import Host
+from frostpick_jobs.cli.typer_options import Typed, parameter, task_command
+from frostpick_jobs.tasks.declarations import TaskSpec
 
 log = logging.getLogger(__name__)
 
 #: Exit codes from here on are stops: 128 and the number of a signal.
 STOPPED = 128
 
-#: A host, and what runs in it with its settings.
-Job = tuple["Host", Callable[[Any, Any], object]]
+#: The options beside inputs and settings.
+EXTRAS = (parameter("out", Out), parameter("debug", Debug, False))
 
 
-def folder_command(kind: type[Settings], function: Callable[..., Job]) -> Callable[..., None]:
-    """Give a command ``--out``, ``--debug`` and the options of a settings class beside its own.
+def folder_command(task: TaskSpec) -> Callable[..., None]:
+    """Return the command ``frostpick TASK``."""
 
-    Parameters
-    ----------
-    function
-        The command: ``function(settings, out, **own)``, whose keyword-only parameters are
-        its own options. Imports that take long are made inside it.
-    """
-    parameters = inspect.signature(function, eval_str=True).parameters.values()
-    own = [one for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY]
-
-    def command(
-        *, out: Path, debug: bool, config: Path | None, values: dict[str, Any], **arguments: Any
+    def act(
+        given: Typed, values: dict[str, Any], config: Path | None, *, out: Path, debug: bool
     ) -> None:
         log_to_terminal()
-        settings = resolve_settings(kind, config, values)
-        host, run = function(settings, out, **arguments)
+        settings = resolve_settings(task.settings, config, values)
+        from frostpick_jobs.hosts.folder import FolderHost
         from frostpick_jobs.job.lifecycle import run_job
 
+        host = FolderHost(
+            out,
+            given,
+            pixel_size=getattr(settings, "pixel_size", None),
+            picks_pixel_size=getattr(settings, "picks_pixel_size", None),
+        )
+        run = task.load_run()
         raise typer.Exit(told(run_job(host, lambda: run(host, settings), debug=debug)))
 
-    named = inspect.Parameter.KEYWORD_ONLY
-    shared = [
-        inspect.Parameter("out", named, annotation=Out),
-        inspect.Parameter("debug", named, default=False, annotation=Debug),
-    ]
-    command.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
-    command.__name__, command.__doc__ = function.__name__, function.__doc__
-    return command_with_settings(kind, command)
+    return task_command(task, "folder", act, after=EXTRAS)
 
 
 def told(code: int) -> int:

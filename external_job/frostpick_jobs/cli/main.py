@@ -3,44 +3,56 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from frostpick._version import __version__
-from frostpick.config import (
-    FewshotSettings,
-    IterateSettings,
-    PickSettings,
-    PretrainSettings,
-    PruneSettings,
-    TrainSettings,
-    VerifySettings,
-)
 from frostpick.errors import FrostpickError, JobStopped
-from frostpick_jobs.cli import commands, prune_commands
-from frostpick_jobs.cli.cryosparc import app as cryosparc
+from frostpick_jobs.cli import commands
+from frostpick_jobs.cli.cryosparc import cryosparc_app
 from frostpick_jobs.cli.folder_command import folder_command
 from frostpick_jobs.cli.typer_options import PatternCommand
+from frostpick_jobs.tasks.declarations import TASKS, TaskSpec
 
-app = typer.Typer(
-    name="frostpick",
-    help="Deep particle picking for cryo-EM, on a plain folder. Filaments are not supported yet.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    # Plain text: the boxes cut long option names, and break an error over lines.
-    rich_markup_mode=None,
-)
-models = typer.Typer(
-    help="Models that come with frostpick, and model files.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(models, name="models")
-app.add_typer(cryosparc, name="cryosparc")
+HELP = "Deep particle picking for cryo-EM, on a plain folder. Filaments are not supported yet."
+
+
+def frostpick_app(tasks: Sequence[TaskSpec]) -> typer.Typer:
+    """Return the command line: one command for every task that runs on a folder, and others."""
+    app = typer.Typer(
+        name="frostpick",
+        help=HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        # Plain text: the boxes cut long option names, and break an error over lines.
+        rich_markup_mode=None,
+    )
+
+    def add(name: str, function: Callable[..., Any]) -> None:
+        app.command(name, cls=PatternCommand)(function)
+
+    app.callback(help=HELP)(_root)
+    add("simulate", commands.simulate)
+    for task in tasks:
+        if "folder" in task.hosts:
+            add(task.name, folder_command(task))
+    add("select", commands.select)
+    add("evaluate", commands.evaluate)
+    add("demo", commands.demo)
+    models = typer.Typer(
+        help="Models that come with frostpick, and model files.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    models.command("list")(commands.list_models)
+    models.command("show")(commands.show_model)
+    app.add_typer(models, name="models")
+    app.add_typer(cryosparc_app(tasks), name="cryosparc")
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -49,33 +61,16 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Deep particle picking for cryo-EM, on a plain folder. Filaments are not supported yet."""
+    pass
 
 
-def _add(name: str, function: Callable[..., Any]) -> None:
-    app.command(name, cls=PatternCommand)(function)
-
-
-_add("simulate", commands.simulate)
-_add("train", folder_command(TrainSettings, commands.train))
-_add("iterate", folder_command(IterateSettings, commands.iterate))
-_add("pick", folder_command(PickSettings, commands.pick))
-_add("fewshot", folder_command(FewshotSettings, commands.fewshot))
-_add("pretrain", folder_command(PretrainSettings, commands.pretrain))
-_add("select", commands.select)
-_add("prune", folder_command(PruneSettings, prune_commands.prune))
-_add("verify", folder_command(VerifySettings, prune_commands.verify))
-_add("evaluate", commands.evaluate)
-_add("demo", commands.demo)
-models.command("list")(commands.list_models)
-models.command("show")(commands.show_model)
+app = frostpick_app(TASKS)
 
 
 def main() -> None:

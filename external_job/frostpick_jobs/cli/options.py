@@ -8,7 +8,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
-from frostpick.config import Settings
+from frostpick.settings import Settings, about
 
 YES = ("yes", "true", "1", "on", "y")
 NO = ("no", "false", "0", "off", "n")
@@ -16,13 +16,17 @@ NO = ("no", "false", "0", "off", "n")
 
 @dataclass(frozen=True)
 class Option:
-    """One option: the settings field, its long flag, its simple type, and its help text."""
+    """One option: the settings field, its long flag, its simple type, and its help text.
+
+    A hidden one is taken and not shown.
+    """
 
     field: str
     name: str
     type: type
     default: Any
     help: str
+    hidden: bool = False
 
     @property
     def flag(self) -> str:
@@ -53,6 +57,7 @@ def list_options(kind: type[Settings]) -> tuple[Option, ...]:
                 type=_simple(info.annotation),
                 default=info.default,
                 help=info.description or "",
+                hidden=about(info).hidden,
             )
         )
     return tuple(found)
@@ -72,7 +77,7 @@ def add_argparse_options(parser: argparse.ArgumentParser, kind: type[Settings]) 
 
     Every value is optional text, since RELION passes a label with an empty value
     as a bare flag: bare means unset, and yes for a boolean. Nothing is converted
-    here; `values_from_namespace` leaves the texts to `frostpick.config.resolve`.
+    here; `values_from_namespace` leaves the texts to `frostpick.settings.resolve`.
     """
     for option in list_options(kind):
         spellings = dict.fromkeys((option.label, option.flag))
@@ -83,7 +88,7 @@ def add_argparse_options(parser: argparse.ArgumentParser, kind: type[Settings]) 
             const="yes" if option.type is bool else "",
             default=None,
             metavar=option.type.__name__.upper(),
-            help=option.help.replace("%", "%%"),
+            help=argparse.SUPPRESS if option.hidden else option.help.replace("%", "%%"),
         )
 
 

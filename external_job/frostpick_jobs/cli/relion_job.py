@@ -3,46 +3,30 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from frostpick._version import __version__
-from frostpick.config import (
-    FewshotSettings,
-    IterateSettings,
-    PickSettings,
-    PruneSettings,
-    Settings,
-    TrainSettings,
-    VerifySettings,
-    resolve,
-)
 from frostpick.errors import ConfigError
+from frostpick.settings import Settings, resolve
 from frostpick_jobs.cli.options import add_argparse_options, values_from_namespace
+from frostpick_jobs.cli.task_inputs import inputs_on, option_name
 from frostpick_jobs.hosts.relion.arguments import JobArguments, JobParser, job_arguments
 from frostpick_jobs.job.spelling import SpelledFormatter
+from frostpick_jobs.tasks.declarations import InputKind, TaskSpec, tasks_on
 
 logger = logging.getLogger(__name__)
 
 #: Exit status of a program that found its job already running.
 BUSY = 75
 
-_KINDS: dict[str, type[Settings]] = {
-    "train": TrainSettings,
-    "iterate": IterateSettings,
-    "pick": PickSettings,
-    "fewshot": FewshotSettings,
-    "prune": PruneSettings,
-    "verify": VerifySettings,
-}
-#: Labels that name files, beside the settings of a task.
-_FILES: dict[str, Mapping[str, str]] = {
-    "prune": {
-        "good": "Known particles: a particles or coordinates STAR file, as the input is.",
-        "bad": "Known non-particles; rest takes all input that is not good.",
-    },
+#: Kinds of input that come through a field of the External job.
+_FIELDS = {
+    "in_coords": (InputKind.LABELS, InputKind.EXEMPLARS, InputKind.PICKS),
+    "in_parts": (InputKind.LABELS, InputKind.EXEMPLARS, InputKind.PARTICLES),
 }
 _EPILOG = (
     "Every option is a parameter label of the External job, without its dashes. "
@@ -51,79 +35,58 @@ _EPILOG = (
 )
 
 
-def run_relion_job(
-    task: Literal["train", "iterate", "pick", "fewshot", "prune", "verify"], argv: Sequence[str]
-) -> int:
-    """Run one External job and return the exit status of the program."""
+def run_relion_job(name: str, argv: Sequence[str]) -> int:
+    """Run the External job of a task and return the exit status of the program."""
+    tasks = {task.name: task for task in tasks_on("relion")}
+    if name not in tasks:
+        print(f"frostpick: the first word is one of {', '.join(tasks)}", file=sys.stderr)
+        return os.EX_USAGE
     log_to_run_files()
+    return run_task(tasks[name], argv)
+
+
+def run_task(task: TaskSpec, argv: Sequence[str]) -> int:
+    """Run a task in its External job and return the exit status of the program."""
     arguments, settings = read_command_line(task, argv)
-    logger.info("frostpick %s: %s in %s", __version__, task, arguments.prefix)
-    needed = () if task == "pick" else ("in_coords", "in_parts")
-    for name in arguments.unused(needed):
+    logger.info("frostpick %s: %s in %s", __version__, task.name, arguments.prefix)
+    for name in unused_fields(task, arguments):
         logger.warning("input --%s is not used by this job", name)
     from frostpick_jobs.hosts.relion.host import RelionHost
     from frostpick_jobs.job.lifecycle import run_job
-    from frostpick_jobs.tasks import run_fewshot, run_iterate, run_pick, run_train
 
-    if isinstance(settings, PruneSettings):
-        return _prune(arguments, settings)
-    if isinstance(settings, VerifySettings):
-        return _verify(arguments, settings)
-    if isinstance(settings, TrainSettings):
-        training, iterating = settings, isinstance(settings, IterateSettings)
-        host = RelionHost(
-            arguments,
-            labelled=settings.start_from == "none",
-            pixel_size_A=training.pixel_size,
-            picks_pixel_size_A=training.picks_pixel_size,
-        )
-        run = run_iterate if iterating else run_train
-        status = run_job(host, lambda: run(host, training), debug=arguments.debug)
-    elif isinstance(settings, FewshotSettings):
-        few = settings
-        host = RelionHost(
-            arguments,
-            labelled=True,
-            pixel_size_A=few.pixel_size,
-            picks_pixel_size_A=few.picks_pixel_size,
-        )
-        status = run_job(host, lambda: run_fewshot(host, few), debug=arguments.debug)
-    else:
-        assert isinstance(settings, PickSettings)
-        picking = settings
-        host = RelionHost(arguments)
-        status = run_job(host, lambda: run_pick(host, picking), debug=arguments.debug)
+    host = RelionHost(
+        arguments,
+        task,
+        pixel_size_A=getattr(settings, "pixel_size", None),
+        picks_pixel_size_A=getattr(settings, "picks_pixel_size", None),
+    )
+    run = task.load_run()
+    status = run_job(host, lambda: run(host, settings), debug=arguments.debug)
     # Not ended means never begun: another process works in this folder, and ends its job itself.
     return status if host.ended else BUSY
 
 
-def _prune(arguments: JobArguments, settings: PruneSettings) -> int:
-    from frostpick_jobs.hosts.relion.prune_host import RelionPruneHost
-    from frostpick_jobs.job.lifecycle import run_job
-    from frostpick_jobs.tasks.prune.run import run_prune
+def unused_fields(task: TaskSpec, arguments: JobArguments) -> tuple[str, ...]:
+    """Return the fields that were filled in and that the task has no input for."""
+    return arguments.unused([name for name, kinds in _FIELDS.items() if task.of_kind(*kinds)])
 
-    files = arguments.files
-    host = RelionPruneHost(
-        arguments,
-        good=files.get("good"),
-        bad=files.get("bad"),
-        pixel_size_A=settings.pixel_size,
+
+def job_parser(task: TaskSpec) -> JobParser:
+    """Return the parser of a task: RELION's own options, the settings, and labels of files."""
+    parser = JobParser(
+        prog=f"frostpick-relion-{task.name}",
+        description=task.help_on("relion"),
+        epilog=_EPILOG,
     )
-    status = run_job(host, lambda: run_prune(host, settings), debug=arguments.debug)
-    return status if host.ended else BUSY
+    parser.add_argument("--version", action="version", version=__version__)
+    add_argparse_options(parser, task.settings)
+    for one in inputs_on(task, "relion"):
+        label = f"--{option_name(one, 'relion')}"
+        parser.add_argument(label, metavar="FILE", nargs="?", help=one.help_on("relion"))
+    return parser
 
 
-def _verify(arguments: JobArguments, settings: VerifySettings) -> int:
-    from frostpick_jobs.hosts.relion.verify_host import RelionVerifyHost
-    from frostpick_jobs.job.lifecycle import run_job
-    from frostpick_jobs.tasks.prune.run import run_verify
-
-    host = RelionVerifyHost(arguments, pixel_size_A=settings.pixel_size)
-    status = run_job(host, lambda: run_verify(host, settings), debug=arguments.debug)
-    return status if host.ended else BUSY
-
-
-def read_command_line(task: str, argv: Sequence[str]) -> tuple[JobArguments, Settings]:
+def read_command_line(task: TaskSpec, argv: Sequence[str]) -> tuple[JobArguments, Settings]:
     """Return RELION's arguments and the resolved settings.
 
     Precedence, rising: defaults, RELION's ``--j``, the YAML file, the labels.
@@ -133,15 +96,9 @@ def read_command_line(task: str, argv: Sequence[str]) -> tuple[JobArguments, Set
     ConfigError
         An unknown label, a wrong value or an unreadable YAML file.
     """
-    kind = _KINDS[task]
-    parser = JobParser(prog=f"frostpick-relion-{task}", epilog=_EPILOG)
-    parser.add_argument("--version", action="version", version=__version__)
-    add_argparse_options(parser, kind)
-    files = _FILES.get(task, {})
-    for name, text in files.items():
-        parser.add_argument(f"--{name}", metavar="FILE", nargs="?", help=text)
-    namespace = parser.read(argv)
-    arguments = job_arguments(namespace, files)
+    kind = task.settings
+    namespace = job_parser(task).read(argv)
+    arguments = job_arguments(namespace, [one.name for one in inputs_on(task, "relion")])
     typed = values_from_namespace(namespace, kind)
     if arguments.device is not None:
         if typed.get("device", arguments.device) != arguments.device:

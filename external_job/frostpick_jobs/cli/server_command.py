@@ -1,4 +1,4 @@
-"""What the commands on a CryoSPARC server share: where the job is, and how it is resumed."""
+"""The command of a task on a CryoSPARC server: where the job is, and how it is resumed."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import inspect
 import shlex
 import sys
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from frostpick.config import Settings
 from frostpick.errors import JobStopped
 from frostpick_jobs.cli.config_file import resolve_settings
 from frostpick_jobs.cli.console import log_to_terminal
 from frostpick_jobs.cli.options import list_options
 from frostpick_jobs.cli.parameters import (
+    ORIGINAL,
     Blob,
     Debug,
     FlipY,
@@ -30,15 +30,13 @@ from frostpick_jobs.cli.parameters import (
     Url,
     Workspace,
 )
-from frostpick_jobs.cli.typer_options import command_with_settings
-from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL
-from frostpick_jobs.hosts.cryosparc.request import JobRequest, Task
-from frostpick_jobs.hosts.cryosparc.server.references import check_uid, parse_output
+from frostpick_jobs.cli.task_inputs import inputs_on, option_name
+from frostpick_jobs.cli.typer_options import Typed, parameter, task_command
+from frostpick_jobs.tasks.declarations import REST, InputSpec, TaskSpec, is_rest
 
 if TYPE_CHECKING:
+    from frostpick_jobs.hosts.cryosparc.request import JobRequest
     from frostpick_jobs.hosts.cryosparc.server.connect import Server
-
-Outputs = Sequence[str] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +57,11 @@ class Place:
     spool: Spool = None
     debug: Debug = False
 
-    def request(
-        self, task: Task, again: str, micrographs: Outputs, particles: Outputs = ()
-    ) -> JobRequest:
+    def request(self, task: TaskSpec, given: Typed, again: str) -> JobRequest:
         """Return what is asked of the server; `ConfigError` for a name of a wrong form."""
+        from frostpick_jobs.hosts.cryosparc.request import JobRequest
+        from frostpick_jobs.hosts.cryosparc.server.references import check_uid, parse_output
+
         if self.workspace is None and self.job is None:
             raise typer.BadParameter("give --workspace to make a job, or --job to use one")
         workspace, job = self.workspace, self.job
@@ -71,8 +70,12 @@ class Place:
             project=check_uid(self.project, "P", "--project"),
             workspace=None if workspace is None else check_uid(workspace, "W", "--workspace"),
             job=None if job is None else check_uid(job, "J", "--job"),
-            micrographs=tuple(parse_output(m, "--micrographs") for m in micrographs or ()),
-            particles=tuple(parse_output(p, "--particles") for p in particles or ()),
+            inputs={
+                one.name: (REST,)
+                if one.rest and is_rest(given, one.name)
+                else tuple(parse_output(text, _flag(one)) for text in given[one.name])
+                for one in inputs_on(task, "cryosparc")
+            },
             image_slot=self.blob,
             title=self.title,
             flip_y=self.flip_y,
@@ -80,11 +83,11 @@ class Place:
         )
 
     def resume_command(
-        self, task: Task, kind: type[Settings], values: dict[str, Any], config: Path | None
+        self, task: TaskSpec, given: Typed, values: dict[str, Any], config: Path | None
     ) -> str:
         """Return the command that resumes, but for ``--job``: inputs are connected by then."""
-        words = ["frostpick", "cryosparc", task, "--project", self.project]
-        for option in list_options(kind):
+        words = ["frostpick", "cryosparc", task.name, "--project", self.project]
+        for option in list_options(task.settings):
             value = values.get(option.field)
             if value is None or option.field == "restart":
                 continue
@@ -92,11 +95,14 @@ class Place:
                 words.append(option.flag if value else f"--no-{option.flag[2:]}")
             else:
                 words += [option.flag, str(value)]
-        given = {"--config": config, "--url": self.url, "--spool": self.spool}
-        given["--blob"] = None if self.blob == ORIGINAL else self.blob
-        for flag, one in given.items():
-            words += [] if one is None else [flag, str(one)]
-        return shlex.join([*words, *(["--flip-y"] if self.flip_y else [])])
+        others = {"--config": config, "--url": self.url, "--spool": self.spool}
+        others["--blob"] = None if self.blob == ORIGINAL else self.blob
+        for flag, text in others.items():
+            words += [] if text is None else [flag, str(text)]
+        words += ["--flip-y"] if self.flip_y else []
+        for one in inputs_on(task, "cryosparc"):
+            words += [_flag(one), REST] if one.rest and is_rest(given, one.name) else []
+        return shlex.join(words)
 
     def on_server(self, action: Callable[[Server], int]) -> NoReturn:
         """Connect, act, and leave with the exit code; 130 when stopped before it was ready."""
@@ -113,43 +119,40 @@ class Place:
         raise typer.Exit(code)
 
 
-def server_command(
-    task: Task, kind: type[Settings], function: Callable[..., None]
-) -> Callable[..., None]:
-    """Give a command the options of `Place` and of a settings class beside its own.
+def server_command(task: TaskSpec) -> Callable[..., None]:
+    """Return the command ``frostpick cryosparc TASK``."""
 
-    Parameters
-    ----------
-    function
-        The command: ``function(place, settings, again, **own)``, whose keyword-only
-        parameters are its own options; ``again`` is `Place.resume_command`.
-    """
-    parameters = inspect.signature(function, eval_str=True).parameters.values()
-    own = [one for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY]
-    places = _parameters(Place)
-
-    def command(*, config: Path | None, values: dict[str, Any], **arguments: Any) -> None:
+    def act(given: Typed, values: dict[str, Any], config: Path | None, **place: Any) -> None:
         log_to_terminal("cryosparc")
-        settings = resolve_settings(kind, config, values)
-        place = Place(**{one.name: arguments.pop(one.name) for one in places})
-        again = place.resume_command(task, kind, values, config)
-        function(place, settings, again, **arguments)
+        settings = resolve_settings(task.settings, config, values)
+        where = Place(**place)
+        again = where.resume_command(task, given, values, config)
+        asked = where.request(task, given, again)
+        from frostpick_jobs.hosts.cryosparc import run
 
-    signature = inspect.Signature([*places[:2], *own, *places[2:]])
-    command.__signature__ = signature  # type: ignore[attr-defined]
-    command.__name__, command.__doc__ = function.__name__, function.__doc__
-    return command_with_settings(kind, command)
+        where.on_server(
+            lambda server: run.run_task_for_exit_code(
+                server, asked, settings, spool=where.spool, debug=where.debug
+            )
+        )
+
+    return task_command(task, "cryosparc", act, before=EXTRAS[:2], after=EXTRAS[2:])
+
+
+def _flag(one: InputSpec) -> str:
+    return f"--{option_name(one, 'cryosparc')}"
 
 
 def _parameters(kind: type[Place]) -> list[inspect.Parameter]:
     hints = typing.get_type_hints(kind, include_extras=True)
-    empty = dataclasses.MISSING
+    required = dataclasses.MISSING
     return [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is empty else field.default,
-            annotation=hints[field.name],
-        )
-        for field in dataclasses.fields(kind)
+        parameter(one.name, hints[one.name])
+        if one.default is required
+        else parameter(one.name, hints[one.name], one.default)
+        for one in dataclasses.fields(kind)
     ]
+
+
+#: The options beside inputs and settings.
+EXTRAS = _parameters(Place)

@@ -1,17 +1,22 @@
-"""Turn a settings class into the options of a typer command."""
+"""Turn a task's declaration into a typer command: its inputs, its settings, and ``--config``."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import typer.core
 
-from frostpick.config import Settings
 from frostpick_jobs.cli.options import Option, list_options
+from frostpick_jobs.cli.task_inputs import inputs_on, option_name
+from frostpick_jobs.tasks.declarations import InputSpec, TaskSpec
+from frostpick_jobs.tasks.declarations.kinds import always
+
+#: Inputs as they were typed, by their name in the declaration.
+Typed = dict[str, tuple[str, ...]]
 
 
 class PatternCommand(typer.core.TyperCommand):
@@ -32,62 +37,75 @@ class PatternCommand(typer.core.TyperCommand):
             raise
 
 
-def command_with_settings(
-    kind: type[Settings], function: Callable[..., None]
+def task_command(
+    task: TaskSpec,
+    host: str,
+    act: Callable[..., None],
+    *,
+    before: Sequence[inspect.Parameter] = (),
+    after: Sequence[inspect.Parameter] = (),
 ) -> Callable[..., None]:
-    """Add one option per field of ``kind``, and ``--config``, to a command's own parameters.
+    """Return the command of a task on a host, of which typer reads the signature.
 
     Parameters
     ----------
-    kind
-        The settings class; every option defaults to None, so that only what was
-        typed overrides the YAML file and the model card.
-    function
-        The command. It receives its own parameters, ``config`` (a path or None)
-        and ``values``, the options that were typed by field name.
+    act
+        ``act(given, values, config, **extras)`` does the work: the inputs, the settings that
+        were typed by field name, the path of a YAML file or None.
+    before, after
+        The host's extras: options that stand before the inputs in the help, and after them.
 
-    Returns
-    -------
-    callable
-        A function whose signature typer can read.
+    Notes
+    -----
+    Every setting defaults to None here, so that only what was typed overrides the YAML file
+    and the model card.
     """
-    own = [
-        p
-        for n, p in inspect.signature(function, eval_str=True).parameters.items()
-        if n not in ("config", "values")
-    ]
-    options = list_options(kind)
+    options, inputs = list_options(task.settings), inputs_on(task, host)
 
-    def command(**arguments: Any) -> None:
-        values = {o.field: arguments.pop(o.field) for o in options}
-        function(**arguments, values={k: v for k, v in values.items() if v is not None})
+    def command(*, config: Path | None, **arguments: Any) -> None:
+        given: Typed = {one.name: tuple(arguments.pop(one.name) or ()) for one in inputs}
+        typed = {one.field: arguments.pop(one.field) for one in options}
+        values = {name: value for name, value in typed.items() if value is not None}
+        act(given, values, config, **arguments)
 
-    config = inspect.Parameter(
-        "config",
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[
-            Path | None,
-            typer.Option("--config", help="YAML file with any option above from --device on."),
-        ],
-    )
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-    parameters += [*map(_parameter, options), config]
+    parameters = [*before, *(_input(one, host) for one in inputs), *after]
+    parameters += [*map(_setting, options), _CONFIG]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in parameters}
-    command.__name__, command.__doc__ = function.__name__, function.__doc__
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    command.__name__, command.__doc__ = task.name, task.help_on(host)
     return command
 
 
-def _parameter(option: Option) -> inspect.Parameter:
+def parameter(
+    name: str, annotation: Any, default: Any = inspect.Parameter.empty
+) -> inspect.Parameter:
+    """Return a parameter of a command; one without a default is required."""
+    named = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, named, default=default, annotation=annotation)
+
+
+_CONFIG = parameter(
+    "config",
+    Annotated[
+        Path | None,
+        typer.Option("--config", help="YAML file with any option above from --device on."),
+    ],
+    None,
+)
+
+
+def _input(one: InputSpec, host: str) -> inspect.Parameter:
+    """Return the option of an input; a job of a CryoSPARC server may have it connected already."""
+    option = typer.Option(f"--{option_name(one, host)}", help=one.help_on(host))
+    if one.needed is always and host != "cryosparc":
+        return parameter(one.name, Annotated[list[str], option])
+    return parameter(one.name, Annotated[list[str] | None, option], None)
+
+
+def _setting(option: Option) -> inspect.Parameter:
     flags = [option.flag, f"--no-{option.flag[2:]}"] if option.type is bool else [option.flag]
-    declaration = "/".join(flags)
-    return inspect.Parameter(
-        option.field,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[option.type | None, typer.Option(declaration, help=_help(option))],
-    )
+    told = typer.Option("/".join(flags), help=_help(option), hidden=option.hidden)
+    return parameter(option.field, Annotated[option.type | None, told], None)
 
 
 def _help(option: Option) -> str:

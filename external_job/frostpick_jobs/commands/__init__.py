@@ -1,1 +1,1 @@
-"""Commands that are no task: evaluate, simulate, demo; and pretrain, for folders alone."""
+"""Commands that are no task: evaluate, simulate, demo."""

@@ -30,9 +30,10 @@ from frostpick.report import (
 from frostpick.runtime.atomic import write_text
 from frostpick.simulate import SimulationSettings
 from frostpick.types import Picks
-from frostpick_jobs.api import PickResult, TrainResult, pick, train
+from frostpick_jobs.api import pick, train
 from frostpick_jobs.commands.simulate import write_dataset
 from frostpick_jobs.formats import PickTable, read_picks
+from frostpick_jobs.job.results import PickingResult, TrainingResult
 from frostpick_jobs.store import PickStore
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class Scored:
 
     name: str
     folder: Path
-    result: PickResult
+    result: PickingResult
     evaluation: Evaluation
 
 
@@ -66,13 +67,13 @@ def run_demo(out: Path, *, device: str = "auto", threads: int = 0) -> Path:
     run: dict[str, Any] = {"device": device, "threads": threads}
     scale: dict[str, Any] = {"diameter": SETTINGS.diameter_A}
     log.info("2 of 4: train on %d labels", LABELS)
-    trained = train(seen.micrographs, labels, out / "train", **run, **scale)
+    trained = train(out / "train", micrographs=seen.micrographs, picks=labels, **run, **scale)
     log.info("3 of 4: pick %d micrographs that the training never saw", len(HELD_OUT))
     truth = read_picks(unseen.particles_csv)
     scored = []
     for name, model in (("frostpick", out / "train" / "model"), ("blob", "blob")):
         folder = out / f"pick_{name}"
-        result = pick(unseen.micrographs, folder, model=model, **run, **scale)
+        result = pick(folder, micrographs=unseen.micrographs, model=model, **run, **scale)
         scored.append(Scored(name, folder, result, _score(folder, truth)))
     log.info("4 of 4: report")
     path = out / "report.html"
@@ -117,7 +118,7 @@ def _truths(table: PickTable) -> Mapping[str, Truth]:
 
 def _report(
     scored: list[Scored],
-    trained: TrainResult,
+    trained: TrainingResult,
     truth: PickTable,
     seconds: float,
 ) -> str:
@@ -137,10 +138,10 @@ def _report(
         f"Carbon, ice crystals, aggregates, fragments and specks are on them too.",
         (_figures_table(scored),),
     )
-    step = trained.summary.summary.get("chosen_step")
-    training = Section("Training", (training_curves(trained.summary.curve, chosen_step=step),))
+    step = trained.training.get("chosen_step")
+    training = Section("Training", (training_curves(trained.curve, chosen_step=step),))
     pictures = Section("Picks on micrographs", tuple(_pictures(ours, truth)))
-    estimated = trained.summary.summary.get("expected_per_micrograph")
+    estimated = trained.training.get("expected_per_micrograph")
     return render_report(
         "frostpick demo",
         [
@@ -166,7 +167,7 @@ def _figures_table(scored: list[Scored]) -> Table:
     rows = []
     for one in scored:
         e = one.evaluation
-        at = e.at(one.result.summary.threshold)
+        at = e.at(one.result.threshold)
         error = e.localisation_rms_px or float("nan")
         numbers = (e.ap, e.best_f1, at.precision, at.recall, error / SETTINGS.diameter_px, e.ece)
         rows.append((one.name, *(f"{n:.3f}" for n in numbers)))
@@ -190,7 +191,7 @@ def _pictures(ours: Scored, truth: PickTable) -> list[Figure]:
         found = store.get(name)
         if found.preview is None:
             continue
-        picks = found.picks.select(ours.result.summary.threshold)
+        picks = found.picks.select(ours.result.threshold)
         one = truths[name]
         figures.append(
             picks_on_micrograph(
