@@ -13,6 +13,7 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
+from frostpick_jobs.commands.pretrain import run_pretrain
 from plain_work import Backwards
 
 from frostpick import fewshot as method_of
@@ -27,7 +28,6 @@ from frostpick.training.cryomae.train import train_fewshot
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import train_picker
 from frostpick_jobs.cli.relion import guarded
-from frostpick_jobs.commands.pretrain import run_pretrain
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.tasks import fewshot, run_fewshot, run_pick
 from frostpick_jobs.tasks.select import run_select

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from frostpick_jobs.tasks.job_models import JobModels
 from prune_project import prune, settings, write_project
 from shelf import GENERAL_1, Shelf
 from tiny_pruner import DIAMETER_A, PIXEL_A, tiny_pruner
@@ -33,7 +34,6 @@ from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.job.report import summary_rows
 from frostpick_jobs.tasks import fewshot, run_fewshot, run_iterate
 from frostpick_jobs.tasks import iterate as iterate_task
-from frostpick_jobs.tasks.job_models import JobModels
 from frostpick_jobs.tasks.prune import run as prune_task
 from frostpick_jobs.tasks.prune.run import run_verify
 from frostpick_jobs.tasks.select import run_select

@@ -9,12 +9,12 @@ from typing import Any
 import mrcfile
 import numpy as np
 import pytest
+from frostpick_jobs.prune_api import prune, verify
 from plain_work import Backwards
 from prune_project import ROWS, write_project
 from tiny_pruner import DIAMETER_A, PIXEL_A, tiny_pruner
 
 from frostpick_jobs import api
-from frostpick_jobs.prune_api import prune, verify
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import mrcfile
 import numpy as np
 import pytest
 import torch
+from frostpick_jobs.commands.pretrain import run_pretrain
 from safetensors.torch import save_file
 from shelf import GENERAL_1, Shelf
 from tiny_pruner import disc_boxes, disc_micrograph
@@ -22,7 +23,6 @@ from frostpick.models.pruner.model import Pruner
 from frostpick.models.shipped import load_model
 from frostpick.pretraining.pruner import pretrain as recipe_module
 from frostpick.runtime.checkpoint import save_checkpoint
-from frostpick_jobs.commands.pretrain import run_pretrain
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.lifecycle import execute
 

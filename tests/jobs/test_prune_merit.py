@@ -9,13 +9,13 @@ from typing import Any
 import mrcfile
 import numpy as np
 import pytest
+from frostpick_jobs.hosts.relion.prune_host import RelionPruneHost
 from prune_project import prune, settings, table, write_particles, write_project
 from tiny_pruner import disc_micrograph
 
 from frostpick_jobs.formats.star.particles import read_particles
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.hosts.relion.arguments import JobArguments
-from frostpick_jobs.hosts.relion.prune_host import RelionPruneHost
 
 #: Faint: what the tiny network sees alone leaves it in doubt.
 DEPTH = 0.9
