@@ -267,7 +267,7 @@ def test_coordinates_that_are_no_numbers(tmp_path, value):
         ("p.csv", "a.mrc,10,20\n", "expected a header line with micrograph,x_px,y_px"),
         ("p.csv", "micrograph,x_px,y_px\na,1\n", "row 1: 2 values, expected 3"),
         ("p.csv", "x_px,y_px,selected\n1,2,maybe\n", "row 1: selected is 'maybe', expected 1 or 0"),
-        ("p.csv", "x_px,y_px,score\n1,2,nan\n", "row 1: score is 'nan'"),
+        ("p.csv", "x_px,y_px,score\n1,nan,2\n", "row 1: y_px is 'nan'"),
         ("p.star", "data_\nloop_\n_rlnImageName #1\n1@a\n", "'data_' has rlnImageName; expected"),
         ("p.mrc", "\0\1 1\n", "no text file; expected picks as STAR, CSV"),
         ("p.star", "10 20 64 64\n", "expected a STAR file"),

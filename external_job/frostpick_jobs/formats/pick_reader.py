@@ -16,13 +16,14 @@ from frostpick_jobs.formats.box import read_box
 from frostpick_jobs.formats.delimited import read_delimited
 from frostpick_jobs.formats.micrograph_list import read_micrographs_star
 from frostpick_jobs.formats.pick_table import PickTable
+from frostpick_jobs.formats.star.lines import split_star_line, star_lines
 from frostpick_jobs.formats.star.picks import (
     LIST_LABEL,
     pick_block,
     picks_from_blocks,
     star_pick_blocks,
 )
-from frostpick_jobs.formats.star.read import StarTable, split_star_line, star_lines
+from frostpick_jobs.formats.star.read import StarTable
 from frostpick_jobs.formats.star.relion_paths import coordinate_file
 
 log = logging.getLogger(__name__)
