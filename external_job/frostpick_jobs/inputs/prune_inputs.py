@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frostpick.errors import ConfigError, InputError
 from frostpick.images import PixelSizes
@@ -17,6 +16,8 @@ from frostpick.images.stack import Stack
 from frostpick.types import LocalFile, Micrograph, ParticleStack
 from frostpick_jobs.formats import read_pick_files, read_star_blocks
 from frostpick_jobs.formats.star.particles import ParticleRows, read_particles
+from frostpick_jobs.formats.star.tables import IMAGE
+from frostpick_jobs.formats.walk import at_home
 from frostpick_jobs.inputs.headers import with_header
 from frostpick_jobs.inputs.rows import PickRows, pick_rows
 from frostpick_jobs.job.host import Candidates, Judged
@@ -46,6 +47,12 @@ class PruneInputs:
     good: tuple[str, ...] = ()
     bad: tuple[str, ...] = ()
     pixel_size_A: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("good", "bad"):
+            object.__setattr__(self, name, tuple(map(at_home, getattr(self, name))))
+        if self.particles is not None:
+            object.__setattr__(self, "particles", Path(at_home(str(self.particles))))
 
     def check(self) -> None:
         """Raise `ConfigError` where the inputs do not go together."""
@@ -111,17 +118,16 @@ class PruneInputs:
             return self.pick_rows.candidates(self.micrographs, rows)
         if self.is_stack:
             raise ConfigError("--bad rest needs a particles STAR file with --particles")
-        known: set[str] = set()
+        rest = np.arange(len(self.particle_rows))
         for file in self.good:
-            known.update(read_particles(Path(file), self.pixel_size_A).image)
-        rest = [row for row, image in enumerate(self.particle_rows.image) if image not in known]
+            good = read_particles(Path(file), self.pixel_size_A)
+            rest = np.intersect1d(rest, self.particle_rows.rows_not_in(good))
         if len(rest) == len(self.particle_rows):
             raise InputError(
                 f"{self.good[0]}: no image of it is among the input; expected a selection of "
                 f"{self.particles}"
             )
-        at: NDArray[np.int64] = np.array(rest, np.int64)
-        return Candidates(len(self.particle_rows), stacks=self.particle_rows.stacks(rows=at))
+        return Candidates(len(self.particle_rows), stacks=self.particle_rows.stacks(rows=rest))
 
     def _rows_of(self, files: tuple[str, ...], every: bool = False) -> PickRows:
         sizes = PixelSizes(self.pixel_size_A)
@@ -148,5 +154,5 @@ def _has_images(file: str) -> bool:
     path = Path(file)
     if path.suffix.lower() != ".star" or not path.is_file():
         return False
-    blocks = read_star_blocks(path, ("rlnImageName",))
-    return any("rlnImageName" in table.columns for table in blocks.values())
+    blocks = read_star_blocks(path, (IMAGE,))
+    return any(IMAGE in table.columns for table in blocks.values())
