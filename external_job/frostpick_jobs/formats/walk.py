@@ -126,5 +126,5 @@ def _try(place: str, unreadable: Unreadable, *, listed: bool) -> None:
     except NotADirectoryError:
         pass
     except OSError as error:
-        error.filename = place
+        error.filename = place.rstrip(os.sep) or place
         unreadable.add(error)
