@@ -32,6 +32,8 @@ def score_files(
     pixel_size_A: float | None = None,
     micrographs: Sequence[str] = (),
     threshold: float | None = None,
+    *,
+    allow_missing: bool = False,
 ) -> dict[str, Any]:
     """Score files of picks against files of truth.
 
@@ -49,6 +51,8 @@ def score_files(
         scored, and no particle counts as cut by the border.
     threshold
         Also report precision and recall at this score.
+    allow_missing
+        Go on without folders that cannot be read, with a warning.
 
     Returns
     -------
@@ -63,11 +67,14 @@ def score_files(
     for name, value in (("--diameter", diameter_A), ("--pixel-size", pixel_size_A)):
         if value is not None and not value > 0:
             raise InputError(f"{name} is {value:g}, expected a number of Angstrom above 0")
-    true_tables, pick_tables = read_pick_files(truth), read_pick_files(picks)
+    true_tables, pick_tables = (
+        read_pick_files(files, allow_missing=allow_missing) for files in (truth, picks)
+    )
     sizes: dict[str, float] = {}
     shapes: dict[str, tuple[int, int]] = {}
     if micrographs:
-        ids = _headers(find_micrographs(micrographs), pixel_size_A, sizes, shapes)
+        listed = find_micrographs(micrographs, allow_missing=allow_missing)
+        ids = _headers(listed, pixel_size_A, sizes, shapes)
     else:
         if pixel_size_A is None:
             raise InputError("no pixel size; give --pixel-size, or --micrographs with headers")

@@ -39,6 +39,8 @@ class PruneInputs:
     good, bad
         Files of known particles and of known non-particles: picks, or particles STAR
         files. ``bad`` may be ``rest``: all input that is not good.
+    allow_missing
+        Go on without folders of picks that cannot be read.
     """
 
     micrographs: Sequence[Micrograph]
@@ -47,6 +49,7 @@ class PruneInputs:
     good: tuple[str, ...] = ()
     bad: tuple[str, ...] = ()
     pixel_size_A: float | None = None
+    allow_missing: bool = False
 
     def __post_init__(self) -> None:
         for name in ("good", "bad"):
@@ -132,7 +135,7 @@ class PruneInputs:
     def _rows_of(self, files: tuple[str, ...], every: bool = False) -> PickRows:
         sizes = PixelSizes(self.pixel_size_A)
         return pick_rows(
-            read_pick_files(files),
+            read_pick_files(files, allow_missing=self.allow_missing),
             self.micrographs,
             lambda micrograph: with_header(micrograph, sizes),
             every=every,
