@@ -267,7 +267,7 @@ def test_coordinates_that_are_no_numbers(tmp_path, value):
         ("p.csv", "a.mrc,10,20\n", "expected a header line with micrograph,x_px,y_px"),
         ("p.csv", "micrograph,x_px,y_px\na,1\n", "row 1: 2 values, expected 3"),
         ("p.csv", "x_px,y_px,selected\n1,2,maybe\n", "row 1: selected is 'maybe', expected 1 or 0"),
-        ("p.csv", "x_px,y_px,score\n1,2,nan\n", "row 1: score is 'nan'"),
+        ("p.csv", "x_px,y_px,score\n1,nan,2\n", "row 1: y_px is 'nan'"),
         ("p.star", "data_\nloop_\n_rlnImageName #1\n1@a\n", "'data_' has rlnImageName; expected"),
         ("p.mrc", "\0\1 1\n", "no text file; expected picks as STAR, CSV"),
         ("p.star", "10 20 64 64\n", "expected a STAR file"),
@@ -365,11 +365,26 @@ def test_optional_columns_of_a_list_are_those_of_all_its_files(tmp_path, caplog)
     assert "column filament is left out, 1 of 2 files with picks do not have it" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [("1.5", "expected a whole number"), ("x", "expected a finite number"), ("1e30", "whole")],
-)
-def test_a_filament_is_a_whole_number(tmp_path, value, message):
+@pytest.mark.parametrize("value", ["1.5", "x", "1e30", "nan", "inf", "", "<NA>"])
+def test_a_filament_that_is_no_whole_number_is_not_known(tmp_path, value, caplog):
     path = put(tmp_path / "p.csv", f"x_px,y_px,filament_id\n1,2,4.0\n3,4,{value}\n")
-    with pytest.raises(InputError, match=f"p.csv, row 2: filament_id is '{value}', .*{message}"):
-        read_picks(path)
+    table = read_picks(path)
+    assert table.filament.tolist() == [4, 0] and table.filament.dtype == np.int64
+    (said,) = caplog.messages
+    assert said.startswith(f"{path}: filament_id is no whole number in 1 of 2 rows")
+    assert f"row 2 with {value!r}" in said
+
+
+@pytest.mark.parametrize("value", ["nan", "-inf", "None"])
+def test_optional_columns_of_a_star_file_refuse_no_row(tmp_path, value, caplog):
+    broken = TUBE.replace("-26.56505     0", f"{value:>9}     0").replace(
+        "  1    90", "  ?    90", 1
+    )
+    table = read_picks(put(tmp_path / "a.star", broken))
+    assert table.x_px.tolist() == [100.268328, 127.101144]
+    assert table.filament.tolist() == [0, 1]
+    np.testing.assert_allclose(table.angle_deg, [np.nan, np.degrees(np.arctan2(150, 300))], 1e-5)
+    assert [said.split(": ")[1].partition(" rows")[0] for said in caplog.messages] == [
+        "rlnHelicalTubeID is no whole number in 1 of 2",
+        "rlnAnglePsiPrior is no finite number in 1 of 2",
+    ]

@@ -11,6 +11,22 @@ from frostpick.errors import ConfigError
 from frostpick.settings import Settings, resolve
 
 
+class _OnceLoader(yaml.SafeLoader):
+    """YAML's safe loader; a key twice in one mapping, of which the last would win, is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value!r} is there twice; expected it once",
+                    problem_mark=key.start_mark,
+                )
+            if isinstance(key.value, str):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """Return the settings of a YAML file; their names and values are checked by ``resolve``.
 
@@ -20,7 +36,7 @@ def read_config(path: Path) -> dict[str, Any]:
         The file cannot be read, or is not a mapping of names to values.
     """
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = yaml.load(path.read_text(encoding="utf-8"), _OnceLoader)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

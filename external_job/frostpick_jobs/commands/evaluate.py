@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.errors import InputError, LabelError, option
+from frostpick.errors import InputError, LabelError, MicrographError, option
 from frostpick.evaluation import Truth, evaluate
 from frostpick.evaluation.matching import Rule
 from frostpick.images import PixelSizes, read_header
@@ -18,6 +18,7 @@ from frostpick.types import Micrograph, Picks
 from frostpick_jobs.formats import PickTable, read_pick_files
 from frostpick_jobs.inputs.find import find_micrographs
 from frostpick_jobs.inputs.label_matching import match_names
+from frostpick_jobs.inputs.twice import refuse_picks_twice
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ def score_files(
     pixel_size_A: float | None = None,
     micrographs: Sequence[str] = (),
     threshold: float | None = None,
+    *,
+    allow_missing: bool = False,
 ) -> dict[str, Any]:
     """Score files of picks against files of truth.
 
@@ -48,6 +51,8 @@ def score_files(
         scored, and no particle counts as cut by the border.
     threshold
         Also report precision and recall at this score.
+    allow_missing
+        Go on without folders that cannot be read, with a warning.
 
     Returns
     -------
@@ -62,11 +67,14 @@ def score_files(
     for name, value in (("diameter", diameter_A), ("pixel_size", pixel_size_A)):
         if value is not None and not value > 0:
             raise InputError(f"{option(name)} is {value:g}, expected a number of Angstrom above 0")
-    true_tables, pick_tables = read_pick_files(truth), read_pick_files(picks)
+    true_tables, pick_tables = (
+        read_pick_files(files, allow_missing=allow_missing) for files in (truth, picks)
+    )
     sizes: dict[str, float] = {}
     shapes: dict[str, tuple[int, int]] = {}
     if micrographs:
-        ids = _headers(find_micrographs(micrographs), pixel_size_A, sizes, shapes)
+        listed = find_micrographs(micrographs, allow_missing=allow_missing)
+        ids = _headers(listed, pixel_size_A, sizes, shapes)
     else:
         if pixel_size_A is None:
             raise InputError(
@@ -77,13 +85,13 @@ def score_files(
         sizes = dict.fromkeys(ids, pixel_size_A)
     diameters = {name: diameter_A / size for name, size in sizes.items()}
     truths: dict[str, Truth] = {}
-    for name, table_, rows in _matched(true_tables, ids, "truth"):
+    for name, table_, rows in _matched(true_tables, ids, "truth", sizes):
         one = _truth(name, table_, rows, sizes[name], diameters[name], shapes.get(name))
         truths[name] = _joined(truths[name], one) if name in truths else one
     if not truths:
         raise LabelError("no micrograph of the truth is among those to score; check the names")
     found = _picks(pick_tables, ids, sizes)
-    scored = ids if micrographs else None
+    scored = list(sizes) if micrographs else None
     told = all(one.probability is not None for one in pick_tables)
     figures: dict[str, Any] = {"micrographs": len(scored or truths), "diameter_A": diameter_A}
     for rule in RULES:
@@ -103,24 +111,42 @@ def _headers(
     sizes: dict[str, float],
     shapes: dict[str, tuple[int, int]],
 ) -> list[str]:
+    """Fill in pixel sizes and shapes of those whose header can be read; return the ids of all.
+
+    The others are named and not scored, nor are their picks and their truth.
+    """
     known = PixelSizes(pixel_size_A)
+    lost = []
     for one in micrographs:
-        with one.source.fetch() as path:
-            header = read_header(path, one.id)
+        try:
+            with one.source.fetch() as path:
+                header = read_header(path, one.id)
+        except MicrographError as error:
+            log.warning("not scored: %s", error)
+            lost.append(one.id)
+            continue
         shapes[one.id] = header.shape
         sizes[one.id] = known.of(one, header.pixel_size_A)
+    if lost:
+        log.warning("%d of %d micrographs cannot be read", len(lost), len(micrographs))
+    if len(lost) == len(micrographs):
+        raise InputError(
+            f"none of the {len(lost)} micrographs can be read, the first is {lost[0]}; see above"
+        )
     return [one.id for one in micrographs]
 
 
 def _matched(
-    tables: Sequence[PickTable], ids: Sequence[str], what: str
+    tables: Sequence[PickTable], ids: Sequence[str], what: str, scored: Collection[str]
 ) -> Iterator[tuple[str, PickTable, NDArray[np.int64]]]:
-    """Yield ``(id, table, rows)`` for every name that belongs to one of the micrographs."""
+    """Yield ``(id, table, rows)`` for every name that belongs to a micrograph that is scored."""
     names = list(dict.fromkeys(name for one in tables for name in one.micrograph))
+    # a name of a micrograph that cannot be read must not go to one with the same file name
     matched = match_names(names, ids, what)
+    refuse_picks_twice(tables, matched)
     for one in tables:
         for name, rows in one.rows_by_micrograph().items():
-            if name in matched:
+            if matched.get(name) in scored:
                 yield matched[name], one, rows
 
 
@@ -153,7 +179,7 @@ def _picks(
     for one in tables:
         if one.score is None:
             log.warning("%s: no scores; average precision means nothing", one.path)
-    for name, table_, rows in _matched(tables, ids, "picks"):
+    for name, table_, rows in _matched(tables, ids, "picks", sizes):
         x, y = table_.centres(rows, sizes[name])
         score = None if table_.score is None else table_.score[rows]
         probability = None if table_.probability is None else table_.probability[rows]

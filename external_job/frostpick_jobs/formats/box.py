@@ -7,7 +7,7 @@ from pathlib import Path
 from frostpick.errors import InputError
 from frostpick_jobs.formats.columns import finite_column
 from frostpick_jobs.formats.pick_table import PickTable
-from frostpick_jobs.formats.star.read import star_lines
+from frostpick_jobs.formats.star.lines import star_lines
 
 
 def read_box(path: Path, micrograph: str) -> PickTable:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.pick_columns import OPTIONAL
-from frostpick_jobs.formats.columns import finite_column, whole_column
+from frostpick_jobs.formats.columns import optional_column, optional_whole_column
 
 Values = NDArray[Any]
 
@@ -71,16 +71,17 @@ def read_optional(
     text
         Name in the file -> values as they stand there; others than ours may be among them.
 
-    Raises
-    ------
-    InputError
-        A value is no number, or no whole one where one belongs.
+    Returns
+    -------
+    dict
+        Values by the name of our column; NaN, and 0 for whole numbers, where the file has
+        no number, which is counted.
     """
     found = {}
     for column, one in _readable(table):
         if one.name in text and one.read is not None:
             whole = np.issubdtype(OPTIONAL[column], np.integer)
-            parse = whole_column if whole else finite_column
+            parse = optional_whole_column if whole else optional_column
             found[column] = one.read(parse(path, one.name, text[one.name]))
     return found
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.errors import InputError
-from frostpick_jobs.formats.columns import bool_column, finite_column
+from frostpick_jobs.formats.columns import bool_column, finite_column, optional_column
 from frostpick_jobs.formats.converters import (
     Converter,
     as_it_is,
@@ -19,7 +19,7 @@ from frostpick_jobs.formats.converters import (
     read_optional,
 )
 from frostpick_jobs.formats.pick_table import PickTable
-from frostpick_jobs.formats.star.read import star_lines
+from frostpick_jobs.formats.star.lines import star_lines
 
 #: A pick's columns in our CSV, after ``micrograph``: positions and angles with 3 decimals, score
 #: and probability with 5 significant digits, ``selected`` as 1 or 0.
@@ -43,6 +43,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "kind": ("kind",),
     **{name: (name,) for name in optional_names(CSV).values()},
 }
+_KNOWN = frozenset(name for names in ALIASES.values() for name in names)
 
 
 def read_delimited(path: Path, unnamed: str) -> PickTable:
@@ -58,7 +59,8 @@ def read_delimited(path: Path, unnamed: str) -> PickTable:
     Raises
     ------
     InputError
-        A coordinate column is missing, a row is too short, or a value is no number.
+        A coordinate column is missing or a column is there twice, a row is too short, or a
+        coordinate is no number.
     """
     lines = _lines(path)
     header = next(lines, None)
@@ -66,6 +68,12 @@ def read_delimited(path: Path, unnamed: str) -> PickTable:
         return PickTable.empty(path, "csv")
     delimiter = next((d for d in "\t,;" if d in header), " ")
     names = [n.strip() for n in next(_rows(path, iter([header]), delimiter))]
+    twice = next((n for n in names if n and names.count(n) > 1 and n in _KNOWN), None)
+    if twice is not None:
+        raise InputError(
+            f"{path}: the column {twice} is twice in the header; expected it once: remove one, "
+            "with its values"
+        )
     at = {
         key: names.index(next(a for a in aliases if a in names))
         for key, aliases in ALIASES.items()
@@ -101,7 +109,7 @@ def read_delimited(path: Path, unnamed: str) -> PickTable:
 
 def _table(path: Path, kind: str, columns: dict[str, list[str]], unnamed: str) -> PickTable:
     def numbers(key: str) -> NDArray[np.float64] | None:
-        return finite_column(path, key, columns[key]) if key in columns else None
+        return optional_column(path, key, columns[key]) if key in columns else None
 
     def flags(key: str) -> NDArray[np.bool_] | None:
         return bool_column(path, key, columns[key]) if key in columns else None

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from frostpick.errors import InputError, Wording, option
-from frostpick_jobs.formats.star.optics import group_values, legacy_pixel_size, optics_key
-from frostpick_jobs.formats.star.read import StarTable, read_star_blocks, star_lines
+from frostpick_jobs.formats.star.lines import star_lines
+from frostpick_jobs.formats.star.optics import group_values, legacy_pixel_size, optics_groups
+from frostpick_jobs.formats.star.read import StarTable, read_star_blocks
+from frostpick_jobs.formats.star.tables import (
+    IMAGE,
+    MICROGRAPH,
+    X,
+    Y,
+    optics_table,
+    shown,
+    with_labels,
+)
 
 log = logging.getLogger(__name__)
 
@@ -60,16 +71,18 @@ def read_micrographs_star(path: Path) -> list[MicrographRow]:
     blocks = read_star_blocks(path, _WANTED)
     if not blocks:
         return []
-    candidates = [t for t in blocks.values() if "rlnMicrographName" in t.columns]
-    table = blocks.get("micrographs") or next(iter(candidates), None)
-    if table is None or "rlnMicrographName" not in table.columns:
-        found = sorted({label for t in blocks.values() for label in t.columns})
-        hint = "; these are movies, run motion correction first" if _is_movies(found) else ""
+    table = with_labels(blocks.values(), (MICROGRAPH,), ("micrographs",))
+    if table is None:
+        raise InputError(_no_micrographs(path, blocks))
+    others = {IMAGE, X, Y} & set(table.labels)
+    if others:
+        what = "particles" if IMAGE in others else "picks"
         raise InputError(
-            f"{path}: found the blocks {', '.join('data_' + n for n in blocks)} without "
-            f"rlnMicrographName; expected a STAR file of micrographs{hint}"
+            f"{path}: this is a file of {what}, its block 'data_{table.name}' has "
+            f"{', '.join(sorted(others))}; expected a list of micrographs: give it with "
+            f"{option(what)}, and the micrographs themselves here"
         )
-    optics = blocks.get("optics")
+    optics = optics_table(blocks)
     names = table.columns["rlnMicrographName"]
     sizes = _pixel_sizes(path, table, optics)
     groups = _groups(path, table, optics)
@@ -114,13 +127,25 @@ def _pixel_sizes(path: Path, table: StarTable, optics: StarTable | None) -> np.n
 
 
 def _groups(path: Path, table: StarTable, optics: StarTable | None) -> list[str | None]:
-    key = None if optics is None else optics_key(path, table, optics)
-    if optics is None or key is None:
+    groups = None if optics is None else optics_groups(path, table, optics)
+    if optics is None or groups is None:
         return [None] * len(table)
-    names = optics.columns.get("rlnOpticsGroupName", optics.columns[key])
-    by_key = dict(zip(optics.columns[key], names, strict=True))
-    return [by_key[k] for k in table.columns[key]]
+    names = optics.columns.get("rlnOpticsGroupName") or optics.columns["rlnOpticsGroup"]
+    by_group = dict(zip(groups[0], names, strict=True))
+    return [by_group[group] for group in groups[1]]
 
 
-def _is_movies(labels: list[str]) -> bool:
-    return "rlnMicrographMovieName" in labels
+def _no_micrographs(path: Path, blocks: Mapping[str, StarTable]) -> str:
+    labels = {label for table in blocks.values() for label in table.labels}
+    hint = ""
+    if "rlnMicrographMovieName" in labels:
+        hint = "; these are movies, run motion correction first"
+    elif IMAGE in labels:
+        hint = f"; this is a file of particles, give it with {option('particles')}"
+    elif X in labels:
+        hint = f"; this is a file of picks, give it with {option('picks')}"
+    found = shown([f"data_{name}" for name in blocks])
+    return (
+        f"{path}: found the blocks {found} without rlnMicrographName; expected a STAR file of "
+        f"micrographs{hint}"
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import logging
 import re
 from collections.abc import Sequence
@@ -16,33 +15,24 @@ from frostpick.errors import InputError
 from frostpick.pick_columns import OPTIONAL
 from frostpick_jobs.formats.box import read_box
 from frostpick_jobs.formats.delimited import read_delimited
+from frostpick_jobs.formats.foreign import CRYOLO_BOX
 from frostpick_jobs.formats.micrograph_list import read_micrographs_star
+from frostpick_jobs.formats.pick_files import find_pick_files
 from frostpick_jobs.formats.pick_table import PickTable
+from frostpick_jobs.formats.star.lines import names_a_block, split_star_line, star_lines
 from frostpick_jobs.formats.star.picks import (
     LIST_LABEL,
     pick_block,
     picks_from_blocks,
     star_pick_blocks,
 )
-from frostpick_jobs.formats.star.read import StarTable, split_star_line, star_lines
-from frostpick_jobs.formats.star.relion_paths import coordinate_file
+from frostpick_jobs.formats.star.read import StarTable
+from frostpick_jobs.formats.star.relion_paths import relion_tail
 
 log = logging.getLogger(__name__)
 
-PICK_SUFFIXES = (".star", ".csv", ".tsv", ".txt", ".box")
-_JOB_NOTES = (
-    "job.star",
-    "job_pipeline.star",
-    "default_pipeline.star",
-    "RELION_OUTPUT_NODES.star",
-    "note.txt",
-)
-#: Files that hold all the picks of a folder, of our own jobs and of RELION's.
-_WHOLE = (
-    *("picks.csv", "kept.star", "verified.star"),
-    *("autopick.star", "manualpick.star", "coords_suffix_*.star"),
-)
-_SUFFIX_FILE = re.compile(r"coords_suffix_(.+)\.star$")
+_SUFFIX_FILE = re.compile(r"coords_suffix(?=[_.])(.+)$")
+_NAMED = 3
 
 
 def read_picks(path: Path | str, base: Path | None = None) -> PickTable:
@@ -60,7 +50,7 @@ def read_picks(path: Path | str, base: Path | None = None) -> PickTable:
     base
         Project folder that the paths inside a list are relative to. When None it is the
         first of the working folder and the three folders above the list where the first
-        path of the list exists.
+        path of the list that is there exists.
 
     Raises
     ------
@@ -69,66 +59,35 @@ def read_picks(path: Path | str, base: Path | None = None) -> PickTable:
     """
     path = Path(path)
     first = _first_line(path)
-    if first is not None and first.startswith("data_"):
+    suffix = _SUFFIX_FILE.match(path.name)
+    if suffix and first is not None and not _starts_star(first):
+        return _read_coords_suffix(path, suffix.group(1), first, base)
+    if first is not None and _starts_star(first):
         blocks = star_pick_blocks(path)
         table = pick_block(blocks)
         if table is not None and LIST_LABEL in table.columns:
             return _read_list(path, table, base)
         return picks_from_blocks(path, blocks, _own_name(path))
-    suffix = _SUFFIX_FILE.search(path.name)
-    if suffix and first is not None:
-        return _read_coords_suffix(path, suffix.group(1), first, base)
     return _read_coordinates(path, first)
 
 
-def read_pick_files(paths: Sequence[Path | str], base: Path | None = None) -> list[PickTable]:
-    """Read files, folders and glob patterns.
+def read_pick_files(
+    paths: Sequence[Path | str], base: Path | None = None, *, allow_missing: bool = False
+) -> list[PickTable]:
+    """Read files, folders and glob patterns; see `find_pick_files`.
 
-    A folder stands for the one file that holds all of its picks where it has one
-    (``picks.csv``, ``kept.star``, ``verified.star``, ``autopick.star``, ``manualpick.star``,
-    ``coords_suffix_NAME.star``), else for all pick files below it, sorted, without RELION's
-    own notes on the job.
+    Parameters
+    ----------
+    allow_missing
+        Go on without folders that cannot be read, with a warning.
 
     Raises
     ------
     InputError
         Nothing is found under one of the paths, or a file cannot be used.
     """
-    files: dict[Path, None] = {}
-    for given in paths:
-        files.update(dict.fromkeys(_expand(given)))
+    files = find_pick_files(paths, allow_missing=allow_missing)
     return [read_picks(path, base) for path in files]
-
-
-def _expand(given: Path | str) -> list[Path]:
-    path = Path(given)
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        found = _in_folder(path)
-    else:
-        found = [Path(p) for p in glob.glob(str(given), recursive=True) if Path(p).is_file()]
-    if not found:
-        raise InputError(
-            f"{given}: no picks there; expected a file, a folder or a pattern of "
-            f"{', '.join(PICK_SUFFIXES)} files"
-        )
-    return sorted(found)
-
-
-def _in_folder(folder: Path) -> list[Path]:
-    for pattern in _WHOLE:
-        whole = sorted(folder.glob(pattern))
-        if whole:
-            return whole[:1]
-    return [
-        p
-        for p in folder.rglob("*")
-        if p.suffix.lower() in PICK_SUFFIXES
-        and p.is_file()
-        and not p.name.startswith(".")
-        and p.name not in _JOB_NOTES
-    ]
 
 
 def _first_line(path: Path) -> str | None:
@@ -139,14 +98,22 @@ def _first_line(path: Path) -> str | None:
     return None
 
 
+def _starts_star(first: str) -> bool:
+    """Tell the first line of a STAR file from a path such as ``data_2020/micrographs.star``."""
+    values = split_star_line(first)
+    return len(values) == 1 and names_a_block(values[0])
+
+
 def _read_coordinates(path: Path, first: str | None) -> PickTable:
     """Read a file that holds coordinates itself; ``first`` is its first line."""
     if first is None:
         return PickTable.empty(path, path.suffix.lower().lstrip(".") or "text")
-    if first.startswith("data_"):
+    if _starts_star(first):
         return picks_from_blocks(path, star_pick_blocks(path), _own_name(path))
     if path.suffix.lower() == ".box":
         return read_box(path, _own_name(path))
+    if path.suffix.lower() == ".cbox":
+        raise InputError(f"{path}: {CRYOLO_BOX}")
     if path.suffix.lower() == ".star":
         raise InputError(f"{path}: found {first[:40]!r}, expected a STAR file: 'data_' first")
     return read_delimited(path, _own_name(path))
@@ -162,18 +129,34 @@ def _read_list(path: Path, table: StarTable, base: Path | None) -> PickTable:
         raise InputError(f"{path}: a list of coordinate files needs rlnMicrographName")
     files = table.columns[LIST_LABEL]
     folder = _project_folder(path, files, base)
-    missing = next((f for f in files if not (folder / f).is_file()), None)
-    if missing is not None:
+    there = [row for row, file in enumerate(files) if (folder / file).is_file()]
+    missing = [file for file in files if not (folder / file).is_file()]
+    if missing and not there:
         raise InputError(
-            f"{path}: coordinate file {missing} is not there (looked in {folder.resolve()}); "
-            "expected paths relative to the project folder"
+            f"{path}: coordinate file {missing[0]} is not there (looked in {folder.resolve()}), "
+            "nor is any other; expected paths relative to the project folder"
         )
-    parts = [_read_coordinates(folder / f, _first_line(folder / f)) for f in files]
-    return _joined(path, names, parts)
+    if missing:
+        log.warning(
+            "%s: %d of %d coordinate files are not there and left out: %s",
+            path,
+            len(missing),
+            len(files),
+            ", ".join(missing[:_NAMED]) + (" ..." if len(missing) > _NAMED else ""),
+        )
+    parts = [_read_coordinates(folder / f, _first_line(folder / f)) for f in _of(files, there)]
+    return _joined(path, _of(names, there), parts)
 
 
-def _read_coords_suffix(path: Path, name: str, text: str, base: Path | None) -> PickTable:
-    """Follow RELION 3.1's suffix file: its text is the path of the micrographs STAR."""
+def _of(values: Sequence[str], rows: Sequence[int]) -> list[str]:
+    return [values[row] for row in rows]
+
+
+def _read_coords_suffix(path: Path, suffix: str, text: str, base: Path | None) -> PickTable:
+    """Follow RELION 3.1's suffix file: its text is the path of the micrographs STAR.
+
+    Its name tells how the coordinate files end: ``_autopick.star`` or ``.box``.
+    """
     folder = _project_folder(path, [text], base)
     if not (folder / text).is_file():
         raise InputError(
@@ -182,7 +165,7 @@ def _read_coords_suffix(path: Path, name: str, text: str, base: Path | None) -> 
         )
     names, parts, absent = [], [], 0
     for row in read_micrographs_star(folder / text):
-        file = Path(coordinate_file(path.parent.as_posix(), row.name, name))
+        file = path.parent / (relion_tail(row.name) + suffix)
         if file.is_file():
             names.append(row.name)
             parts.append(_read_coordinates(file, _first_line(file)))
@@ -201,7 +184,9 @@ def _project_folder(path: Path, entries: Sequence[str], base: Path | None) -> Pa
     # A list lies in PROJECT/External/job004/: look no farther up than that.
     folders = [Path(), *list(path.absolute().parents)[:3]]
     if entries:
-        return next((f for f in folders if (f / entries[0]).is_file()), folders[0])
+        # the first entry may be the one that is gone
+        there = (f for entry in entries for f in folders if (f / entry).is_file())
+        return next(there, folders[0])
     return folders[0]
 
 

@@ -19,7 +19,8 @@ Float = NDArray[np.float64]
 class PickTable(OptionalColumns):
     """Picks on any number of micrographs, in the order of the file; the row is the index.
 
-    The file may have any of the `OptionalColumns`.
+    The file may have any of the `OptionalColumns`; a row of which it does not tell them has
+    the filament 0 and the angle NaN.
 
     Parameters
     ----------

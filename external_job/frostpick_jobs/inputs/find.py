@@ -10,20 +10,26 @@ from pathlib import Path
 from frostpick.errors import InputError, option
 from frostpick.images import IMAGE_SUFFIXES
 from frostpick.types import LocalFile, Micrograph
+from frostpick_jobs.formats.foreign import refuse_other_formats
+from frostpick_jobs.formats.walk import Unreadable, absent, at_home, folders_below, matching
 from frostpick_jobs.inputs.lists import LIST_SUFFIXES, read_list
 from frostpick_jobs.inputs.names import check_id
 
 
-def find_micrographs(arguments: Sequence[str | Path], skip: Path | None = None) -> list[Micrograph]:
+def find_micrographs(
+    arguments: Sequence[str | Path], skip: Path | None = None, *, allow_missing: bool = False
+) -> list[Micrograph]:
     """Return the micrographs, in the order of the arguments, sorted within each.
 
     Parameters
     ----------
     arguments
         Folders (searched with all below them), patterns, image files, and lists
-        (``.star``, ``.txt``, ``.lst``).
+        (``.star``, ``.txt``, ``.lst``). ``~`` is the user's home folder.
     skip
         The job's own folder, which is not searched; None for no job.
+    allow_missing
+        Go on without folders that cannot be read, with a warning.
 
     Returns
     -------
@@ -33,34 +39,47 @@ def find_micrographs(arguments: Sequence[str | Path], skip: Path | None = None) 
     Raises
     ------
     InputError
-        An argument names nothing, or two micrographs have one id.
+        An argument names nothing, two micrographs have one id, or a folder cannot be read.
     """
-    found = [m for argument in arguments for m in _find(os.fspath(argument), skip)]
+    unreadable = Unreadable()
+    paths = [os.fspath(argument) for argument in arguments]
+    found = [(m, given) for given in paths for m in _find(given, skip, unreadable)]
+    unreadable.tell(allow_missing)
+    for given in paths:
+        if not any(one == given for _, one in found):
+            raise InputError(_nothing(given))
     _check_distinct(found)
-    return found
+    return [m for m, _ in found]
 
 
-def _find(argument: str, skip: Path | None) -> list[Micrograph]:
+def _find(given: str, skip: Path | None, unreadable: Unreadable) -> list[Micrograph]:
+    argument = at_home(given)
     path = Path(argument)
-    if path.is_dir():
-        found = [_micrograph(p, path) for p in sorted(_images_below(path, skip))]
-        return _some(
-            found, f"{path}: no micrographs below this folder; expected files in {_kinds()}"
-        )
-    if path.is_file():
+    if os.path.isdir(path):
+        return [_micrograph(p, path) for p in sorted(_images_below(path, skip, unreadable))]
+    if os.path.isfile(path):
         if path.suffix.lower() in LIST_SUFFIXES:
-            return _some(read_list(path), f"{path}: the list names no micrographs")
+            return read_list(path)
         if not is_image(path):
+            refuse_other_formats(path)
             raise InputError(
                 f"{path}: neither a micrograph ({_kinds()}) nor a list (.star .txt .lst)"
             )
         return [_micrograph(path, path.parent)]
     if glob.has_magic(argument):
         base = _fixed_part(path)
-        files = [Path(p) for p in glob.glob(argument, recursive=True)]
-        images = sorted(p for p in files if p.is_file() and is_image(p))
-        return _some([_micrograph(p, base) for p in images], f"{path}: no micrograph matches")
-    raise InputError(f"{path}: no such file or folder")
+        return [_micrograph(p, base) for p in matching(argument, unreadable) if is_image(p)]
+    raise InputError(f"{path}: {absent(path)}")
+
+
+def _nothing(given: str) -> str:
+    """Return the sentence for an argument without micrographs."""
+    path = Path(at_home(given))
+    if os.path.isdir(path):
+        return f"{path}: no micrographs below this folder; expected files in {_kinds()}"
+    if os.path.isfile(path):
+        return f"{path}: the list names no micrographs"
+    return f"{path}: no micrograph matches"
 
 
 def is_image(path: Path) -> bool:
@@ -68,20 +87,12 @@ def is_image(path: Path) -> bool:
     return path.name.lower().endswith(IMAGE_SUFFIXES) and not path.name.startswith(".")
 
 
-def _images_below(folder: Path, skip: Path | None) -> Iterator[Path]:
-    """Walk a folder, through links, but never twice into the same place."""
-    own = None if skip is None else os.path.realpath(skip)
-    if own == os.path.realpath(folder):
-        own = None  # results beside the micrographs: nothing we write there is taken for one
-    seen: set[str] = set()
-    for root, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(root)
-        if real in seen or real == own:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (path for name in files if is_image(path := Path(root, name)))
+def _images_below(folder: Path, skip: Path | None, unreadable: Unreadable) -> Iterator[Path]:
+    """Give the images of a folder and of all below it."""
+    if skip is not None and os.path.realpath(skip) == os.path.realpath(folder):
+        skip = None  # results beside the micrographs: nothing we write there is taken for one
+    for place, files in folders_below(folder, unreadable, skip):
+        yield from (path for name in files if is_image(path := place / name))
 
 
 def _micrograph(path: Path, base: Path) -> Micrograph:
@@ -98,26 +109,24 @@ def _fixed_part(pattern: Path) -> Path:
     return Path(*parts)
 
 
-def _check_distinct(micrographs: Sequence[Micrograph]) -> None:
+def _check_distinct(micrographs: Sequence[tuple[Micrograph, str]]) -> None:
     by_id: dict[str, str] = {}
     by_file: dict[str, str] = {}
-    for micrograph in micrographs:
+    for micrograph, given in micrographs:
         source = micrograph.source
         where = os.path.abspath(source.path) if isinstance(source, LocalFile) else source.name
         if where in by_file:
-            raise InputError(f"{where}: given twice; name it once with {option('micrographs')}")
+            raise InputError(
+                f"{where}: given twice, by {by_file[where]!r} and by {given!r}; name it once with "
+                f"{option('micrographs')}"
+            )
         if micrograph.id in by_id:
             raise InputError(
                 f"{by_id[micrograph.id]} and {where} both have the id {micrograph.id!r}; "
                 f"give the folder that holds both with {option('micrographs')}"
             )
-        by_id[micrograph.id] = by_file[where] = where
-
-
-def _some(found: list[Micrograph], sentence: str) -> list[Micrograph]:
-    if not found:
-        raise InputError(sentence)
-    return found
+        by_id[micrograph.id] = where
+        by_file[where] = given
 
 
 def _kinds() -> str:

@@ -20,18 +20,20 @@ def read_list(path: Path) -> list[Micrograph]:
     Ids are the names as the list spells them; where one is absolute or has
     ``..``, all are paths relative to the folder that holds every file. Relative
     names start at the working folder, at the list's folder or at one above it,
-    whichever has the first file.
+    whichever has the first of the files that are there. A file that is missing is found
+    out when it is read, and costs that micrograph alone.
 
     Raises
     ------
     InputError
-        The list cannot be read, or its first file is nowhere.
+        The list cannot be read, names a micrograph twice, or none of its files is there.
     """
     rows = read_micrograph_list(path)
     if not rows:
         return []
     names = [row.name for row in rows]
-    base = _base(path, names[0])
+    _refuse_twice(path, names)
+    base = _base(path, names)
     files = [base / name for name in names]
     return [
         Micrograph(check_id(one), LocalFile(file), row.pixel_size_A, group=row.group)
@@ -39,14 +41,27 @@ def read_list(path: Path) -> list[Micrograph]:
     ]
 
 
-def _base(path: Path, first: str) -> Path:
+def _refuse_twice(path: Path, names: Sequence[str]) -> None:
+    first: dict[str, int] = {}
+    for row, name in enumerate(names, 1):
+        if first.setdefault(os.path.normpath(name), row) != row:
+            raise InputError(
+                f"{path}: names {name} twice, as micrographs {first[os.path.normpath(name)]} and "
+                f"{row} of the list; leave one of them out"
+            )
+
+
+def _base(path: Path, names: Sequence[str]) -> Path:
     folder = path.parent
-    for base in (Path(), folder, *folder.parents, *folder.absolute().parents):
-        if (base / first).is_file():
-            return base
+    bases = list(dict.fromkeys((Path(), folder, *folder.parents, *folder.absolute().parents)))
+    for name in names:
+        for base in bases:
+            if os.path.isfile(base / name):
+                return base
+    others = f", nor is any of the other {len(names) - 1} files" if len(names) > 1 else ""
     raise InputError(
-        f"{path}: names {first}, which is neither below the working folder nor below the list's; "
-        "start from the folder that the names are relative to"
+        f"{path}: names {names[0]}, which is neither below the working folder nor below the "
+        f"list's{others}; start from the folder that the names are relative to"
     )
 
 

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frostpick.errors import ConfigError, InputError, option
 from frostpick.images import PixelSizes
@@ -17,6 +16,8 @@ from frostpick.images.stack import Stack
 from frostpick.types import LocalFile, Micrograph, ParticleStack
 from frostpick_jobs.formats import read_pick_files, read_star_blocks
 from frostpick_jobs.formats.star.particles import ParticleRows, read_particles
+from frostpick_jobs.formats.star.tables import IMAGE
+from frostpick_jobs.formats.walk import at_home
 from frostpick_jobs.inputs.headers import with_header
 from frostpick_jobs.inputs.rows import PickRows, pick_rows
 from frostpick_jobs.job.host import Candidates, Judged
@@ -43,6 +44,8 @@ class PruneInputs:
         Folder that paths inside the files are relative to; None looks for it above each file.
     stacks
         Whether ``particles`` may be a stack of images.
+    allow_missing
+        Go on without folders of picks that cannot be read.
     """
 
     micrographs: Sequence[Micrograph]
@@ -54,6 +57,13 @@ class PruneInputs:
     pixel_size_A: float | None = None
     project: Path | None = None
     stacks: bool = True
+    allow_missing: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("good", "bad"):
+            object.__setattr__(self, name, tuple(map(at_home, getattr(self, name))))
+        if self.particles is not None:
+            object.__setattr__(self, "particles", Path(at_home(str(self.particles))))
 
     @property
     def is_stack(self) -> bool:
@@ -119,23 +129,22 @@ class PruneInputs:
             raise ConfigError(
                 f"{option('bad', 'rest')} needs a particles STAR file with {option('particles')}"
             )
-        known: set[str] = set()
-        for file in self.good:
-            known.update(read_particles(Path(file), self.pixel_size_A).image)
         table = self.particle_rows
-        rest = [row for row, image in enumerate(table.image) if image not in known]
+        rest = np.arange(len(table))
+        for file in self.good:
+            good = read_particles(Path(file), self.pixel_size_A)
+            rest = np.intersect1d(rest, table.rows_not_in(good))
         if len(rest) == len(table):
             raise InputError(
                 f"{self.good[0]}: no image of it is among the input; expected a selection of "
                 f"{self.particles}"
             )
-        at: NDArray[np.int64] = np.array(rest, np.int64)
-        return Candidates(len(table), stacks=table.stacks(self.project, at))
+        return Candidates(len(table), stacks=table.stacks(self.project, rest))
 
     def _rows_of(self, files: tuple[str, ...], every: bool = False) -> PickRows:
         sizes = PixelSizes(self.pixel_size_A)
         return pick_rows(
-            read_pick_files(files, self.project),
+            read_pick_files(files, self.project, allow_missing=self.allow_missing),
             self.micrographs,
             lambda micrograph: with_header(micrograph, sizes),
             every=every,
@@ -157,5 +166,5 @@ def _has_images(file: str) -> bool:
     path = Path(file)
     if path.suffix.lower() != ".star" or not path.is_file():
         return False
-    blocks = read_star_blocks(path, ("rlnImageName",))
-    return any("rlnImageName" in table.columns for table in blocks.values())
+    blocks = read_star_blocks(path, (IMAGE,))
+    return any(IMAGE in table.columns for table in blocks.values())

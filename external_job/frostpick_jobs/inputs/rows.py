@@ -15,6 +15,7 @@ from frostpick.types import Micrograph, Picks
 from frostpick_jobs.formats import PickTable
 from frostpick_jobs.formats.columns import known_merit
 from frostpick_jobs.inputs.name_matching import match_names
+from frostpick_jobs.inputs.twice import refuse_picks_twice
 from frostpick_jobs.job.host import Candidates
 
 log = logging.getLogger(__name__)
@@ -110,10 +111,13 @@ def pick_rows(
     ------
     LabelError
         Names of the tables cannot be told apart, or fit no micrograph.
+    InputError
+        Two tables hold the same picks.
     """
     tables = list(tables) if every else [_selected(table) for table in tables]
     names = [name for table in tables for name in table.rows_by_micrograph()]
     found = match_names(names, [m.id for m in micrographs]) if names else {}
+    refuse_picks_twice(tables, found)
     by_id = {m.id: m for m in micrographs}
     x, y = [np.zeros(0)], [np.zeros(0)]
     for table in tables:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import stat
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +61,22 @@ def credible_pixel_size(value: float) -> float | None:
     if not math.isfinite(value) or not 0.01 <= value <= 1000.0 or abs(value - 1.0) < 1e-5:
         return None
     return value
+
+
+def open_file(path: Path) -> IO[bytes]:
+    """Open a file to read its bytes; a pipe would be waited for without end.
+
+    Raises
+    ------
+    ImageFileError
+        It is a pipe, a socket or a device.
+    OSError
+        It cannot be opened.
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise ImageFileError("a pipe, a socket or a device; expected a file: check the path")
+    return open(path, "rb")
 
 
 def check_shape(nx: int, ny: int) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
 from numpy.typing import NDArray
 
+from frostpick.images.byte_sign import histogram, sign_of
 from frostpick.images.content import MAX_SIDE, ImageFileError, check_shape, credible_pixel_size
 
 HEADER_BYTES = 1024
@@ -29,13 +30,15 @@ class MrcHeader:
     """The fields of an MRC header that decide how its one image is read.
 
     ``dtype`` carries the byte order of the file; ``offset`` counts bytes from the
-    start of the file to the first pixel.
+    start of the file to the first pixel. ``extremes``, the header's minimum and maximum, is
+    there only where the sign of the bytes is open (`settle_sign`).
     """
 
     shape: tuple[int, int]
     dtype: np.dtype[np.generic]
     offset: int
     pixel_size_A: float | None
+    extremes: tuple[float, float] | None = None
 
     @property
     def end(self) -> int:
@@ -87,15 +90,42 @@ def parse_stack_header(raw: bytes) -> tuple[MrcHeader, int]:
         raise ImageFileError(
             f"an extended header of {extended} bytes; expected 0 or more: write the file again"
         )
-    code = "u1" if mode == 0 and _imod_unsigned(raw, order) else _DTYPES[mode]
+    imod = _imod_unsigned(raw, order) if mode == 0 else False
     header = MrcHeader(
-        (ny, nx), np.dtype(order + code), HEADER_BYTES + extended, _pixel_size(fields)
+        (ny, nx),
+        np.dtype(order + ("u1" if imod else _DTYPES[mode])),
+        HEADER_BYTES + extended,
+        _pixel_size(fields),
+        (float(fields["dmin"]), float(fields["dmax"])) if imod is None else None,
     )
     return header, nz
 
 
-def read_plain(handle: IO[bytes], header: MrcHeader, size: int) -> NDArray[np.float32]:
-    """Read the pixels of an uncompressed file of ``size`` bytes, straight into the array."""
+def settle_sign(header: MrcHeader, values: NDArray[np.generic]) -> tuple[MrcHeader, str | None]:
+    """Return the header with the sign of its bytes settled by pixels, and what to say about it.
+
+    Parameters
+    ----------
+    values
+        Pixels of the file, of any shape: all, or a fair part.
+    """
+    if header.extremes is None:
+        return header, None
+    sign = sign_of(histogram(values), header.extremes)
+    settled = replace(header, dtype=np.dtype("u1" if sign.unsigned else "i1"), extremes=None)
+    if sign.why is None:
+        return settled, None
+    read_as = "unsigned" if sign.unsigned else "signed"
+    return settled, f"the bytes of its pixels (mode 0) are read as {read_as}: {sign.why}"
+
+
+def read_plain(
+    handle: IO[bytes], header: MrcHeader, size: int
+) -> tuple[NDArray[np.float32], str | None]:
+    """Read the pixels of an uncompressed file of ``size`` bytes, straight into the array.
+
+    Returns the image, and what is to be said about the sign of its bytes or None.
+    """
     check_size(header, size)
     handle.seek(header.offset)
     count = header.shape[0] * header.shape[1]
@@ -105,10 +135,12 @@ def read_plain(handle: IO[bytes], header: MrcHeader, size: int) -> NDArray[np.fl
     return _native(values, header)
 
 
-def read_stream(handle: IO[bytes], header: MrcHeader) -> tuple[NDArray[np.float32], int]:
+def read_stream(
+    handle: IO[bytes], header: MrcHeader
+) -> tuple[NDArray[np.float32], str | None, int]:
     """Read the pixels from a decompressing handle that stands behind the 1024-byte header.
 
-    Returns the image and the length of the decompressed file. Reads to the end, so
+    Returns as `read_plain`, and the length of the decompressed file. Reads to the end, so
     that the stream's own checksum is tested.
     """
     size = HEADER_BYTES + len(handle.read(header.offset - HEADER_BYTES))
@@ -117,7 +149,7 @@ def read_stream(handle: IO[bytes], header: MrcHeader) -> tuple[NDArray[np.float3
     check_size(header, size)
     while block := handle.read(_CHUNK):
         size += len(block)
-    return _native(np.frombuffer(raw, header.dtype), header), size
+    return *_native(np.frombuffer(raw, header.dtype), header), size
 
 
 def check_size(header: MrcHeader, size: int) -> None:
@@ -129,17 +161,40 @@ def check_size(header: MrcHeader, size: int) -> None:
 def _truncated(header: MrcHeader, size: int) -> ImageFileError:
     ny, nx = header.shape
     return ImageFileError(
-        f"{size} bytes; expected {header.end} for {nx} x {ny} pixels of "
-        f"{header.dtype.name}: the file is truncated, copy or write it again"
+        f"{size} bytes; expected {header.end} for {nx} x {ny} pixels of {header.dtype.name}: "
+        + why_short(header.offset, header.end, size)
     )
 
 
-def _native(values: NDArray[np.generic], header: MrcHeader) -> NDArray[np.float32]:
+def why_short(offset: int, end: int, size: int) -> str:
+    """Return why a file of ``size`` bytes does not reach to ``end``, and what to do.
+
+    Parameters
+    ----------
+    offset
+        Where the pixels are to start.
+    """
+    extended = offset - HEADER_BYTES
+    if extended and size == end - extended:
+        return (
+            f"the header announces an extended header of {extended} bytes, by which the file is "
+            "too short: it was not written; set NSYMBT of the header to 0 (mrcfile does), or "
+            "write the file again"
+        )
+    return "the file is truncated, copy or write it again"
+
+
+def _native(
+    values: NDArray[np.generic], header: MrcHeader
+) -> tuple[NDArray[np.float32], str | None]:
     if header.dtype == np.float16 and header.dtype.isnative:
-        return _from_half(values).reshape(header.shape)
+        return _from_half(values).reshape(header.shape), None
+    header, said = settle_sign(header, values)
+    if values.dtype.itemsize == 1:
+        values = values.view(header.dtype)
     # a buffer of bytes is read-only, which torch cannot take without a copy
     image = values.astype(np.float32, copy=not values.flags.writeable)
-    return image.reshape(header.shape)
+    return image.reshape(header.shape), said
 
 
 def _from_half(values: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -186,9 +241,9 @@ def _pixel_size(fields: np.void) -> float | None:
     return credible_pixel_size(float(fields["cella"]["x"]) / intervals) if intervals > 0 else None
 
 
-def _imod_unsigned(raw: bytes, order: str) -> bool:
-    """Tell IMOD's unsigned mode 0: its stamp in word 39 and flag bit 0 of word 40 unset."""
+def _imod_unsigned(raw: bytes, order: str) -> bool | None:
+    """Tell IMOD's unsigned mode 0, flag bit 0 of word 40 unset; None without its stamp, word 39."""
     endian = "little" if order == "<" else "big"
     stamp = int.from_bytes(raw[152:156], endian)  # type: ignore[arg-type]
     flags = int.from_bytes(raw[156:160], endian)  # type: ignore[arg-type]
-    return stamp == _IMOD_STAMP and not flags & 1
+    return not flags & 1 if stamp == _IMOD_STAMP else None

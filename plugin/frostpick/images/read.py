@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 
 from frostpick.errors import MicrographError
 from frostpick.images import mrc, tiff
-from frostpick.images.content import ImageFileError, ImageHeader, RawImage, check_pixels
+from frostpick.images.content import (
+    ImageFileError,
+    ImageHeader,
+    RawImage,
+    check_pixels,
+    open_file,
+)
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +69,7 @@ def read_image(path: Path, micrograph_id: str) -> RawImage:
         One of `MACHINE_ERRORS`.
     """
     with _explained(path, micrograph_id):
-        with open(path, "rb") as handle:
+        with open_file(path) as handle:
             magic, size = _start(handle)
             if magic in tiff.MAGIC:
                 data, pixel_size_A = tiff.read_tiff(path)
@@ -81,7 +87,7 @@ def read_header(path: Path, micrograph_id: str) -> ImageHeader:
     MicrographError
         As `read_image`, as far as the header and the length of the file tell.
     """
-    with _explained(path, micrograph_id), open(path, "rb") as handle:
+    with _explained(path, micrograph_id), open_file(path) as handle:
         magic, size = _start(handle)
         if magic in tiff.MAGIC:
             return tiff.read_tiff_header(path)
@@ -109,10 +115,12 @@ def _read_mrc(
     if stream := _decompressor(handle, magic):
         with stream:
             header = mrc.parse_header(stream.read(mrc.HEADER_BYTES))
-            data, size = mrc.read_stream(stream, header)
+            data, said, size = mrc.read_stream(stream, header)
     else:
         header = mrc.parse_header(handle.read(mrc.HEADER_BYTES))
-        data = mrc.read_plain(handle, header, size)
+        data, said = mrc.read_plain(handle, header, size)
+    if said is not None:
+        log.info("%s: %s", path, said)
     if size > header.end:
         log.warning("%s: %d bytes behind the image are ignored", path, size - header.end)
     return data, header.pixel_size_A

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.images.content import ImageFileError
-from frostpick.images.mrc import HEADER_BYTES, MrcHeader, parse_stack_header
+from frostpick.images.content import ImageFileError, open_file
+from frostpick.images.mrc import (
+    HEADER_BYTES,
+    MrcHeader,
+    parse_stack_header,
+    settle_sign,
+    why_short,
+)
+
+log = logging.getLogger(__name__)
+
+#: About so many sections tell whether the bytes of a stack are signed.
+LOOKED_AT = 100
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,7 @@ class Stack:
         OSError
             The file cannot be read.
         """
-        with open(path, "rb") as handle:
+        with open_file(path) as handle:
             header, sections = parse_stack_header(handle.read(HEADER_BYTES))
             size = os.fstat(handle.fileno()).st_size
         ny, nx = header.shape
@@ -40,9 +52,29 @@ class Stack:
         if size < needed:
             raise ImageFileError(
                 f"{size} bytes; expected {needed} for {sections} images of {nx} x {ny} pixels: "
-                "the file is truncated, copy or write it again"
+                + why_short(header.offset, needed, size)
             )
-        return cls(path, header, sections)
+        opened = cls(path, header, sections)
+        if header.extremes is None:
+            return opened
+        settled, said = settle_sign(header, opened.mapped()[opened.spread()])
+        if said is not None:
+            log.info("%s: %s", path, said)
+        return cls(path, settled, sections)
+
+    def spread(self) -> slice:
+        """Return some of the sections from the whole stack, to look at."""
+        return slice(None, None, max(1, self.sections // LOOKED_AT))
+
+    def mapped(self) -> NDArray[np.generic]:
+        """Return all sections as they lie on the disk, ``(sections, ny, nx)``, unread."""
+        return np.memmap(
+            self.path,
+            self.header.dtype,
+            "r",
+            self.header.offset,
+            (self.sections, *self.header.shape),
+        )
 
     def read(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the sections ``index`` (from 0) as ``(n, ny, nx)`` float32, in that order.
@@ -58,11 +90,4 @@ class Stack:
                 f"image {int(lost[0]) + 1} is asked for and the stack has {self.sections}; "
                 "expected the stack that the table was written for"
             )
-        mapped = np.memmap(
-            self.path,
-            self.header.dtype,
-            "r",
-            self.header.offset,
-            (self.sections, *self.header.shape),
-        )
-        return np.asarray(mapped[index]).astype(np.float32)
+        return np.asarray(self.mapped()[index]).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from frostpick.images.content import (
     check_shape,
     credible_pixel_size,
 )
+
+log = logging.getLogger(__name__)
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ANGSTROM_PER_UNIT = {2: 2.54e8, 3: 1e8}  # ResolutionUnit: inch, centimetre
@@ -46,7 +49,19 @@ def read_tiff(path: Path) -> tuple[NDArray[np.float32], float | None]:
         pixel_size_A = _pixel_size(page)
     if stored.shape != (page.imagelength, page.imagewidth):
         raise ImageFileError(f"an image of shape {stored.shape}; expected one greyscale image")
-    return np.ascontiguousarray(stored[::-1], dtype=np.float32), pixel_size_A
+    data = np.ascontiguousarray(stored[::-1], dtype=np.float32)
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        log.info("%s: a TIFF whose lowest value is white (WhiteIsZero); its greys are turned", path)
+        data = _white_at_the_top(data, stored.dtype)
+    return data, pixel_size_A
+
+
+def _white_at_the_top(
+    data: NDArray[np.float32], stored: np.dtype[np.generic]
+) -> NDArray[np.float32]:
+    """Return greys that grow with brightness: unsigned ones stay in their range."""
+    top = 2 ** (8 * stored.itemsize) - 1 if stored.kind == "u" else 0
+    return np.float32(top) - data
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+NAME_MAX = 255
+"""Bytes that a file's name may have on every common file system."""
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
 
 
@@ -20,7 +23,7 @@ def atomic_write(path: Path, mode: str = "wb", **options: Any) -> Iterator[IO[An
     included, the temporary file is removed and ``path`` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(_temporary_name(path.name))
     try:
         with open(temporary, mode, **options) as handle:
             yield handle
@@ -30,6 +33,16 @@ def atomic_write(path: Path, mode: str = "wb", **options: Any) -> Iterator[IO[An
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _temporary_name(name: str) -> str:
+    """Return a name for this process; that of a long one is cut, and told apart by its hash."""
+    end = f".{os.getpid()}.tmp"
+    raw = os.fsencode(name)
+    if 1 + len(raw) + len(end) > NAME_MAX:
+        mark = hashlib.sha256(raw).hexdigest()[:16]
+        name = os.fsdecode(raw[: NAME_MAX - 2 - len(mark) - len(end)]) + "-" + mark
+    return f".{name}{end}"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,14 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.errors import InputError
-from frostpick_jobs.formats.columns import finite_column
+from frostpick_jobs.formats.columns import finite_column, whole_number
 from frostpick_jobs.formats.star.read import StarTable
+from frostpick_jobs.formats.star.tables import shown
 
 Float = NDArray[np.float64]
 
 
-def optics_key(path: Path, table: StarTable, optics: StarTable) -> str | None:
-    """Return the label that joins rows to optics groups, or None.
+def optics_groups(
+    path: Path, table: StarTable, optics: StarTable
+) -> tuple[list[str], list[str]] | None:
+    """Return the group of every optics row and of every row of the table, or None.
+
+    Numbers are compared as numbers: ``1.000000`` is group 1.
 
     Raises
     ------
@@ -24,14 +29,18 @@ def optics_key(path: Path, table: StarTable, optics: StarTable) -> str | None:
     """
     for key in ("rlnOpticsGroup", "rlnOpticsGroupName"):
         if key in table.columns and key in optics.columns:
-            known = set(optics.columns[key])
-            lost = next((g for g in table.columns[key] if g not in known), None)
+            defined, used = optics.columns[key], table.columns[key]
+            if key == "rlnOpticsGroup":
+                spelled = {text: whole_number(text) for text in {*defined, *used}}
+                defined, used = ([spelled[text] for text in texts] for texts in (defined, used))
+            known = set(defined)
+            lost = next((n for n, group in enumerate(used) if group not in known), None)
             if lost is not None:
                 raise InputError(
-                    f"{path}: {key} {lost!r} is used in 'data_{table.name}' and not defined in "
-                    f"'data_optics', which has {', '.join(sorted(known))}"
+                    f"{path}: {key} {table.columns[key][lost]!r} is used in 'data_{table.name}' "
+                    f"and not defined in 'data_{optics.name}', which has {shown(sorted(known))}"
                 )
-            return key
+            return defined, used
     return None
 
 
@@ -41,13 +50,18 @@ def group_values(
     """Return a positive number of every row, ``(n,)``, from its optics group or its own column.
 
     NaN where the value is not above 0; None where no column of that label exists.
+
+    Raises
+    ------
+    InputError
+        A row's group is not among the optics groups, or one is there twice with two values.
     """
     if optics is not None and label in optics.columns and len(optics):
         values = finite_column(path, label, optics.columns[label])
-        key = optics_key(path, table, optics)
-        if key is not None:
-            by_group = dict(zip(optics.columns[key], values.tolist(), strict=True))
-            found = np.array([by_group[g] for g in table.columns[key]], np.float64)
+        groups = optics_groups(path, table, optics)
+        if groups is not None:
+            by_group = _by_group(path, label, groups[0], values)
+            found = np.array([by_group[g] for g in groups[1]], np.float64)
         elif len(values) == 1:
             found = np.full(len(table), values[0])
         else:
@@ -57,6 +71,17 @@ def group_values(
     else:
         return None
     return np.where(found > 0, found, np.nan)
+
+
+def _by_group(path: Path, label: str, groups: list[str], values: Float) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for group, value in zip(groups, values.tolist(), strict=True):
+        if not np.isclose(found.setdefault(group, value), value, equal_nan=True):
+            raise InputError(
+                f"{path}: optics group {group} is defined twice, with {label} {found[group]:g} "
+                f"and {value:g}; expected each group once: number the groups of joined files anew"
+            )
+    return found
 
 
 def legacy_pixel_size(path: Path, table: StarTable) -> Float | None:

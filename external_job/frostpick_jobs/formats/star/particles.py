@@ -11,10 +11,16 @@ from numpy.typing import NDArray
 
 from frostpick.errors import InputError, option
 from frostpick.types import LocalFile, ParticleStack
-from frostpick_jobs.formats.columns import finite_column, known_merit, number_or_nan
+from frostpick_jobs.formats.columns import known_merit, optional_column
 from frostpick_jobs.formats.star.optics import group_values, legacy_pixel_size
 from frostpick_jobs.formats.star.read import StarTable, read_star_blocks
-from frostpick_jobs.formats.star.rows import particle_block
+from frostpick_jobs.formats.star.tables import (
+    IMAGE,
+    PARTICLE_BLOCKS,
+    no_particles,
+    optics_table,
+    with_labels,
+)
 
 Float = NDArray[np.float64]
 
@@ -75,7 +81,7 @@ class ParticleRows:
         ----------
         base
             Project folder of the paths; None is the first of the working folder and the
-            three folders above the file in which the first stack exists.
+            folders above the file in which the first stack that is there exists.
         rows
             Take these rows only; None takes all.
         """
@@ -110,7 +116,15 @@ class ParticleRows:
 
     def _project(self) -> Path:
         folders = [Path(), *list(self.path.absolute().parents)[:4]]
-        return next((f for f in folders if (f / self.file[0]).is_file()), folders[0])
+        # the first stack may be the one that is gone
+        files = dict.fromkeys(self.file)
+        return next((f for file in files for f in folders if (f / file).is_file()), folders[0])
+
+    def rows_not_in(self, others: ParticleRows) -> NDArray[np.int64]:
+        """Return the rows whose image is in no row of another table, ``000001@`` as ``1@``."""
+        known = set(zip(others.file, others.index.tolist(), strict=True))
+        own = zip(self.file, self.index.tolist(), strict=True)
+        return np.array([row for row, image in enumerate(own) if image not in known], np.int64)
 
 
 def read_particles(path: Path, pixel_size_A: float | None = None) -> ParticleRows:
@@ -128,19 +142,16 @@ def read_particles(path: Path, pixel_size_A: float | None = None) -> ParticleRow
         There are no images in it, a value is no number, or nothing tells a pixel size.
     """
     blocks = read_star_blocks(path, _WANTED)
-    table = blocks.get(particle_block(path))
-    if table is None or "rlnImageName" not in table.columns:
-        found = ", ".join(table.labels) if table is not None else "no particles"
-        raise InputError(
-            f"{path}: {found}; expected rlnImageName, the images of extracted particles; give "
-            f"picks with {option('picks')} and their {option('micrographs')}"
-        )
+    table = with_labels(blocks.values(), (IMAGE,), PARTICLE_BLOCKS)
+    if table is None:
+        raise no_particles(path, list(blocks.values()))
     if not len(table):
         raise InputError(f"{path}: no particles in it; expected at least one row")
     images = tuple(table.columns["rlnImageName"])
     parsed = [_image(path, number, text) for number, text in enumerate(images, 1)]
-    optics = blocks.get("optics")
+    optics = optics_table(blocks)
     names = table.columns.get("rlnMicrographName")
+    merit = _optional(path, table, "rlnAutopickFigureOfMerit")
     return ParticleRows(
         path=path,
         image=images,
@@ -151,7 +162,7 @@ def read_particles(path: Path, pixel_size_A: float | None = None) -> ParticleRow
         x_px=_optional(path, table, "rlnCoordinateX"),
         y_px=_optional(path, table, "rlnCoordinateY"),
         position_pixel_A=_position_pixels(path, table, optics, pixel_size_A),
-        merit=_merit(table),
+        merit=None if merit is None else known_merit(merit),
     )
 
 
@@ -159,7 +170,7 @@ def _image(path: Path, row: int, text: str) -> tuple[int, str]:
     number, at, file = text.partition("@")
     if not at:
         return 0, text
-    if not number.isdigit() or int(number) < 1 or not file:
+    if not (number.isascii() and number.isdigit()) or int(number) < 1 or not file:
         raise InputError(
             f"{path}, row {row}: rlnImageName is {text!r}, expected NUMBER@STACK with a number "
             "from 1"
@@ -198,11 +209,5 @@ def _position_pixels(
     return np.full(len(table), np.nan if given is None else given)
 
 
-def _merit(table: StarTable) -> Float | None:
-    """Return the figures of merit; one that is no number is none, since images do without."""
-    texts = table.columns.get("rlnAutopickFigureOfMerit")
-    return None if texts is None else known_merit(number_or_nan(texts))
-
-
 def _optional(path: Path, table: StarTable, name: str) -> Float | None:
-    return finite_column(path, name, table.columns[name]) if name in table.columns else None
+    return optional_column(path, name, table.columns[name]) if name in table.columns else None

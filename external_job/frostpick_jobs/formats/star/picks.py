@@ -7,13 +7,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.errors import InputError
-from frostpick_jobs.formats.columns import finite_column
+from frostpick.errors import InputError, option
+from frostpick_jobs.formats.columns import finite_column, optional_column
 from frostpick_jobs.formats.converters import optional_names, read_optional
+from frostpick_jobs.formats.foreign import CRYOLO_BOX, is_cryolo_box
 from frostpick_jobs.formats.pick_table import PickTable
 from frostpick_jobs.formats.star.optics import group_values, legacy_pixel_size
 from frostpick_jobs.formats.star.pick_labels import STAR
 from frostpick_jobs.formats.star.read import StarTable, read_star_blocks
+from frostpick_jobs.formats.star.tables import (
+    IMAGE,
+    MICROGRAPH,
+    PARTICLE_BLOCKS,
+    X,
+    Y,
+    optics_table,
+    shown,
+    with_labels,
+)
 
 Float = NDArray[np.float64]
 
@@ -44,16 +55,17 @@ def star_pick_blocks(path: Path) -> dict[str, StarTable]:
 
 
 def pick_block(blocks: dict[str, StarTable]) -> StarTable | None:
-    """Return the block with the picks: the first one that is not ``optics``.
+    """Return the block with the picks: one with coordinates, or that lists files of them.
 
-    RELION itself takes the very first block of a coordinate file; for particles it is
-    the one named so. None for a file without a block.
+    Of several, the particles', else the first: RELION itself takes the very first block of
+    a coordinate file. Without one, the first that is not of optics, for a message; None for
+    a file without a block.
     """
-    for name in ("particles", "coordinate_files", "images"):
-        if name in blocks:
-            return blocks[name]
-    rest = [table for name, table in blocks.items() if name != "optics"]
-    return next((t for t in rest if "rlnCoordinateX" in t.columns), rest[0] if rest else None)
+    tables = list(blocks.values())
+    for labels in ((X, Y), (LIST_LABEL,), (X,), (Y,)):
+        if (found := with_labels(tables, labels, PARTICLE_BLOCKS[:2])) is not None:
+            return found
+    return next((table for name, table in blocks.items() if name != "optics"), None)
 
 
 def picks_from_blocks(path: Path, blocks: dict[str, StarTable], unnamed: str) -> PickTable:
@@ -80,12 +92,10 @@ def picks_from_blocks(path: Path, blocks: dict[str, StarTable], unnamed: str) ->
     if table is None:
         raise InputError(f"{path}: found the block 'data_optics' only, expected a table of picks")
     columns = table.columns
-    if "rlnCoordinateX" not in columns or "rlnCoordinateY" not in columns:
-        raise InputError(
-            f"{path}: block 'data_{table.name}' has {', '.join(table.labels) or 'no columns'}; "
-            "expected rlnCoordinateX and rlnCoordinateY"
-        )
+    if X not in table.labels or Y not in table.labels:
+        raise _no_coordinates(path, table, blocks)
     n = len(table)
+    optics = optics_table(blocks)
     score = columns.get("rlnAutopickFigureOfMerit")
     return PickTable(
         path,
@@ -93,10 +103,27 @@ def picks_from_blocks(path: Path, blocks: dict[str, StarTable], unnamed: str) ->
         tuple(columns.get("rlnMicrographName", [unnamed] * n)),
         finite_column(path, "rlnCoordinateX", columns["rlnCoordinateX"]),
         finite_column(path, "rlnCoordinateY", columns["rlnCoordinateY"]),
-        score=None if score is None else finite_column(path, "rlnAutopickFigureOfMerit", score),
-        shift_A=_shift(path, table, blocks.get("optics")),
-        pixel_size_A=group_values(path, table, blocks.get("optics"), "rlnMicrographPixelSize"),
+        score=None if score is None else optional_column(path, "rlnAutopickFigureOfMerit", score),
+        shift_A=_shift(path, table, optics),
+        pixel_size_A=group_values(path, table, optics, "rlnMicrographPixelSize"),
         **read_optional(path, STAR, columns),
+    )
+
+
+def _no_coordinates(path: Path, table: StarTable, blocks: dict[str, StarTable]) -> InputError:
+    labels = {label for block in blocks.values() for label in block.labels}
+    if is_cryolo_box(labels):
+        return InputError(f"{path}: {CRYOLO_BOX}")
+    hint = ""
+    if IMAGE in labels:
+        hint = "; particles without coordinates cannot be found on micrographs"
+    elif MICROGRAPH in labels:
+        hint = f"; this is a list of micrographs, give it with {option('micrographs')}"
+    elif "rlnMicrographMovieName" in labels:
+        hint = "; this is a list of movies"
+    return InputError(
+        f"{path}: block 'data_{table.name}' has {shown(table.labels) or 'no columns'}; "
+        f"expected rlnCoordinateX and rlnCoordinateY{hint}"
     )
 
 
@@ -124,4 +151,7 @@ def _shift(path: Path, table: StarTable, optics: StarTable | None) -> Float | No
 def _pair(path: Path, table: StarTable, x: str, y: str) -> Float | None:
     if x not in table.columns or y not in table.columns:
         return None
-    return np.column_stack([finite_column(path, n, table.columns[n]) for n in (x, y)])
+    # a particle whose alignment is unknown stays where it was picked
+    pair = np.column_stack([optional_column(path, n, table.columns[n]) for n in (x, y)])
+    pair[~np.isfinite(pair).all(axis=1)] = 0.0
+    return pair

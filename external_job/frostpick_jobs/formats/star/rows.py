@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.errors import InputError
 from frostpick.runtime.atomic import atomic_write
-from frostpick_jobs.formats.star.read import split_star_line
+from frostpick_jobs.formats.star.lines import Line, StarScanner, star_lines, value_spans
+from frostpick_jobs.formats.star.read import StarTable
+from frostpick_jobs.formats.star.tables import particle_table
 
-#: Blocks whose rows are particles, the first that is there.
-PARTICLE_BLOCKS = ("particles", "images", "")
+#: To write what `star_lines` gives for copying, byte for byte.
+COPIED = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 
 
 def copy_rows(source: Path, target: Path, keep: NDArray[np.bool_]) -> None:
     """Write a particles STAR file with some of its rows, every other line as it is.
 
     Optics tables, comments, the order of columns and the text of every value stay byte
-    for byte.
+    for byte. Where the one particle of a block of label-value pairs is left out, the
+    block becomes a loop without rows.
 
     Parameters
     ----------
@@ -34,46 +37,48 @@ def copy_rows(source: Path, target: Path, keep: NDArray[np.bool_]) -> None:
     InputError
         The file has another number of rows by now.
     """
-    block = particle_block(source)
-    with open(source, "rb") as lines, atomic_write(target) as out:
-        row = _copy(lines, out, block, keep)
-    if row != len(keep):
+    row = 0
+    with atomic_write(target, "w", **COPIED) as out:
+        for line, kind in table_lines(source, particle_table(source)):
+            if kind is Line.ROW:
+                kept = row < len(keep) and bool(keep[row])
+                row += 1
+                if not kept:
+                    continue
+            elif kind is Line.PAIR:
+                if len(keep) == 1 and not keep[0]:
+                    line = ("" if row else f"loop_{line_end(line)}") + _without_value(line)
+                row = 1
+            out.write(line)
+        check_rows(source, row, len(keep))
+
+
+def table_lines(source: Path, table: StarTable) -> Iterator[tuple[str, Line | None]]:
+    """Give every line of a file as it is, and what it is where it belongs to the table."""
+    scanner = StarScanner(source)
+    for number, line in enumerate(star_lines(source, copied=True), 1):
+        try:
+            kind, _ = scanner.read(number, line)
+        except InputError as error:  # it was read before
+            changed = "the file was changed since the job began, run it again"
+            raise InputError(f"{error}; {changed}") from error
+        yield line, kind if scanner.table == table.number else None
+
+
+def check_rows(source: Path, found: int, expected: int) -> None:
+    """Raise `InputError` where a file has another number of particles than it had."""
+    if found != expected:
         raise InputError(
-            f"{source}: {row} particles, expected the {len(keep)} that were there when the job "
+            f"{source}: {found} particles, expected the {expected} that were there when the job "
             "began; run it again"
         )
 
 
-def particle_block(path: Path) -> str:
-    """Return the name of the block with the particles."""
-    names = []
-    with open(path, "rb") as lines:
-        for line in lines:
-            if line.startswith(b"data_"):
-                names.append(line.decode("utf-8", "surrogateescape").split()[0][5:])
-    for name in PARTICLE_BLOCKS:
-        if name in names:
-            return name
-    raise InputError(
-        f"{path}: blocks {', '.join(names) or 'none'}; expected a particles STAR file with a "
-        "block 'data_particles'"
-    )
+def line_end(line: str) -> str:
+    """Return the line end of a line, LF where it has none."""
+    return line[len(line.rstrip("\r\n")) :] or "\n"
 
 
-def _copy(lines: IO[bytes], out: IO[bytes], block: str, keep: NDArray[np.bool_]) -> int:
-    """Copy, leaving out rows that are not kept; return how many rows there are."""
-    here = labelled = False
-    row = 0
-    for line in lines:
-        values = split_star_line(line.decode("utf-8-sig", "surrogateescape"))
-        if len(values) == 1 and values[0].startswith("data_"):
-            here, labelled = values[0][5:] == block and row == 0, False
-        elif here and values and values[0].startswith("_") and line.lstrip()[:1] == b"_":
-            labelled = True
-        elif here and labelled and values:
-            kept = row < len(keep) and bool(keep[row])
-            row += 1
-            if not kept:
-                continue
-        out.write(line)
-    return row
+def _without_value(line: str) -> str:
+    label, value = value_spans(line)
+    return line[: label[1]] + line[value[1] :]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from frostpick.errors import InputError
+from frostpick.runtime.atomic import NAME_MAX
 from frostpick_jobs.formats.star.relion_paths import relion_tail
 
 SUFFIX = "autopick"
@@ -35,6 +37,12 @@ def check_tails(names: Iterable[str]) -> None:
             raise InputError(
                 f"micrograph {name!r}: its path leaves the project folder; expected a path "
                 "below it, import the data through a link in the project"
+            )
+        longest = max(map(len, map(os.fsencode, PurePosixPath(coordinate_file(name)).parts)))
+        if longest > NAME_MAX:
+            raise InputError(
+                f"micrograph {name!r}: its coordinate file would have a name of {longest} bytes; "
+                f"expected at most {NAME_MAX}: import it under a shorter name"
             )
         key = str(path)
         if key in owner:
