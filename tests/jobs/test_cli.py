@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from frostpick._version import __version__
-from frostpick.errors import JobStopped
+from frostpick.errors import InputError, JobStopped, option
 from frostpick.models.versions import VERSIONS
 from frostpick.settings import PickSettings, TrainSettings
 from frostpick_jobs.cli import folder_command, main
@@ -30,14 +30,14 @@ def read_csv(path) -> list[dict[str, str]]:
 
 def test_every_option_has_a_help_text() -> None:
     for task in TASKS:
-        assert all(option.help.endswith(".") for option in list_options(task.settings))
+        assert all(one.help.endswith(".") for one in list_options(task.settings))
 
 
 @pytest.mark.parametrize("words", [("train",), ("pick",), ("cryosparc", "train")])
 def test_help_shows_every_option_in_full_with_its_default(words) -> None:
     text = run(*words, "--help").stdout
-    for option in list_options(PickSettings if words[-1] == "pick" else TrainSettings):
-        assert (f"{option.flag} " in text) != option.hidden
+    for one in list_options(PickSettings if words[-1] == "pick" else TrainSettings):
+        assert (f"{one.flag} " in text) != one.hidden
     assert "[default: auto]" in " ".join(text.split())
 
 
@@ -105,6 +105,21 @@ def test_a_stop_outside_a_job_is_one_sentence(monkeypatch, capsys) -> None:
         main.main()
     assert leaving.value.code == 130
     assert capsys.readouterr().err == "frostpick: stopped by SIGINT\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"), [(["cryosparc", "train"], "--particles"), (["train"], "--picks")]
+)
+def test_an_error_outside_a_job_has_the_command_s_options(monkeypatch, capsys, words, told) -> None:
+    def failed() -> None:
+        raise InputError(f"no labels; give {option('picks')}")
+
+    monkeypatch.setattr(main, "app", failed)
+    monkeypatch.setattr(sys, "argv", ["frostpick", *words])
+    with pytest.raises(SystemExit) as leaving:
+        main.main()
+    assert leaving.value.code == 1
+    assert capsys.readouterr().err == f"frostpick: no labels; give {told}\n"
 
 
 @pytest.mark.parametrize(("code", "told"), [(0, False), (1, False), (130, True), (143, True)])

@@ -80,7 +80,8 @@ def main() -> None:
     except (FrostpickError, OSError, MemoryError, JobStopped) as error:
         from frostpick_jobs.job.lifecycle import STOPPED, is_stop, sentence
 
-        print(f"frostpick: {sentence(error, Path())}", file=sys.stderr)
+        host = "cryosparc" if "cryosparc" in sys.argv[1:2] else "folder"
+        print(f"frostpick: {sentence(error, Path(), host)}", file=sys.stderr)
         sys.exit(STOPPED if is_stop(error) else 1)
 
 
