@@ -351,6 +351,7 @@ def run_task(
             inputs,
             pixel_size=getattr(resolved, "pixel_size", None),
             picks_pixel_size=getattr(resolved, "picks_pixel_size", None),
+            allow_missing=getattr(resolved, "allow_missing", False),
             model=model,
         )
     run = task.load_run()

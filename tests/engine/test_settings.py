@@ -41,9 +41,12 @@ def test_a_setting_declared_by_hand_is_refused() -> None:
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        (settings.TrainSettings, {"device", "threads", "restart"}),
-        (settings.PickSettings, {"device", "threads", "threshold", "limit", "write"}),
-        (settings.PruneSettings, {"device", "threads", "keep_at", "restart"}),
+        (settings.TrainSettings, {"device", "threads", "allow_missing", "restart"}),
+        (
+            settings.PickSettings,
+            {"device", "threads", "allow_missing", "threshold", "limit", "write"},
+        ),
+        (settings.PruneSettings, {"device", "threads", "allow_missing", "keep_at", "restart"}),
     ],
 )
 def test_what_changes_no_result_is_not_in_a_resume_key(kind, expected) -> None:

@@ -79,7 +79,10 @@ def unfinished(host):
 
 
 LABELS = "no label is on any of the micrographs; check {} and its names"
-IMAGES = "expected rlnImageName, the images of extracted particles; give picks with {} and their {}"
+IMAGES = (
+    "expected rlnImageName, the images of particles; these are coordinates: give them with {}, and "
+    "their {}"
+)
 REST = "{} means all that is not good; give {}"
 MEMORY = "out of memory (12 GB); free memory, or use fewer {}"
 AWAY = "throw it away with {}"

@@ -48,13 +48,25 @@ def evaluate(
     threshold: Annotated[
         float | None, typer.Option(help="Also report precision and recall at this score.")
     ] = None,
+    allow_missing: Annotated[
+        bool,
+        typer.Option("--allow-missing", help="Go on without folders that cannot be read."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score picks against the truth: average precision, F1, localisation, calibration."""
     log_to_terminal()
     from frostpick_jobs.commands.evaluate import score_files, table
 
-    figures = score_files(picks, truth, diameter, pixel_size, micrographs or [], threshold)
+    figures = score_files(
+        picks,
+        truth,
+        diameter,
+        pixel_size,
+        micrographs or [],
+        threshold,
+        allow_missing=allow_missing,
+    )
     print(json.dumps(figures, indent=2) if as_json else table(figures))
 
 

@@ -40,6 +40,7 @@ def folder_command(task: TaskSpec) -> Callable[..., None]:
             given,
             pixel_size=getattr(settings, "pixel_size", None),
             picks_pixel_size=getattr(settings, "picks_pixel_size", None),
+            allow_missing=getattr(settings, "allow_missing", False),
         )
         run = task.load_run()
         raise typer.Exit(told(run_job(host, lambda: run(host, settings), debug=debug)))

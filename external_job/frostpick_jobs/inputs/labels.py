@@ -19,6 +19,7 @@ def read_labels(
     project: Path | None = None,
     pixel_size_A: float | None = None,
     picks_pixel_size_A: float | None = None,
+    allow_missing: bool = False,
 ) -> Mapping[str, Labels]:
     """Return labels or exemplars, re-centred and matched to the job's micrographs.
 
@@ -32,17 +33,19 @@ def read_labels(
         Pixel size of micrographs of which neither the host nor the header knows it.
     picks_pixel_size_A
         Pixel size the picks were made at, where it is not the micrographs'.
+    allow_missing
+        Go on without folders that cannot be read, with a warning.
 
     Raises
     ------
     InputError
-        A file cannot be read.
+        A file or a folder cannot be read.
     LabelError
         Names cannot be matched, or a pixel size is needed and unknown.
     """
     sizes = PixelSizes(pixel_size_A)
     return labels_for(
-        read_pick_files(files, project),
+        read_pick_files(files, project, allow_missing=allow_missing),
         micrographs,
         picks_pixel_size_A=picks_pixel_size_A,
         complete=lambda micrograph: with_header(micrograph, sizes),

@@ -70,3 +70,10 @@ class ScaleSettings(RunSettings):
         "trained, dark without one.",
         "Data",
     )
+    allow_missing: bool = setting(
+        False,
+        "Go on without folders of the input that cannot be read.",
+        "Data",
+        advanced=True,
+        changes_results=False,
+    )

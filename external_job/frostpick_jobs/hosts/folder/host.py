@@ -69,6 +69,8 @@ class FolderHost(Host):
         Pixel size in Angstrom of the micrographs, where the headers do not tell.
     picks_pixel_size
         Pixel size in Angstrom that the picks were made at, where it differs.
+    allow_missing
+        Go on without folders that cannot be read, with a warning.
     model
         A picking model in memory, whatever model the settings name.
     stop
@@ -89,6 +91,7 @@ class FolderHost(Host):
         *,
         pixel_size: float | None = None,
         picks_pixel_size: float | None = None,
+        allow_missing: bool = False,
         model: PickingModel | None = None,
         stop: StopHook | None = None,
     ) -> None:
@@ -101,6 +104,7 @@ class FolderHost(Host):
             if name not in READS:
                 raise ConfigError(f"a folder has no input {name!r}; known are {', '.join(READS)}")
         self._pixel_size, self._picks_pixel_size = pixel_size, picks_pixel_size
+        self._allow_missing = allow_missing
         self._model = model
         self._picks = PickFiles(self.out, self.spool)
 
@@ -134,7 +138,9 @@ class FolderHost(Host):
 
     @cached_property
     def _found(self) -> list[Micrograph]:
-        return find_micrographs(self._files("micrographs"), self.out)
+        return find_micrographs(
+            self._files("micrographs"), self.out, allow_missing=self._allow_missing
+        )
 
     def labels(self) -> Mapping[str, Labels]:
         """Return the picks or exemplars given, matched to the micrographs."""
@@ -143,6 +149,7 @@ class FolderHost(Host):
             self._found,
             pixel_size_A=self._pixel_size,
             picks_pixel_size_A=self._picks_pixel_size,
+            allow_missing=self._allow_missing,
         )
 
     def candidates(self) -> Candidates:
@@ -164,6 +171,7 @@ class FolderHost(Host):
             () if rest else self._files("bad"),
             rest,
             self._pixel_size,
+            allow_missing=self._allow_missing,
         )
 
     def _files(self, name: str) -> tuple[str, ...]:
