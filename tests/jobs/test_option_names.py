@@ -14,14 +14,16 @@ from frostpick.config import Settings
 from frostpick.errors import flag
 from frostpick_jobs.cli.options import list_options
 from frostpick_jobs.job.spelling import in_relion
+from frostpick_jobs.tasks.declarations import TASKS
 
 ROOT = Path(__file__).parents[2]
 FRONT_END = "external_job/frostpick_jobs/cli/"
 RELION = "external_job/frostpick_jobs/hosts/relion/"
 CRYOSPARC = "external_job/frostpick_jobs/hosts/cryosparc/"
 FLAG = re.compile(r"--[a-z]")
-#: A call and keywords whose texts are help, which the front ends show as it is.
-HELP_CALL, HELP_WORDS = "setting", {"description", "help", "epilog"}
+#: Calls and keywords whose texts are help, which the front ends show as it is.
+HELP_CALLS = {"setting", "InputSpec"}
+HELP_WORDS = {"description", "help", "epilog", "summary", "hints"}
 
 #: Whole commands, a program's own arguments, and RELION's: no option of the job in a message.
 MEANT = {
@@ -41,7 +43,7 @@ MEANT = {
     RELION + "arguments.py": [
         *("--o", "--j", "--gpu", "--config", "--debug", "--pipeline_control", "--{"),
     ],
-    RELION + "inputs.py": ["(--{"],
+    RELION + "inputs.py": ["--{"],
 }
 
 
@@ -70,7 +72,7 @@ def texts(node: ast.AST) -> Iterator[tuple[int, str]]:
     name = getattr(called, "attr", getattr(called, "id", None))
     for child in ast.iter_child_nodes(node):
         within = isinstance(node, ast.JoinedStr) and isinstance(child, ast.Constant)
-        helped = name == HELP_CALL and isinstance(child, ast.Constant | ast.JoinedStr)
+        helped = name in HELP_CALLS and isinstance(child, ast.Constant | ast.JoinedStr | ast.Dict)
         if not within and not helped:
             yield from texts(child)
 
@@ -94,6 +96,8 @@ def with_flag(text: str, meant: list[str]) -> bool:
         ("plot(ls='--')", False),
         ("x = setting(None, 'needs --diameter', 'Data')", False),
         ("x = Field(None, description='needs --diameter')", False),
+        ("x = InputSpec('a', K, 'for --method', {'relion': '--from'})", False),
+        ("x = InputSpec('a', K, needed=need('--method'))", True),
         ("raise E('use frostpick models --all')", True),
         ("raise E('use frostpick models --some')", False),
     ],
@@ -143,9 +147,10 @@ def test_every_option_that_a_message_names_is_one() -> None:
     front_ends = [path.read_text() for path in sorted((ROOT / FRONT_END).glob("*.py"))]
     known = {word for text in front_ends for word in re.findall(r'"(--[a-z-]+)"', text)}
     known |= {one.flag for one in options}
+    known |= {flag(one.name) for task in TASKS for one in task.inputs}
     assert {"diameter", "from", "picks", "good", "blob"} <= named()
     assert sorted(name for name in named() if flag(name) not in known) == []
     # in RELION a switch without a value is as if it was not given
     switches = {one.name for one in options if one.type is bool} & named()
-    assert switches == {"restart"}
+    assert switches == {"restart", "allow_missing"}
     assert all(in_relion(name).endswith(" = yes") for name in switches)
