@@ -15,8 +15,8 @@ from frostpick.pretraining.picker.pretrain import PickerRecipe
 from frostpick.pretraining.pruner.pretrain import PretrainRecipe
 from frostpick.settings import PretrainSettings
 from frostpick_jobs.cli.main import app
-from frostpick_jobs.commands import pretrain as command
 from frostpick_jobs.hosts.folder import FolderHost
+from frostpick_jobs.tasks import pretrain as command
 
 RECIPES = {"picker": PickerRecipe, "mae": MaeRecipe, "pruner": PretrainRecipe}
 
