@@ -202,6 +202,7 @@ class Case:
         rows["location/micrograph_uid"] = np.array([int(self.id_of(f)) for f in on], np.uint64)
         rows["location/micrograph_path"] = np.array([f.name for f in on], dtype=object)
         rows["location/micrograph_shape"] = np.tile(np.array(SHAPE, np.uint32), (len(rows), 1))
+        rows["location/micrograph_psize_A"] = np.full(len(rows), 2.0, np.float32)
         rows["location/center_x_frac"] = (x_px / SHAPE[1]).astype(np.float32)
         rows["location/center_y_frac"] = (y_px / SHAPE[0]).astype(np.float32)
 
