@@ -161,7 +161,8 @@ def speed(options: argparse.Namespace, about: dict[str, str]) -> None:
 
     def from_folder(number: int) -> None:
         # The header's 1 A counts as unknown.
-        api.pick(files, folder / f"out{number}", model=model, pixel_size=1.0, **given)
+        out = folder / f"out{number}"
+        api.pick(out, micrographs=files, model=model, pixel_size=1.0, **given)
 
     def through_server(number: int) -> None:
         assert run.run_task_for_exit_code(server, request, settings, spool=folder / "spool") == 0

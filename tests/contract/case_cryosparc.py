@@ -200,8 +200,12 @@ class Case:
         files = {"/".join(file.parts[-2:]): file for file in self.files}
         on = [files["/".join(Path(name).parts[-2:])] for name in names]
         rows["location/micrograph_uid"] = np.array([int(self.id_of(f)) for f in on], np.uint64)
-        rows["location/micrograph_path"] = np.array([f.name for f in on], dtype=object)
+        exposures = self._store.load_output(self._uid, self._import().job, "exposures", "all")
+        paths = dict(zip(exposures["uid"], exposures["micrograph_blob/path"], strict=True))
+        of = [paths[uid] for uid in rows["location/micrograph_uid"]]
+        rows["location/micrograph_path"] = np.array(of, dtype=object)
         rows["location/micrograph_shape"] = np.tile(np.array(SHAPE, np.uint32), (len(rows), 1))
+        rows["location/micrograph_psize_A"] = np.full(len(rows), 2.0, np.float32)
         rows["location/center_x_frac"] = (x_px / SHAPE[1]).astype(np.float32)
         rows["location/center_y_frac"] = (y_px / SHAPE[0]).astype(np.float32)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from frostpick.errors import ConfigError
+from frostpick_jobs.hosts.cryosparc.ports import ports, reference
 from frostpick_jobs.hosts.cryosparc.reporter import CryoSPARCReporter
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.selftest import redact
@@ -23,7 +24,7 @@ from frostpick_jobs.hosts.cryosparc.server.references import (
 )
 from frostpick_jobs.hosts.cryosparc.spool import spool_folder
 from frostpick_jobs.hosts.cryosparc.write.summary import listed, table
-from frostpick_jobs.tasks.declarations import PICK, PRUNE, TRAIN
+from frostpick_jobs.tasks.declarations import FEWSHOT, PICK, PRUNE, TRAIN, VERIFY
 
 
 def test_references():
@@ -129,6 +130,39 @@ def test_inputs_of_a_request_are_those_of_its_task():
     for name in ("micrographs", "good"):  # the word has no meaning there
         with pytest.raises(ConfigError, match=f"--{name} 'rest': expected a job and one of its"):
             JobRequest(PRUNE, "P1", inputs={name: ("rest",)})
+
+
+def test_inputs_by_their_kinds():
+    def told(task):
+        return [(one.spec.name, one.type, one.name, one.title) for one in ports(task)]
+
+    micrographs = ("micrographs", "exposure", "micrographs", "Micrographs")
+    assert told(PICK) == [micrographs]
+    learned = ("particle", "particles", "Particles to learn from")
+    assert told(TRAIN) == [micrographs, ("picks", *learned)]
+    assert told(FEWSHOT) == [micrographs, ("exemplars", *learned)]
+    # picks are particles with micrographs here
+    assert told(PRUNE) == [
+        micrographs,
+        ("particles", "particle", "particles", "Particles to prune"),
+        ("good", "particle", "particles_good", "Known particles"),
+        ("bad", "particle", "particles_bad", "Known non-particles"),
+    ]
+
+
+def test_what_names_an_output_before_it_is_there():
+    assert [reference(FEWSHOT, "J5", name) for name in ("picks", "model", "report")] == [
+        "J5.particles",
+        "J5",
+        "J5/frostpick.json",
+    ]
+    assert [reference(PRUNE, "J6", name) for name in ("kept", "pruner")] == [
+        "J6.particles_kept",
+        "J6",
+    ]
+    assert reference(VERIFY, "J7", "verified") == "J7.particles_verified"
+    with pytest.raises(KeyError):
+        reference(PICK, "J5", "model")
 
 
 def test_spool_folder_keeps_servers_and_jobs_apart():

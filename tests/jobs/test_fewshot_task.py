@@ -13,15 +13,14 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
-from frostpick_jobs.commands.pretrain import run_pretrain
 from plain_work import Backwards
 
 from frostpick import fewshot as method_of
-from frostpick.config import FewshotSettings, PickSettings, PretrainSettings
 from frostpick.errors import ConfigError, InputError, LabelError
 from frostpick.models.cryomae import PRESETS, Preset
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
+from frostpick.settings import FewshotSettings, PickSettings, PretrainSettings
 from frostpick.training.cryomae import trainer as fewshot_trainer
 from frostpick.training.cryomae.recipe import FewshotRecipe
 from frostpick.training.cryomae.train import train_fewshot
@@ -29,7 +28,7 @@ from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import train_picker
 from frostpick_jobs.cli.relion import guarded
 from frostpick_jobs.hosts.folder import FolderHost
-from frostpick_jobs.tasks import fewshot, run_fewshot, run_pick
+from frostpick_jobs.tasks import fewshot, run_fewshot, run_pick, run_pretrain
 from frostpick_jobs.tasks.select import run_select
 
 DIAMETER_PX, PIXEL_A, SIDE = 28.0, 4.0, (180, 200)
@@ -71,8 +70,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def host(data: Path, out: Path, exemplars: bool = True) -> FolderHost:
-    given = [str(data / "exemplars.csv")] if exemplars else []
-    return FolderHost(out, [str(data)], given, pixel_size=PIXEL_A)
+    given = {"exemplars": [data / "exemplars.csv"]} if exemplars else {}
+    return FolderHost(out, {"micrographs": [data], **given}, pixel_size=PIXEL_A)
 
 
 def settings(**others: object) -> FewshotSettings:
@@ -114,14 +113,16 @@ def test_pick_takes_the_model_and_finds_the_same(data: Path, done: Path, tmp_pat
     model = PickingModel.load(done / "model")
     assert model.card.kind == "exemplar"
     picking = PickSettings(model=str(done / "model"), pixel_size=PIXEL_A, device="cpu", threads=1)
-    run_pick(FolderHost(tmp_path, [str(data)], pixel_size=PIXEL_A), picking)
+    run_pick(FolderHost(tmp_path, {"micrographs": [data]}, pixel_size=PIXEL_A), picking)
     assert (tmp_path / "picks.csv").read_text() == (done / "picks.csv").read_text()
 
 
 def test_any_executor_picks(data: Path, done: Path, tmp_path: Path) -> None:
     toy = Backwards(ThreadPoolExecutor)  # another process does not know the preset
     picking = PickSettings(model=str(done / "model"), pixel_size=PIXEL_A, device="cpu", threads=1)
-    run_pick(FolderHost(tmp_path / "pick", [str(data)], pixel_size=PIXEL_A), picking, toy)
+    run_pick(
+        FolderHost(tmp_path / "pick", {"micrographs": [data]}, pixel_size=PIXEL_A), picking, toy
+    )
     assert (tmp_path / "pick/picks.csv").read_text() == (done / "picks.csv").read_text()
     shutil.copytree(done, tmp_path / "few")
     again = run_fewshot(host(data, tmp_path / "few"), settings(border=0.2), toy)
@@ -156,11 +157,13 @@ def test_pu_trains_a_network_on_the_exemplars(data: Path, tmp_path: Path) -> Non
 
 
 def test_missing_exemplars_and_another_job_are_told(data: Path, done: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no labels"):
+    with pytest.raises(InputError, match="no exemplars; mark about 15 particles"):
         run_fewshot(host(data, tmp_path, exemplars=False), settings())
     elsewhere = tmp_path / "other.csv"
     elsewhere.write_text("micrograph,x_px,y_px\nm0.mrc,3,3\nm0.mrc,90,90\n")
-    two = FolderHost(tmp_path / "two", [str(data)], [str(elsewhere)], pixel_size=PIXEL_A)
+    two = FolderHost(
+        tmp_path / "two", {"micrographs": [data], "exemplars": [elsewhere]}, pixel_size=PIXEL_A
+    )
     with pytest.raises(LabelError, match="at least 3 exemplars"):
         run_fewshot(two, settings())
     with pytest.raises(InputError, match="holds a fewshot job, not a pick job"):
@@ -211,8 +214,8 @@ def test_pretrain_makes_the_encoder_that_fewshot_starts_from(data: Path, tmp_pat
     told = PretrainSettings(
         method="mae", diameter=112, pixel_size=PIXEL_A, device="cpu", threads=1, steps=2, seed=5
     )
-    pretraining = FolderHost(tmp_path / "pre", [str(data)], pixel_size=PIXEL_A)
-    model = run_pretrain(pretraining, told)
+    pretraining = FolderHost(tmp_path / "pre", {"micrographs": [data]}, pixel_size=PIXEL_A)
+    model = run_pretrain(pretraining, told).model
     assert AutoencoderModel.load(tmp_path / "pre" / "model").digest == model.digest
     assert model.card.trained_on["source"] == "micrographs"
     assert json.loads((tmp_path / "pre" / "run.json").read_text())["curve"][-1]["step"] == 2
@@ -221,11 +224,11 @@ def test_pretrain_makes_the_encoder_that_fewshot_starts_from(data: Path, tmp_pat
     assert made.card.parent == model.digest
     with pytest.raises(ConfigError, match="--diameter"):
         run_pretrain(
-            FolderHost(tmp_path / "no", [str(data)]),
+            FolderHost(tmp_path / "no", {"micrographs": [data]}),
             PretrainSettings(method="mae", device="cpu", threads=1),
         )
     simulated = run_pretrain(
         FolderHost(tmp_path / "sim"),
         PretrainSettings(method="mae", device="cpu", threads=1, steps=1),
     )
-    assert simulated.card.trained_on["source"] == "simulated corpus"
+    assert simulated.model.card.trained_on["source"] == "simulated corpus"

@@ -20,7 +20,9 @@ from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.hosts.folder.written import WrittenIds
 from frostpick_jobs.inputs.find import find_micrographs
 from frostpick_jobs.inputs.names import check_id, star_path
-from frostpick_jobs.job.host import Delivery, MicrographOutput, Outcome
+from frostpick_jobs.job.host import MicrographOutput, Outcome
+from frostpick_jobs.job.outputs import Files, ModelOutput, PicksOutput, Report
+from frostpick_jobs.job.results import Place
 from frostpick_jobs.tasks.pick import finish, missing
 
 
@@ -162,7 +164,7 @@ def deliver(out: Path, *names: str) -> None:
     outputs = [output(name) for name in names]
     for one in outputs:
         host.deliver_one(one)
-    host.deliver(Delivery(outputs=outputs, threshold=-0.7, record={"task": "pick"}))
+    host.deliver([PicksOutput(-0.7, np.zeros(0), 1.0), Report({"task": "pick"})])
 
 
 def stars(out: Path) -> list[str]:
@@ -252,7 +254,9 @@ def test_pick_then_select(
     tmp_path: Path, micrographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    first = api.pick(micrographs, out, diameter=64, model="blob", threads=1, threshold="1000")
+    first = api.pick(
+        out, micrographs=micrographs, diameter=64, model="blob", threads=1, threshold="1000"
+    )
     assert first.out == out and first.summary.micrographs == 3
     every = (out / "picks.csv").read_text()
 
@@ -290,7 +294,7 @@ def test_select_refuses_a_mixture_of_results(
     tmp_path: Path, micrographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, real, stored = tmp_path / "out", missing.keep, []
-    api.pick(micrographs, out, diameter=64, model="blob", threads=1)
+    api.pick(out, micrographs=micrographs, diameter=64, model="blob", threads=1)
 
     def stop_after_one(*arguments: Any) -> None:
         real(*arguments)
@@ -299,12 +303,12 @@ def test_select_refuses_a_mixture_of_results(
 
     monkeypatch.setattr(missing, "keep", stop_after_one)
     with pytest.raises(JobStopped):
-        api.pick(micrographs, out, diameter=80, model="blob", threads=1)
+        api.pick(out, micrographs=micrographs, diameter=80, model="blob", threads=1)
     assert len(stored) == 1
     with pytest.raises(InputError, match="did not come to its end"):
         api.select(out, "p=0.5")
     monkeypatch.setattr(missing, "keep", real)
-    api.pick(micrographs, out, diameter=80, model="blob", threads=1)
+    api.pick(out, micrographs=micrographs, diameter=80, model="blob", threads=1)
     api.select(out, "p=0.5")
     record = json.loads((out / "run.json").read_text())
     assert record["min_distance_A"] == pytest.approx(0.7 * 80)
@@ -315,9 +319,8 @@ def test_all_are_written_and_the_table_still_says_which_are_selected(
     tmp_path: Path, micrographs: Path
 ) -> None:
     out = tmp_path / "out"
-    result = api.pick(
-        micrographs, out, diameter=64, model="blob", threads=1, threshold="p=0.5", write="all"
-    )
+    told = {"diameter": 64, "model": "blob", "threads": 1, "threshold": "p=0.5", "write": "all"}
+    result = api.pick(out, micrographs=micrographs, **told)
     assert 0 < result.summary.selected < result.summary.picks
     assert len(read_picks(out / "picks.star")) == result.summary.picks
     table = read_picks(out / "picks.csv")
@@ -327,24 +330,78 @@ def test_all_are_written_and_the_table_still_says_which_are_selected(
 
 
 def test_a_model_in_memory_and_wrong_calls(tmp_path: Path, micrographs: Path) -> None:
-    result = api.pick([micrographs], tmp_path / "o", model=load_model("blob"), diameter=64)
+    blob = load_model("blob")
+    result = api.pick(tmp_path / "o", micrographs=[micrographs], model=blob, diameter=64)
     assert result.summary.micrographs == 3
     with pytest.raises(ConfigError, match="needs its size"):
-        api.pick(micrographs, tmp_path / "p")
+        api.pick(tmp_path / "p", micrographs=micrographs)
     with pytest.raises(ConfigError, match="unknown setting 'diametre'"):
-        api.pick(micrographs, tmp_path / "p", diametre=64)
-    with pytest.raises(ConfigError, match="no output folder"):
-        api.pick(micrographs, diameter=64)
-    with pytest.raises(ConfigError, match="leave out away"):
-        api.pick(FolderHost(tmp_path / "q"), tmp_path / "r", diameter=64)
+        api.pick(tmp_path / "p", micrographs=micrographs, diametre=64)
+    with pytest.raises(InputError, match="no micrographs; give some with --micrographs"):
+        api.pick(tmp_path / "p", diameter=64)
+    with pytest.raises(ConfigError, match="leave model away"):
+        api.pick(FolderHost(tmp_path / "q"), model=blob, diameter=64)
     with pytest.raises(ConfigError, match="threshold 'often'"):
-        api.pick(micrographs, tmp_path / "p", diameter=64, threshold="often")
+        api.pick(tmp_path / "p", micrographs=micrographs, diameter=64, threshold="often")
 
 
 def test_relative_paths_from_another_folder(
     tmp_path: Path, micrographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    api.pick("micrographs/m*.mrc", "out", diameter=64, limit=1)
+    api.pick("out", micrographs="micrographs/m*.mrc", diameter=64, limit=1)
     assert stars(Path("out")) == ["m1.mrc.star"]
     assert os.listdir("out/star") == ["m1.mrc.star"]
+
+
+def test_every_output_has_a_place_that_can_be_named_before_the_job(tmp_path: Path) -> None:
+    host = FolderHost("some/out")
+    named = {
+        name: host.reference(name) for name in ("picks", "kept", "verified", "model", "pruner")
+    }
+    assert named == {
+        "picks": "some/out/picks.star",
+        "kept": "some/out/kept.star",
+        "verified": "some/out/verified.star",
+        "model": "some/out/model",
+        "pruner": "some/out/pruner",
+    }
+    assert host.place == Place("some/out", Path("some/out"))
+
+
+def test_outputs_are_written_in_their_order_and_a_curve_where_there_is_one(tmp_path: Path) -> None:
+    blob, table = load_model("blob"), tmp_path / "table.csv"
+    table.write_text("a\n1\n")
+    curve = [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25, "held_out": 0.75}]
+    host = FolderHost(tmp_path / "out")
+    host.begin()
+    host.deliver(
+        [
+            ModelOutput("model", blob, curve),
+            ModelOutput("another", blob),
+            Files({"rounds/table.csv": table}),
+            Report({"task": "train"}),
+        ]
+    )
+    text = (tmp_path / "out/training.csv").read_text()
+    assert text == "step,loss,held_out\n1,0.5,\n2,0.25,0.75\n"
+    assert (tmp_path / "out/rounds/table.csv").read_text() == "a\n1\n"
+    for name in ("model", "another"):
+        assert load_model(str(tmp_path / "out" / name)).digest == blob.digest
+    names = [f"out/{name}" for name in ("model/model.json", "rounds/table.csv", "run.json")]
+    times = [(tmp_path / name).stat().st_mtime_ns for name in names]
+    assert times == sorted(times)
+
+
+def test_wrong_inputs_of_a_host(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no input 'pick'; known are micrographs, picks"):
+        FolderHost(tmp_path, {"pick": ["a.csv"]})
+    with pytest.raises(ConfigError, match="--particles: 2 files; give one"):
+        FolderHost(tmp_path, {"particles": ["a.star", "b.star"]}).begin()
+
+
+def test_a_model_in_memory_serves_picking_alone(tmp_path: Path) -> None:
+    blob = load_model("blob")
+    host = FolderHost(tmp_path, model=blob)
+    assert host.model_of("picking", "whatever") is blob
+    assert host.model_of("pruner", "pruner") is host.model_of("encoder", "mae-tiny") is None

@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from frostpick_jobs.tasks.job_models import JobModels
 from prune_project import prune, settings, write_project
 from shelf import GENERAL_1, Shelf
 from tiny_pruner import DIAMETER_A, PIXEL_A, tiny_pruner
 
 from frostpick import fewshot as method_of
-from frostpick.config import FewshotSettings, IterateSettings, VerifySettings
 from frostpick.errors import InputError, ModelError
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.cryomae import PRESETS, Preset
@@ -26,17 +24,21 @@ from frostpick.models.pruner.model import Pruner
 from frostpick.models.shipped import load_model
 from frostpick.models.versions import VERSIONS, version_of
 from frostpick.pruning import scoring
+from frostpick.settings import FewshotSettings, IterateSettings, VerifySettings
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import train_picker
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.lifecycle import execute
+from frostpick_jobs.job.models import JobModels
 from frostpick_jobs.job.report import summary_rows
 from frostpick_jobs.tasks import fewshot, run_fewshot, run_iterate
 from frostpick_jobs.tasks import iterate as iterate_task
 from frostpick_jobs.tasks.prune import run as prune_task
 from frostpick_jobs.tasks.prune.run import run_verify
 from frostpick_jobs.tasks.select import run_select
+
+EXEMPLARS = {"micrographs": ["mics"], "exemplars": ["picks.csv"]}
 
 
 @pytest.fixture
@@ -61,7 +63,8 @@ def other_pruner() -> Pruner:
 
 
 def verify(project: Path, out: str, pruner: str = "pruner") -> FolderHost:
-    host = FolderHost(project / out, ["mics"], ["picks.csv"], pixel_size=PIXEL_A)
+    inputs = {"micrographs": ["mics"], "picks": ["picks.csv"]}
+    host = FolderHost(project / out, inputs, pixel_size=PIXEL_A)
     asked = settings(pruner).model_dump(include=set(VerifySettings.model_fields))
     execute(host, lambda: run_verify(host, VerifySettings(**asked)))
     return host
@@ -136,7 +139,7 @@ def test_rounds_keep_start_and_pruner(
     told = {"diameter": DIAMETER_A, "pixel_size": PIXEL_A, "threads": 1, "device": "cpu"}
 
     def run(out: str) -> None:
-        host = FolderHost(project / out, ["mics"], pixel_size=PIXEL_A)
+        host = FolderHost(project / out, {"micrographs": ["mics"]}, pixel_size=PIXEL_A)
         with pytest.raises(InputError, match="enough"):
             execute(host, lambda: run_iterate(host, IterateSettings(**told)))
 
@@ -182,18 +185,20 @@ def test_few_shot_keeps_what_it_starts_from(
     told = {"diameter": DIAMETER_A, "pixel_size": PIXEL_A, "threads": 1, "device": "cpu"}
 
     def run(out: str, **more: Any) -> None:
-        host = FolderHost(project / out, ["mics"], ["picks.csv"], pixel_size=PIXEL_A)
+        host = FolderHost(project / out, EXEMPLARS, pixel_size=PIXEL_A)
         with pytest.raises(Enough):
             run_fewshot(host, FewshotSettings(method=method, **told, **more))
 
+    # no encoder of that size is shipped, and general serves pu, which has no sizes
+    base = {"preset": "base"} if method == "cryomae" else {}
     run("out")
-    run("base", preset="base")  # no encoder of that size is shipped, and general serves pu
+    run("base", **base)
     shelf.add("mae-tiny-2", second)
     shelf.add("general-2", blob := load_model("blob"))
     shelf.drop("mae-tiny-1")
     shelf.drop("general-1")
     shelf.add("mae-base-1", first)
-    for out, more in (("out", {}), ("base", {"preset": "base"}), ("new", {})):
+    for out, more in (("out", {}), ("base", base), ("new", {})):
         run(out, **more)
     run("newer", model="mae-tiny-2" if method == "cryomae" else "general-2")
     if method == "cryomae":
@@ -207,7 +212,7 @@ def test_the_report_of_few_shot_names_the_version(
 ) -> None:
     short = Recipe(epoch_steps=3, tuning_epochs=1, few_epochs=1, tiles=2, outputs=5)
     monkeypatch.setattr(method_of, "train_picker", partial(train_picker, recipe=short))
-    host = FolderHost(project / "out", ["mics"], ["picks.csv"], pixel_size=PIXEL_A)
+    host = FolderHost(project / "out", EXEMPLARS, pixel_size=PIXEL_A)
     told = FewshotSettings(diameter=DIAMETER_A, pixel_size=PIXEL_A, threads=1, device="cpu")
     run_fewshot(host, told)
     record = json.loads((project / "out" / "run.json").read_text())

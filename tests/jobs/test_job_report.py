@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from frostpick_jobs.job.host import Delivery
+from frostpick_jobs.job.outputs import PicksOutput, Report
 from frostpick_jobs.job.report import job_report, summary_rows
 
 PICK = {
@@ -89,10 +89,36 @@ def test_a_training_says_shortly_what_was_held_out() -> None:
 
 
 def test_a_record_with_nothing_in_it_makes_a_page() -> None:
-    assert "<html" in job_report("empty", Delivery())
+    assert "<html" in job_report("empty", Report({}), [])
 
 
 def test_the_expected_table_marks_the_threshold() -> None:
     scores = np.array([-2.0, 0.0, 2.0])
-    page = job_report("picks", Delivery(threshold=0.5, scores=scores, record=PICK))
+    report = Report(PICK)
+    page = job_report("picks", report, [PicksOutput(0.5, scores, 80.0), report])
     assert "minimum FOM" in page and "0.50" in page
+
+
+def test_a_pretraining_tells_what_was_pretrained_and_not_what_was_picked() -> None:
+    record = {
+        "task": "pretrain",
+        "settings": {"method": "mae", "steps": None, "device": "cpu", "diameter": None},
+        "model": {"digest": "0123456789abcdef"},
+        "curve": [{"step": 25, "loss": 1.0}, {"step": 50, "loss": 0.5}],
+        "seconds": {"total": 61.0},
+        "ended": "2026-01-02T03:04:05+00:00",
+    }
+    assert summary_rows(record) == [
+        ("method", "mae"),
+        ("steps", 50),
+        ("model", "0123456789ab"),
+        ("device", "cpu"),
+        ("time", "1 min 1 s"),
+        ("ended", "2026-01-02 03:04 UTC"),
+    ]
+    told = {**record, "settings": {"method": "pruner", "steps": 7, "device": "cpu"}, "curve": None}
+    told["shipped"] = {"general": {"version": "general-7", "digest": "00"}}
+    rows = dict(summary_rows(told))
+    assert rows["steps"] == 7 and rows["started from"] == "general-7"
+    page = job_report("pretrain", Report(record), [])
+    assert "picks selected" not in page and "minimum FOM" not in page

@@ -9,7 +9,6 @@ from typing import Any
 import mrcfile
 import numpy as np
 import pytest
-from frostpick_jobs.prune_api import prune, verify
 from plain_work import Backwards
 from prune_project import ROWS, write_project
 from tiny_pruner import DIAMETER_A, PIXEL_A, tiny_pruner
@@ -42,8 +41,8 @@ def test_pick_with_an_executor_from_scratch(tmp_path: Path, micrographs: Path) -
     told: dict[str, Any] = {"model": "blob", "diameter": 64, "threads": 1, "device": "cpu"}
     (micrographs / "m2.mrc").write_bytes(b"broken")
     toy = Backwards()
-    api.pick(micrographs, tmp_path / "usual", **told)
-    found = api.pick(micrographs, tmp_path / "toy", executor=toy, **told)
+    api.pick(tmp_path / "usual", micrographs=micrographs, **told)
+    found = api.pick(tmp_path / "toy", micrographs=micrographs, executor=toy, **told)
     assert [micrograph.id for micrograph in toy.done] == ["m3.mrc", "m2.mrc", "m1.mrc", "m0.mrc"]
     assert found.summary.micrographs == 3 and list(found.summary.failed) == ["m2.mrc"]
     assert found.summary.picks >= 15
@@ -60,7 +59,7 @@ def test_prune_and_verify_with_an_executor_from_scratch(tmp_path: Path) -> None:
     told: dict[str, Any] = {"pruner": str(tmp_path / "pruner"), **scale}
     inputs: Any = {"micrographs": tmp_path / "mics", "picks": tmp_path / "picks.csv"}
     toy = Backwards()
-    for task in (prune, verify):
+    for task in (api.prune, api.verify):
         usual, own = tmp_path / task.__name__, tmp_path / f"{task.__name__}_toy"
         task(usual, **inputs, **told)
         found = task(own, **inputs, **told, executor=toy)

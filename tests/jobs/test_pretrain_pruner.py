@@ -10,12 +10,10 @@ import mrcfile
 import numpy as np
 import pytest
 import torch
-from frostpick_jobs.commands.pretrain import run_pretrain
 from safetensors.torch import save_file
 from shelf import GENERAL_1, Shelf
 from tiny_pruner import disc_boxes, disc_micrograph
 
-from frostpick.config import PretrainSettings
 from frostpick.errors import ConfigError, DeviceError, FrostpickError, InputError, ModelError
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.box_network import CLASSES, ResNet18
@@ -23,8 +21,10 @@ from frostpick.models.pruner.model import Pruner
 from frostpick.models.shipped import load_model
 from frostpick.pretraining.pruner import pretrain as recipe_module
 from frostpick.runtime.checkpoint import save_checkpoint
+from frostpick.settings import PretrainSettings
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.lifecycle import execute
+from frostpick_jobs.tasks import run_pretrain
 
 KINDS = {"safetensors": "r.safetensors", "torch": "r.pth"}
 
@@ -55,7 +55,7 @@ def pretrain(folder: Path, **told: Any) -> Pruner:
     host = FolderHost(folder)
     options = {"method": "pruner", "corpus": 20, "steps": 1, "device": "cpu", "threads": 1}
     settings = PretrainSettings(**{**options, **told})
-    made = execute(host, lambda: run_pretrain(host, settings))
+    made = execute(host, lambda: run_pretrain(host, settings)).model
     assert isinstance(made, Pruner)
     return made
 
@@ -130,7 +130,7 @@ def test_boxes_of_ones_own_are_learned_too(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(recipe_module, "_draw", watch)
     monkeypatch.setattr(
-        "frostpick_jobs.commands.pretrain.PretrainRecipe",
+        "frostpick_jobs.tasks.pretrain.PretrainRecipe",
         lambda: recipe_module.PretrainRecipe(units=2, batch=8),
     )
     scale = {"boxes": str(folder), "diameter": 64.0, "pixel_size": 2.0}

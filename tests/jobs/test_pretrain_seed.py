@@ -13,10 +13,11 @@ from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.pretraining.cryomae.pretrain import MaeRecipe
 from frostpick.pretraining.picker.pretrain import PickerRecipe
 from frostpick.pretraining.pruner.pretrain import PretrainRecipe
+from frostpick.runtime.run_record import RunRecord
 from frostpick.settings import PretrainSettings
 from frostpick_jobs.cli.main import app
-from frostpick_jobs.commands import pretrain as command
 from frostpick_jobs.hosts.folder import FolderHost
+from frostpick_jobs.tasks import pretrain as command
 
 RECIPES = {"picker": PickerRecipe, "mae": MaeRecipe, "pruner": PretrainRecipe}
 
@@ -44,12 +45,12 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Collect the settings that run records begin with."""
     found: list[dict[str, Any]] = []
 
-    class Watched(command.RunRecord):
+    class Watched(RunRecord):
         def __init__(self, task: str, host: str, settings: Any) -> None:
             found.append(dict(settings))
             super().__init__(task, host, settings)
 
-    monkeypatch.setattr(command, "RunRecord", Watched)
+    monkeypatch.setattr("frostpick_jobs.tasks.begin.RunRecord", Watched)
     return found
 
 

@@ -20,11 +20,11 @@ from prune_project import (
 from tiny_pruner import DIAMETER_A, PIXEL_A, tiny_pruner
 
 import frostpick_jobs
-from frostpick.config import PruneSettings, VerifySettings
 from frostpick.errors import ConfigError, InputError, JobStopped
 from frostpick.pruning import work as engine
 from frostpick.pruning.groups import Group
 from frostpick.pruning.prune import GroupScores
+from frostpick.settings import PruneSettings, VerifySettings
 from frostpick_jobs.formats import read_pick_files, read_star_blocks
 from frostpick_jobs.formats.star.rows import copy_rows
 from frostpick_jobs.hosts.folder import FolderHost
@@ -93,7 +93,8 @@ def test_verify_drops_no_row_and_tells_the_spread(project: Path, pruner: str) ->
     asked = VerifySettings(
         pruner=pruner, diameter=DIAMETER_A, pixel_size=PIXEL_A, device="cpu", threads=1
     )
-    host = FolderHost(project / "out", ["mics"], ["picks.csv"], pixel_size=PIXEL_A)
+    inputs = {"micrographs": ["mics"], "picks": ["picks.csv"]}
+    host = FolderHost(project / "out", inputs, pixel_size=PIXEL_A)
     execute(host, lambda: run_verify(host, asked))
     scores = table(project / "out/scores.csv")
     assert len(scores) == len(ROWS) and {row["keep"] for row in scores} == {"1"}
@@ -256,8 +257,8 @@ def test_rows_that_are_not_selected_are_neither_input_nor_labels(
     assert [(r["micrograph"][0], float(r["x_px"]), float(r["y_px"])) for r in rows] == wanted
     assert "6 of 11 rows are not selected, and left out" in caplog.text
     (project / "no.csv").write_text(head + "a,60,140,-2.0,0.1,0\n")
-    given = {"good": ["all.csv"], "bad": ["no.csv"]}
-    judged = FolderHost(project / "x", ["mics"], ["all.csv"], pixel_size=PIXEL_A, **given).judged()
+    given = {"micrographs": ["mics"], "picks": ["all.csv"], "good": ["all.csv"], "bad": ["no.csv"]}
+    judged = FolderHost(project / "x", given, pixel_size=PIXEL_A).judged()
     assert judged.good is not None and judged.good.rows == len(wanted)
     assert judged.bad is not None and judged.bad.rows == 1  # what is bad need not be selected
 

@@ -9,13 +9,14 @@ from typing import Any
 import mrcfile
 import numpy as np
 import pytest
-from frostpick_jobs.hosts.relion.prune_host import RelionPruneHost
 from prune_project import prune, settings, table, write_particles, write_project
 from tiny_pruner import disc_micrograph
 
 from frostpick_jobs.formats.star.particles import read_particles
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.hosts.relion.arguments import JobArguments
+from frostpick_jobs.hosts.relion.host import RelionHost
+from frostpick_jobs.tasks.declarations import PRUNE
 
 #: Faint: what the tiny network sees alone leaves it in doubt.
 DEPTH = 0.9
@@ -124,7 +125,7 @@ def test_every_kind_of_pick_file_brings_it(
     monkeypatch.chdir(tmp_path)
     write_project(tmp_path)
     (tmp_path / name).write_text(text)
-    host = FolderHost(tmp_path / "out", ["mics"], [name], pixel_size=2.0)
+    host = FolderHost(tmp_path / "out", {"micrographs": ["mics"], "picks": [name]}, pixel_size=2.0)
     merit = host.candidates().merit
     assert merit is not None
     expected = [0.15, 0.5] if "probability" in text else [1.5, np.nan]
@@ -147,7 +148,7 @@ def test_particles_bring_it_and_one_that_is_no_number_is_none(
     path.write_text(lines + "\n")
     expected = [0.25, np.nan, np.nan, np.nan, -3.0, 700.0, 0.0, 1.0]
     np.testing.assert_array_equal(read_particles(path).merit, expected)
-    host = FolderHost(tmp_path / "out", particles=path)
+    host = FolderHost(tmp_path / "out", {"particles": [path]})
     np.testing.assert_array_equal(host.candidates().merit, expected)
 
 
@@ -162,15 +163,14 @@ def test_relion_brings_that_of_coordinates_and_of_particles(
     write_picks(tmp_path / "picks.star", [(50.0, 60.0), (60.0, 140.0)], [0.5, -999.0])
     files = {"in_mics": "mics.star", "in_coords": "picks.star"}
     job = Path("External/job001")
-    host = RelionPruneHost(
-        JobArguments(job, f"{job}/", given=tuple(files), **files), pixel_size_A=2
-    )
+    arguments = JobArguments(job, f"{job}/", given=tuple(files), **files)
+    host = RelionHost(arguments, PRUNE, pixel_size_A=2)
     np.testing.assert_array_equal(host.candidates().merit, [0.5, np.nan])
     path = write_particles(tmp_path)
     text = path.read_text().replace("_rlnSomething #6", "_rlnAutopickFigureOfMerit #6")
     path.write_text(text)
     files = {"in_parts": path.name}
-    host = RelionPruneHost(JobArguments(job, f"{job}/", given=tuple(files), **files))
+    host = RelionHost(JobArguments(job, f"{job}/", given=tuple(files), **files), PRUNE)
     np.testing.assert_array_equal(host.candidates().merit, [0.00123] * 8)
 
 

@@ -9,9 +9,9 @@ import pytest
 from prune_project import ROWS, prune, settings, table, write_particles, write_project
 from tiny_pruner import PIXEL_A, tiny_pruner
 
-from frostpick.config import VerifySettings
 from frostpick.models.card import CalibrationSpec
 from frostpick.models.shipped import BLOB, load_model
+from frostpick.settings import VerifySettings
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.tasks.prune.run import run_verify
@@ -47,7 +47,9 @@ def test_a_picker_without_labels_tells_discs_from_ice(project: Path, asking: str
     assert [kept[n] for n in sure] == [not told[n] for n in sure]
     prune(project, settings(str(project / "out")), "again")  # the pruner that the job kept
     assert table(project / "again/scores.csv") == table(project / "out/scores.csv")
-    host = FolderHost(project / "v", ["mics"], ["picks.csv"], pixel_size=PIXEL_A)
+    host = FolderHost(
+        project / "v", {"micrographs": ["mics"], "picks": ["picks.csv"]}, pixel_size=PIXEL_A
+    )
     told_to = settings(asking).model_dump(include=set(VerifySettings.model_fields))
     execute(host, lambda: run_verify(host, VerifySettings(**told_to)))
     scores = [row["score"] for row in table(project / "v/scores.csv")]

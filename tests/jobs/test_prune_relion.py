@@ -188,8 +188,8 @@ def test_inputs_that_do_not_go_together_fail_in_one_sentence(
     cases = [
         ((), "not neither"),
         (("--in_parts", "particles.star", "--in_coords", "x.star"), "not both"),
-        (("--in_coords", "AutoPick/job005/autopick.star"), "fill in 'Input micrographs'"),
-        (("--in_parts", "particles.star", "--bad", "rest"), "give the label good too"),
+        (("--in_coords", "AutoPick/job005/autopick.star"), "give field 'Input micrographs'"),
+        (("--in_parts", "particles.star", "--bad", "rest"), "give label good"),
         (("--in_parts", "particles.star", "--good", "nothing.star"), "nothing.star: no such file"),
         (("--in_parts", "none.star"), "none.star: no such file"),
     ]

@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 
 from frostpick.errors import InputError
+from frostpick.models.pruner.model import Pruner
 from frostpick.types import Picks
 from frostpick_jobs.cli import relion_job
 from frostpick_jobs.hosts.relion import markers
 from frostpick_jobs.hosts.relion.arguments import JobArguments
 from frostpick_jobs.hosts.relion.host import RelionHost
-from frostpick_jobs.job.host import Delivery, MicrographOutput, Outcome
+from frostpick_jobs.job.host import MicrographOutput, Outcome
 from frostpick_jobs.job.lock import job_lock
+from frostpick_jobs.job.outputs import ModelOutput, PicksOutput, Report
+from frostpick_jobs.job.results import Place
+from frostpick_jobs.tasks.declarations import FEWSHOT, PICK, PRUNE, TRAIN, VERIFY
 
 GOLDEN = Path(__file__).parent / "relion_golden"
 JOB = "External/job002/"
@@ -58,8 +62,11 @@ def job(tmp_path, monkeypatch):
 
 def host(**others):
     labelled = bool(others.keys() & {"in_coords", "in_parts"})
-    fields = {"in_mics": "mics.star"} | others
-    return RelionHost(JobArguments(Path(JOB), JOB, **fields), labelled=labelled)
+    return host_of(TRAIN if labelled else PICK, **{"in_mics": "mics.star"} | others)
+
+
+def host_of(task, **fields):
+    return RelionHost(JobArguments(Path(JOB), JOB, **fields), task)
 
 
 def output(micrograph, x, y, selected):
@@ -71,7 +78,7 @@ def output(micrograph, x, y, selected):
 def deliver(one, outputs):
     for item in outputs:
         one.deliver_one(item)
-    one.deliver(Delivery(outputs=outputs, threshold=0.0, record={"task": "pick"}))
+    one.deliver([PicksOutput(0.0, np.zeros(0), 1.0), Report({"task": "pick"})])
 
 
 @pytest.mark.parametrize(
@@ -222,3 +229,72 @@ def test_a_second_start_leaves_the_running_job_alone(job, monkeypatch):
         release.set()
         thread.join()
     assert not markers.present(job)
+
+
+def test_fields_and_labels_are_inputs_by_the_kinds_that_the_task_takes(job):
+    fields = {"in_mics": "m.star", "in_coords": "c.star", "in_parts": "p.star"}
+    files = {"good": "g.star", "bad": "rest"}
+    assert host_of(PICK, **fields).inputs == {"micrographs": ("m.star",)}
+    both = ("c.star", "p.star")
+    assert host_of(TRAIN, **fields).inputs == {"micrographs": ("m.star",), "picks": both}
+    assert host_of(FEWSHOT, **fields).inputs == {"micrographs": ("m.star",), "exemplars": both}
+    rows = {"micrographs": ("m.star",), "picks": ("c.star",), "particles": ("p.star",)}
+    assert host_of(VERIFY, files=files, **fields).inputs == rows
+    assert host_of(PRUNE, files=files, **fields).inputs == {
+        **rows,
+        "good": ("g.star",),
+        "bad": ("rest",),
+    }
+    assert host_of(PRUNE).inputs == dict.fromkeys([*rows, "good", "bad"], ())
+
+
+def test_missing_files_of_fields_and_labels_are_told(job, tmp_path):
+    (tmp_path / "p.star").touch()
+    for fields, files, sentence in (
+        ({"in_parts": "none.star"}, {}, r"none.star: no such file \(--in_parts\); run the job"),
+        ({"in_parts": "p.star"}, {"good": "g.star"}, r"g.star: no such file \(good\)"),
+        ({"in_parts": "p.star"}, {"good": "p.star", "bad": "b.star"}, r"b.star: no .* \(bad\)"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            host_of(PRUNE, files=files, **fields).begin()
+    host_of(PRUNE, files={"good": "p.star", "bad": "rest"}, in_parts="p.star").begin()
+
+
+@pytest.mark.parametrize("name", ["relion3", "relion5"])
+def test_every_output_has_a_place_that_can_be_named_before_the_job(job, name):
+    for file in ("job.star", "job_pipeline.star"):
+        shutil.copy(GOLDEN / f"{name}_{file}", job / file)
+    coordinates = {"relion3": "coords_suffix_autopick.star", "relion5": "autopick.star"}[name]
+    few = host_of(FEWSHOT, in_mics="mics.star")
+    assert few.place == Place(JOB, Path(JOB))
+    assert few.reference("picks") == JOB + coordinates
+    assert few.reference("model") == f"{JOB}model"
+    picks = {"in_mics": "mics.star", "in_coords": "c.star"}
+    assert host_of(PRUNE, **picks).reference("kept") == JOB + coordinates
+    assert host_of(PRUNE, in_parts="p.star").reference("kept") == f"{JOB}particles.star"
+    assert host_of(PRUNE, in_parts="p.star").reference("pruner") == f"{JOB}pruner"
+    assert host_of(VERIFY, in_parts="p.star").reference("verified") == f"{JOB}particles.star"
+
+
+def test_a_model_stands_among_the_nodes_and_a_fitted_pruner_does_not(job, pruner):
+    for file in ("job.star", "job_pipeline.star"):
+        shutil.copy(GOLDEN / f"relion5_{file}", job / file)
+    one, fitted = host(in_parts="mics.star"), Pruner.load(Path(pruner))
+    one.begin()
+    for name, nodes in (
+        ("model", ["model/model.safetensors", "logfile.pdf"]),
+        ("pruner", ["logfile.pdf"]),
+    ):
+        one.deliver([ModelOutput(name, fitted), Report({"task": "train"})])
+        assert Pruner.load(job / name).digest == fitted.digest
+        written = (job / "RELION_OUTPUT_NODES.star").read_text().splitlines()
+        assert [w.split()[0] for w in written if w.startswith(JOB)] == [JOB + n for n in nodes]
+
+
+def test_a_stack_in_the_field_of_particles_is_refused_as_no_star_file(job, tmp_path):
+    with mrcfile.new(tmp_path / "p.mrcs", np.zeros((2, 8, 8), np.float32)):
+        pass
+    one = host_of(VERIFY, in_parts="p.mrcs")
+    one.begin()
+    with pytest.raises(InputError, match=r"p\.mrcs"):
+        one.candidates()

@@ -10,7 +10,7 @@ import mrcfile
 import numpy as np
 from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
 
-from frostpick.config import PruneSettings
+from frostpick.settings import PruneSettings
 from frostpick_jobs.formats import read_star_blocks
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.lifecycle import execute
@@ -72,7 +72,9 @@ def settings(pruner: str, **others: object) -> PruneSettings:
 
 def prune(project: Path, asked: PruneSettings, out: str = "out", **inputs: object) -> FolderHost:
     given = {"picks": ["picks.csv"], "micrographs": ["mics"], **inputs}
-    host = FolderHost(project / out, pixel_size=PIXEL_A, **given)  # type: ignore[arg-type]
+    # one file may stand for itself
+    given = {name: [one] if isinstance(one, Path) else one for name, one in given.items()}
+    host = FolderHost(project / out, given, pixel_size=PIXEL_A)  # type: ignore[arg-type]
     execute(host, lambda: run_prune(host, asked))
     return host
 

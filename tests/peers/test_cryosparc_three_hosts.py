@@ -93,7 +93,8 @@ def in_relion(p, model, monkeypatch) -> Found:
 
 
 def in_folder(p, model) -> Found:
-    api.pick([path for path, _ in p.truth], p.root / "out", model=model, pixel_size=2.0, **RULE)
+    files = [path for path, _ in p.truth]
+    api.pick(p.root / "out", micrographs=files, model=model, pixel_size=2.0, **RULE)
     table = read_picks(p.root / "out" / "picks.csv")
     chosen = np.flatnonzero(table.selected)
     columns = np.column_stack([np.floor(table.x_px + 0.5), np.floor(table.y_px + 0.5), table.score])

@@ -144,13 +144,13 @@ def test_a_model_goes_to_another_project_and_to_a_folder_unchanged(tmp_path):
         digest = PickingModel.load(here).digest
         shutil.copytree(here, tmp_path / "carried")
         folder = api.pick(
-            [path for path, _ in p.truth],
             tmp_path / "out",
+            micrographs=[path for path, _ in p.truth],
             model=tmp_path / "carried",
             threshold="p=0.5",
             **ONE_THREAD,
         )
-        assert folder.summary.picks > 0
+        assert folder.picks > 0
         code, picked = pick(p, f"{p.uid}-{job}")
         assert code == 0
         record = (p.store.jdir(p.job(picked)) / "frostpick.json").read_text()

@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from frostpick_jobs.prune_api import prune
 
 from frostpick.runtime.atomic import write_text
+from frostpick_jobs.api import prune
 from pruning.code_version import pruning_version
 from pruning.figures import precision_left, right_picks
 from pruning.sets import SETS, TOPAZ_DEFAULT, particles_of
