@@ -28,6 +28,9 @@ class Line(Enum):
     ROW = "the values of a row"
 
 
+_ROW = Line.ROW  # looked up for every line
+
+
 def star_lines(path: Path, *, copied: bool = False) -> Iterator[str]:
     """Give the lines of a text file whose bytes may be anything.
 
@@ -128,11 +131,11 @@ class StarScanner:
             The line is no STAR, a label is in its table twice, or a row has the wrong number
             of values.
         """
-        if line[:1] == _MARK:  # of the file, or of a file that was joined to another
+        if line.startswith(_MARK):  # of the file, or of a file that was joined to another
             line = line[1:]
         values = split_star_line(line)
-        if self._in_rows and len(values) > 1:
-            return self._row(number, values)
+        if self._in_rows and len(values) > 1:  # nearly all lines of a large file
+            return (_ROW, values) if len(values) == len(self.labels) else self._row(number, values)
         if not values:
             return Line.NOTHING, values
         first = values[0]

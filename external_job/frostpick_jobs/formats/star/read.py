@@ -15,6 +15,7 @@ from typing import Any
 from frostpick_jobs.formats.star.lines import Line, StarScanner, star_lines
 
 _FLUSH = 50_000
+_ROW = Line.ROW  # looked up for every line
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class _Parser:
     def feed(self, number: int, line: str) -> None:
         scanner = self._scanner
         kind, values = scanner.read(number, line)
-        if kind is Line.ROW:
+        if kind is _ROW:
             if not self._in_rows:
                 self._start_rows()
             self._rows.append(self._take(values))
