@@ -226,7 +226,7 @@ REASONS = {
         (["data_2/a.mrc", "data_2/b.mrc"],),
     ),
     "an empty table": (EMPTY_TABLE + "# version 30001\n\n" + HEAD, EmptyDataError, ([],)),
-    "two labels": ("data_\n\nloop_\n_rlnA #1\n_rlnA #2\na b\n", (["a"], ["b"]), (["a"],)),
+    "two labels": ("data_\n\nloop_\n_rlnA #1\n_rlnA #2\na b\n", (["a"], ["b"]), InputError),
 }
 
 
