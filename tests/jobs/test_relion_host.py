@@ -147,7 +147,7 @@ def test_links_are_not_resolved_and_missing_files_are_nobodys_concern_yet(job, t
 
 def test_a_micrograph_named_twice(job, tmp_path):
     (tmp_path / "mics.star").write_text(MICROGRAPHS.format(NAMES[0], NAMES[0]))
-    with pytest.raises(InputError, match="more than once"):
+    with pytest.raises(InputError, match="more than once, in rows 1 and 2"):
         host().begin()
 
 

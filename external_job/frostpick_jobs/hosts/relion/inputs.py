@@ -73,7 +73,11 @@ def read_micrographs(in_mics: str) -> list[Micrograph]:
     names = [row.name for row in rows]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise InputError(f"{in_mics}: micrograph {twice[0]!r} is in it more than once")
+        rows_of = [str(row) for row, name in enumerate(names, 1) if name == twice[0]]
+        raise InputError(
+            f"{in_mics}: micrograph {twice[0]!r} is in it more than once, in rows "
+            f"{rows_of[0]} and {rows_of[1]}; leave one of them out"
+        )
     check_tails(names)
     return [
         Micrograph(row.name, LocalFile(project / row.name), row.pixel_size_A, group=row.group)
