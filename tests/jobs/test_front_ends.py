@@ -306,7 +306,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_new_task_is_offered_on_all_hosts(tally: TaskSpec) -> None:
     commands = frostpick_app((*TASKS, tally))
-    settings = {*("device", "threads", "seed", "diameter", "pixel_size", "contrast"), "at_least"}
+    told = {"device", "threads", "seed", "diameter", "pixel_size", "contrast", "allow_missing"}
+    settings = told | {"at_least"}
     inputs = {
         "folder": {"micrographs", "picks", "good"},
         "relion": {"good"},
