@@ -2,7 +2,7 @@
 
 from frostpick.settings import PruneSettings
 from frostpick_jobs.tasks.declarations.citations import LI
-from frostpick_jobs.tasks.declarations.kinds import FILES, PICKS, REPORT, UNDER_PICKS, particles
+from frostpick_jobs.tasks.declarations.kinds import PICKS, REPORT, UNDER_PICKS, particles
 from frostpick_jobs.tasks.declarations.spec import (
     InputKind,
     InputSpec,
@@ -42,7 +42,6 @@ PRUNE = TaskSpec(
     outputs=(
         OutputSpec("kept", OutputKind.KEPT_ROWS, ("picks", "particles")),
         OutputSpec("pruner", OutputKind.MODEL),
-        FILES,
         REPORT,
     ),
     run="frostpick_jobs.tasks.prune.run:run_prune",

@@ -2,7 +2,7 @@
 
 from frostpick.settings import VerifySettings
 from frostpick_jobs.tasks.declarations.citations import LI, ZHU
-from frostpick_jobs.tasks.declarations.kinds import FILES, PICKS, REPORT, UNDER_PICKS, particles
+from frostpick_jobs.tasks.declarations.kinds import PICKS, REPORT, UNDER_PICKS, particles
 from frostpick_jobs.tasks.declarations.spec import OutputKind, OutputSpec, TaskSpec
 
 VERIFY = TaskSpec(
@@ -12,7 +12,6 @@ VERIFY = TaskSpec(
     one_of=(("picks", "micrographs"), ("particles",)),
     outputs=(
         OutputSpec("verified", OutputKind.SCORED_ROWS, ("picks", "particles")),
-        FILES,
         REPORT,
     ),
     run="frostpick_jobs.tasks.prune.run:run_verify",
