@@ -38,8 +38,8 @@ def main() -> None:
         round_number += 1
         try:
             result = frostpick_jobs.pick(
-                options.session,
                 options.out,
+                micrographs=options.session,
                 model=options.model,
                 diameter=options.diameter,
                 device=options.device,
@@ -48,10 +48,9 @@ def main() -> None:
             # A session that has not begun, or a disk that is away: try again next round.
             logging.error("round %d: %s", round_number, error)
             continue
-        summary = result.summary
         print(
-            f"{summary.micrographs} micrographs, {summary.selected} particles, "
-            f"{len(summary.failed)} failed, threshold {summary.threshold:.2f}"
+            f"{result.micrographs} micrographs, {result.selected} particles, "
+            f"{len(result.failed)} failed, threshold {result.threshold:.2f}"
         )
 
 

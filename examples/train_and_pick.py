@@ -30,11 +30,15 @@ def main() -> None:
         micrographs, picks = [data.micrographs], [data.particles_csv]
 
     trained = frostpick_jobs.train(
-        micrographs, picks, options.out / "train", diameter=options.diameter, epochs=options.epochs
+        options.out / "train",
+        micrographs=micrographs,
+        picks=picks,
+        diameter=options.diameter,
+        epochs=options.epochs,
     )
-    picked = frostpick_jobs.pick(micrographs, options.out / "pick", model=trained.summary.model)
+    picked = frostpick_jobs.pick(options.out / "pick", micrographs=micrographs, model=trained.model)
     print(
-        f"model {trained.model_path}\n{picked.summary.selected} particles in "
+        f"model {trained.model_path}\n{picked.selected} particles in "
         f"{options.out / 'pick' / 'picks.star'}"
     )
 

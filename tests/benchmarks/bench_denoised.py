@@ -103,8 +103,8 @@ def one_run(options: argparse.Namespace, model: str, data: BenchSet, look: str) 
         looked, split = written(data, make, Path(folder) / "looked")
         spent = (time.process_time() - began) / len(split.names)
         api.pick(
-            str(split.micrographs),
             Path(folder) / "pick",
+            micrographs=str(split.micrographs),
             model=model,
             diameter=data.diameter_A,
             threads=options.threads,

@@ -8,7 +8,7 @@ import frostpick_jobs
 from frostpick.errors import ConfigError, FrostpickError
 from frostpick_jobs.api import as_paths
 from frostpick_jobs.hosts.folder import FolderHost
-from frostpick_jobs.job.results import PickingResult
+from frostpick_jobs.job.results import PickingResult, Place, TrainingResult
 
 
 @pytest.fixture
@@ -63,6 +63,13 @@ def test_the_order_of_before_works_and_says_what_to_write(micrographs, tmp_path)
         keyword = frostpick_jobs.pick(micrographs, out=tmp_path / "b", **settings())
     new = frostpick_jobs.pick(tmp_path / "c", micrographs=micrographs, **settings())
     assert old.selected == keyword.selected == new.selected > 0
+
+
+def test_a_training_has_its_names_of_before() -> None:
+    place = Place("out")
+    one = TrainingResult(place, {}, model=None, curve=[{"step": 1.0}], training={"steps": 3})
+    assert one.summary.summary == one.training == {"steps": 3}
+    assert one.summary.curve == one.curve and one.model_path is None
 
 
 def test_errors_are_exceptions_and_no_exit_codes(tmp_path) -> None:

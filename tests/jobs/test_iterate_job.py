@@ -86,7 +86,9 @@ QUICK: dict[str, Any] = {"diameter": 64.0, "threads": 1, "device": "cpu", "round
 
 
 def test_a_folder_needs_no_picks_where_a_model_is_given(project: Path) -> None:
-    done = api.iterate("Micrographs", out="out", start_from="start", pixel_size=2.0, **QUICK)
+    done = api.iterate(
+        "out", micrographs="Micrographs", start_from="start", pixel_size=2.0, **QUICK
+    )
     assert done.model_path is not None
     model = PickingModel.load(done.model_path)
     assert model.card.parent == PickingModel.load(project / "start").digest
@@ -95,7 +97,9 @@ def test_a_folder_needs_no_picks_where_a_model_is_given(project: Path) -> None:
     assert "new_particles" in names and "held_out_recall" not in names
     first = PickingModel.load(project / "out" / "rounds" / "round_00")
     assert first.card.parent is None and first.card.network.name == "conv31"
-    again = api.iterate("Micrographs", out="out", start_from="start", pixel_size=2.0, **QUICK)
+    again = api.iterate(
+        "out", micrographs="Micrographs", start_from="start", pixel_size=2.0, **QUICK
+    )
     assert again.summary.model.digest == model.digest
     rows = dict(summary_rows(json.loads((project / "out" / "run.json").read_text())))
     assert rows["model"] == f"as of round 1 of 1 ({model.digest[:12]})"
@@ -116,16 +120,16 @@ def test_who_gives_the_second_opinion(project: Path, monkeypatch: pytest.MonkeyP
     told = {**QUICK, "start_from": "start", "pixel_size": 2.0}
     for number, pruner in enumerate(({}, {"pruner": "none"}, {"pruner": "own"})):
         with pytest.raises(InputError, match="enough"):
-            api.iterate("Micrographs", out=f"out{number}", **told, **pruner)
+            api.iterate(f"out{number}", micrographs="Micrographs", **told, **pruner)
     with pytest.raises(InputError, match="enough"):
-        api.train("Micrographs", out="train", **told)
+        api.train("train", micrographs="Micrographs", **told)
     shipped = f"{load_pruner('pruner').digest} 64 A"
     assert asked == [shipped, None, f"{own.digest} 64 A", shipped]
 
 
 def test_neither_picks_nor_a_model_is_told(project: Path) -> None:
     with pytest.raises(InputError, match="--picks"):
-        api.iterate("Micrographs", out="out", pixel_size=2.0, start_from="none", **QUICK)
+        api.iterate("out", micrographs="Micrographs", pixel_size=2.0, start_from="none", **QUICK)
 
 
 def test_a_relion_job_without_coordinates(project: Path) -> None:

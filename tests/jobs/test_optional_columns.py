@@ -70,7 +70,7 @@ def test_from_the_selector_to_the_files_and_from_the_store_again(
     tmp_path: Path, micrographs: Path
 ) -> None:
     out = tmp_path / "out"
-    api.pick(micrographs, out, **TOLD, threshold=0.0)
+    api.pick(out, micrographs=micrographs, **TOLD, threshold=0.0)
     first = read_picks(out / "picks.csv")
     check(first, 5.001e-4)
     check(read_picks(out / "picks.star"), 5.001e-7)
@@ -84,7 +84,7 @@ def test_from_the_selector_to_the_files_and_from_the_store_again(
     stored = {path: path.stat().st_mtime_ns for path in out.rglob("*.npz")}
     assert len(stored) == 3
 
-    api.pick(micrographs, out, **TOLD, threshold=-100.0)  # nothing is picked anew
+    api.pick(out, micrographs=micrographs, **TOLD, threshold=-100.0)  # nothing is picked anew
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.npz")} == stored
     again = read_picks(out / "picks.csv")
     assert again.selected.all() and not first.selected.all()
@@ -94,7 +94,7 @@ def test_from_the_selector_to_the_files_and_from_the_store_again(
 
 def test_without_them_no_file_has_them(tmp_path: Path, micrographs: Path) -> None:
     out = tmp_path / "out"
-    api.pick(micrographs, out, **TOLD, threshold=0.0)
+    api.pick(out, micrographs=micrographs, **TOLD, threshold=0.0)
     assert (out / "picks.csv").read_text().splitlines()[0] == (
         "micrograph,x_px,y_px,score,probability,selected"
     )

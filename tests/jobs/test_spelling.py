@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import shutil
-from pathlib import Path
 from types import SimpleNamespace
 
 import mrcfile
@@ -18,9 +17,9 @@ from frostpick_jobs.cli.options import list_options
 from frostpick_jobs.formats.star.particles import read_particles
 from frostpick_jobs.hosts.cryosparc.server.event_log import EventLogHandler
 from frostpick_jobs.hosts.relion import markers
-from frostpick_jobs.inputs.prune_inputs import PruneInputs
 from frostpick_jobs.job.lifecycle import run_job
 from frostpick_jobs.job.spelling import SpelledFormatter, in_relion
+from frostpick_jobs.tasks.declarations import PRUNE, check_inputs, task_named
 from frostpick_jobs.tasks.training_inputs import given_labels
 
 JOB = "External/job002/"
@@ -67,7 +66,7 @@ def no_images(host):
 
 
 def rest_of_nothing(host):
-    PruneInputs([], particles=Path("p.star"), bad=("rest",)).check()
+    check_inputs(PRUNE, {"particles": ["p.star"], "bad": ["rest"]}, PRUNE.settings())
 
 
 def no_memory(host):
@@ -115,7 +114,7 @@ def test_a_sentence_is_spelled_for_its_host(told, name, task, text, words):
 @pytest.mark.parametrize("task", ["train", "iterate", "pick", "fewshot", "prune", "verify"])
 def test_labels_are_those_that_a_relion_job_takes(task):
     """A setting in a message is a word that RELION's parser knows."""
-    for one in list_options(relion_job._KINDS[task]):
+    for one in list_options(task_named(task).settings):
         word = one.label.removeprefix("--")
         assert in_relion(one.name) in (
             f"label {word}",

@@ -10,7 +10,7 @@ from frostpick.errors import InputError
 from frostpick.runtime.atomic import write_text
 
 CLAIM = "job.json"
-#: Stands in the file of a job that keeps copies of its shipped models (`tasks.job_models`).
+#: Stands in the file of a job that keeps copies of its shipped models (`job.models`).
 MODELS = "models"
 
 

@@ -97,6 +97,15 @@ class FewshotResult(PickingResult):
 
 
 @dataclass(frozen=True)
+class TrainSummary:
+    """What `TrainingResult.summary` was before; goes with version 2.0."""
+
+    model: PickingModel
+    curve: Sequence[Mapping[str, float]]
+    summary: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class TrainingResult(Result):
     """A trained model.
 
@@ -111,6 +120,11 @@ class TrainingResult(Result):
     model: PickingModel
     curve: Sequence[Mapping[str, float]]
     training: Mapping[str, Any]
+
+    @property
+    def summary(self) -> TrainSummary:
+        """Model, curve and training under their names of before, until 2.0."""
+        return TrainSummary(self.model, self.curve, self.training)
 
     @property
     def model_path(self) -> Path | None:

@@ -129,16 +129,16 @@ def _model(
         )
         cpu, wall = time.process_time(), time.perf_counter()
         trained = api.train(
-            str(data.train.micrographs),
-            [str(labels)] if rows else [],
             work / "train",
+            micrographs=str(data.train.micrographs),
+            picks=[str(labels)] if rows else [],
             diameter=data.diameter_A,
             start_from=session.start,
             threads=session.threads,
             device=session.device,
             **told,
         )
-        summary = dict(trained.summary.summary)
+        summary = dict(trained.training)
         info = {
             "cpu_s": time.process_time() - cpu,
             "wall_s": time.perf_counter() - wall,
@@ -160,8 +160,8 @@ def _pick(
     cpu = time.process_time()
     # A model that was trained knows its diameter; the others are told it.
     api.pick(
-        str(micrographs),
         work / "pick",
+        micrographs=str(micrographs),
         model=model,
         diameter=data.diameter_A,
         threads=session.threads,

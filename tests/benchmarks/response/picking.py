@@ -38,8 +38,8 @@ class Jobs:
         with tempfile.TemporaryDirectory(dir=self.out / "work") as folder:
             job = Path(folder) / "pick"
             api.pick(
-                str(micrographs),
                 job,
+                micrographs=str(micrographs),
                 model=model,
                 diameter=diameter_A,
                 threads=self.threads,

@@ -122,14 +122,14 @@ def _step_cpu() -> float:
         spent = []
         for epochs in (1, 2):
             trained = api.train(
-                str(place / "micrographs"),
-                [str(place / "labels.csv")],
                 place / f"out{epochs}",
+                micrographs=str(place / "micrographs"),
+                picks=[str(place / "labels.csv")],
                 diameter=SMALL_DIAMETER_A,
                 epochs=epochs,
                 threads=1,
                 device="cpu",
                 start_from="none",
             )
-            spent.append(float(trained.summary.summary["cpu_s"]))
+            spent.append(float(trained.training["cpu_s"]))
     return (spent[1] - spent[0]) / steps

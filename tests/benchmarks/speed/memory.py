@@ -20,12 +20,12 @@ CHILD = """
 import json, resource, sys
 from frostpick_jobs import api
 asked = json.loads(sys.argv[1])
-out = api.train(asked["micrographs"], [asked["labels"]], asked["out"], diameter=asked["diameter"],
-                epochs=asked["epochs"], threads=asked["threads"], device="cpu", start_from="none",
-                pixel_size=asked["pixel_size"])
+out = api.train(asked["out"], micrographs=asked["micrographs"], picks=[asked["labels"]],
+                diameter=asked["diameter"], epochs=asked["epochs"], threads=asked["threads"],
+                device="cpu", start_from="none", pixel_size=asked["pixel_size"])
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({"peak_GB": used.ru_maxrss * 1024 / 1e9, "cpu_s": used.ru_utime + used.ru_stime,
-                  "images": out.summary.summary["labelled_micrographs"]}))
+                  "images": out.training["labelled_micrographs"]}))
 """
 
 

@@ -54,15 +54,20 @@ def one_training(data: BenchSet, epochs: int, options: argparse.Namespace) -> tu
         shared = {"diameter": data.diameter_A, "threads": options.threads, "device": "cpu"}
         start = time.process_time()
         trained = api.train(
-            str(data.train.micrographs),
-            [str(place / "labels.csv")],
             place / "train",
+            micrographs=str(data.train.micrographs),
+            picks=[str(place / "labels.csv")],
             start_from="none",
             epochs=epochs,
             **shared,
         )
         spent = time.process_time() - start
         assert trained.model_path is not None
-        api.pick(str(data.test.micrographs), place / "pick", model=trained.model_path, **shared)
+        api.pick(
+            place / "pick",
+            micrographs=str(data.test.micrographs),
+            model=trained.model_path,
+            **shared,
+        )
         picked = read_picked(place / "pick" / "picks.csv")
         return float(measure(data, data.test, picked, None)["ap"]), spent
