@@ -34,6 +34,36 @@ class Expected:
 
 EXCEPTIONS: tuple[Expected, ...] = (
     Expected(
+        "help-texts",
+        "steps/*_frostpick/std*",
+        "the commands of the tasks stand together, select after them",
+    ),
+    Expected(
+        "help-texts",
+        "steps/*train/stdout",
+        "--rounds, which is iterate, is taken and no longer shown",
+    ),
+    Expected(
+        "help-texts",
+        "steps/*_frostpick_*/stdout",
+        "inputs are declared once: --particles shows the type of a list of files as others do",
+    ),
+    Expected(
+        "help-texts",
+        "steps/*_frostpick-relion-*/stdout",
+        "a line says what the program does",
+    ),
+    Expected(
+        "refusals",
+        "steps/03_frostpick_pick/stderr",
+        "a wrong threshold is told as any other wrong setting, before the job",
+    ),
+    Expected(
+        "refusals",
+        "*/.frostpick/*",
+        "inputs that do not go together are refused before the folder is claimed",
+    ),
+    Expected(
         "from-python",
         "steps/01_python_script.py/stdout",
         "the list of public names: write_dataset, which an example had to fetch from a module, "
