@@ -5,7 +5,8 @@ from torch import nn
 from frostpick.errors import DeviceError
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.picking import dense
-from frostpick.picking.dense import mirror_pad, score_map
+from frostpick.picking.dense import score_map
+from frostpick.picking.surroundings import continued, mirror_pad
 from frostpick.preprocess import WorkingImage
 from frostpick.sampling import Sampling
 
@@ -54,7 +55,7 @@ def test_output_k_lies_on_working_pixel_stride_times_k(shape, tile):
 def test_tiles_give_the_whole_image_and_direct_evaluation(tile):
     image, network = working((90, 71)), TwoLayers().eval()
     scores = score_map(network, image, tile=tile).logits
-    padded = mirror_pad(image.data, 7)
+    padded = continued(image.data, 7)
     with torch.no_grad():
         whole = network(padded[None, None])[0, 0]
     assert scores.shape == (23, 18)

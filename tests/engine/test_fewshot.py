@@ -11,6 +11,7 @@ import mrcfile
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from frostpick.config import FewshotSettings, PickSettings
 from frostpick.errors import ConfigError, JobStopped, LabelError, ModelError
@@ -331,13 +332,21 @@ def test_on_plain_noise_nothing_is_selected(
     def scores(pixels: np.ndarray) -> np.ndarray:
         return pick_image(trained.model, pixels.astype(np.float32), PIXEL_A, plan).picks.score
 
-    noise = [np.random.default_rng(seed).normal(0, 1, SIDE) for seed in range(3)]
+    def red(seed: int) -> np.ndarray:
+        # white noise has no candidates that would need it; blobs as large as a particle have
+        rng = np.random.default_rng(seed)
+        return rng.normal(0, 1, SIDE) + 6 * gaussian_filter(rng.normal(0, 1, SIDE), 4.0)
+
+    white = [np.random.default_rng(seed).normal(0, 1, SIDE) for seed in range(3)]
+    assert max(scores(pixels).max() for pixels in white) < card.threshold
+    noise = [red(seed) for seed in range(3)]
     lowered = [scores(pixels) for pixels in noise]
     assert max(one.max() for one in lowered) < card.threshold
     ordinary = scores(image(1)[0])
     monkeypatch.setattr(pick, "emptiness", lambda score, slack: 0.0)
     plain = [scores(pixels) for pixels in noise]
     assert max((a - b).max() for a, b in zip(plain, lowered, strict=True)) > 1.0
+    assert all(one.max() > card.threshold for one in plain)
     np.testing.assert_array_equal(scores(image(1)[0]), ordinary)
 
 

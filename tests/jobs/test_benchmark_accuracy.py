@@ -81,7 +81,7 @@ def picks(name: str, *rows: tuple[float, float, float]) -> Picks:
 
 
 # On a: a hit 5 px away (just allowed), a false one on the fragment, a cut particle (ignored), a
-# false one at the border (ignored), a second pick of the first particle (false). On b: one hit.
+# false one at the border (false), a second pick of the first particle (false). On b: one hit.
 PICKS = {
     "a": picks("a", (33, 34, 5), (90, 70, 4), (5, 50, 3), (115, 50, 2), (30, 31, 1)),
     "b": picks("b", (50, 51, 0)),
@@ -95,13 +95,39 @@ def split(folder: Path, truth: TruthTable = TRUTH, masks: Path | None = None) ->
 
 def test_picks_are_matched_as_by_hand() -> None:
     matched = match_picks(PICKS, TRUTH, ("a", "b"), SHAPE, DIAMETER)
-    assert matched.score.tolist() == [5, 4, 1, 0]
-    assert matched.true.tolist() == [True, False, False, True]
+    assert matched.score.tolist() == [5, 4, 2, 1, 0]
+    assert matched.true.tolist() == [True, False, False, False, True]
     assert matched.counts.tolist() == [2, 1]
-    # AP = (1/1 + 2/4) / 3
-    assert matched.average_precision() == pytest.approx(0.5)
+    # AP = (1/1 + 2/5) / 3
+    assert matched.average_precision() == pytest.approx(1.4 / 3)
     assert matched.found_at.tolist() == [5, -np.inf, 0]
     assert matched.recall(0.5) == pytest.approx(1 / 3)
+
+
+def test_false_picks_at_the_border_count_and_those_on_cut_particles_do_not() -> None:
+    rows = [("m", 5.0, 50.0, True), ("m", 60.0, 0.0, True), ("m", 60.0, 50.0, False)]
+    truth = table(*[(*row, "particle", 0.0) for row in rows])
+    found = picks(
+        "m",
+        (60, 50, 9),  # the particle that counts
+        (6, 51, 8),  # on the cut one at the left
+        (60, 6.5, 7),  # what is left of the upper one: 6.5 px from its centre, no match at 5
+        (5, 59.9, 6),  # a second one on the left, 9.9 px from its centre
+        (5, 60, 5),  # a radius from it: nothing
+        (118, 50, 4),  # nothing, on the border
+        (90, 97, 3),  # nothing, on the border
+        (90, 50, 2),  # nothing, inside
+    )
+    here = (("m",), SHAPE, DIAMETER)
+    matched = match_picks({"m": found}, truth, *here)
+    assert matched.score.tolist() == [9, 5, 4, 3, 2]
+    assert matched.true.tolist() == [True, False, False, False, False]
+    left_out = match_picks({"m": found}, truth, *here, "ignored")
+    assert left_out.score.tolist() == [9, 2]
+    one = Truth.from_xy("m", truth.x_px, truth.y_px, edge=truth.edge)
+    for border, ignored in (("scored", 3), ("ignored", 6)):
+        result = evaluate({"m": found}, {"m": one}, DIAMETER, {"m": SHAPE}, border=border)
+        assert (result.n_true, result.n_ignored, result.n_picks) == (1, ignored, 8 - ignored)
 
 
 def test_resampled_ap_is_that_of_micrographs_that_are_there_so_often() -> None:
@@ -121,12 +147,13 @@ def test_resampled_ap_is_that_of_micrographs_that_are_there_so_often() -> None:
             {k: Truth.from_xy(k, truth.on(n).x_px, truth.on(n).y_px) for k, n in copies.items()},
             DIAMETER,
             dict.fromkeys(copies, SHAPE),
+            border="scored",
         )  # fmt: skip
         # Copies of a micrograph tie: `evaluate` ranks them one by one, the resample at once.
         assert matched.average_precision(np.array(weight)) == pytest.approx(result.ap, abs=0.02)
     assert matched.average_precision(np.array([0, 1, 0])) == pytest.approx(
         evaluate({"b": found["b"]}, {"b": Truth.from_xy("b", truth.on("b").x_px,
-                 truth.on("b").y_px)}, DIAMETER, {"b": SHAPE}).ap
+                 truth.on("b").y_px)}, DIAMETER, {"b": SHAPE}, border="scored").ap
     )  # fmt: skip
 
 
@@ -146,7 +173,7 @@ def test_false_picks_are_named_by_mask_then_decoy(tmp_path: Path) -> None:
     mask = np.zeros(SHAPE, np.uint8)
     mask[25:36, 20:40] = 2
     Image.fromarray(mask).save(tmp_path / "a.png")
-    matched = match_picks(PICKS, TRUTH, ("a", "b"), SHAPE, DIAMETER)
+    matched = match_picks(PICKS, TRUTH, ("a", "b"), SHAPE, DIAMETER, "ignored")
     half = split(tmp_path, masks=tmp_path)
     assert false_kinds(matched, half, DIAMETER, 1 / 3) == {}
     # Both hits: the fragment has no mask and is a decoy; the double pick lies on carbon.
@@ -163,7 +190,7 @@ def test_precision_by_defocus_counts_each_third(tmp_path: Path) -> None:
     assert rows is not None
     assert [(r["defocus_um"], r["true"], r["picks"]) for r in rows] == [
         (1.0, 1, 1),
-        (2.0, 1, 3),
+        (2.0, 1, 4),
         (3.0, 0, 0),
     ]
     no_defocus = Split(tmp_path, tmp_path, names, SHAPE, TRUTH)
@@ -187,12 +214,22 @@ def test_measure_agrees_with_sums_by_hand(tmp_path: Path) -> None:
     half = split(tmp_path)
     data = BenchSet("own_test", 5.0, 100.0, True, half, half)
     figures = measure(data, half, Picked(PICKS, 0.5), None)
-    assert figures["ap"] == pytest.approx(0.5)
-    assert figures["auto_precision"] == pytest.approx(1 / 3)
+    assert figures["ap"] == pytest.approx((1 + 2 / 5) / 3)
+    assert figures["auto_precision"] == pytest.approx(1 / 4)
     assert figures["auto_recall"] == pytest.approx(1 / 3)
-    assert figures["best_f1"] == pytest.approx(2 * 2 / (4 + 3))
-    # The hits are 5 and 1 px away; the diameter is 20 px.
-    assert figures["localisation"] == pytest.approx(3 / 20)
+    # the best cut is after the first pick: one right of one, one found of three
+    assert figures["best_f1"] == pytest.approx(max(2 * 1 / (1 + 3), 2 * 2 / (5 + 3)))
+    assert figures["border_ignored"] == {
+        "ap": pytest.approx((1 + 2 / 4) / 3),
+        "best_f1": pytest.approx(2 * 2 / (4 + 3)),
+        "best_f1_iou50": pytest.approx(2 * 2 / (4 + 3)),
+        "auto_precision": pytest.approx(1 / 3),
+        "auto_recall": pytest.approx(1 / 3),
+    }
+    # One of them on two micrographs, 4 px from the last column: not on the border.
+    assert figures["border_false"] == {"on": 0.0, "radius": 0.5}
+    # The hit at best F1 is 5 px away; the diameter is 20 px.
+    assert figures["localisation"] == pytest.approx(5 / 20)
     assert figures["true_per_test_micrograph"] == 2.0
     assert len(figures["resampled_ap"]) == 400
     json.dumps(figures, allow_nan=False)
@@ -204,8 +241,11 @@ def test_squares_reach_further_than_a_quarter_of_the_diameter(tmp_path: Path) ->
     # 6 px beside a particle of 20: squares overlap by 14 x 20, IoU 280 / 520.
     one = (*zip(PICKS["a"].x_px, PICKS["a"].y_px, PICKS["a"].score, strict=True), (66, 60, 2.5))
     figures = measure(data, half, Picked({**PICKS, "a": picks("a", *one)}, 0.5), None)
-    assert figures["best_f1"] == pytest.approx(2 * 2 / (5 + 3))
-    assert figures["best_f1_iou50"] == pytest.approx(2 * 3 / (5 + 3))
+    # best after the first pick, and after all six
+    assert figures["best_f1"] == pytest.approx(2 * 1 / (1 + 3))
+    assert figures["best_f1_iou50"] == pytest.approx(2 * 3 / (6 + 3))
+    assert figures["border_ignored"]["best_f1"] == pytest.approx(2 * 2 / (5 + 3))
+    assert figures["border_ignored"]["best_f1_iou50"] == pytest.approx(2 * 3 / (5 + 3))
 
 
 def test_picks_csv_is_read_back(tmp_path: Path) -> None:

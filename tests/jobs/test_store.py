@@ -61,7 +61,7 @@ def test_a_file_without_optional_columns_is_the_one_of_before(tmp_path: Path) ->
         assert archive.files == ["about", "picks"]
         assert archive["about"].tobytes().decode() == (
             '{"id": "m", "key": {"model": "digest", "settings": {"diameter": 80.0, "contrast": '
-            '"dark"}, "micrograph": "m", "file": "12:34", "pixel_size_A": 1.25, "format": 3}, '
+            '"dark"}, "micrograph": "m", "file": "12:34", "pixel_size_A": 1.25, "format": 4}, '
             '"shape": [90, 100], "pixel_size_A": 1.25, "diameter_A": 80.0, "source": "frostpick", '
             '"seconds": {"read": 0.5}, "preview": false}'
         )

@@ -14,7 +14,7 @@ from frostpick.picking.plan import PickPlan
 from frostpick.types import Micrograph
 
 #: Raised whenever inference or the result file changes in a way that changes stored picks.
-RESULT_FORMAT = 3
+RESULT_FORMAT = 4
 
 
 @dataclass(frozen=True)

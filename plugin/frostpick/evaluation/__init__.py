@@ -4,10 +4,11 @@ from frostpick.evaluation.calibration_error import calibration_error
 from frostpick.evaluation.evaluate import evaluate
 from frostpick.evaluation.matching import RULES, Rule
 from frostpick.evaluation.result import Evaluation, MicrographFigures, OperatingPoint
-from frostpick.evaluation.truth import Truth
+from frostpick.evaluation.truth import Border, Truth
 
 __all__ = [
     "RULES",
+    "Border",
     "Evaluation",
     "MicrographFigures",
     "OperatingPoint",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from frostpick.evaluation.matching import RULES, Rule, candidate_pairs
 from frostpick.evaluation.result import Evaluation
-from frostpick.evaluation.truth import Truth, border_distance
+from frostpick.evaluation.truth import Border, Truth, not_counted
 from frostpick.points import greedy_match
 from frostpick.types import Picks
 
@@ -23,6 +23,7 @@ def evaluate(
     rule: Rule = "quarter",
     *,
     micrographs: Collection[str] | None = None,
+    border: Border = "ignored",
 ) -> Evaluation:
     """Match picks to particles one to one by descending score, and rank them pooled.
 
@@ -43,6 +44,10 @@ def evaluate(
     micrographs
         The micrographs to score. All of the truth when None; a micrograph that is
         listed and not in the truth has no particle, so every pick on it is false.
+    border
+        ``ignored``: picks on nothing whose centre lies nearer than a radius to the border do
+        not count. ``scored``: they are false, unless they lie on a particle that is cut by
+        the border (`not_counted`); for a truth that names every particle up to the border.
 
     Raises
     ------
@@ -64,7 +69,7 @@ def evaluate(
             particles = Truth.from_xy(name, [], [])
         elif isinstance(particles, Picks):
             particles = Truth.of(particles, diameter, shape)
-        table.add(picks.get(name, Picks.empty(name)), particles, diameter, shape, rule)
+        table.add(picks.get(name, Picks.empty(name)), particles, diameter, shape, rule, border)
     return table.result(names, rule)
 
 
@@ -75,7 +80,7 @@ class _Table:
         self._picks: list[Picks] = []
         self._truth: list[Truth] = []
         self._pairs: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
-        self._border: list[NDArray[np.bool_]] = []
+        self._neutral: list[NDArray[np.bool_]] = []
         self._n = self._t = 0
 
     def add(
@@ -85,6 +90,7 @@ class _Table:
         diameter_px: float,
         shape: tuple[int, int] | None,
         rule: Rule,
+        border: Border,
     ) -> None:
         if np.isnan(picks.score).any():
             raise ValueError(f"{picks.micrograph_id}: a score is NaN")
@@ -95,11 +101,7 @@ class _Table:
             rule,
         )
         self._pairs.append((pick + self._n, particle + self._t, quality))
-        if shape is None:
-            near_border = np.zeros(len(picks), np.bool_)
-        else:
-            near_border = border_distance(picks.x_px, picks.y_px, shape) < diameter_px / 2
-        self._border.append(near_border)
+        self._neutral.append(not_counted(picks.x_px, picks.y_px, truth, diameter_px, shape, border))
         self._picks.append(picks)
         self._truth.append(truth)
         self._n += len(picks)
@@ -113,7 +115,7 @@ class _Table:
         tx = _join([t.x_px for t in self._truth], np.float64)
         ty = _join([t.y_px for t in self._truth], np.float64)
         edge = _join([t.edge for t in self._truth], np.bool_)
-        near_border = _join(self._border, np.bool_)
+        neutral = _join(self._neutral, np.bool_)
         pick, particle = (_join([p[k] for p in self._pairs], np.int64) for k in (0, 1))
         quality = _join([p[2] for p in self._pairs], np.float64)
 
@@ -125,7 +127,7 @@ class _Table:
         hit = matched >= 0
         error = np.full(self._n, np.nan)
         error[hit] = np.hypot(tx[matched[hit]] - x[hit], ty[matched[hit]] - y[hit])
-        true, ignored = hit.copy(), ~hit & near_border
+        true, ignored = hit.copy(), ~hit & neutral
         true[hit] = ~edge[matched[hit]]
         ignored |= hit & ~true
         kept = order[~ignored[order]]

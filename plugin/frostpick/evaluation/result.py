@@ -51,8 +51,8 @@ class Evaluation:
     n_true
         Particles that count.
     n_ignored
-        Picks that do not count: on a particle cut by the border, or on nothing and with
-        the centre nearer than a radius to the border.
+        Picks that do not count: on a particle cut by the border, or on nothing and not
+        counted by the rule of the border (`frostpick.evaluation.truth.not_counted`).
     micrographs
         The scored micrographs, in order.
     score, probability

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from frostpick.types import Labels, Picks
+
+#: What picks near the border are that lie on no particle: left out, or false.
+Border = Literal["ignored", "scored"]
 
 
 @dataclass(frozen=True)
@@ -90,3 +94,37 @@ def border_distance(
         np.minimum(x_px, columns - 1 - x_px), np.minimum(y_px, rows - 1 - y_px)
     )
     return nearest
+
+
+def not_counted(
+    x_px: NDArray[np.float64],
+    y_px: NDArray[np.float64],
+    truth: Truth,
+    diameter_px: float,
+    shape: tuple[int, int] | None,
+    border: Border,
+) -> NDArray[np.bool_]:
+    """Return which places would be neither right nor wrong without a particle, ``(n,)`` bool.
+
+    Parameters
+    ----------
+    x_px, y_px
+        ``(n,)`` column and row of picks of one micrograph.
+    truth
+        Its particles.
+    diameter_px
+        Diameter of the particle in pixels.
+    shape
+        Rows and columns of the micrograph; without it nothing is near its border.
+    border
+        ``ignored``: all nearer than a radius to the border. ``scored``: all nearer than a
+        radius to the centre of a particle that is cut by it, for what is left of such a one
+        has its middle elsewhere.
+    """
+    if border == "ignored":
+        if shape is None:
+            return np.zeros(x_px.shape, np.bool_)
+        return np.asarray(border_distance(x_px, y_px, shape) < diameter_px / 2)
+    dx = x_px[:, None] - truth.x_px[truth.edge]
+    dy = y_px[:, None] - truth.y_px[truth.edge]
+    return np.asarray((np.hypot(dx, dy) < diameter_px / 2).any(1))

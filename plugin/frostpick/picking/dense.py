@@ -1,6 +1,6 @@
 """One logit for every stride-th pixel of a working image, tile by tile.
 
-The image is mirrored by half a receptive field on all sides, so output ``k`` of the
+The image goes on by half a receptive field on all sides (`surroundings`), so output ``k`` of the
 unpadded network sits on working pixel ``stride * k``. The tile grid depends on the
 image's size and on constants only, never on the memory at hand, and any grid gives
 the same logits up to the order of summation.
@@ -17,6 +17,7 @@ import torch
 
 from frostpick.errors import DeviceError, option
 from frostpick.models.networks.dense import DenseNetwork
+from frostpick.picking.surroundings import continued
 from frostpick.preprocess import WorkingImage
 from frostpick.sampling import Sampling
 
@@ -73,7 +74,7 @@ def score_map(network: DenseNetwork, working: WorkingImage, *, tile: int = TILE)
         (working.data.shape[0] - 1) // stride + 1,
         (working.data.shape[1] - 1) // stride + 1,
     )
-    padded = mirror_pad(working.data, field // 2)
+    padded = continued(working.data, field // 2)
     logits = torch.empty(shape, dtype=torch.float32, device=padded.device)
     height, width = (_even_share(side, tile) for side in shape)
     corners = [(y, x) for y in _starts(shape[0], height) for x in _starts(shape[1], width)]
@@ -84,16 +85,6 @@ def score_map(network: DenseNetwork, working: WorkingImage, *, tile: int = TILE)
             for (y, x), values in zip(part, scores, strict=True):
                 logits[y : y + height, x : x + width] = values
     return ScoreMap(logits, working.sampling.child(shape, (stride, stride), (0.0, 0.0)))
-
-
-def mirror_pad(image: torch.Tensor, width: int) -> torch.Tensor:
-    """Mirror an image ``(h, w)`` at its border pixels, any number of times for a wide border."""
-    for axis in (0, 1):
-        last = image.shape[axis] - 1
-        at = torch.arange(-width, last + 1 + width, device=image.device)
-        folded = at.abs() % max(1, 2 * last)
-        image = image.index_select(axis, torch.minimum(folded, 2 * last - folded).clamp_min(0))
-    return image
 
 
 def _even_share(side: int, most: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import avg_pool2d
 
-from frostpick.picking.dense import mirror_pad
+from frostpick.picking.surroundings import mirror_pad
 from frostpick.preprocess import WorkingImage
 
 #: Side in diameters of the box whose deviation is looked at: DeepEM's window.

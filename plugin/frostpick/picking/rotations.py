@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch.nn.functional import logsigmoid
 
 from frostpick.models.networks.dense import DenseNetwork
-from frostpick.picking.dense import mirror_pad
+from frostpick.picking.surroundings import continued
 
 #: Windows scored at once.
 BATCH = 64
@@ -65,7 +65,7 @@ def logits_at(network: DenseNetwork, image: torch.Tensor, yx: ArrayLike) -> NDAr
     network
         In evaluation mode, on the device of ``image``.
     image
-        ``(h, w)`` float32 working image; mirrored at its borders.
+        ``(h, w)`` float32 working image; beyond its border see `surroundings`.
     yx
         ``(n, 2)`` places in working pixels, rounded to pixels inside.
 
@@ -75,7 +75,7 @@ def logits_at(network: DenseNetwork, image: torch.Tensor, yx: ArrayLike) -> NDAr
         ``(n, 4)`` float64 logits.
     """
     field = network.receptive_field
-    padded = mirror_pad(image, field // 2)
+    padded = continued(image, field // 2)
     most = np.array(image.shape) - 1
     places = np.clip(np.round(np.reshape(np.asarray(yx, np.float64), (-1, 2))), 0, most).astype(int)
     rotations = FourRotations(network)

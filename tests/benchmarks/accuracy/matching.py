@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from accuracy.truth_table import TruthTable
 from frostpick.evaluation.matching import candidate_pairs
+from frostpick.evaluation.truth import Border, Truth, not_counted
 from frostpick.points import greedy_match
 from frostpick.types import Picks
 
@@ -73,11 +74,13 @@ def match_picks(
     names: tuple[str, ...],
     shape: tuple[int, int],
     diameter_px: float,
+    border: Border = "scored",
 ) -> Matched:
     """Match the picks of a split to its particles.
 
-    Left out of the picks are those on cut particles and, unmatched, those nearer than a
-    radius to the border.
+    Left out of the picks are those on particles that are cut by the border: matched to one,
+    or unmatched and nearer than a radius to its centre. With ``border`` ``ignored`` all
+    unmatched ones nearer than a radius to the border are left out instead.
     """
     columns: dict[str, list[NDArray[np.float64]]] = {k: [] for k in "sxytm"}
     found_at: list[Float] = []
@@ -99,10 +102,9 @@ def match_picks(
         hit = matched >= 0
         cut = np.zeros(len(one), np.bool_)
         cut[hit] = here.edge[matched[hit]]
-        border = np.minimum.reduce(
-            [one.x_px, one.y_px, shape[1] - 1 - one.x_px, shape[0] - 1 - one.y_px]
-        )
-        kept = ~(cut | (~hit & (border < diameter_px / 2)))
+        particles_here = Truth.from_xy(name, here.x_px, here.y_px, edge=here.edge)
+        neutral = not_counted(one.x_px, one.y_px, particles_here, diameter_px, shape, border)
+        kept = ~(cut | (~hit & neutral))
         values = (one.score, one.x_px, one.y_px, hit.astype(float), np.full(len(one), number))
         for key, column in zip("sxytm", values, strict=True):
             columns[key].append(np.asarray(column, np.float64)[kept])

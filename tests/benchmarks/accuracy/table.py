@@ -38,6 +38,9 @@ HEADER = (
     "count/true",
     "train s",
     "pick s",
+    "AP inside",
+    "on border",
+    "near border",
 )
 
 
@@ -80,6 +83,11 @@ def _measured_row(cell: Cell, picker: str) -> list[str]:
         _counted(cell),
         number(cell.mean(lambda r: r["training"].get("cpu_s", 0.0)), 0),
         number(cell.mean("pick_cpu_s"), 2),
+        number(cell.mean(lambda r: r.get("border_ignored", {}).get("ap"))),
+        *(
+            number(cell.mean(lambda r, k=key: r.get("border_false", {}).get(k)), 2)
+            for key in ("on", "radius")
+        ),
     ]
 
 
@@ -110,6 +118,9 @@ def _recorded_row(row: dict[str, Any], picker: str) -> list[str]:
         "-",
         number(row.get("train_cpu_s"), 0),
         number(row["pick_cpu_s"], 2),
+        number(row["ap"]),
+        "-",
+        "-",
     ]
 
 
@@ -223,7 +234,9 @@ def sources() -> str:
         "pictures and report included, the latter per test micrograph; bench_speed.py fits the "
         "marginal cost. count/true: particles a micrograph as the training estimates them (without "
         "a training: sum of the probabilities on the test micrographs) and as they are. Topaz's "
-        "F1, P and R are at its default threshold."
+        "F1, P and R are at its default threshold. Recorded pickers are scored without the "
+        "false picks nearer than a radius to the border; AP inside is ours by that rule. On and "
+        "near border: selected false picks a micrograph within 4 px and within a radius of it."
     )
     quoted = [f"{picker}, recorded: {entry['source']}." for picker, entry in recorded().items()]
     return "\n".join([ours, *quoted])

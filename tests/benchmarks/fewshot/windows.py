@@ -10,7 +10,8 @@ import torch
 
 from frostpick.models.cryomae.exemplar import CosineHead, ExemplarNetwork
 from frostpick.models.cryomae.geometry import CROP, PITCH, grid
-from frostpick.picking.dense import ScoreMap, mirror_pad
+from frostpick.picking.dense import ScoreMap
+from frostpick.picking.surroundings import continued, mirror_pad
 from frostpick.preprocess import WorkingImage
 from frostpick.runtime.precision import native_precision
 from frostpick.training.cryomae.exemplars import MIDDLE, STILL, windows
@@ -36,7 +37,9 @@ def window_maps(
     network = network.to(device)
     step = stride * PITCH
     shape = tuple((side - 1) // step + 1 for side in working.data.shape)
-    padded = mirror_pad(working.data, CROP)
+    # as far as the shared map looks; what lies beyond is seen by no token that counts
+    seen = network.receptive_field // 2
+    padded = mirror_pad(continued(working.data, seen), CROP - seen)
     at = [(y, x) for y in range(shape[0]) for x in range(shape[1])]
     logits: dict[str, list[torch.Tensor]] = {name: [] for name in heads}
     with torch.inference_mode():
