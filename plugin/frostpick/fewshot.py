@@ -19,7 +19,14 @@ from frostpick.models.catalogue import find_card
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import shipped_names
 from frostpick.runtime.reporter import Reporter
-from frostpick.training.few import FEWEST, MEASURED, PU, count_particles, few_labels
+from frostpick.training.few import (
+    FEWEST,
+    FROM_NOTHING,
+    MEASURED,
+    PU,
+    count_particles,
+    few_labels,
+)
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import TrainingResult, train_picker
 from frostpick.types import Labels, Micrograph
@@ -93,7 +100,8 @@ def train_on_exemplars(
     """Train a picking network on exemplars, method ``pu``; parameters as `train_picker`."""
     if start is None:
         log.warning("method pu begins from nothing; a model of many particles picks better")
-    told = few_labels(count_particles(exemplars), PU, "exemplars")
+    measured = FROM_NOTHING if start is None else PU
+    told = few_labels(count_particles(exemplars), measured, "exemplars")
     if told:
         log.warning(told)
     alike = settings.model_dump(

@@ -70,6 +70,8 @@ def load_round(spool: Path, number: int) -> Round | None:
 
 def begin_rounds(spool: Path, basis: Basis, *, restart: bool) -> None:
     """Note what the rounds in a spool depend on, and make way for others, as `begin_training`."""
+    if not (spool / KEY).exists():
+        _remove(spool)  # rounds that nobody knows the basis of
     begin_training(
         spool, basis, restart=restart, note=KEY, work=_whole_and_begun, throw_away=_remove
     )
@@ -85,5 +87,9 @@ def _whole_and_begun(spool: Path) -> list[Path]:
 
 
 def _remove(spool: Path) -> None:
-    if spool.exists():
-        shutil.rmtree(spool)
+    """Remove all rounds but not the note: a kill in between must not leave some without it."""
+    for path in spool.iterdir() if spool.is_dir() else ():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != KEY:
+            path.unlink(missing_ok=True)

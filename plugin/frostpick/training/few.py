@@ -27,7 +27,7 @@ FROM_NOTHING = (
     "round, where general has .93 without any; fewer were not measured"
 )
 #: The same of few-shot picking's two ways, in best F1 (README; ``tests/benchmarks/fewshot.md``).
-PU = "15 had a best F1 of .94 on simulated data, fewer were not measured"
+PU = "from general, 15 had a best F1 of .94 on simulated data, fewer were not measured"
 CRYOMAE = "15 had a best F1 of .90 on four data sets, 5 of them .89"
 
 
