@@ -19,13 +19,23 @@ from frostpick.models.catalogue import find_card
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import shipped_names
 from frostpick.runtime.reporter import Reporter
-from frostpick.training.cryomae.exemplars import FEWEST
+from frostpick.training.few import (
+    FEWEST,
+    FROM_NOTHING,
+    MEASURED,
+    PU,
+    count_particles,
+    few_labels,
+)
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import TrainingResult, train_picker
 from frostpick.types import Labels, Micrograph
 
 log = logging.getLogger(__name__)
 
+#: Settings that a model from exemplars depends on, beside the scale; the model to start from is
+#: told by its digest as well.
+COURSE = frozenset({"seed", "expected_per_micrograph", "steps", "model"})
 #: The shipped network that ``pu`` starts from.
 GENERAL = "general"
 
@@ -42,8 +52,8 @@ def check_count(exemplars: Mapping[str, Labels]) -> None:
     count = sum(on.values())
     if count < FEWEST:
         raise LabelError(
-            f"few-shot picking needs at least {FEWEST} exemplars, found {count}; mark about 15 "
-            "particles on one micrograph"
+            f"few-shot picking needs at least {FEWEST} exemplars, found {count}; mark about "
+            f"{MEASURED} particles on one micrograph"
         )
     log.info("%d exemplars on %d micrographs", count, len(on))
 
@@ -90,6 +100,10 @@ def train_on_exemplars(
     """Train a picking network on exemplars, method ``pu``; parameters as `train_picker`."""
     if start is None:
         log.warning("method pu begins from nothing; a model of many particles picks better")
+    measured = FROM_NOTHING if start is None else PU
+    told = few_labels(count_particles(exemplars), measured, "exemplars")
+    if told:
+        log.warning(told)
     alike = settings.model_dump(
         include={
             "device",
@@ -99,8 +113,18 @@ def train_on_exemplars(
             "pixel_size",
             "contrast",
             "expected_per_micrograph",
+            "restart",
         }
     )
     epochs = None if settings.steps is None else math.ceil(settings.steps / Recipe().epoch_steps)
     asked = TrainSettings(**alike, start_from=start_name(settings), epochs=epochs)
-    return train_picker(micrographs, exemplars, asked, start=start, spool=spool, reporter=reporter)
+    given = settings.model_dump(mode="json", include={*alike, *COURSE} - settings.without_effect())
+    return train_picker(
+        micrographs,
+        exemplars,
+        asked,
+        start=start,
+        spool=spool,
+        reporter=reporter,
+        asked=given,
+    )

@@ -135,3 +135,18 @@ def test_no_label_on_any_micrograph(case: Any, spy: Any, data: Any) -> None:
 
     assert train(case, spy, labels, none) == 1
     assert "no label is on any" in spy.calls[-1][2]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_one_or_two_labels_are_refused(
+    case: Any, spy: Any, data: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any, count: int
+) -> None:
+    def stub(*args: Any, **others: Any) -> Any:
+        raise Reached
+
+    monkeypatch.setattr(train_task, "train_picker", stub)
+    labels = write_labels(case, data)
+    labels.write_text("".join(labels.read_text().splitlines(keepends=True)[: count + 1]))
+    assert train(case, spy, labels) == 1
+    assert ("at least 3 labelled particles" in spy.calls[-1][2]) == (count < 3)
+    assert ("3 labels are few" in caplog.text) == (count == 3)

@@ -194,11 +194,11 @@ def marked(yx: list[tuple[float, float]], side: int = 600) -> TrainingImage:
 
 
 def test_exemplars_are_merged_counted_and_checked(caplog: pytest.LogCaptureFixture) -> None:
-    spread = [(50.0 + 60 * k, 500.0 - 40 * k) for k in range(9)]
+    spread = [(40.0 + 36 * k, 560.0 - 36 * k) for k in range(15)]
     with caplog.at_level(logging.WARNING):
         (kept,) = check_exemplars([marked(spread)])
-    assert len(kept.particles_yx) == 9 and not caplog.records
-    (kept,) = check_exemplars([marked([*spread, (53.0, 504.0)])])
+    assert len(kept.particles_yx) == 15 and not caplog.records
+    (kept,) = check_exemplars([marked([*spread, (43.0, 564.0)])])
     assert kept.particles_yx.tolist() == [list(p) for p in spread]
     assert "1 marks lie within a quarter of a diameter" in caplog.text
     check_exemplars([marked([(100 + 12.0 * k, 100.0 + 9 * (k % 2)) for k in range(9)])])
@@ -206,7 +206,7 @@ def test_exemplars_are_merged_counted_and_checked(caplog: pytest.LogCaptureFixtu
     check_exemplars([marked(spread[:4])])
     assert "4 exemplars are few" in caplog.text
     with pytest.raises(LabelError, match="at least 3 exemplars inside the micrographs, found 2"):
-        check_exemplars([marked([*spread[:2], (51.0, 500.0)])])
+        check_exemplars([marked([*spread[:2], (41.0, 560.0)])])
 
 
 # --- the trainer
@@ -415,13 +415,24 @@ def test_a_killed_training_goes_on_from_its_last_state(
     assert train(data, tmp_path / "b").model.digest == whole.model.digest
 
 
-def test_other_exemplars_refuse_an_unfinished_training(data: Data, tmp_path: Path) -> None:
+def test_other_settings_refuse_an_unfinished_training(data: Data, tmp_path: Path) -> None:
+    with pytest.raises(JobStopped):
+        train(data, tmp_path, StopAt(1))
+    with pytest.raises(ConfigError, match=r"--seed 0 and not --seed 4; .*--restart"):
+        train(data, tmp_path, seed=4)
+    all_of_them = len(data[1]["m0.mrc"])
+    assert train(data, tmp_path, seed=4, restart=True).summary["exemplars"] == all_of_them
+
+
+def test_other_exemplars_make_an_unfinished_training_begin_anew(
+    data: Data, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(JobStopped):
         train(data, tmp_path, StopAt(1))
     fewer = {"m0.mrc": data[1]["m0.mrc"].keep(np.arange(8))}
-    with pytest.raises(ConfigError, match="--restart"):
-        train((data[0], fewer), tmp_path)
-    assert train((data[0], fewer), tmp_path, restart=True).summary["exemplars"] == 8
+    with caplog.at_level(logging.INFO):
+        assert train((data[0], fewer), tmp_path).summary["exemplars"] == 8
+    assert "the exemplars changed since the training of this job was stopped" in caplog.text
 
 
 def test_what_cannot_be_used_is_told(data: Data, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import math
+import shutil
 from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -540,14 +543,35 @@ def test_a_finished_iteration_trains_nothing_again(
     assert iterate(data, spool).model.digest == result.model.digest
 
 
-def test_other_rounds_in_the_spool_are_refused(
-    data: Any, iterated: tuple[IterationResult, Path]
+def test_other_unfinished_rounds_in_the_spool_are_refused(
+    data: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(ConfigError, match="--restart"):
-        iterate(data, iterated[1], seed=1)
-    (iterated[1] / "iteration.json").write_text("half a f")
+    with pytest.raises(JobStopped):
+        iterate(data, tmp_path, StopAt("training", 1, 30))
+    with pytest.raises(ConfigError, match=r"--seed 0 and not --seed 1; .*--restart"):
+        iterate(data, tmp_path, seed=1)
+    fewer = {name: one.keep(np.arange(2)) for name, one in data[1].items()}
+    with caplog.at_level(logging.INFO), pytest.raises(JobStopped):
+        iterate((data[0], fewer), tmp_path, StopAt("training", 1, 5))
+    assert "the labels changed since the training of this job was stopped" in caplog.text
+    (tmp_path / "iteration.json").write_text("half a f")
     with pytest.raises(ConfigError, match="damaged"):
-        iterate(data, iterated[1])
+        iterate(data, tmp_path)
+    older = json.dumps({"key": "of a version that kept nothing else"})
+    (tmp_path / "iteration.json").write_text(older)
+    with pytest.raises(ConfigError, match="--restart"):
+        iterate(data, tmp_path)
+
+
+def test_other_settings_begin_finished_rounds_anew(
+    data: Any, iterated: tuple[IterationResult, Path], tmp_path: Path, caplog: Any
+) -> None:
+    shutil.copytree(iterated[1], tmp_path / "rounds")
+    with caplog.at_level(logging.INFO), pytest.raises(JobStopped):
+        iterate(data, tmp_path / "rounds", StopAt("training", 1, 5), seed=1)
+    told = "the settings (--seed) changed since the training of this job ended: training anew"
+    assert told in caplog.messages
+    assert not list((tmp_path / "rounds").rglob("round.json"))
 
 
 def test_without_labels_the_start_model_is_round_0(

@@ -159,6 +159,22 @@ def test_it_is_saved_after_so_many_seconds(tmp_path: Path, monkeypatch: pytest.M
     assert toy.saved_at == [2, 4, 6]
 
 
+def test_a_kill_loses_less_than_a_minute_where_nothing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+
+    class Slow(Toy):
+        def step(self) -> dict[str, float]:
+            now[0] += 25.0
+            return super().step()
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    toy = Slow()
+    run(toy, Saving(tmp_path, "k", last=False))
+    assert toy.saved_at == [2, 4]  # 50 seconds apart
+
+
 def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     toy = Toy()

@@ -208,6 +208,24 @@ def test_a_stopped_fit_keeps_its_last_step(tmp_path, at):
     assert not (tmp_path / "whole").exists()
 
 
+def test_a_tuning_that_is_stopped_in_any_fit_goes_on(tmp_path, monkeypatch):
+    """Three folds and a last fit of five steps each; no step is taken twice."""
+    start, few = tiny_pruner(), labels(48, 1)
+    recipe = replace(QUICK, steps=5)
+    whole = tune_pruner(start, few, SilentReporter(), recipe=recipe, seed=4)
+    taken = []
+    original = Fit.step
+    monkeypatch.setattr(Fit, "step", lambda fit: taken.append(fit.done) or original(fit))
+    told = {"recipe": recipe, "seed": 4, "folder": tmp_path, "key": "k"}
+    for steps in (3, 8, 0, 7):  # to the 3rd, 11th, 11th and 18th step
+        with pytest.raises(JobStopped):
+            tune_pruner(start, few, StopsAfter(steps), **told)
+    again = tune_pruner(start, few, SilentReporter(), **told)
+    assert taken == list(range(5)) * 4
+    assert again.pruner.digest == whole.pruner.digest
+    np.testing.assert_array_equal(again.held_out, whole.held_out)
+
+
 def test_augmentation_turns_shifts_and_windows():
     boxes = torch.zeros(400, 16, 16)
     boxes[:, 5, 9] = 1.0

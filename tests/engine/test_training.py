@@ -232,7 +232,7 @@ def test_another_training_in_the_spool_is_refused(
         train(data, tmp_path, StopAt(2), seed=1, restart=True)
     (tmp_path / "training.safetensors").write_bytes(b"half a fi")
     with pytest.raises(ConfigError, match="damaged"):
-        train(data, tmp_path)
+        train(data, tmp_path, seed=1)
 
 
 def test_one_bad_micrograph_is_listed_and_all_bad_is_an_error(
@@ -359,8 +359,8 @@ def test_a_training_stopped_in_any_pass_gives_the_same_model(
         train(data, tmp_path / "part", StopAt(stop), start=trained.model, recipe=recipe)
     again = train(data, tmp_path / "part", start=trained.model, recipe=recipe)
     assert again.model.digest == whole.model.digest and again.curve == whole.curve
-    with pytest.raises(ConfigError, match="--restart"):
-        train(data, tmp_path / "part", start=trained.model, recipe=recipe, seed=1)
+    other = train(data, tmp_path / "part", start=trained.model, recipe=recipe, seed=1)
+    assert other.model.digest != whole.model.digest  # what is finished is not in the way
     restarted = train(data, tmp_path / "part", start=trained.model, recipe=recipe, restart=True)
     assert restarted.model.digest == whole.model.digest
 
@@ -425,10 +425,28 @@ def test_light_particles_are_found_out(
 
 
 def test_another_pixel_size_is_another_training(
-    data: tuple[list[Micrograph], dict[str, Labels]], tmp_path: Path
+    data: tuple[list[Micrograph], dict[str, Labels]],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with pytest.raises(JobStopped):
         train(data, tmp_path, reporter=StopAt(3, JobStopped), recipe=SHORT)
     doubled = [replace(m, pixel_size_A=1.01 * PIXEL_A) for m in data[0]]
-    with pytest.raises(ConfigError, match="restart"):
-        train((doubled, data[1]), tmp_path, recipe=SHORT)
+    with caplog.at_level(logging.INFO):
+        other = train((doubled, data[1]), tmp_path, recipe=SHORT)
+    told = "the micrographs changed since the training of this job was stopped: training anew"
+    assert told in caplog.messages
+    whole = train((doubled, data[1]), tmp_path / "whole", recipe=SHORT)
+    assert other.model.digest == whole.model.digest
+
+
+def test_one_or_two_labels_are_refused_and_three_train(
+    data: tuple[list[Micrograph], dict[str, Labels]], tmp_path: Path
+) -> None:
+    name = data[0][0].id
+    xy = data[1][name].keep(np.arange(3))
+    outside = replace(xy, x_px=np.array([xy.x_px[0], 5000.0, 5000.0]))
+    for one, found in ((xy.keep(np.arange(2)), "2;"), (outside, "1 of 3;")):
+        with pytest.raises(LabelError, match=f"at least 3 labelled particles .*found {found}"):
+            train((data[0], {name: one}), tmp_path, recipe=SHORT)
+    assert train((data[0], {name: xy}), tmp_path, recipe=SHORT).summary["labels"] == 3

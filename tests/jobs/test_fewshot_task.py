@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ import pytest
 from plain_work import Backwards
 
 from frostpick import fewshot as method_of
-from frostpick.errors import ConfigError, InputError, LabelError
+from frostpick.errors import ConfigError, InputError, JobStopped, LabelError
 from frostpick.models.cryomae import PRESETS, Preset
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
@@ -24,6 +25,7 @@ from frostpick.settings import FewshotSettings, PickSettings, PretrainSettings
 from frostpick.training.cryomae import trainer as fewshot_trainer
 from frostpick.training.cryomae.recipe import FewshotRecipe
 from frostpick.training.cryomae.train import train_fewshot
+from frostpick.training.picker import course
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import train_picker
 from frostpick_jobs.cli.relion import guarded
@@ -134,6 +136,92 @@ def test_run_again_changes_nothing(data: Path, done: Path) -> None:
     before = {name: (done / name).read_bytes() for name in ("picks.csv", "model/model.safetensors")}
     run_fewshot(host(data, done), settings())
     assert {name: (done / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize("method", ["cryomae", "pu"])
+def test_new_micrographs_are_picked_with_the_model_that_was_made(
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    method: str,
+) -> None:
+    def never(*args: object, **others: object) -> None:
+        raise AssertionError("trained again")
+
+    project, out = tmp_path / "data", tmp_path / "out"
+    project.mkdir()
+    for name in ("m0.mrc", "m1.mrc", "exemplars.csv"):
+        shutil.copy2(data / name, project)
+    run_fewshot(host(project, out), settings(method=method))
+    weights = (out / "model" / "model.safetensors").read_bytes()
+    stars = {name: (out / "star" / f"{name}.mrc.star").read_bytes() for name in ("m0", "m1")}
+    told = json.loads((out / "run.json").read_text())
+    shutil.copy2(data / "m2.mrc", project)
+    with monkeypatch.context() as patch, caplog.at_level(logging.INFO):
+        patch.setattr(fewshot, "train_fewshot", never)
+        patch.setattr(method_of, "train_picker", never)
+        # what only the picking depends on may change too
+        assert run_fewshot(host(project, out), settings(method=method)).micrographs == 3
+    assert "the model that this job made of the same exemplars before" in caplog.text
+    assert (out / "model" / "model.safetensors").read_bytes() == weights
+    assert {n: (out / "star" / f"{n}.mrc.star").read_bytes() for n in stars} == stars
+    assert (out / "star" / "m2.mrc.star").exists()
+    again = json.loads((out / "run.json").read_text())
+    assert [again[n] for n in ("training", "curve")] == [told[n] for n in ("training", "curve")]
+    picture = "Similarity of every place" if method == "cryomae" else "Training: loss"
+    assert picture in (out / "report.html").read_text()
+
+
+def test_other_exemplars_make_another_model_and_say_so(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    project, out = tmp_path / "data", tmp_path / "out"
+    shutil.copytree(data, project)
+    run_fewshot(host(project, out), settings())
+    lines = (project / "exemplars.csv").read_text().splitlines(keepends=True)
+    (project / "exemplars.csv").write_text("".join(lines[:-1]))
+    with mrcfile.open(project / "m0.mrc", "r+") as handle:  # another image under the exemplars
+        handle.data[:] += np.random.default_rng(5).normal(0, 0.1, SIDE).astype(np.float32)
+    with caplog.at_level(logging.INFO):
+        run_fewshot(host(project, out), settings())
+    said = "the exemplars and the micrographs changed since the training of this job ended: "
+    assert caplog.messages.count(f"{said}training anew") == 1
+    run_fewshot(host(project, tmp_path / "fresh"), settings())
+    models = [PickingModel.load(folder / "model").digest for folder in (out, tmp_path / "fresh")]
+    assert models[0] == models[1]
+
+
+def test_an_unfinished_training_with_other_settings_is_refused(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the words of fewshot, also where train's own settings stand behind them."""
+
+    def stop(one: object) -> None:
+        raise JobStopped("stopped by the test")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(course, "SAVE_EVERY_S", -1.0)
+        patch.setattr(course.Course, "_measure", stop)
+        with pytest.raises(JobStopped):
+            run_fewshot(host(data, tmp_path), settings(method="pu"))
+    words = "no --steps and not --steps 40; give those again to go on with it, or throw it away"
+    with pytest.raises(ConfigError, match=f"{words} with --restart"):
+        run_fewshot(host(data, tmp_path), settings(method="pu", steps=40))
+    run_fewshot(host(data, tmp_path), settings(method="pu", steps=40, restart=True))
+
+
+def test_few_exemplars_are_told_of(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for method in ("pu", "cryomae"):
+        with caplog.at_level(logging.WARNING):
+            run_fewshot(host(data, tmp_path / method), settings(method=method))
+    few = [one for one in caplog.messages if one.startswith("8 exemplars are few: ")]
+    measured = ("from nothing, 15 had an average precision of .73", "15 had a best F1 of .90")
+    assert len(few) == 2 and all(
+        words in one and "mark about 15" in one for one, words in zip(few, measured, strict=True)
+    )
 
 
 def test_select_chooses_another_threshold(data: Path, tmp_path: Path) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from frostpick.config import FewshotSettings
 from frostpick.errors import Wording, option
@@ -15,7 +12,6 @@ from frostpick.fewshot import check_count, choose_method, start_name, train_on_e
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
 from frostpick.report.fewshot import fewshot_figures
-from frostpick.report.figure import Figure
 from frostpick.report.training import training_curves
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.spread import spread
@@ -27,6 +23,7 @@ from frostpick_jobs.job.outputs import ModelOutput
 from frostpick_jobs.job.results import FewshotResult
 from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import FEWSHOT, refuse_unused
+from frostpick_jobs.tasks.made import Made, keep_made, kept_made, made_key
 from frostpick_jobs.tasks.pick.finish import finish_picking
 from frostpick_jobs.tasks.pick.missing import pick_part
 from frostpick_jobs.tasks.pick.prepare import all_micrographs, prepare_picking
@@ -35,16 +32,8 @@ log = logging.getLogger(__name__)
 
 #: Folders below the spool: states of the training, and the model that it ended with.
 TRAINING, MODEL = "training", "model"
-
-
-@dataclass(frozen=True)
-class Made:
-    """A model made from exemplars."""
-
-    model: PickingModel
-    curve: Sequence[Mapping[str, float]]
-    summary: Mapping[str, Any]
-    figures: Sequence[Figure]
+#: Micrographs, exemplars and the folder of the states in, a model out.
+Train = Callable[[Sequence[Micrograph], Mapping[str, Labels], Path], Made]
 
 
 def run_fewshot(
@@ -53,7 +42,8 @@ def run_fewshot(
     """Make a model from a host's exemplars, pick all its micrographs, and deliver both.
 
     A stopped job goes on: the training from its last state, the picking from its last
-    micrograph.
+    micrograph. A model that is made stays as it is when micrographs arrive; other exemplars
+    or settings make it anew.
 
     Parameters
     ----------
@@ -66,6 +56,8 @@ def run_fewshot(
         No micrographs, or a folder that holds another kind of job.
     LabelError
         Fewer than three exemplars are on the micrographs.
+    ConfigError
+        A training with other settings is unfinished in the folder.
     """
     record = begin(host, FEWSHOT, settings)
     with record.stage("reading the inputs"):
@@ -74,13 +66,15 @@ def run_fewshot(
         check_count(exemplars)
     method = choose_method(settings)
     refuse_unused(FEWSHOT, method, settings, "auto" if settings.method == "auto" else "")
-    spool = host.spool / TRAINING / method
-    if settings.restart and spool.exists():
-        shutil.rmtree(spool)
+    spool, folder = host.spool / TRAINING / method, host.spool / MODEL
     with record.stage("training"):
-        make = _by_cryomae if method == "cryomae" else _by_training
-        made = make(host, everything, exemplars, settings, spool)
-    made.model.save(host.spool / MODEL)
+        make = _cryomae if method == "cryomae" else _network
+        start, train = make(host, settings)
+        key = made_key(settings, start, exemplars, everything)
+        made = None if settings.restart else kept_made(spool, folder, key)
+        if made is None:
+            made = train(everything, exemplars, spool)
+            keep_made(spool, folder, key, made)
     record.add(
         method=method,
         training=dict(made.summary),
@@ -107,35 +101,37 @@ def run_fewshot(
     return FewshotResult(**vars(picked), model=made.model)
 
 
-def _by_cryomae(
-    host: Host,
-    micrographs: Sequence[Micrograph],
-    exemplars: Mapping[str, Labels],
-    settings: FewshotSettings,
-    spool: Path,
-) -> Made:
+def _cryomae(host: Host, settings: FewshotSettings) -> tuple[AutoencoderModel | None, Train]:
+    """Return the encoder to start from, and what trains it."""
     start = _encoder(settings, host.models)
-    result = train_fewshot(
-        micrographs, exemplars, settings, start=start, spool=spool, reporter=host.reporter
-    )
-    figures = fewshot_figures(result.curve, result.view)
-    return Made(result.model, result.curve, result.summary, figures)
+
+    def train(
+        micrographs: Sequence[Micrograph], exemplars: Mapping[str, Labels], spool: Path
+    ) -> Made:
+        result = train_fewshot(
+            micrographs, exemplars, settings, start=start, spool=spool, reporter=host.reporter
+        )
+        figures = fewshot_figures(result.curve, result.view)
+        return Made(result.model, result.curve, result.summary, figures)
+
+    return start, train
 
 
-def _by_training(
-    host: Host,
-    micrographs: Sequence[Micrograph],
-    exemplars: Mapping[str, Labels],
-    settings: FewshotSettings,
-    spool: Path,
-) -> Made:
+def _network(host: Host, settings: FewshotSettings) -> tuple[PickingModel | None, Train]:
+    """Return the network to start from, and what trains it."""
     name = start_name(settings)
     start = None if name == "none" else host.models.picking(name)
-    result = train_on_exemplars(
-        micrographs, exemplars, settings, start=start, spool=spool, reporter=host.reporter
-    )
-    curves = training_curves(result.curve, chosen_step=result.summary.get("chosen_step"))
-    return Made(result.model, result.curve, {**result.summary, "method": "pu"}, [curves])
+
+    def train(
+        micrographs: Sequence[Micrograph], exemplars: Mapping[str, Labels], spool: Path
+    ) -> Made:
+        result = train_on_exemplars(
+            micrographs, exemplars, settings, start=start, spool=spool, reporter=host.reporter
+        )
+        curves = training_curves(result.curve, chosen_step=result.summary.get("chosen_step"))
+        return Made(result.model, result.curve, {**result.summary, "method": "pu"}, [curves])
+
+    return start, train
 
 
 def _encoder(settings: FewshotSettings, models: JobModels) -> AutoencoderModel | None:

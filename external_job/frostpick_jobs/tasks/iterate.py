@@ -48,7 +48,7 @@ def run_iterate(
 
     Calls `Host.begin` and `Host.deliver`. Each round's model and picks are delivered
     as files beside the model. A stopped job goes on from its last state when it is
-    continued with the same settings and labels.
+    continued with the same settings and labels; with others as `run_train`.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ def run_iterate(
     InputError
         No micrographs, or a folder that holds another kind of job.
     LabelError
-        The labels given are on no micrograph of the job.
+        None, one or two of the labels given are on the micrographs of the job.
     ConfigError
-        Neither labels nor a model to start from.
+        Neither labels nor a model to start from, or unfinished rounds with other settings.
     """
     record = begin(host, TRAIN if task == "train" else ITERATE, settings)
     with record.stage("reading the inputs"):

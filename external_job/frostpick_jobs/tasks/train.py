@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 
 from frostpick.config import TrainSettings
 from frostpick.errors import InputError, option
@@ -33,8 +32,9 @@ def run_train(
     Calls `Host.begin` and `Host.deliver`; `Host.end` is called by
     `frostpick_jobs.job.lifecycle`, under which this runs. A stopped training goes on
     from its last state when the job is continued with the same settings and
-    labels; ``settings.restart`` throws that state away. With ``settings.rounds``
-    `run_iterate` does it all.
+    labels; with others it begins anew where nothing unfinished is lost
+    (`frostpick.runtime.basis`); ``settings.restart`` throws that state away. With
+    ``settings.rounds`` `run_iterate` does it all.
 
     Parameters
     ----------
@@ -46,7 +46,9 @@ def run_train(
     InputError
         No micrographs, or a folder that holds another kind of job.
     LabelError
-        Labels are given, and none is on any micrograph of the job.
+        Labels are given, and none, one or two are on the micrographs of the job.
+    ConfigError
+        A training with other settings is unfinished in the folder.
     """
     if settings.rounds:
         log.warning(
@@ -63,12 +65,14 @@ def run_train(
         labels = given_labels(host, start)
         if not labels:
             log.info("no labels: the start model learns from its own picks on these micrographs")
-    spool = host.spool / SPOOL
-    if settings.restart and spool.exists():
-        shutil.rmtree(spool)
     with record.stage("training"):
         result = train_picker(
-            micrographs, labels, settings, start=start, spool=spool, reporter=host.reporter
+            micrographs,
+            labels,
+            settings,
+            start=start,
+            spool=host.spool / SPOOL,
+            reporter=host.reporter,
         )
     plots = [training_curves(result.curve, chosen_step=result.summary.get("chosen_step"))]
     with record.stage("pictures"):

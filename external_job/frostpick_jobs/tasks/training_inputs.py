@@ -8,6 +8,13 @@ from collections.abc import Mapping
 from frostpick.config import TrainSettings
 from frostpick.errors import LabelError, option
 from frostpick.models.picking_model import PickingModel
+from frostpick.training.few import (
+    FROM_MODEL,
+    FROM_NOTHING,
+    check_number,
+    count_particles,
+    few_labels,
+)
 from frostpick.types import Labels
 from frostpick_jobs.job.host import Host
 
@@ -20,7 +27,7 @@ def given_labels(host: Host, start: PickingModel | None) -> Mapping[str, Labels]
     Raises
     ------
     LabelError
-        Labels are given, and none is on any micrograph of the job.
+        Labels are given, and none, one or two are on the micrographs of the job.
     """
     if start is not None and not host.inputs.get("picks"):
         return {}
@@ -30,7 +37,12 @@ def given_labels(host: Host, start: PickingModel | None) -> Mapping[str, Labels]
         raise LabelError(
             f"no label is on any of the micrographs; check {option('labels')} and its names"
         )
+    particles = count_particles(labels)
+    check_number(particles, needless=start is not None)
     log.info("%d labels on %d micrographs", count, sum(len(one) > 0 for one in labels.values()))
+    told = few_labels(particles, FROM_NOTHING if start is None else FROM_MODEL)
+    if told:
+        log.warning(told)
     return labels
 
 

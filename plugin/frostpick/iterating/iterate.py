@@ -11,7 +11,6 @@ rounds. Here `frostpick.iterating.verification` sorts and `frostpick.iterating.r
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,16 +24,17 @@ from frostpick.config import TrainSettings
 from frostpick.iterating.last_training import train_last
 from frostpick.iterating.material import Material, choose_material
 from frostpick.iterating.one_round import Rounds
-from frostpick.iterating.rounds import Round, claim_spool
+from frostpick.iterating.rounds import Round, begin_rounds, finish_rounds
 from frostpick.iterating.second_opinion import Verifier
 from frostpick.iterating.verification import SureRule, Taught
 from frostpick.iterating.views import divergence, view_shares
 from frostpick.models.picking_model import PickingModel
+from frostpick.runtime.basis import Basis
 from frostpick.runtime.checkpoint import training_key
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
-from frostpick.training.digests import labels_digest
+from frostpick.training.digests import fingerprint, inputs_digests, labels_digest, with_labels
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import choose_diameter
 from frostpick.types import Labels, Micrograph
@@ -99,7 +99,8 @@ def iterate_picker(
         model, 0 for one from a model and three from nothing. Without any label the start
         model is that first model.
     spool
-        Folder of the rounds. A call with the same inputs goes on from there.
+        Folder of the rounds. A call with the same inputs goes on from there; with other inputs,
+        or after finished rounds with other settings, they begin anew and the log says so.
     rule
         What makes a pick sure.
     verifier
@@ -110,22 +111,23 @@ def iterate_picker(
     Raises
     ------
     ConfigError
-        No diameter, neither labels nor a start model, or rounds of other inputs in
-        ``spool`` and ``settings.restart`` is not set.
+        No diameter, neither labels nor a start model, or unfinished rounds with other settings
+        in ``spool`` and ``settings.restart`` is not set.
     FrostpickError
         As `train_picker`.
     """
-    if settings.restart and spool.exists():
-        shutil.rmtree(spool)
+    restart = settings.restart
     most = settings.rounds or (ROUNDS_FROM_MODEL if start else ROUNDS_FROM_NOTHING)
     settings = settings.model_copy(update={"restart": False, "rounds": 0})
     recipe, rule = recipe or Recipe(), rule or SureRule()
     material = choose_material(micrographs, labels, settings, start)
-    claim_spool(spool, _key(material, settings, start, recipe, rule, verifier))
+    basis = _basis(material, settings, start, recipe, rule, verifier)
+    begin_rounds(spool, basis, restart=restart)
     torch.set_num_threads(resolve_threads(settings.threads))
     rounds = Rounds(material, settings, start, spool, reporter, recipe, rule, verifier, executor)
     done, best, taught = run_rounds(rounds, most)
     model, curve, summary = train_last(rounds, done[best], taught)
+    finish_rounds(spool, basis)
     return IterationResult(model, done, best, round_table(rounds, done, best), curve, summary)
 
 
@@ -180,35 +182,39 @@ def _recall(credit: NDArray[np.float64]) -> dict[str, float]:
     return {"held_out_recall": float(known.mean())} if len(known) else {}
 
 
-def _key(
+def _basis(
     material: Material,
     settings: TrainSettings,
     start: PickingModel | None,
     recipe: Recipe,
     rule: SureRule,
     verifier: Verifier | None,
-) -> str:
-    """Return the digest of all that the rounds depend on; their number is not among it."""
+) -> Basis:
+    """Return all that the rounds depend on; their number is not among it."""
     # the models are told by their digests
     aside = {"start_from", "rounds", "pruner", *settings.without_effect()}
-    return training_key(
-        {
-            "format": 2,
-            "settings": settings.model_dump(mode="json", exclude=aside),
-            "recipe": recipe.key(),
-            "rule": vars(rule),
-            "second_opinion": None if verifier is None else verifier.key,
-            "start": start.digest if start else None,
-            "diameter": choose_diameter(settings, material.labels, start),
-            "labels": labels_digest(material.labels),
-            "micrographs": [(m.id, _fingerprint(m), m.pixel_size_A) for m in material.pool],
-        }
+    diameter = choose_diameter(settings, material.labels, start)
+    parts: dict[str, Any] = {
+        "format": 2,
+        "settings": settings.model_dump(mode="json", exclude=aside),
+        "recipe": recipe.key(),
+        "rule": vars(rule),
+        "second_opinion": None if verifier is None else verifier.key,
+        "start": start.digest if start else None,
+        "diameter": diameter,
+        "labels": labels_digest(material.labels),
+        "micrographs": [(m.id, fingerprint(m), m.pixel_size_A) for m in material.pool],
+    }
+    unnamed = {"rounds", *settings.without_effect()}
+    return Basis(
+        key=training_key(parts),
+        settings=settings.model_dump(mode="json", by_alias=True, exclude=unnamed),
+        inputs=inputs_digests(
+            labels=labels_digest(with_labels(material.labels)),
+            micrographs=parts["micrographs"],
+            diameter=None if settings.diameter else diameter,
+            start_model=parts["start"],
+            pruner=parts["second_opinion"],
+        ),
+        method=training_key({name: parts[name] for name in ("format", "recipe", "rule")}),
     )
-
-
-def _fingerprint(micrograph: Micrograph) -> str | None:
-    """Return the file's fingerprint; None where it is not there, which ends no job."""
-    try:
-        return micrograph.source.fingerprint()
-    except OSError:
-        return None

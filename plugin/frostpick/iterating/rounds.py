@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frostpick.errors import ConfigError, option
 from frostpick.iterating.examine import Examined
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.atomic import write_text
+from frostpick.runtime.basis import Basis, begin_training, finish_training, state_files
 
 PICKS, ROUND, KEY = "picks.npz", "round.json", "iteration.json"
 
@@ -67,20 +68,28 @@ def load_round(spool: Path, number: int) -> Round | None:
     return Round(number, folder, PickingModel.load(folder), Examined.load(folder / PICKS), **values)
 
 
-def claim_spool(spool: Path, key: str) -> None:
-    """Note what the rounds in a spool depend on; `ConfigError` when others are there."""
-    path = spool / KEY
-    try:
-        found = str(json.loads(path.read_text(encoding="utf-8"))["key"])
-    except FileNotFoundError:
-        write_text(path, json.dumps({"key": key}) + "\n")
-        return
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{path}: damaged ({error}); begin again with {option('restart')}"
-        ) from error
-    if found != key:
-        raise ConfigError(
-            f"{spool}: rounds with other settings, labels or micrographs are here; go back to "
-            f"those, or throw them away with {option('restart')}"
-        )
+def begin_rounds(spool: Path, basis: Basis, *, restart: bool) -> None:
+    """Note what the rounds in a spool depend on, and make way for others, as `begin_training`."""
+    if not (spool / KEY).exists():
+        _remove(spool)  # rounds that nobody knows the basis of
+    begin_training(
+        spool, basis, restart=restart, note=KEY, work=_whole_and_begun, throw_away=_remove
+    )
+
+
+def finish_rounds(spool: Path, basis: Basis) -> None:
+    """Note that all rounds are done."""
+    finish_training(spool, basis, note=KEY)
+
+
+def _whole_and_begun(spool: Path) -> list[Path]:
+    return [*spool.rglob(ROUND), *state_files(spool)]
+
+
+def _remove(spool: Path) -> None:
+    """Remove all rounds but not the note: a kill in between must not leave some without it."""
+    for path in spool.iterdir() if spool.is_dir() else ():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != KEY:
+            path.unlink(missing_ok=True)

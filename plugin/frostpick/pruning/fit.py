@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 MOST_LABELS, MOST_UNLABELLED = 2000, 3000
 #: Changes when the same labels are fitted in another way.
 FORMAT = 2
+#: Folders of unfinished fits, followed by the digest of what they depend on.
+STATES = "fitting-"
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ def fit_to_job(
     groups
         All rows of the job, whole micrographs and stacks.
     folder
-        Keeps the result, so that a continued job does not fit again.
+        Keeps the result, so that a continued job does not fit again, and the state of a fit that
+        was stopped or killed.
 
     Raises
     ------
@@ -118,6 +122,8 @@ def fit_to_job(
         seed=settings.seed,
         device=plan.device,
         recipe=recipe,
+        folder=_states(folder, key),
+        key=key,
     )
     card = tuned.pruner.card.model_copy(update={"diameter_A": plan.geometry.diameter_A})
     if prior is not None:  # what it has learned is for that share; scores are for even odds
@@ -128,7 +134,21 @@ def fit_to_job(
     summary = {**tuned.summary, "expected_good": prior, "bad_by_start": recipe is not None}
     fitted = Fitted(pruner, tuned.held_out, tuned.good, summary)
     _keep(folder, key, fitted)
+    _remove_states(folder)
     return fitted
+
+
+def _states(folder: Path, key: str) -> Path:
+    """Return where the states of a fit are, without those of a fit that will not go on."""
+    name = f"{STATES}{key[:12]}"
+    _remove_states(folder, but=name)
+    return folder / name
+
+
+def _remove_states(folder: Path, but: str = "") -> None:
+    for other in folder.glob(f"{STATES}*"):
+        if other.name != but:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _read_labels(

@@ -1,4 +1,4 @@
-"""The state of an unfinished training in one safetensors file."""
+"""The state of a training in one safetensors file."""
 
 from __future__ import annotations
 
@@ -85,12 +85,12 @@ def load_checkpoint(
         tensors = load_tensors(data)
     except (struct.error, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ConfigError(
-            f"{path}: the state of the unfinished training is damaged ({error}); begin again "
+            f"{path}: the state of the training is damaged ({error}); begin again "
             f"with {option('restart')}"
         ) from error
     if found != key:
         raise ConfigError(
-            f"{path}: an unfinished training with other settings, labels or micrographs is here; "
+            f"{path}: the state of a training with other settings, labels or micrographs is here; "
             f"go back to those, or throw it away with {option('restart')}"
         )
     return tensors, progress

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from frostpick.runtime.reporter import Reporter
 log = logging.getLogger(__name__)
 
 Tensors = Mapping[str, torch.Tensor]
+#: Seconds between two saved states where a training names no other: a kill loses no more.
+SAVE_EVERY_S = 30.0
 #: Plain JSON values.
 Progress = Mapping[str, Any]
 
@@ -67,7 +68,7 @@ class Saving:
 
     folder: Path | None
     key: str
-    seconds: float = math.inf
+    seconds: float = SAVE_EVERY_S
     steps: int = 0
     last: bool = True
 

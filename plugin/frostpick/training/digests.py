@@ -1,4 +1,4 @@
-"""Digests of labels and of picks: what an unfinished training depends on."""
+"""Digests of what is given to a training: what its course depends on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.types import Labels, Picks
+from frostpick.runtime.checkpoint import training_key
+from frostpick.types import Labels, Micrograph, Picks
 
 
 def labels_digest(labels: Mapping[str, Labels]) -> str:
@@ -26,6 +27,24 @@ def picks_digest(picks: Mapping[str, Picks]) -> str:
         (f"{name}|{len(one)}|", (one.x_px, one.y_px, one.probability))
         for name, one in sorted(picks.items())
     )
+
+
+def with_labels(labels: Mapping[str, Labels]) -> dict[str, Labels]:
+    """Return the micrographs that something is known of: new ones without labels do not count."""
+    return {name: one for name, one in labels.items() if len(one) or one.complete}
+
+
+def fingerprint(micrograph: Micrograph) -> str | None:
+    """Return the fingerprint of a file; None where it is not there, which ends no job."""
+    try:
+        return micrograph.source.fingerprint()
+    except OSError:
+        return None
+
+
+def inputs_digests(**inputs: Any) -> dict[str, str]:
+    """Return digests of JSON values by what they are called, ``_`` read as a blank."""
+    return {name.replace("_", " "): training_key({"": told}) for name, told in inputs.items()}
 
 
 def _digest(parts: Iterable[tuple[str, Sequence[NDArray[Any]]]]) -> str:

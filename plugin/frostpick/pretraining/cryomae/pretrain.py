@@ -41,8 +41,6 @@ from frostpick.runtime.loop import Saving, run_training
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter
 
-#: Seconds between two saved states.
-SAVE_EVERY_S = 60.0
 #: Steps between two rows of the curve.
 ROW = 25
 #: Salt of the random stream of a step.
@@ -139,7 +137,7 @@ def pretrain_mae(
     run_training(
         run,
         reporter,
-        Saving(spool, key, seconds=SAVE_EVERY_S),
+        Saving(spool, key),
         steps=recipe.steps,
         stage="pretraining",
         measure=run.measure,

@@ -43,8 +43,6 @@ from frostpick.training.tiles import TileGeometry
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two saved states.
-SAVE_EVERY_S = 60.0
 #: Fraction of the outputs on particles before anything is learned.
 FIRST_PRIOR = 0.02
 #: Lowest logit of a pick while measuring.
@@ -162,7 +160,7 @@ def pretrain_picker(
     run_training(
         run,
         reporter,
-        Saving(spool, training_key(key), seconds=SAVE_EVERY_S),
+        Saving(spool, training_key(key)),
         steps=recipe.steps,
         stage="pretraining",
         measure=run.measure,

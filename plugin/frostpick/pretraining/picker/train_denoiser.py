@@ -41,8 +41,6 @@ from frostpick.training.picker.averaged import Schedule
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two saved states.
-SAVE_EVERY_S = 60.0
 #: Salts of the random streams of the pieces and of the steps.
 PIECES, STEP = 621, 622
 #: Steps at the end of which the mean loss is told.
@@ -123,7 +121,7 @@ def _make(folder: Path, recipe: DenoiserRecipe, reporter: Reporter) -> Denoiser:
     run_training(
         run,
         reporter,
-        Saving(spool, key, seconds=SAVE_EVERY_S),
+        Saving(spool, key),
         steps=recipe.steps,
         stage=f"training denoiser {recipe.name}",
         measure=run.measure,

@@ -15,13 +15,11 @@ from frostpick.models.cryomae.geometry import CROP, PITCH, PX_PER_DIAMETER, WIND
 from frostpick.models.cryomae.pooling import SIDE
 from frostpick.points import first_within
 from frostpick.training.examples import Points, TrainingImage
+from frostpick.training.few import CRYOMAE, FEWEST, few_labels
 from frostpick.training.tiles import mirrored
 
 log = logging.getLogger(__name__)
 
-#: Fewer exemplars than this are refused, and fewer than that are warned of: the paper's F1
-#: is .21 with one, .37 with five, .59 with fifteen.
-FEWEST, ENOUGH = 3, 8
 #: Marks nearer than this, in diameters, are one particle marked twice.
 TWICE = 0.25
 #: Exemplars all within this many diameters of their middle are one clump.
@@ -57,8 +55,9 @@ def check_exemplars(images: Sequence[TrainingImage], fewest: int = FEWEST) -> li
             f"few-shot picking needs at least {fewest} exemplars inside the micrographs, found "
             f"{count}; mark about 15 particles on one micrograph"
         )
-    if count < ENOUGH:
-        log.warning("%d exemplars are few; about 15 pick much better", count)
+    told = few_labels(count, CRYOMAE, "exemplars")
+    if told:
+        log.warning(told)
     for image in checked:
         if _one_clump(image):
             log.warning(

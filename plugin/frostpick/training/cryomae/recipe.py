@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from frostpick.models.cryomae.autoencoder import MASKED
-from frostpick.training.cryomae.exemplars import FEWEST
 from frostpick.training.cryomae.similarity import ALPHA, BETA, TAU
+from frostpick.training.few import FEWEST
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from frostpick.models.cryomae.autoencoder import MaskedAutoencoder
 from frostpick.models.cryomae.geometry import PX_PER_DIAMETER
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
-from frostpick.runtime.checkpoint import remove_checkpoint, training_key
+from frostpick.runtime.basis import Basis, begin_training, finish_training
+from frostpick.runtime.checkpoint import training_key
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
@@ -35,7 +36,7 @@ from frostpick.training.cryomae.recipe import FewshotRecipe
 from frostpick.training.cryomae.similarity import window_prior
 from frostpick.training.cryomae.trainer import FewshotTrainer
 from frostpick.training.cryomae.view import FewshotView, view_of
-from frostpick.training.digests import labels_digest
+from frostpick.training.digests import inputs_digests, labels_digest, with_labels
 from frostpick.training.gather import Gathered, Reading, choose_micrographs, gather
 from frostpick.training.prior import first_guess, mean_area
 from frostpick.types import Labels, Micrograph
@@ -101,8 +102,8 @@ def train_fewshot(
     Raises
     ------
     ConfigError
-        No diameter; a preset other than the start's; another training is unfinished in
-        ``spool`` and ``settings.restart`` is not set.
+        No diameter; a preset other than the start's; a training with other settings is
+        unfinished in ``spool`` and ``settings.restart`` is not set.
     LabelError
         Fewer than three exemplars can be used.
     InputError
@@ -115,8 +116,6 @@ def train_fewshot(
     network = _network(settings, start)
     torch.set_num_threads(resolve_threads(settings.threads))
     device = resolve_device(settings.device)
-    if settings.restart:
-        remove_checkpoint(spool)
     reading = _reading(settings, exemplars, spool)
     chosen = choose_micrographs(micrographs, exemplars, everything=False, seed=settings.seed)
     gathered = gather(chosen, exemplars, reading, reporter, device)
@@ -125,8 +124,9 @@ def train_fewshot(
     expected = settings.expected_per_micrograph or first_guess(images, PX_PER_DIAMETER)
     prior = window_prior(expected, area, PX_PER_DIAMETER)
     trainer = FewshotTrainer(network, images, recipe, prior, settings.seed, device)
-    key = _key(settings, recipe, start, exemplars, chosen, gathered)
-    course = FewshotCourse(trainer, spool, key)
+    basis = _basis(settings, recipe, start, exemplars, chosen, gathered, reading.diameter_A)
+    begin_training(spool, basis, restart=settings.restart)
+    course = FewshotCourse(trainer, spool, basis.key)
     course.run(reporter)
     scorer, own = exemplar_network(trainer)
     told = calibrate(scorer, trainer, own, settings.expected_per_micrograph, reporter)
@@ -162,6 +162,7 @@ def train_fewshot(
         citation=CITATION,
     )
     shutil.rmtree(reading.folder, ignore_errors=True)
+    finish_training(spool, basis)
     summary: dict[str, Any] = {
         **counts,
         "method": "cryomae",
@@ -213,24 +214,34 @@ def _reading(settings: FewshotSettings, exemplars: Mapping[str, Labels], spool: 
     )
 
 
-def _key(
+def _basis(
     settings: FewshotSettings,
     recipe: FewshotRecipe,
     start: AutoencoderModel | None,
     exemplars: Mapping[str, Labels],
     micrographs: Sequence[Micrograph],
     gathered: Gathered,
-) -> str:
+    diameter_A: float,
+) -> Basis:
     course = {"diameter", "pixel_size", "contrast", "seed", "expected_per_micrograph", "preset"}
     usable = [m for m in micrographs if m.id not in gathered.failed]
-    return training_key(
-        {
-            "format": 1,
-            "task": "fewshot",
-            "settings": settings.model_dump(mode="json", include=course),
-            "recipe": recipe.key(),
-            "start": start.digest if start else None,
-            "exemplars": labels_digest(exemplars),
-            "micrographs": [(m.id, m.source.fingerprint(), m.pixel_size_A) for m in usable],
-        }
+    parts: dict[str, Any] = {
+        "format": 1,
+        "task": "fewshot",
+        "settings": settings.model_dump(mode="json", include=course),
+        "recipe": recipe.key(),
+        "start": start.digest if start else None,
+        "exemplars": labels_digest(exemplars),
+        "micrographs": [(m.id, m.source.fingerprint(), m.pixel_size_A) for m in usable],
+    }
+    return Basis(
+        key=training_key(parts),
+        settings=settings.model_dump(mode="json", include=course | {"steps", "model"}),
+        inputs=inputs_digests(
+            exemplars=labels_digest(with_labels(exemplars)),
+            micrographs=parts["micrographs"],
+            diameter=None if settings.diameter else diameter_A,
+            encoder=parts["start"],
+        ),
+        method=training_key({"format": parts["format"], "recipe": parts["recipe"]}),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +16,9 @@ from frostpick.models.card import NetworkSpec, PreprocessSpec
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.registry import PAPER_PX, build_network
+from frostpick.runtime.basis import Basis
 from frostpick.runtime.checkpoint import training_key
-from frostpick.training.digests import labels_digest, picks_digest
+from frostpick.training.digests import inputs_digests, labels_digest, picks_digest, with_labels
 from frostpick.training.examples import TrainingImage
 from frostpick.training.gather import Gathered, Reading
 from frostpick.training.picker.anchor import Anchor
@@ -211,7 +213,7 @@ def _schedule(
     )
 
 
-def resume_key(
+def training_basis(
     settings: TrainSettings,
     recipe: Recipe,
     start: PickingModel | None,
@@ -219,20 +221,39 @@ def resume_key(
     micrographs: Sequence[Micrograph],
     gathered: Gathered,
     soft: Mapping[str, Picks] | None,
-) -> str:
-    """Return the digest of all that the passes of this training depend on."""
+    asked: Mapping[str, Any] | None = None,
+) -> Basis:
+    """Return all that the passes of this training depend on.
+
+    Parameters
+    ----------
+    asked
+        What the user asked for, by option, where that was not ``settings``.
+    """
+    diameter = choose_diameter(settings, labels, start)
+    usable = [m for m in micrographs if m.id not in gathered.failed]
     # the start is told by its digest
     aside = {"start_from", *settings.without_effect()}
-    usable = [m for m in micrographs if m.id not in gathered.failed]
-    return training_key(
-        {
-            "format": 1,
-            "settings": settings.model_dump(mode="json", exclude=aside),
-            "recipe": recipe.key(),
-            "start": start.digest if start else None,
-            "diameter": choose_diameter(settings, labels, start),
-            "soft": None if soft is None else picks_digest(soft),
-            "labels": labels_digest(labels),
-            "micrographs": [(m.id, m.source.fingerprint(), m.pixel_size_A) for m in usable],
-        }
+    parts: dict[str, Any] = {
+        "format": 1,
+        "settings": settings.model_dump(mode="json", exclude=aside),
+        "recipe": recipe.key(),
+        "start": start.digest if start else None,
+        "diameter": diameter,
+        "soft": None if soft is None else picks_digest(soft),
+        "labels": labels_digest(labels),
+        "micrographs": [(m.id, m.source.fingerprint(), m.pixel_size_A) for m in usable],
+    }
+    told = settings.model_dump(mode="json", by_alias=True, exclude=set(settings.without_effect()))
+    return Basis(
+        key=training_key(parts),
+        settings=told if asked is None else asked,
+        inputs=inputs_digests(
+            labels=labels_digest(with_labels(labels)),
+            micrographs=parts["micrographs"],
+            diameter=None if settings.diameter else diameter,
+            start_model=parts["start"],
+            verified_picks=parts["soft"],
+        ),
+        method=training_key({"format": parts["format"], "recipe": parts["recipe"]}),
     )

@@ -18,11 +18,12 @@ import torch
 from frostpick.config import TrainSettings
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.registry import PAPER_PX
-from frostpick.runtime.checkpoint import remove_checkpoint
+from frostpick.runtime.basis import begin_training, finish_training
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
+from frostpick.training.few import check_number, count_particles
 from frostpick.training.gather import choose_micrographs, gather
 from frostpick.training.picker.course import Course
 from frostpick.training.picker.finish import Setting, finish
@@ -34,7 +35,7 @@ from frostpick.training.picker.setup import (
     choose_reading,
     expected_at_first,
     make_trainer,
-    resume_key,
+    training_basis,
 )
 from frostpick.training.picker.soft_picks import GivenPicks, ModelPicks, SoftPicks
 from frostpick.types import Labels, Micrograph, Picks
@@ -73,6 +74,7 @@ def train_picker(
     reporter: Reporter,
     recipe: Recipe | None = None,
     soft: Mapping[str, Picks] | None = None,
+    asked: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
     """Train a model on incomplete labels.
 
@@ -92,9 +94,10 @@ def train_picker(
     start
         Model to start from; None trains a new network.
     spool
-        Folder for the state of an unfinished training. A call with the same
+        Folder for the state of a training. A call with the same
         inputs goes on from there and gives, on one CPU with as many threads,
-        the same model as an uninterrupted one.
+        the same model as an uninterrupted one. With other inputs, or after a finished training
+        with other settings, it begins anew and says so.
     reporter
         Told of each step and asked to stop at each step.
     recipe
@@ -102,14 +105,18 @@ def train_picker(
     soft
         By micrograph id, in pixels of those micrographs: picks that are the first pass's soft
         labels, each worth its ``probability``; the start's own when None.
+    asked
+        What the user asked for, by option, where that was not ``settings``.
 
     Raises
     ------
     ConfigError
         No diameter; fewer expected particles than labels;
-        another training is unfinished in ``spool`` and ``settings.restart`` is not set.
+        a training with other settings is unfinished in ``spool`` and ``settings.restart`` is
+        not set.
     LabelError
-        None of the labels can be used, or none is given and there is no start.
+        One or two of the labels can be used, none of them, or none is given and there is no
+        start.
     InputError
         No micrograph can be used.
     """
@@ -117,9 +124,6 @@ def train_picker(
     check_start(start)
     recipe = _at_scale(recipe or Recipe(), settings, start)
     device = _take_machine(settings)
-    if settings.restart:
-        for folder in (spool, *spool.glob("pass_*")):
-            remove_checkpoint(folder)
 
     # what is learned from: working images, their labels, and which part of them judges
     reading = choose_reading(settings, labels, start, recipe, spool)
@@ -131,13 +135,19 @@ def train_picker(
         needed=start is None,
     )
     gathered = gather(chosen, labels, reading, reporter, device)
+    left = sum(len(image.particles_yx) for image in gathered.images)
+    if soft is None:
+        needless = start is not None and asked is None
+        check_number(left, needless=needless, given=count_particles(labels))
     split = hold_out(gathered.images, settings.seed, recipe.guard * recipe.px_per_diameter)
     expected, given = expected_at_first(settings, split.images, recipe, len(micrographs))
 
     spec = choose_network(settings, start, recipe)
     setting = Setting(settings, recipe, device, start, spec, reading, gathered, split, given)
-    key = resume_key(settings, recipe, start, labels, chosen, gathered, soft)
-    result = _take_passes(setting, expected, soft, spool, key, reporter)
+    basis = training_basis(settings, recipe, start, labels, chosen, gathered, soft, asked)
+    begin_training(spool, basis, restart=settings.restart)
+    result = _take_passes(setting, expected, soft, spool, basis.key, reporter)
+    finish_training(spool, basis)
 
     shutil.rmtree(reading.folder, ignore_errors=True)
     result.summary["wall_s"] = time.monotonic() - wall

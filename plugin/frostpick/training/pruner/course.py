@@ -48,7 +48,8 @@ class FitSchedule:
     bf16
         Compute in bfloat16 where it is safe; the weights stay float32.
     save_every
-        Steps between two states on disk, besides one on a stop; 0 for none.
+        Steps between two states on disk, besides those on a stop and after some time; 0 for
+        no such rule.
     """
 
     steps: int
@@ -74,6 +75,8 @@ class Fit:
     folder, key
         Where the state is kept, and the digest of all that the fit depends on; nowhere when
         None.
+    keep_last
+        Keep the state of the last step too, where other fits come before the result is saved.
     """
 
     network: BoxNetwork
@@ -84,6 +87,7 @@ class Fit:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     folder: Path | None = None
     key: str = ""
+    keep_last: bool = False
     losses: list[float] = field(default_factory=list)
     done: int = 0
 
@@ -99,7 +103,7 @@ class Fit:
     def run(self, reporter: Reporter) -> None:
         """Run to the last step, from the state in ``folder`` where there is one.
 
-        The caller has announced a stage. No state of a finished fit is kept.
+        The caller has announced a stage. No state of a finished fit is kept unless asked for.
         """
         plan = self.schedule
         self.network.train()
@@ -107,7 +111,7 @@ class Fit:
             for layer in self.network.modules():
                 if isinstance(layer, nn.BatchNorm2d):
                     layer.eval()
-        saving = Saving(self.folder, self.key, steps=plan.save_every, last=False)
+        saving = Saving(self.folder, self.key, steps=plan.save_every, last=self.keep_last)
         run_training(self, reporter, saving, steps=plan.steps, stage=None)
         self.network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 

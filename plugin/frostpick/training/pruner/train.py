@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,8 @@ def tune_pruner(
     seed: int = 0,
     device: torch.device | None = None,
     recipe: TuneRecipe | None = None,
+    folder: Path | None = None,
+    key: str = "",
 ) -> TunedPruner:
     """Fit a pruner to labels.
 
@@ -143,6 +146,9 @@ def tune_pruner(
     unlabelled, prior
         Working boxes of the data set without labels, and the fraction of them that are
         particles: the non-negative positive-unlabelled risk in place of the two classes.
+    folder, key
+        Where the states of the fits are kept, and the digest of all that they depend on; the
+        caller removes the folder. None: nowhere.
 
     Raises
     ------
@@ -156,14 +162,15 @@ def tune_pruner(
     count = min(int(labels.good.sum()), int((~labels.good).sum()))
     enough = both and count >= recipe.fewest
     folds = _folds(labels, recipe, seed) if enough and recipe.folds > 1 else []
-    job = _Job(start, reporter, recipe, unlabelled, prior, seed, device or torch.device("cpu"))
+    at = device or torch.device("cpu")
+    job = _Job(start, reporter, recipe, unlabelled, prior, seed, at, folder, key)
     steps = job.steps(len(labels))
     reporter.stage("fitting the pruner", steps * (1 + len(folds)))
     raw = np.zeros(len(labels))
-    for out in folds:
-        network = job.fit(labels.keep(~out))
+    for number, out in enumerate(folds):
+        network = job.fit(labels.keep(~out), f"without_{number + 1}")
         raw[out] = raw_scores(network, labels.keep(out).boxes)
-    network = job.fit(labels)
+    network = job.fit(labels, "with_all")
     calibration = start.card.calibration
     if folds:
         calibration = fit_scores(raw, labels.good)
@@ -211,13 +218,15 @@ class _Job:
     prior: float | None
     seed: int
     device: torch.device
+    folder: Path | None
+    key: str
 
     def steps(self, labels: int) -> int:
         recipe = self.recipe
         return min(recipe.most_steps, recipe.steps + round(recipe.steps_per_label * labels))
 
-    def fit(self, labels: BoxLabels) -> BoxNetwork:
-        """Return a fitted copy of the start's network."""
+    def fit(self, labels: BoxLabels, name: str) -> BoxNetwork:
+        """Return a fitted copy of the start's network; ``name`` is that of its state's folder."""
         spec = self.start.card.network
         network = build_box_network(spec.name, spec.arguments)
         network.load_state_dict(self.start.network.state_dict())
@@ -253,7 +262,17 @@ class _Job:
                 return unlabelled_loss(logits, marks > 0.5, self.prior or 0.5)
             return good_bad_loss(logits, marks, recipe.losses)
 
-        fit = Fit(network, draw, loss, schedule, seed=self.seed, device=self.device)
+        fit = Fit(
+            network,
+            draw,
+            loss,
+            schedule,
+            seed=self.seed,
+            device=self.device,
+            folder=None if self.folder is None else self.folder / name,
+            key=self.key,
+            keep_last=True,
+        )
         fit.run(_Steps(self.reporter))
         return network.to("cpu")
 
