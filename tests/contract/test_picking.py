@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +19,7 @@ from frostpick.picking import work
 from frostpick.types import Micrograph
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.lock import job_lock
-from frostpick_jobs.job.outputs import PicksOutput, Report
+from frostpick_jobs.job.outputs import Files, PicksOutput, Report
 
 
 def test_order_of_calls(case: Any, spy: Any) -> None:
@@ -68,7 +70,7 @@ def test_what_is_delivered_is_complete(case: Any, spy: Any) -> None:
     spy.draw = True
     spy.pick(case)
     outputs, picks, report = spy.outputs(), spy.output(PicksOutput), spy.output(Report)
-    assert spy.delivered() == [picks, report]
+    assert spy.delivered() == [picks, spy.output(Files), report]
     assert len(outputs) == len(case.files) and picks.failed == report.failed == {}
     for output in outputs:
         expected = output.picks.score >= picks.threshold
@@ -81,6 +83,26 @@ def test_what_is_delivered_is_complete(case: Any, spy: Any) -> None:
     assert record["settings"]["diameter"] == 64.0 and len(record["model"]["digest"]) == 64
     pictures = [one.name for one in report.figures if one.png.startswith(b"\x89PNG")]
     assert len(pictures) == len(report.figures) == 3 + len(case.files)
+
+
+def table(case: Any) -> dict[str, tuple[str, str, str]]:
+    """Return status, number of picks and threshold by id, as the user finds them."""
+    (text,) = [b for name, b in case.native_files().items() if name.endswith("micrographs.csv")]
+    header, *rows = csv.reader(text.decode().splitlines())
+    assert header == ["micrograph", "status", "picks", "threshold"]
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+
+def test_a_table_tells_the_threshold_of_each_micrograph(case: Any, spy: Any) -> None:
+    bad = case.files[3]
+    bad.write_bytes(b"not an image")
+    assert spy.pick(case, threshold="p=0.6") == 0
+    expected = {
+        name: ("picked", str(len(picks)), "0.405465")  # log(.6 / .4)
+        for name, picks in case.delivered().items()
+    }
+    assert table(case) == {**expected, case.id_of(bad): ("failed", "", "")}
+    assert len(expected) == 5
 
 
 def test_a_second_run_infers_nothing_and_gives_the_same_files(case: Any, spy: Any) -> None:
@@ -244,6 +266,69 @@ def test_a_late_micrograph_is_picked_alone_at_the_frozen_threshold(
     assert len(after) == len(before) + 1
     for micrograph_id, picks in before.items():
         np.testing.assert_array_equal(after[micrograph_id], picks)
+
+
+def take_away(case: Any, count: int) -> Callable[[], None]:
+    """Remove the last micrographs, and return what brings them back."""
+    taken = [(file, file.read_bytes()) for file in case.files[-count:]]
+    del case.files[-count:]
+    for file, _ in taken:
+        file.unlink()
+
+    def back() -> None:
+        for file, content in taken:
+            file.write_bytes(content)
+            case.files.append(file)
+
+    return back
+
+
+def test_too_few_to_choose_by_take_the_models_own_threshold(case: Any, spy: Any) -> None:
+    back = take_away(case, 5)
+    own = load_model("blob").card.threshold
+    assert spy.pick(case) == 0  # five particles and three that are faint
+    back()
+    for _ in range(2):
+        assert spy.output(PicksOutput).threshold == own
+        assert spy.output(Report).record["threshold"]["provisional"]
+        assert {row[2] for row in table(case).values()} == {f"{own:.6g}"}
+        assert spy.pick(case) == 0
+    assert len(table(case)) == 6
+    assert spy.pick(case, renew_threshold=True) == 0
+    assert spy.output(PicksOutput).threshold > own  # that of 54 likely particles
+    assert not spy.output(Report).record["threshold"]["provisional"]
+
+
+def test_what_was_delivered_keeps_its_threshold_till_it_is_renewed(
+    case: Any, spy: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    back = take_away(case, 5)
+    assert spy.pick(case, threshold="precision=0.8") == 0
+    first = spy.output(PicksOutput).threshold
+    before = case.delivered()
+    back()
+    assert spy.pick(case, threshold="precision=0.8") == 0
+    assert spy.output(PicksOutput).threshold == first
+    grown, files = case.delivered(), case.native_files()
+    for micrograph_id, picks in before.items():
+        np.testing.assert_array_equal(grown[micrograph_id], picks)
+    assert spy.pick(case, threshold="precision=0.8") == 0
+    assert case.native_files() == files
+
+    caplog.clear()
+    assert spy.pick(case, threshold="precision=0.8", renew_threshold=True) == 0
+    assert spy.inferred == []
+    renewed = spy.output(PicksOutput).threshold
+    assert renewed != first
+    assert {row[2] for row in table(case).values()} == {f"{renewed:.6g}"}
+    last = case.delivered()
+    changed = sum(len(last[one]) != len(grown[one]) for one in grown)
+    assert changed and f"the picks of {changed} of 6 micrographs" in caplog.text
+    assert "Extract" in caplog.text
+    files = case.native_files()
+    caplog.clear()
+    assert spy.pick(case, threshold="precision=0.8") == 0
+    assert case.native_files() == files and "have changed" not in caplog.text
 
 
 def test_limit_is_spread_and_its_threshold_is_not_the_jobs(case: Any, spy: Any) -> None:

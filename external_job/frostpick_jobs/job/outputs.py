@@ -28,10 +28,9 @@ class MicrographOutput:
     Parameters
     ----------
     picks
-        ``selected`` are those that belong in the native outputs: by the job's threshold,
-        or all of them.
+        ``selected`` are those that belong in the native outputs: by its threshold, or all.
     threshold
-        The job's threshold in score units; None stands for the one behind ``selected``.
+        The micrograph's threshold in score units; None stands for the one behind ``selected``.
     """
 
     micrograph: Micrograph
@@ -48,13 +47,15 @@ class PicksOutput:
     Parameters
     ----------
     threshold
-        The score threshold in force.
+        The score threshold in force, of new micrographs at least.
     scores
         ``(n,)`` float64, scores of all picks above the floor.
     min_distance_A
         Smallest distance between two picks.
     failed
         ``id -> one clause`` for micrographs that could not be picked.
+    kept
+        Number of micrographs that keep another threshold, with which they were delivered.
     """
 
     threshold: float
@@ -62,6 +63,7 @@ class PicksOutput:
     min_distance_A: float
     failed: Mapping[str, str] = field(default_factory=dict)
     name: str = "picks"
+    kept: int = 0
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,8 @@ def _shipped(record: Mapping[str, Any]) -> str | None:
 
 def _threshold(score: float, threshold: Mapping[str, Any]) -> str:
     frozen = ", frozen by an earlier run" if threshold.get("frozen") else ""
+    if threshold.get("provisional"):
+        frozen = ", provisional"
     return f"{score:.2f} (p = {float(sigmoid(score)):.2f}, {threshold.get('rule')}{frozen})"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from frostpick.errors import InputError
+from frostpick.picking.threshold import EVEN_ODDS
 from frostpick.runtime.run_record import RunRecord
 from frostpick.settings import Threshold
 from frostpick.types import LocalFile, Micrograph
@@ -15,7 +16,7 @@ from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.kept_figures import kept_figures
 from frostpick_jobs.tasks.pick.finish import deliver_picks
 from frostpick_jobs.tasks.pick.prepare import DELIVERED
-from frostpick_jobs.tasks.pick.threshold import freeze_threshold
+from frostpick_jobs.tasks.pick.threshold import decide_threshold
 from frostpick_jobs.tasks.pick.totals import sum_up
 
 #: What the record keeps of the job that picked.
@@ -54,7 +55,8 @@ def run_select(host: Host, rule: str) -> PickingResult:
     host.begin()
     done = [Micrograph(one, LocalFile(Path(one))) for one in state["micrographs"]]
     totals = sum_up(store, done, {})
-    threshold = freeze_threshold(store, state["basis"], asked, totals.scores)
+    own = float(state.get("own_threshold", EVEN_ODDS))
+    threshold = decide_threshold(store, state["basis"], asked, totals.shares, own, renew=True)
     return deliver_picks(
         host,
         store,

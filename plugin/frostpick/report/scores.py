@@ -37,7 +37,7 @@ _CURVE_POINTS = 200
 _SCORE = "figure of merit (log-odds)"
 
 
-def score_histogram(scores: ArrayLike, threshold: float) -> Figure:
+def score_histogram(scores: ArrayLike, threshold: float, selected: int | None = None) -> Figure:
     """Draw how many picks have which score, on both sides of the threshold.
 
     Parameters
@@ -46,15 +46,18 @@ def score_histogram(scores: ArrayLike, threshold: float) -> Figure:
         ``(n,)`` calibrated log-odds of all picks above the floor, any order.
     threshold
         The job's, in score units; not drawn when it is not finite.
+    selected
+        How many are selected, where micrographs may keep thresholds of before.
     """
     values = finite(scores)
-    selected = int((values >= threshold).sum())
+    above = int((values >= threshold).sum())
+    mixed = selected is not None and selected != above
     edges = histogram_edges(values, threshold)
     with drawing() as canvas:
         axes = canvas.add_subplot()
         for chosen, colour, label in (
-            (values < threshold, GREY, f"{len(values) - selected:,} below the threshold"),
-            (values >= threshold, BLUE, f"{selected:,} selected"),
+            (values < threshold, GREY, f"{len(values) - above:,} below the threshold"),
+            (values >= threshold, BLUE, f"{above:,} {'at or above it' if mixed else 'selected'}"),
         ):
             axes.hist(values[chosen], edges.tolist(), color=colour, label=label, rwidth=0.92)
         axes.grid(axis="x", visible=False)
@@ -66,12 +69,17 @@ def score_histogram(scores: ArrayLike, threshold: float) -> Figure:
             _legend_below(canvas)
         else:
             say_empty(axes, "no picks")
+        told = (
+            f"{above:,} are at or above the threshold {threshold:.3g}; {selected:,} are selected,"
+            " for some micrographs keep the threshold that they were delivered with."
+            if mixed
+            else f"{above:,} at or above the threshold {threshold:.3g} are selected."
+        )
         return finished(
             canvas,
             "score_histogram",
-            f"Scores of {len(values):,} picks above the floor. {selected:,} at or above the"
-            f" threshold {threshold:.3g} are selected. A clear valley at the threshold means that"
-            " particles and background are well told apart.",
+            f"Scores of {len(values):,} picks above the floor. {told} A clear valley at the"
+            " threshold means that particles and background are well told apart.",
         )
 
 

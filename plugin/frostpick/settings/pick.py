@@ -26,6 +26,14 @@ class PickSettings(ScaleSettings):
         "Picking",
         changes_results=False,
     )
+    renew_threshold: bool = setting(
+        False,
+        "Choose the threshold anew for all micrographs, also for those that were delivered with "
+        "another one; their particles must then be extracted anew.",
+        "Picking",
+        advanced=True,
+        changes_results=False,
+    )
     min_distance: float | None = setting(
         None,
         "Smallest distance between picks in Angstrom; the model's own when empty.",

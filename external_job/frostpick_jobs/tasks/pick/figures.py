@@ -13,6 +13,7 @@ from frostpick.report.figure import Figure
 from frostpick.report.micrographs import picks_on_micrograph
 from frostpick.report.scores import expected_precision_recall, score_histogram
 from frostpick_jobs.store import StoredPicks
+from frostpick_jobs.tasks.pick.threshold import Threshold
 
 MOST_SHOWN = 12
 
@@ -20,7 +21,7 @@ MOST_SHOWN = 12
 def pick_figures(
     pictured: Sequence[StoredPicks],
     scores: NDArray[np.float64],
-    threshold: float,
+    threshold: Threshold,
     counts: Sequence[int],
     failed: int,
 ) -> list[Figure]:
@@ -38,12 +39,12 @@ def pick_figures(
         Number of micrographs that could not be used.
     """
     plots = [
-        score_histogram(scores, threshold),
-        expected_precision_recall(scores, threshold),
+        score_histogram(scores, threshold.score, sum(counts)),
+        expected_precision_recall(scores, threshold.score),
         picks_per_micrograph(counts, failed),
     ]
     for result in pictured:
-        plots += on_micrograph(result, threshold)
+        plots += on_micrograph(result, threshold.of(result.micrograph_id).score)
     return plots
 
 

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
 from frostpick.errors import FrostpickError, marked
-from frostpick.picking.threshold import EVERYTHING, Cut
 from frostpick.report.figure import Figure
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
 from frostpick.types import Micrograph
-from frostpick_jobs.job.host import Host, MicrographOutput
-from frostpick_jobs.job.outputs import Output, PicksOutput, Report
+from frostpick_jobs.job.host import Host
+from frostpick_jobs.job.outputs import Files, Output, PicksOutput, Report
 from frostpick_jobs.job.results import PickingResult
 from frostpick_jobs.store import PickStore, StoredPicks
 from frostpick_jobs.tasks.kept_figures import keep_figures
+from frostpick_jobs.tasks.pick import micrograph_table
 from frostpick_jobs.tasks.pick.figures import MOST_SHOWN, pick_figures
 from frostpick_jobs.tasks.pick.missing import Part
 from frostpick_jobs.tasks.pick.prepare import DELIVERED, PickJob
+from frostpick_jobs.tasks.pick.stored_outputs import StoredOutputs, Write
 from frostpick_jobs.tasks.pick.threshold import (
     Threshold,
     decide_threshold,
+    log_changed,
     log_threshold,
 )
 from frostpick_jobs.tasks.pick.totals import Totals, sum_up
@@ -31,44 +31,6 @@ from frostpick_jobs.tasks.pick.totals import Totals, sum_up
 log = logging.getLogger(__name__)
 
 MOST_LISTED = 20
-
-Write = Literal["selected", "all"]
-
-
-@dataclass(frozen=True)
-class StoredOutputs:
-    """Outputs in the host's order, read from the store anew at each iteration.
-
-    With ``write="all"`` every pick above the floor counts as selected, so that a
-    host's native outputs, which hold the selected picks, hold all.
-    """
-
-    store: PickStore
-    micrographs: Sequence[Micrograph]
-    threshold: float
-    write: Write = "selected"
-
-    def __len__(self) -> int:
-        return len(self.micrographs)
-
-    def __iter__(self) -> Iterator[MicrographOutput]:
-        return (output for output, _ in self.with_results())
-
-    def with_results(self) -> Iterator[tuple[MicrographOutput, StoredPicks]]:
-        """Yield each output and the stored result that it is made of."""
-        cut = Cut(self.threshold) if self.write == "selected" else EVERYTHING
-        for micrograph in self.micrographs:
-            found = self.store.get(micrograph.id)
-            yield (
-                MicrographOutput(
-                    micrograph,
-                    cut.select(found.picks),
-                    found.shape,
-                    found.pixel_size_A,
-                    self.threshold,
-                ),
-                found,
-            )
 
 
 def finish_picking(
@@ -81,7 +43,7 @@ def finish_picking(
     figures: Sequence[Figure] = (),
     others: Sequence[Output] = (),
 ) -> PickingResult:
-    """Choose the threshold over all stored picks, and deliver.
+    """Choose (or take up) the threshold, and deliver.
 
     Every micrograph that did not fail is in the store by now.
 
@@ -107,8 +69,14 @@ def finish_picking(
     keep_figures(store, figures)
     totals = sum_up(store, done, {name: one for part in parts for name, one in part.shares.items()})
     settings = job.settings
+    own = job.model.card.threshold
     threshold = decide_threshold(
-        store, job.basis, settings.threshold, totals.scores, job.model.card.threshold
+        store,
+        job.basis,
+        settings.threshold,
+        totals.shares,
+        own,
+        renew=settings.renew_threshold,
     )
     record.add(model={"digest": job.model.digest, "name": settings.model}, seed=settings.seed)
     record.add(
@@ -136,6 +104,7 @@ def finish_picking(
             "micrographs": [m.id for m in done],
             "failed": dict(failed),
             "basis": job.basis,
+            "own_threshold": own,
             "record": record.finished(),
         },
     )
@@ -181,7 +150,9 @@ def deliver_picks(
     A stop in between leaves a job that continues.
     """
     log_threshold(threshold, totals.scores)
-    outputs = StoredOutputs(store, done, threshold.score, write)
+    if write == "selected":
+        log_changed(threshold)
+    outputs = StoredOutputs(store, done, threshold, write)
     host.reporter.stage("writing", len(outputs))
     shown = frozenset(spread(totals.previewed, MOST_SHOWN))
     counts: list[int] = []
@@ -189,10 +160,10 @@ def deliver_picks(
     for output, result in outputs.with_results():
         host.reporter.check()
         host.deliver_one(output)
-        counts.append(threshold.cut.count(output.picks.score))
+        counts.append(threshold.of(result.micrograph_id).count(output.picks.score))
         pictured += [result] if result.micrograph_id in shown else []
         host.reporter.advance(1)
-    own = pick_figures(pictured, totals.scores, threshold.score, counts, len(failed))
+    own = pick_figures(pictured, totals.scores, threshold, counts, len(failed))
     figures = [*own, *plots]
     for figure in figures:
         host.reporter.figure(figure.name, figure.png, figure.caption)
@@ -205,7 +176,13 @@ def deliver_picks(
         threshold=threshold.score,
     )
     record.add(
-        threshold={"score": threshold.score, "rule": threshold.rule, "frozen": threshold.frozen},
+        threshold={
+            "score": threshold.score,
+            "rule": threshold.rule,
+            "frozen": threshold.frozen,
+            "provisional": threshold.provisional,
+            "kept_by_micrographs": len(threshold.kept),
+        },
         write=write,
         counts={
             "micrographs": summary.micrographs,
@@ -216,10 +193,23 @@ def deliver_picks(
         failed=dict(failed),
         seconds_by_stage=dict(totals.seconds),
     )
+    table = host.spool / micrograph_table.NAME
+    micrograph_table.write_table(
+        table,
+        ((m.id, n, threshold.of(m.id).score) for m, n in zip(done, counts, strict=True)),
+        list(failed),
+    )
     host.deliver(
         [
-            PicksOutput(threshold.score, totals.scores, min_distance_A, dict(failed)),
+            PicksOutput(
+                threshold.score,
+                totals.scores,
+                min_distance_A,
+                dict(failed),
+                kept=len(threshold.kept),
+            ),
             *others,
+            Files({micrograph_table.NAME: table}),
             Report(record.finished(), figures, dict(failed)),
         ]
     )

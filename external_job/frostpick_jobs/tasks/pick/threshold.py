@@ -1,38 +1,72 @@
-"""The threshold of a job: chosen once over all picks, then frozen."""
+"""The threshold of a job: chosen over all picks, frozen once there is evidence enough.
+
+A run over a complete list chooses from all of it. A job that grows keeps what it has delivered:
+RELION's Extract never extracts changed picks anew. Until enough micrographs are there the
+threshold is provisional; then it is chosen once more, for those that come, and frozen.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.errors import Wording, option
+from frostpick.picking.evidence import (
+    ENOUGH_CANDIDATES,
+    ENOUGH_MICROGRAPHS,
+    LEAST_LIKELY,
+    Evidence,
+)
 from frostpick.picking.plan import PickPlan
-from frostpick.picking.threshold import Cut, choose_threshold, expected_table
+from frostpick.picking.threshold import EVEN_ODDS, Cut, choose_threshold, expected_table
 from frostpick.settings import Threshold as Rule
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.store.keys import plan_settings, text_digest
+from frostpick_jobs.tasks.pick.delivered import Delivered, Delivery
+from frostpick_jobs.tasks.pick.totals import Share
 
 log = logging.getLogger(__name__)
-
-STATE = "threshold"
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold in score units, and whether an earlier run of the job chose it."""
+    """The threshold in force, and the micrographs that keep another one.
+
+    Parameters
+    ----------
+    score
+        In score units.
+    frozen
+        An earlier run of the job chose it.
+    provisional
+        It holds until there is evidence enough to choose by.
+    own
+        It is the model's own, for want of candidates.
+    kept
+        Micrograph id -> the threshold that it was delivered with, where that is another.
+    before, changed
+        How many micrographs were delivered before, and on how many of them the selection is
+        another one now.
+    """
 
     score: float
     rule: str
     frozen: bool
+    provisional: bool = False
+    own: bool = False
+    kept: Mapping[str, float] = field(default_factory=dict)
+    before: int = 0
+    changed: int = 0
 
-    @property
-    def cut(self) -> Cut:
-        """What it selects."""
-        return Cut(self.score)
+    def of(self, micrograph_id: str) -> Cut:
+        """Return what is selected on a micrograph."""
+        return Cut(self.kept.get(micrograph_id, self.score))
 
 
 def threshold_basis(model_digest: str, plan: PickPlan, limit: int) -> str:
@@ -46,51 +80,106 @@ def threshold_basis(model_digest: str, plan: PickPlan, limit: int) -> str:
 
 
 def decide_threshold(
-    store: PickStore, basis: str, rule: str | Rule, scores: NDArray[np.float64], own: float = 0.0
+    store: PickStore,
+    basis: str,
+    rule: str | Rule,
+    found: Mapping[str, Share],
+    own: float = EVEN_ODDS,
+    *,
+    renew: bool = False,
 ) -> Threshold:
-    """Return the frozen threshold of this basis and rule, or choose and freeze one.
+    """Return the threshold of each of a job's micrographs, and note it for the next run.
+
+    It is chosen from all micrographs where nothing was delivered on this basis (the model, its
+    scale, its settings) by this rule, where the pixel size of a delivered micrograph was
+    corrected, and with ``renew``. Else what was delivered keeps its threshold; those that are
+    new take the same one, until there is evidence enough to choose it once from all.
 
     Parameters
     ----------
-    scores
-        ``(n,)`` scores of all picks above the floor on all micrographs.
+    found
+        Scores of all picks above the floor, and the pixel size, by micrograph.
     own
-        The model's own threshold.
-    """
-    state = store.read_state(STATE)
-    if state.get("basis") == basis and state.get("rule") == str(rule):
-        score = state.get("threshold")
-        if isinstance(score, float):
-            return Threshold(score, str(rule), frozen=True)
-    return freeze_threshold(store, basis, rule, scores, own)
-
-
-def freeze_threshold(
-    store: PickStore, basis: str, rule: str | Rule, scores: NDArray[np.float64], own: float = 0.0
-) -> Threshold:
-    """Choose a threshold and freeze it for every continue of the job.
-
-    Without a single pick there is nothing to choose by: the model's ``own`` threshold
-    then serves, and micrographs that come later are free to choose.
+        The model's own threshold, which serves ``auto`` while there are too few candidates.
     """
     asked = Rule.parse(rule)
-    if not len(scores) and asked.kind == "auto":
-        return Threshold(own, asked.text, frozen=False)
-    score = float(choose_threshold(scores, asked))
-    if asked.kind == "auto":
-        # Three decimals, downwards: what the log prints can be typed elsewhere and keeps
-        # the same picks, the lowest of which has exactly the score that was chosen.
-        score = math.floor(score * 1000) / 1000
-    store.write_state(
-        STATE, {"basis": basis, "rule": asked.text, "threshold": score, "picks": len(scores)}
-    )
-    return Threshold(score, asked.text, frozen=False)
+    evidence = Evidence.of(one.scores for one in found.values())
+    held = Delivered.read(store, basis)
+    seen = {} if held is None else {n: d for n, d in held.micrographs.items() if n in found}
+    before = {n: d for n, d in seen.items() if d.same_scale(found[n].pixel_size_A)}
+    follows = held is not None and held.rule == asked.text and not renew
+    holds = held if follows and len(before) == len(seen) else None
+    new = len(found) > len(seen)
+    if holds is not None and (holds.settled or not new or not evidence.is_enough):
+        settled = holds.settled
+        provisional = not settled and (holds.provisional or new)
+        chosen = Threshold(holds.threshold, asked.text, frozen=True, provisional=provisional)
+    else:
+        settled = asked.kind in ("score", "p") or evidence.is_enough
+        chosen = _chosen(asked, found, evidence, own)
+        if holds is not None:
+            log.info(
+                "threshold chosen over %d micrographs with %d candidates, from now on frozen",
+                evidence.micrographs,
+                evidence.candidates,
+            )
+    kept = {n: d.threshold for n, d in before.items() if d.threshold != chosen.score}
+    chosen = replace(chosen, kept=kept if follows else {}, before=len(before))
+    cuts = {n: chosen.of(n) for n in found}
+    changed = [n for n, d in before.items() if not _alike(cuts[n], d, found[n].scores)]
+    delivered = {n: Delivery(cuts[n].score, one.pixel_size_A) for n, one in found.items()}
+    if held is not None and follows:
+        delivered = {**held.micrographs, **delivered}
+    Delivered(basis, asked.text, chosen.score, settled, chosen.provisional, delivered).write(store)
+    return replace(chosen, changed=len(changed))
+
+
+def _chosen(asked: Rule, found: Mapping[str, Share], evidence: Evidence, own: float) -> Threshold:
+    """Choose from all scores; for ``auto`` the model's own where they say nothing."""
+    if asked.kind == "auto" and not evidence.says_anything:
+        return Threshold(_typed(own), asked.text, frozen=False, provisional=True, own=True)
+    score = float(choose_threshold((one.scores for one in found.values()), asked))
+    return Threshold(_typed(score) if asked.kind == "auto" else score, asked.text, frozen=False)
+
+
+def _typed(score: float) -> float:
+    """Return three decimals, downwards.
+
+    What the log prints can be typed elsewhere and keeps the same picks, the lowest of which
+    has exactly the score that was chosen.
+    """
+    return math.floor(score * 1000) / 1000
+
+
+def _alike(cut: Cut, delivery: Delivery, scores: NDArray[np.float64]) -> bool:
+    """Tell whether a cut selects what a micrograph was delivered with."""
+    return cut.count(scores) == Cut(delivery.threshold).count(scores)
 
 
 def log_threshold(threshold: Threshold, scores: NDArray[np.float64]) -> None:
     """Log the threshold, what it is expected to keep, and what others would."""
-    origin = "frozen by an earlier run of this job" if threshold.frozen else threshold.rule
-    log.info("threshold: score >= %.3f (%s)", threshold.score, origin)
+    log.info("threshold: score >= %.3f (%s)", threshold.score, _origin(threshold))
+    if threshold.own:
+        log.info(
+            "fewer than %d likely particles: too few for auto, so that the model's own threshold "
+            "holds",
+            LEAST_LIKELY,
+        )
+    if threshold.provisional:
+        log.info(
+            "provisional: chosen from all, for micrographs that come, as soon as %d with particles "
+            "and %s candidates are there",
+            ENOUGH_MICROGRAPHS,
+            f"{ENOUGH_CANDIDATES:,}",
+        )
+    if threshold.kept:
+        log.info(
+            Wording(
+                "%d micrographs keep the threshold that they were delivered with; "
+                f"{option('renew_threshold')} chooses one for all"
+            ),
+            len(threshold.kept),
+        )
     log.info(
         "minimum figure of merit (FOM) to type elsewhere for these picks: %.3f",
         minimum_fom(threshold.score),
@@ -102,6 +191,25 @@ def log_threshold(threshold: Threshold, scores: NDArray[np.float64]) -> None:
         values = (row.threshold, row.count, row.precision, row.recall)
         mark = "  <- chosen" if row.threshold == threshold.score else ""
         log.info("%11.2f %10d %19.3f %16.3f%s", *values, mark)
+
+
+def log_changed(threshold: Threshold) -> None:
+    """Say on how many delivered micrographs the selection is another one now."""
+    if threshold.changed:
+        log.warning(
+            "the picks of %d of %d micrographs delivered before have changed: extract their "
+            "particles anew. RELION's Extract, continued, keeps the old ones: run a new one",
+            threshold.changed,
+            threshold.before,
+        )
+
+
+def _origin(threshold: Threshold) -> str:
+    if threshold.frozen and threshold.provisional:
+        return "provisional, of an earlier run of this job"
+    if threshold.frozen:
+        return "frozen by an earlier run of this job"
+    return "provisional, the model's own" if threshold.own else threshold.rule
 
 
 def minimum_fom(score: float) -> float:

@@ -24,16 +24,21 @@ class Share:
         Time of each stage of the engine.
     previewed
         Whether the result has a preview.
+    pixel_size_A
+        The pixel size in force, in Angstrom.
     """
 
     scores: NDArray[np.float64]
     seconds: Mapping[str, float]
     previewed: bool
+    pixel_size_A: float
 
     @classmethod
     def of(cls, result: StoredPicks) -> Share:
         """Return the share of a result."""
-        return cls(result.picks.score, result.seconds, result.preview is not None)
+        return cls(
+            result.picks.score, result.seconds, result.preview is not None, result.pixel_size_A
+        )
 
 
 @dataclass(frozen=True)
@@ -48,11 +53,14 @@ class Totals:
         Time of each stage of the engine.
     previewed
         Ids of the micrographs that have a preview.
+    shares
+        What each result adds, by the micrograph's id.
     """
 
     scores: NDArray[np.float64]
     seconds: Mapping[str, float]
     previewed: Sequence[str]
+    shares: Mapping[str, Share]
 
 
 def sum_up(
@@ -62,11 +70,13 @@ def sum_up(
     scores: list[NDArray[np.float64]] = [np.zeros(0)]
     seconds: dict[str, float] = {}
     previewed: list[str] = []
+    found: dict[str, Share] = {}
     for micrograph in micrographs:
         share = shares.get(micrograph.id) or Share.of(store.get(micrograph.id))
+        found[micrograph.id] = share
         scores.append(share.scores)
         if share.previewed:
             previewed.append(micrograph.id)
         for stage, value in share.seconds.items():
             seconds[stage] = seconds.get(stage, 0.0) + value
-    return Totals(np.concatenate(scores), seconds, previewed)
+    return Totals(np.concatenate(scores), seconds, previewed, found)
