@@ -15,7 +15,7 @@ import pytest
 from frostpick.errors import MicrographError
 from frostpick.images import RawImage
 from frostpick.models.shipped import load_model
-from frostpick.picking import work
+from frostpick.picking import evidence, work
 from frostpick.types import Micrograph
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.lock import job_lock
@@ -329,6 +329,39 @@ def test_what_was_delivered_keeps_its_threshold_till_it_is_renewed(
     caplog.clear()
     assert spy.pick(case, threshold="precision=0.8") == 0
     assert case.native_files() == files and "have changed" not in caplog.text
+
+
+def test_with_evidence_enough_it_is_chosen_once_for_those_that_come(
+    case: Any, spy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "ENOUGH_MICROGRAPHS", 5)
+    monkeypatch.setattr(evidence, "ENOUGH_CANDIDATES", 100)
+    own = load_model("blob").card.threshold
+    last, later = take_away(case, 1), take_away(case, 4)
+    assert spy.pick(case) == 0
+    before = case.delivered()
+    assert spy.output(PicksOutput).threshold == own
+    later()
+    spy.draw = True
+    assert spy.pick(case) == 0
+    chosen = spy.output(PicksOutput)
+    assert chosen.threshold > own and chosen.kept == 1
+    record = spy.output(Report).record
+    assert not record["threshold"]["frozen"] and not record["threshold"]["provisional"]
+    for micrograph_id, picks in before.items():
+        np.testing.assert_array_equal(case.delivered()[micrograph_id], picks)
+    last()
+    assert spy.pick(case) == 0
+    assert spy.output(Report).record["threshold"]["frozen"]
+    cuts = {name: float(row[2]) for name, row in table(case).items()}
+    expected = {case.id_of(file): chosen.threshold for file in case.files}
+    assert cuts == {**expected, **dict.fromkeys(before, own)}
+    for output in spy.outputs():
+        assert output.threshold == cuts[output.micrograph.id]
+        expected_marks = output.picks.score >= output.threshold
+        np.testing.assert_array_equal(output.picks.selected, expected_marks)
+    files = case.native_files()
+    assert spy.pick(case) == 0 and case.native_files() == files
 
 
 def test_limit_is_spread_and_its_threshold_is_not_the_jobs(case: Any, spy: Any) -> None:

@@ -162,26 +162,31 @@ def test_a_complete_list_is_judged_by_all_of_it(session: Path, simulated: Path, 
     assert done.threshold != pytest.approx(OWN, abs=1e-3)
 
 
-@pytest.mark.parametrize("told", ["header", "setting"])
-def test_a_corrected_pixel_size_chooses_anew(
-    session: Path, simulated: Path, pick: Pick, told: str
+@pytest.mark.parametrize("what", ["header", "pixel_size", "diameter", "model"])
+def test_what_is_corrected_chooses_anew(
+    session: Path, simulated: Path, pick: Pick, what: str
 ) -> None:
     names = arrive(session, simulated, "good", range(8))
-    paths = [session / "micrographs" / name for name in names]
 
-    def size(pixel_A: float) -> dict[str, float]:
-        if told == "setting":
-            return {"pixel_size": pixel_A}
-        for path in paths:
-            with mrcfile.open(path, "r+") as file:
-                file.voxel_size = pixel_A
-        return {}
+    def settings(right: bool) -> dict[str, object]:
+        pixel_A = PIXEL_A if right else PIXEL_A * 2
+        if what == "header":
+            for name in names:
+                with mrcfile.open(session / "micrographs" / name, "r+") as file:
+                    file.voxel_size = pixel_A
+            return {}
+        values = {
+            "pixel_size": pixel_A,
+            "diameter": DIAMETER_A * pixel_A / PIXEL_A,
+            "model": "general" if right else "blob",
+        }
+        return {what: values[what]}
 
-    wrong = pick(**size(PIXEL_A * 2))
-    right = pick(**size(PIXEL_A))
+    wrong = pick(**settings(False))
+    right = pick(**settings(True))
     assert right.threshold != wrong.threshold
     precision, recall = precision_recall(session, truth(simulated, "good"))
     assert precision >= 0.85 and recall >= 0.85
     assert {row["threshold"] for row in table(session).values()} == {f"{right.threshold:.6g}"}
     shutil.rmtree(session / "out")
-    assert pick(**size(PIXEL_A)).threshold == right.threshold
+    assert pick(**settings(True)).threshold == right.threshold

@@ -67,6 +67,7 @@ def _picking(record: Mapping[str, Any]) -> list[Row]:
         ("picks selected", counts.get("selected")),
         ("picks above the floor", counts.get("picks")),
         ("threshold", None if score is None else _threshold(score, threshold)),
+        ("micrographs at their threshold of before", threshold.get("kept_by_micrographs") or None),
         ("exemplars", record.get("exemplars")),
         ("started from", _shipped(record) if record.get("task") == "fewshot" else None),
         ("model", _model(record)),

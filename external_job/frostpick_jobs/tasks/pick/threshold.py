@@ -181,7 +181,8 @@ def log_threshold(threshold: Threshold, scores: NDArray[np.float64]) -> None:
             len(threshold.kept),
         )
     log.info(
-        "minimum figure of merit (FOM) to type elsewhere for these picks: %.3f",
+        "minimum figure of merit (FOM) to type elsewhere for %s: %.3f",
+        "the picks of the others" if threshold.kept else "these picks",
         minimum_fom(threshold.score),
     )
     log.info("  threshold      picks  expected precision  expected recall")

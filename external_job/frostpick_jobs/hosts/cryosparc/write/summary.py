@@ -27,6 +27,7 @@ def pick_summary(
     picked: NDArray[np.int64],
     failed: Mapping[str, str],
     threshold: float,
+    kept: int = 0,
 ) -> list[str]:
     """Return the lines of the end of a picking job.
 
@@ -36,6 +37,8 @@ def pick_summary(
         ``(m,)`` rows of the exposures that were picked.
     failed
         Micrograph id -> reason.
+    kept
+        How many micrographs keep another threshold.
     """
     counts = np.bincount(rows.exposure[rows.selected], minlength=len(exposures))[picked]
     lines = [
@@ -56,7 +59,8 @@ def pick_summary(
     names = [f"{exposures.path[row_of[m]]}: {why}" for m, why in failed.items() if m in row_of]
     if names:
         lines.append(listed("micrographs that failed; resume the job to try again", names))
-    lines.append(INSPECT.format(threshold=threshold))
+    told = f" {kept} micrographs keep another threshold: see micrographs.csv." if kept else ""
+    lines.append(INSPECT.format(threshold=threshold) + told)
     return lines
 
 

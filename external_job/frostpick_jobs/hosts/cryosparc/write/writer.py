@@ -97,7 +97,7 @@ class OutputWriter:
         exposures = self._connected.exposures
         save_picks(self._job, rows, exposures, output.min_distance_A, check)
         self._save_micrographs(exposures.uid[picked].tolist(), check)
-        return pick_summary(rows, exposures, picked, output.failed, output.threshold)
+        return pick_summary(rows, exposures, picked, output.failed, output.threshold, output.kept)
 
     def _save_micrographs(self, uids: Sequence[int], check: Check) -> None:
         save_micrographs(self._job, self._connected.exposure_parts, uids, check)
