@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import mrcfile
 import numpy as np
 import pytest
 
@@ -362,6 +363,33 @@ def test_with_evidence_enough_it_is_chosen_once_for_those_that_come(
         np.testing.assert_array_equal(output.picks.selected, expected_marks)
     files = case.native_files()
     assert spy.pick(case) == 0 and case.native_files() == files
+
+
+def test_a_first_micrograph_that_votes_for_the_wrong_contrast_decides_nothing(
+    case: Any, spy: Any, new_case: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def spoil(one: Any) -> None:
+        """Turn the first file's sign."""
+        with mrcfile.open(one.files[0], "r+") as file:
+            file.set_data(-file.data)
+
+    spoil(case)
+    back = take_away(case, 5)
+    assert spy.pick(case, contrast="auto") == 0
+    assert spy.output(Report).record["contrast"] == "light"
+    back()
+    assert spy.pick(case, contrast="auto") == 0
+    assert spy.output(Report).record["contrast"] == "dark" and len(spy.inferred) == 6
+    assert "were taken for light by the first 1; all are picked anew" in caplog.text
+    files = case.native_files()
+    assert spy.pick(case, contrast="auto") == 0
+    assert spy.inferred == [] and case.native_files() == files
+    grown = case.delivered()
+    whole = new_case("whole")
+    spoil(whole)
+    assert spy.pick(whole, contrast="auto") == 0
+    for micrograph_id, picks in whole.delivered().items():
+        np.testing.assert_array_equal(picks, grown[micrograph_id])
 
 
 def test_limit_is_spread_and_its_threshold_is_not_the_jobs(case: Any, spy: Any) -> None:

@@ -1,4 +1,4 @@
-"""The sign of the particles of a job: found out once, then frozen."""
+"""The sign of the particles of a job: found out, and frozen once enough micrographs have voted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from frostpick.models.picking_model import PickingModel
-from frostpick.picking.plan import PickPlan, settle_contrast
+from frostpick.picking.plan import CONTRAST_SAMPLE, PickPlan, settle_contrast
 from frostpick.runtime.reporter import Reporter
 from frostpick.types import Micrograph
 from frostpick_jobs.store import PickStore
@@ -28,16 +28,31 @@ def settle(
 ) -> PickPlan:
     """Return the plan with ``auto`` contrast decided, the same on every continue.
 
-    Micrographs that arrive later could tip the vote, and with it every result.
+    Micrographs that arrive later could tip the vote, and with it every result. While a job
+    grows to `CONTRAST_SAMPLE` micrographs they may: a first micrograph that is blank votes
+    for either side, and what was picked with the wrong one is worth nothing.
     """
     if plan.contrast != "auto":
         return plan
     basis = text_digest(model.digest, json.dumps(plan_settings(plan), sort_keys=True))
     state = store.read_state(STATE)
     found = state.get("contrast")
-    if state.get("basis") == basis and found in ("dark", "light"):
+    known = state.get("basis") == basis and found in ("dark", "light")
+    # A state of before had no number.
+    voted = int(state.get("micrographs", CONTRAST_SAMPLE)) if known else 0
+    if known and (voted >= CONTRAST_SAMPLE or len(micrographs) <= voted):
         log.info("contrast: particles are %s (found by an earlier run of this job)", found)
         return replace(plan, contrast=found)
     settled = settle_contrast(model, micrographs, plan, reporter)
-    store.write_state(STATE, {"basis": basis, "contrast": settled.contrast})
+    if known and settled.contrast != found:
+        log.warning(
+            "contrast: particles are %s by %d micrographs, and were taken for %s by the first %d; "
+            "all are picked anew",
+            settled.contrast,
+            len(micrographs),
+            found,
+            voted,
+        )
+    told = {"basis": basis, "contrast": settled.contrast, "micrographs": len(micrographs)}
+    store.write_state(STATE, told)
     return settled

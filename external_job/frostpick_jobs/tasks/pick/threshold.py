@@ -127,6 +127,8 @@ def decide_threshold(
     chosen = replace(chosen, kept=kept if follows else {}, before=len(before))
     cuts = {n: chosen.of(n) for n in found}
     changed = [n for n, d in before.items() if not _alike(cuts[n], d, found[n].scores)]
+    if renew and before and not changed:
+        log.info("renewed: the picks of all %d micrographs delivered before stay", len(before))
     delivered = {n: Delivery(cuts[n].score, one.pixel_size_A) for n, one in found.items()}
     if held is not None and follows:
         delivered = {**held.micrographs, **delivered}
