@@ -44,7 +44,15 @@ def test_a_setting_declared_by_hand_is_refused() -> None:
         (settings.TrainSettings, {"device", "threads", "allow_missing", "restart"}),
         (
             settings.PickSettings,
-            {"device", "threads", "allow_missing", "threshold", "limit", "write"},
+            {
+                "device",
+                "threads",
+                "allow_missing",
+                "threshold",
+                "renew_threshold",
+                "limit",
+                "write",
+            },
         ),
         (settings.PruneSettings, {"device", "threads", "allow_missing", "keep_at", "restart"}),
     ],
