@@ -37,14 +37,14 @@ def settle(
     basis = text_digest(model.digest, json.dumps(plan_settings(plan), sort_keys=True))
     state = store.read_state(STATE)
     found = state.get("contrast")
-    known = state.get("basis") == basis and found in ("dark", "light")
-    # A state of before had no number.
-    voted = int(state.get("micrographs", CONTRAST_SAMPLE)) if known else 0
-    if known and (voted >= CONTRAST_SAMPLE or len(micrographs) <= voted):
-        log.info("contrast: particles are %s (found by an earlier run of this job)", found)
-        return replace(plan, contrast=found)
+    voted = 0
+    if state.get("basis") == basis and found in ("dark", "light"):
+        voted = int(state.get("micrographs", CONTRAST_SAMPLE))  # a state of before had no number
+        if voted >= CONTRAST_SAMPLE or len(micrographs) <= voted:
+            log.info("contrast: particles are %s (found by an earlier run of this job)", found)
+            return replace(plan, contrast=found)
     settled = settle_contrast(model, micrographs, plan, reporter)
-    if known and settled.contrast != found:
+    if voted and settled.contrast != found:
         log.warning(
             "contrast: particles are %s by %d micrographs, and were taken for %s by the first %d; "
             "all are picked anew",
