@@ -38,10 +38,19 @@ IMAGE_SUFFIXES: tuple[str, ...] = (
 )
 """Endings, in lower case, of files that are taken for micrographs in a folder."""
 
-MACHINE_ERRORS = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EROFS}
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EROFS)
+# A disk of the network that does not answer says so of every file.
+_AWAY = (
+    errno.ESTALE,
+    errno.ENOTCONN,
+    errno.ETIMEDOUT,
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
 )
-"""``errno`` of failures of the machine, not of one micrograph: they end a job."""
+MACHINE_ERRORS = frozenset((*_FULL, *_AWAY))
+"""``errno`` of failures of the machine or its disks, not of one micrograph: they end a job."""
 
 
 def read_image(path: Path, micrograph_id: str) -> RawImage:

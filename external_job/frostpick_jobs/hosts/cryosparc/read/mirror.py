@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from frostpick.errors import MicrographError, Wording, option
-from frostpick.images import read_image
+from frostpick.picking.read import fetch_and_decode
 from frostpick.types import Labels, Micrograph
 
 log = logging.getLogger(__name__)
@@ -99,9 +99,8 @@ def _contrasts(
 ) -> NDArray[np.float64] | None:
     """Return ``(n, 2)`` contrasts at the labels and at their mirror images; None if unreadable."""
     try:
-        with micrograph.source.fetch() as path:
-            image = read_image(path, micrograph.id).data
-    except (OSError, MicrographError) as error:
+        image = fetch_and_decode(micrograph).data
+    except MicrographError as error:
         log.debug("mirror test: %s", error)
         return None
     ny, nx = image.shape

@@ -127,7 +127,7 @@ def _fetch(
             try:
                 server.call(f"read {path}", read)
             except ServerError as error:
-                if error.code not in (404, 422, None):
+                if error.code not in (404, 422):
                     raise
                 raise ModelError(f"{place}-{job.job} has no {folder}/{name}; {wanted}") from None
         loaded = load(Path(into))

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from frostpick.errors import FrostpickError, InputError, option
+from frostpick.images import MACHINE_ERRORS
 from frostpick_jobs.hosts.cryosparc.server import shim
 from frostpick_jobs.hosts.cryosparc.server.connect import Patience, Server, connect
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
@@ -21,8 +23,10 @@ log = logging.getLogger(__name__)
 
 #: Micrographs on the local disk at one time.
 MOST_AT_ONCE = 4
-#: How long a download is repeated while the server does not answer.
+#: How long a download is repeated before the server is asked whether it is this file alone.
 DOWNLOAD_PATIENCE = 120.0
+#: Answers that stand for the server, a proxy or the login, whatever file is asked for.
+_NOT_OF_A_FILE = (401, 407, 408, 413, 425, 429, 502, 503, 504)
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,10 @@ class ProjectFile:
         return PurePosixPath(self.path).name
 
     def fetch(self) -> AbstractContextManager[Path]:
-        """Give the path; `OSError` that names the target of a dangling link."""
+        """Give the path; `OSError` that names the target of a dangling link.
+
+        `InputError` where the project is not mounted any more: that is no fault of the file.
+        """
         self._stat()
         return nullcontext(self.folder / self.path)
 
@@ -65,6 +72,11 @@ class ProjectFile:
                     errno.ENOENT,
                     f"{self.path} is a link to {os.readlink(path)}, which is not on this "
                     "machine; mount that disk here",
+                ) from None
+            if not self.folder.is_dir():
+                raise InputError(
+                    f"{self.folder}: the project's folder is not there any more; "
+                    "mount it again and resume the job"
                 ) from None
             raise FileNotFoundError(errno.ENOENT, f"{path} does not exist") from None
 
@@ -104,29 +116,74 @@ class Downloader:
         Raises
         ------
         OSError
-            The server does not serve it.
+            The server answers, and does not serve this file; or one of `MACHINE_ERRORS`.
+        FrostpickError
+            The server does not answer, or nothing can be written here: no file can be had.
         """
         with self._room:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix="get-", dir=self._folder) as temporary:
+            with self._local():
+                self._folder.mkdir(parents=True, exist_ok=True)
+                folder = tempfile.TemporaryDirectory(
+                    prefix="get-", dir=self._folder, ignore_cleanup_errors=True
+                )
+            with folder as temporary:
                 target = Path(temporary) / PurePosixPath(path).name
                 self._download(path, target)
                 yield target
 
+    @contextmanager
+    def _local(self) -> Iterator[None]:
+        """Tell what is wrong with this machine's folder from what is wrong with a file."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno in MACHINE_ERRORS:
+                raise
+            raise FrostpickError(
+                f"{error.filename or self._folder}: {error.strerror or error}; "
+                "expected a folder to download micrographs to: choose another with "
+                + option("spool")
+            ) from error
+
     def _download(self, path: str, target: Path) -> None:
         if self._server is None:
             self._server = connect(self._url)
-        client = self._server.client
-        try:
-            self._server.call(
-                f"download {path}",
-                lambda: client.download_file(self._project, path, str(target)),
-                patience=Patience(min(DOWNLOAD_PATIENCE, self._server.patience.seconds)),
-            )
-        except ServerError as error:
-            raise OSError(errno.EIO, f"{error}{_hint(error)}") from None
+        server, client = self._server, self._server.client
+        first = min(DOWNLOAD_PATIENCE, server.patience.seconds)
+        for seconds in (first, server.patience.seconds - first):
+            try:
+                server.call(
+                    f"download {path}",
+                    lambda: client.download_file(self._project, path, str(target)),
+                    patience=Patience(seconds, server.patience.first),
+                )
+                break
+            except ServerError as error:
+                if self._is_of_the_file(server, path, error):
+                    raise OSError(errno.EIO, f"{error}{_hint(error)}") from None
+                refused = error
+        else:
+            raise refused
         if target.stat().st_size == 0:
             raise OSError(errno.EIO, f"{path}: the server sent an empty file")
+
+    def _is_of_the_file(self, server: Server, path: str, error: ServerError) -> bool:
+        """Tell whether the server would serve another file: then this one's micrograph is bad."""
+        code, client = error.code, server.client
+        if _hint(error):
+            return True
+        if code is None or code in _NOT_OF_A_FILE:
+            return False
+        try:
+            if code == 403 or code >= 500:
+                folder = PurePosixPath(path).parent
+                server.once(f"list {folder}", lambda: client.list_files(self._project, folder))
+            else:
+                # A proxy whose server is gone has answers of its own.
+                server.once("version", lambda: shim.server_version(client))
+        except ServerError:
+            return False
+        return True
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from frostpick_jobs.hosts.cryosparc.server.errors import (
     ServerError,
     cut,
     detail,
+    is_of_the_machine,
     is_transient,
     status_code,
 )
@@ -125,15 +126,19 @@ class Server:
         ------
         ServerError
             The server refused, or gave no answer for too long.
+        OSError, MemoryError
+            This machine's disk is full, or it is out of files or memory.
         """
         limit = patience or self.patience
         wait, began, logins = limit.first, time.monotonic(), 0
         while True:
             try:
                 return request()
-            except ServerError:
+            except (ServerError, MemoryError):
                 raise
             except Exception as error:
+                if is_of_the_machine(error):
+                    raise
                 spent = time.monotonic() - began
                 logins += status_code(error) == 401
                 if not is_transient(error) or spent >= limit.seconds or logins > MOST_LOGINS:

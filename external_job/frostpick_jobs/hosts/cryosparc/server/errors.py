@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from frostpick.errors import FrostpickError
+from frostpick.images import MACHINE_ERRORS
 
 LONGEST = 1500
 
@@ -47,6 +48,12 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, (ConnectionError, TimeoutError)) or (
         from_transport and type(error).__name__ != "InvalidURL"
     )
+
+
+def is_of_the_machine(error: BaseException) -> bool:
+    """Tell whether this machine failed, not the server: a full disk, no files, no memory."""
+    ours = isinstance(error, OSError) and error.errno in MACHINE_ERRORS
+    return ours and not is_transient(error)
 
 
 def detail(error: BaseException) -> str:

@@ -1,0 +1,170 @@
+"""What ends a job where micrographs are downloaded, and what costs one micrograph only."""
+
+import errno
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cryosparc")
+pytest.importorskip("fastapi")
+
+from cryosparc.stream import Stream
+from cryosparc_project import DIAMETER_A, project, requested
+from csemu.store import Options, Refused
+
+from frostpick.config import PickSettings
+from frostpick.errors import FrostpickError, InputError, MicrographError
+from frostpick.pruning.prune import map_sections
+from frostpick.types import ParticleStack
+from frostpick_jobs.hosts.cryosparc import run
+from frostpick_jobs.hosts.cryosparc.read.sources import Downloader, ProjectFile, RemoteFile
+from frostpick_jobs.hosts.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
+from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
+from frostpick_jobs.tasks.pick import finish
+
+pytestmark = [
+    pytest.mark.cryosparc,
+    pytest.mark.filterwarnings("ignore:.*API client.*:UserWarning"),
+]
+
+SHAPES = ((200, 320), (320, 200), (200, 320))
+BAD = "mic_001"
+
+
+@pytest.fixture(autouse=True)
+def _without_pictures(monkeypatch):
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
+
+
+def pick(p, job=None):
+    asked = requested(
+        "pick",
+        p.uid,
+        micrographs=(OutputRef("J2", "exposures"),),
+        **({"job": job} if job else {"workspace": "W1"}),
+    )
+    settings = PickSettings(
+        model="blob", diameter=DIAMETER_A, threads=1, device="cpu", threshold="p=0.9"
+    )
+    code = run.run_task_for_exit_code(
+        p.connect(1.0), asked, settings, spool=p.root / "spool", tempo=Tempo(0.1, 0.02)
+    )
+    return code, job or p.latest()
+
+
+def check_ended_and_resumed(p, caplog, word):
+    """The job fails with a word of the reason, and resumes with every micrograph."""
+    code, job = pick(p)
+    assert code == 1 and p.job(job).status == "failed"
+    assert word in caplog.text and word in p.job(job).errors_run[-1].message
+    yield
+    assert pick(p, job)[0] == 0 and p.job(job).status == "completed"
+    kept = p.store.load_output(p.uid, job, "micrographs", ["micrograph_blob"])
+    assert len(kept) == len(SHAPES)
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "no space left on the disk"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "no space left on the disk"),
+        (MemoryError(), "out of memory"),
+    ],
+    ids=["full", "quota", "memory"],
+)
+def test_a_full_disk_or_memory_at_one_download_ends_the_job(
+    tmp_path, monkeypatch, caplog, error, word
+):
+    with project(tmp_path, Options(remote_paths=True), shapes=SHAPES) as p:
+        real = Stream.save
+
+        def save(self, target):
+            if BAD in str(target):
+                raise error
+            return real(self, target)
+
+        monkeypatch.setattr(Stream, "save", save)
+        both = check_ended_and_resumed(p, caplog, word)
+        next(both)
+        monkeypatch.setattr(Stream, "save", real)
+        next(both, None)
+
+
+@pytest.mark.parametrize("code", [401, 429, 502, 503, 504])
+def test_a_server_that_serves_nothing_for_a_while_ends_the_job(tmp_path, monkeypatch, caplog, code):
+    with project(tmp_path, Options(remote_paths=True), shapes=SHAPES) as p:
+        refuse(p, monkeypatch, Refused(code, "not now"))
+        both = check_ended_and_resumed(p, caplog, "not now")
+        next(both)
+        monkeypatch.undo()
+        monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
+        next(both, None)
+
+
+@pytest.mark.parametrize("code", [403, 500])
+def test_files_refused_with_their_folder_end_the_job(tmp_path, monkeypatch, caplog, code):
+    """A disk that the server has lost, or a right that was taken away: no file can be had."""
+    with project(tmp_path, Options(remote_paths=True), shapes=SHAPES) as p:
+        refuse(p, monkeypatch, Refused(code, "stale handle"), "J1/imported")
+        code, job = pick(p)
+        assert code == 1 and p.job(job).status == "failed" and "stale handle" in caplog.text
+
+
+@pytest.mark.parametrize("code", [400, 403, 404, 422, 500])
+def test_one_file_that_an_answering_server_refuses_costs_itself_only(tmp_path, monkeypatch, code):
+    with project(tmp_path, Options(remote_paths=True), shapes=SHAPES) as p:
+        refuse(p, monkeypatch, Refused(code, "this file is odd"))
+        done, job = pick(p)
+        assert done == 0 and p.job(job).status == "completed"
+        text = "\n".join(p.texts(job))
+        assert "this file is odd" in text and "micrographs that failed     1" in text
+
+
+def refuse(p, monkeypatch, answer, what=BAD):
+    """Let the server refuse every file with a text in its path."""
+    real = p.store.path
+
+    def path(project, rel, inside=True):
+        if what in str(rel):
+            raise answer
+        return real(project, rel, inside)
+
+    monkeypatch.setattr(p.store, "path", path)
+
+
+def test_stacks_of_particles_are_told_apart_in_the_same_way(tmp_path, monkeypatch):
+    with project(tmp_path, Options(remote_paths=True), shapes=SHAPES) as p:
+        files = Downloader(p.connect(0.3), p.uid, tmp_path / "spool")
+        rows = np.arange(1)
+
+        def read(path):
+            source = RemoteFile(files, path, 0)
+            return list(map_sections(ParticleStack(source, rows, rows, 2.0), lambda images: images))
+
+        with pytest.raises(MicrographError, match="is not a file"):
+            read("J2/particles.mrc")
+        refuse(p, monkeypatch, Refused(503, "not now"), "particles.mrc")
+        with pytest.raises(ServerError, match="not now"):
+            read("J2/particles.mrc")
+
+
+def test_a_download_folder_that_cannot_be_written_is_no_fault_of_a_micrograph(tmp_path):
+    with project(tmp_path, Options(remote_paths=True), shapes=SHAPES[:1]) as p:
+        (tmp_path / "spool").write_text("a file in the way")
+        source = RemoteFile(Downloader(p.connect(), p.uid, tmp_path / "spool" / "x"), "J1/a", 0)
+        with pytest.raises(FrostpickError, match="expected a folder to download") as told:
+            source.fetch().__enter__()
+        assert not isinstance(told.value, MicrographError)
+
+
+def test_a_project_that_is_not_mounted_any_more_ends_the_job(tmp_path):
+    (tmp_path / "CS-one").mkdir()
+    source = ProjectFile(tmp_path / "CS-one", "J1/a.mrc")
+    with pytest.raises(FileNotFoundError):
+        source.fetch()
+    shutil.rmtree(tmp_path / "CS-one")
+    for ask in (source.fetch, source.fingerprint):
+        with pytest.raises(InputError, match="not there any more; mount it again"):
+            ask()
