@@ -73,6 +73,8 @@ class Micrograph:
         Rows and columns, where the host knows them before the file is read.
     group
         The host's optics or exposure group, opaque.
+    reverse_tiff
+        Whether row 0 of the host's positions is the last row of a TIFF file, as in RELION.
     """
 
     id: str
@@ -80,6 +82,7 @@ class Micrograph:
     pixel_size_A: float | None = None
     shape: tuple[int, int] | None = None
     group: str | None = None
+    reverse_tiff: bool = True
 
 
 P = TypeVar("P", bound="Picks")

@@ -47,15 +47,23 @@ def asymmetric_truth(shape, number, seed):
     return found
 
 
-def write_project(folder, shapes=((200, 320), (320, 200), (200, 320)), per=7, pixel=PIXEL_A):
-    """Write MRC files; return [(path, [(x, y), ...]), ...]."""
+def write_project(
+    folder, shapes=((200, 320), (320, 200), (200, 320)), per=7, pixel=PIXEL_A, tiff=False
+):
+    """Write MRC files, or TIFF files of the same rows; return [(path, [(x, y), ...]), ...]."""
     import mrcfile
+    import tifffile
 
     folder.mkdir(parents=True, exist_ok=True)
     out = []
     for k, shape in enumerate(shapes):
         truth = asymmetric_truth(shape, per, seed=k)
         path = folder / f"mic_{k:03d}.mrc"
+        if tiff:
+            path = path.with_suffix(".tif")
+            tifffile.imwrite(path, disc_image(shape, truth, seed=50 + k))
+            out.append((str(path), truth))
+            continue
         with mrcfile.new(path, disc_image(shape, truth, seed=50 + k), overwrite=True) as mrc:
             mrc.voxel_size = pixel
         out.append((str(path), truth))
@@ -96,7 +104,10 @@ class Project:
 
     def image(self, number):
         import mrcfile
+        import tifffile
 
+        if self.truth[number][0].endswith(".tif"):
+            return tifffile.imread(self.truth[number][0])
         with mrcfile.open(self.truth[number][0]) as mrc:
             return mrc.data.copy()
 
@@ -121,7 +132,7 @@ def project(folder: Path, options=None, link=True, **layout) -> Iterator[Project
     """Seed and serve a project for the length of a ``with`` block."""
     truth = write_project(folder / "raw", **layout)
     with POOL.lease(folder / "state", options) as (store, url):
-        made = seed_project(store, truth, link=link)
+        made = seed_project(store, truth, link=link, psize=layout.get("pixel", PIXEL_A))
         one = Project(store, made, truth, url, folder)
         try:
             yield one

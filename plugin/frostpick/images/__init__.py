@@ -4,7 +4,8 @@ Pixel coordinates everywhere in frostpick are indices of the array that
 `read_image` returns: x = column, y = row, 0-based pixel centres. For MRC that is
 the array as stored in the file (what ``mrcfile`` gives). For TIFF the rows are
 reversed, because RELION reverses them when it reads a TIFF (and never an MRC), so
-that a pick made here names the same pixel in RELION's Extract.
+that a pick made here names the same pixel in RELION's Extract. CryoSPARC does not reverse
+them, nor does `read_image` where a micrograph of that host says so.
 """
 
 from frostpick.images.content import ImageHeader, RawImage

@@ -53,7 +53,7 @@ MACHINE_ERRORS = frozenset((*_FULL, *_AWAY))
 """``errno`` of failures of the machine or its disks, not of one micrograph: they end a job."""
 
 
-def read_image(path: Path, micrograph_id: str) -> RawImage:
+def read_image(path: Path, micrograph_id: str, *, reverse_tiff: bool = True) -> RawImage:
     """Decode one micrograph.
 
     Parameters
@@ -63,6 +63,8 @@ def read_image(path: Path, micrograph_id: str) -> RawImage:
         TIFF. The content decides, not the file's name.
     micrograph_id
         For messages.
+    reverse_tiff
+        Whether row 0 is the last row of a TIFF (`Micrograph.reverse_tiff`).
 
     Returns
     -------
@@ -81,7 +83,7 @@ def read_image(path: Path, micrograph_id: str) -> RawImage:
         with open_file(path) as handle:
             magic, size = _start(handle)
             if magic in tiff.MAGIC:
-                data, pixel_size_A = tiff.read_tiff(path)
+                data, pixel_size_A = tiff.read_tiff(path, reverse=reverse_tiff)
             else:
                 data, pixel_size_A = _read_mrc(path, handle, magic, size)
         check_pixels(data)

@@ -1,4 +1,4 @@
-"""Single-image TIFF files, rows reversed as RELION reads them."""
+"""Single-image TIFF files, rows reversed as RELION reads them, or as stored."""
 
 from __future__ import annotations
 
@@ -37,10 +37,13 @@ def read_tiff_header(path: Path) -> ImageHeader:
         return ImageHeader((page.imagelength, page.imagewidth), _pixel_size(page))
 
 
-def read_tiff(path: Path) -> tuple[NDArray[np.float32], float | None]:
+def read_tiff(path: Path, *, reverse: bool = True) -> tuple[NDArray[np.float32], float | None]:
     """Return the pixels, ``(ny, nx)`` float32, and the pixel size in Angstrom or None.
 
-    Row 0 of the result is the last row of the file, as in RELION.
+    Parameters
+    ----------
+    reverse
+        Row 0 of the result is the last row of the file, as in RELION; else it is row 0.
     """
     with _opened(path) as tiff:
         page = _only_page(tiff)
@@ -49,7 +52,8 @@ def read_tiff(path: Path) -> tuple[NDArray[np.float32], float | None]:
         pixel_size_A = _pixel_size(page)
     if stored.shape != (page.imagelength, page.imagewidth):
         raise ImageFileError(f"an image of shape {stored.shape}; expected one greyscale image")
-    data = np.ascontiguousarray(stored[::-1], dtype=np.float32)
+    rows = stored[::-1] if reverse else stored
+    data = np.require(rows, np.float32, ("C", "W"))
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
         log.info("%s: a TIFF whose lowest value is white (WhiteIsZero); its greys are turned", path)
         data = _white_at_the_top(data, stored.dtype)

@@ -19,7 +19,7 @@ def fetch_and_decode(micrograph: Micrograph) -> RawImage:
     """
     try:
         with micrograph.source.fetch() as path:
-            return read_image(path, micrograph.id)
+            return read_image(path, micrograph.id, reverse_tiff=micrograph.reverse_tiff)
     except OSError as error:
         if error.errno in MACHINE_ERRORS:
             raise

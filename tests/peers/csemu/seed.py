@@ -5,8 +5,8 @@ J1 import_micrographs        J1/imported/*.mrc
 J2 patch_ctf_estimation_multi  output `exposures`
 J3 manual_picker             outputs `micrographs`, `particles`
 
-`micrographs` is a list of MRC paths or (path, picks) pairs; picks are (x, y)
-pixel positions, x along columns and y along rows of the MRC array as stored
+`micrographs` is a list of MRC (or .tif) paths or (path, picks) pairs; picks are (x, y)
+pixel positions, x along columns and y along rows of the array as stored
 (row 0 = first row in the file). link=False copies instead of linking.
 """
 
@@ -74,6 +74,22 @@ def _done(store, job):
     store.save_job(job)
 
 
+def _mrc(path):
+    with open(path, "rb") as f:
+        head = mrc._read_header(f)
+    if head.nz != 1:
+        raise ValueError(f"{path}: expected one section, found {head.nz}")
+    ps = head.xlen / head.nx if head.xlen > 0 else 0
+    return head.ny, head.nx, ps, f"MRC/{int(head.datatype)}"
+
+
+def _tiff(path):
+    import tifffile
+
+    ny, nx = tifffile.imread(path).shape
+    return ny, nx, 0, "TIFF"
+
+
 def seed_project(
     store,
     micrographs,
@@ -102,21 +118,18 @@ def seed_project(
             (store.pdir(p.uid) / rel).symlink_to(path.resolve())
         else:
             shutil.copyfile(path, store.pdir(p.uid) / rel)
-        with open(path, "rb") as f:
-            head = mrc._read_header(f)
-        if head.nz != 1:
-            raise ValueError(f"{path}: expected one section, found {head.nz}")
-        ps = psize or (head.xlen / head.nx if head.xlen > 0 else 0)
+        ny, nx, ps, mode = _tiff(path) if path.suffix == ".tif" else _mrc(path)
+        ps = psize or ps
         if not ps > 0:
             raise ValueError(f"{path}: no pixel size in the header; give psize=")
         mics.append(
             dict(
                 uid=uid,
                 rel=rel,
-                ny=head.ny,
-                nx=head.nx,
+                ny=ny,
+                nx=nx,
                 ps=ps,
-                mode=int(head.datatype),
+                format=mode,
                 picks=picks,
             )
         )
@@ -130,7 +143,7 @@ def seed_project(
     (store.jdir(j1) / "background").mkdir()
     for i, m in enumerate(mics):
         d["micrograph_blob/path"][i] = m["rel"]
-        d["micrograph_blob/format"][i] = f"MRC/{m['mode']}"
+        d["micrograph_blob/format"][i] = m["format"]
         bgrel = f"{j1.job_dir}/background/{m['uid']:021d}_background.mrc"
         mrc.write(
             store.pdir(p.uid) / bgrel,

@@ -77,6 +77,11 @@ class Connected:
         log_exposures(self.exposures, self._request.image_slot)
         return as_micrographs(self.exposures, self._files)
 
+    @property
+    def originals(self) -> list[Micrograph]:
+        """The micrographs that outputs name, in the order of the exposures."""
+        return as_micrographs(self.exposures.originals(), self._files)
+
     @cached_property
     def on_micrographs(self) -> bool:
         """Whether micrographs are connected."""

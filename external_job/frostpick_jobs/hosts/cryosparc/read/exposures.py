@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,15 @@ class Exposures:
 
     def __len__(self) -> int:
         return len(self.uid)
+
+    def originals(self) -> Exposures:
+        """Return the same exposures, of which the original micrographs are read."""
+        return replace(
+            self,
+            image_path=self.path,
+            image_shape=self.shape,
+            image_pixel_size_A=self.pixel_size_A,
+        )
 
     def rows(self) -> dict[str, int]:
         """Return the row of each micrograph id."""
@@ -119,6 +128,7 @@ def as_micrographs(exposures: Exposures, files: ProjectFiles) -> list[Micrograph
             pixel_size_A=shortest(pixel_size),
             shape=(int(shape[0]), int(shape[1])),
             group=str(group),
+            reverse_tiff=False,  # row 0 of any file is row 0 in CryoSPARC
         )
         for uid, path, signature, pixel_size, shape, group in columns
     ]

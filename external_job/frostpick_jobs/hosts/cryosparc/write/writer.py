@@ -11,6 +11,7 @@ from frostpick_jobs.hosts.cryosparc.read.connected import Connected
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.upload import Check, upload_file
+from frostpick_jobs.hosts.cryosparc.write.mirror_check import compare_with_originals
 from frostpick_jobs.hosts.cryosparc.write.model import save_model
 from frostpick_jobs.hosts.cryosparc.write.outputs import save_micrographs, save_picks
 from frostpick_jobs.hosts.cryosparc.write.pick_table import RowCollector
@@ -47,10 +48,12 @@ class OutputWriter:
 
     def __init__(self, job: ExternalJob, request: JobRequest, connected: Connected) -> None:
         self._job, self._request, self._connected = job, request, connected
+        self._diameter_A: float | None = None
 
     def add(self, output: MicrographOutput) -> None:
         """Take up the picks of a micrograph: outputs of CryoSPARC hold all at once."""
         self._picks.add(output)
+        self._diameter_A = output.picks.diameter_A
 
     def write(self, outputs: Sequence[Output], check: Check) -> None:
         """Write a task's outputs in their order, the report last, and log what they come to.
@@ -95,6 +98,8 @@ class OutputWriter:
     def _write_picks(self, output: PicksOutput, check: Check) -> list[str]:
         rows, picked = self._picks.rows(), self._picks.picked()
         exposures = self._connected.exposures
+        compare_with_originals(rows, self._connected, self._request, self._diameter_A)
+        check()
         save_picks(self._job, rows, exposures, output.min_distance_A, check)
         self._save_micrographs(exposures.uid[picked].tolist(), check)
         return pick_summary(rows, exposures, picked, output.failed, output.threshold, output.kept)
