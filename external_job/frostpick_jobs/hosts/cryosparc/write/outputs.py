@@ -14,7 +14,7 @@ from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL, Exposures
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.upload import Check, save_dataset
 from frostpick_jobs.hosts.cryosparc.write.pick_table import PickRows, as_dataset
-from frostpick_jobs.hosts.cryosparc.write.slots import Field
+from frostpick_jobs.hosts.cryosparc.write.slots import Field, with_all_fields
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +65,7 @@ def save_micrographs(
     out = job.server.call(
         f"fields of {job}.{MICROGRAPHS}", lambda: controller.alloc_output(MICROGRAPHS, kept)
     )
-    for field in kept.fields(exclude_uid=True):
-        if field in out.fields():
-            out[field] = kept[field]
-    save_dataset(job, MICROGRAPHS, out, check)
+    save_dataset(job, MICROGRAPHS, with_all_fields(out, kept), check)
 
 
 def _asked(job: ExternalJob, output: str) -> list[Field]:

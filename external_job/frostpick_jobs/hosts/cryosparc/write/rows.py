@@ -16,6 +16,7 @@ from frostpick_jobs.hosts.cryosparc.ports import KEPT, REJECTED, VERIFIED
 from frostpick_jobs.hosts.cryosparc.read.prune_rows import ParticleInput
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.upload import Check, save_dataset, upload_file
+from frostpick_jobs.hosts.cryosparc.write.slots import with_all_fields
 
 #: The table of all rows, in the job's folder.
 SCORES = "scores.csv"
@@ -77,10 +78,7 @@ def _save_some(
     out = job.server.call(
         f"fields of {job}.{output}", lambda: controller.alloc_output(output, kept)
     )
-    for field in kept.fields(exclude_uid=True):
-        if field in out.fields():
-            out[field] = kept[field]
-    save_dataset(job, output, out, check)
+    save_dataset(job, output, with_all_fields(out, kept), check)
 
 
 def _save_columns(

@@ -63,5 +63,25 @@ def complete(asked: Sequence[Field], wanted: Sequence[Field]) -> list[Field]:
     return [*fields, *ours.values()]
 
 
+def with_all_fields(out: Any, kept: Any) -> Any:
+    """Return an allocated output, filled with every field of the rows that go into it.
+
+    A server may allocate the required fields of a slot only; the others are added in the
+    type that the rows have.
+
+    Parameters
+    ----------
+    out
+        An allocated ``Dataset``, one row a row of ``kept``.
+    kept
+        A ``Dataset`` with the fields of the output's own slot.
+    """
+    known = set(out.fields())
+    out = out.add_fields([one for one in kept.descr(exclude_uid=True) if one[0] not in known])
+    for field in kept.fields(exclude_uid=True):
+        out[field] = kept[field]
+    return out
+
+
 def _plain(field: Field) -> tuple[np.dtype[Any], tuple[int, ...]]:
     return np.dtype(field[1]), tuple(field[2]) if len(field) > 2 else ()
