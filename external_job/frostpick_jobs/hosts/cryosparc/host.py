@@ -15,7 +15,7 @@ from frostpick_jobs.hosts.cryosparc.read.connected import Connected
 from frostpick_jobs.hosts.cryosparc.reporter import CryoSPARCReporter
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.server import shim
-from frostpick_jobs.hosts.cryosparc.server.errors import detail
+from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, detail
 from frostpick_jobs.hosts.cryosparc.server.event_log import EventLog, EventLogHandler
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.watch import StatusWatch
@@ -135,9 +135,20 @@ class CryoSPARCHost(Host):
         self._writer.add(output)
 
     def deliver(self, outputs: Sequence[Output]) -> None:
-        """Save the outputs, the record and the pictures, and complete the job."""
-        self._writer.write(outputs, self.reporter.check)
-        self._complete()
+        """Save the outputs, the record and the pictures, and complete the job.
+
+        Raises
+        ------
+        JobStopped
+            Somebody killed, cleared or completed the job: the server then refuses what is saved.
+        """
+        try:
+            self._writer.write(outputs, self.reporter.check)
+            self._complete()
+        except ServerError:
+            self._watch.ask()
+            self.reporter.check()
+            raise
 
     def _complete(self) -> None:
         """Complete the job, unless somebody has stopped it by now."""
@@ -165,15 +176,16 @@ class CryoSPARCHost(Host):
 
     def _end(self, outcome: Outcome, message: str) -> None:
         self._watch.close()
-        if outcome is Outcome.FINISHED and self._delivered:
+        if self._delivered:
             self._close_events()
             if not self._keep_spool:
                 shutil.rmtree(self.spool, ignore_errors=True)
             log.info("%s is completed: %s", self.job, self.job.server.url)
             return
-        again = f"what is done is kept in {self.spool}; resume with: {self._again}"
         self._close_events()
         lost = self._status_that_is_lost()
+        how = "clear it in the web page, then resume with" if lost == "completed" else "resume with"
+        again = f"what is done is kept in {self.spool}; {how}: {self._again}"
         if lost is None:
             failed = self.job.fail(f"{message}\n{again}")
             if not failed:

@@ -7,6 +7,7 @@ text of any length into a URL.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from frostpick_jobs.hosts.cryosparc.server import shim
@@ -42,12 +43,37 @@ class ExternalJob:
         """Return the job as it is now."""
         return shim.look(self.server.call(f"read {self}", lambda: self.controller.refresh()))
 
-    def status(self) -> str:
+    def status(self, patience: Patience | None = None) -> str:
         """Return the job's status now."""
         client = self.server.client
         return self.server.call(
-            f"status of {self}", lambda: shim.status(client, self.project, self.uid)
+            f"status of {self}",
+            lambda: shim.status(client, self.project, self.uid),
+            patience=patience,
         )
+
+    def _mark(self, wanted: str, what: str, request: Callable[[], object]) -> None:
+        """Give the job a status; it may have it by now, from a request whose answer was lost.
+
+        Raises
+        ------
+        ServerError
+            The server refuses, or does not answer, and the job has not the status.
+        """
+        try:
+            self.server.call(what, request)
+        except ServerError:
+            try:
+                status = self.status(self._short)
+            except ServerError:
+                status = ""
+            if status != wanted:
+                raise
+            log.debug("%s: %s already", what, wanted)
+
+    @property
+    def _short(self) -> Patience:
+        return Patience(min(SHORT.seconds, self.server.patience.seconds))
 
     def start(self) -> None:
         """Mark the job running; one that failed or was killed is cleared first.
@@ -60,13 +86,13 @@ class ExternalJob:
         status = self.status()
         if status in ("failed", "killed"):
             log.info("%s is %s: it is cleared and started again", self, status)
-            self.server.call(f"clear {self}", lambda: self.controller.clear())
+            self._mark("building", f"clear {self}", lambda: self.controller.clear())
         if status != "running":
-            self.server.call(f"start {self}", lambda: self.controller.start("running"))
+            self._mark("running", f"start {self}", lambda: self.controller.start("running"))
 
     def complete(self) -> None:
         """Mark the job completed."""
-        self.server.call(f"complete {self}", lambda: shim.stop(self.controller, ""))
+        self._mark("completed", f"complete {self}", lambda: shim.stop(self.controller, ""))
 
     def fail(self, text: str) -> bool:
         """Mark the job failed with a text; never raises. Return whether it is failed now.
@@ -101,7 +127,7 @@ class ExternalJob:
             self.server.call(
                 f"fail {self}",
                 lambda: shim.stop(self.controller, cut(text, LONGEST_ERROR) or "failed"),
-                patience=Patience(min(SHORT.seconds, self.server.patience.seconds)),
+                patience=self._short,
             )
         except ServerError as error:
             return error

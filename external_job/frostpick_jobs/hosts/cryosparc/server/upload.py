@@ -11,9 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from frostpick_jobs.hosts.cryosparc.read.inputs import load_output
 from frostpick_jobs.hosts.cryosparc.server import shim
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
+from frostpick_jobs.hosts.cryosparc.server.job_view import ACTIVE, Link
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,8 @@ def save_dataset(job: ExternalJob, output: str, dataset: Any, check: Check | Non
     Raises
     ------
     ServerError
-        The server refuses the dataset, or keeps another number of rows.
+        The server refuses the dataset, or keeps another number of rows. One without rows may
+        be refused: then the output stays empty.
     """
     server, controller = job.server, job.controller
     refused = False
@@ -42,11 +45,18 @@ def save_dataset(job: ExternalJob, output: str, dataset: Any, check: Check | Non
                 check=check,
             )
         except ServerError as error:
-            if refused or error.code not in _REFUSED:
+            if error.code not in _REFUSED:
+                raise
+            if refused and len(dataset) == 0 and job.status() in ACTIVE:
+                log.warning(
+                    "%s.%s stays empty: the server takes no output without rows", job, output
+                )
+                return
+            if refused:
                 raise
             refused = True
             continue
-        saved = job.look().outputs[output].items
+        saved = _saved_rows(job, output, dataset)
         if saved == len(dataset):
             return
         log.warning("%s.%s has %d rows, sent %d; again", job, output, saved, len(dataset))
@@ -54,6 +64,19 @@ def save_dataset(job: ExternalJob, output: str, dataset: Any, check: Check | Non
         f"{job}.{output} does not hold the {len(dataset)} rows that were sent, "
         f"{ATTEMPTS} times; the picks are kept here"
     )
+
+
+def _saved_rows(job: ExternalJob, output: str, dataset: Any) -> int:
+    """Return how many rows an output has: as the job says, or by a look at it if that is odd."""
+    told = job.look().outputs[output].items
+    slots = dataset.prefixes()
+    if told == len(dataset) or not slots:
+        return told
+    try:
+        return len(load_output(job.server, job.project, Link(job.uid, output, {}), slots[:1]))
+    except ServerError as error:
+        log.debug("%s", error)
+        return told
 
 
 def upload_file(job: ExternalJob, target: str, data: bytes, check: Check | None = None) -> None:

@@ -72,13 +72,27 @@ def prepare_job(server: Server, request: JobRequest, check: Check = lambda: None
 
 
 def _create(server: Server, request: JobRequest) -> Any:
-    client = server.client
-    return server.once(
-        f"make a job in {request.project}-{request.workspace}",
-        lambda: client.create_external_job(
-            request.project, request.workspace, title=request.title, desc=request.description
-        ),
-    )
+    client, where = server.client, f"{request.project}-{request.workspace}"
+    try:
+        return server.once(
+            f"make a job in {where}",
+            lambda: client.create_external_job(
+                request.project, request.workspace, title=request.title, desc=request.description
+            ),
+        )
+    except ServerError as error:
+        if error.code is not None and error.code < 500:
+            raise
+        # It may have been made all the same, and would be left behind.
+        made = server.call(
+            f"look for the job in {where}",
+            lambda: shim.unwired_job(
+                client, request.project, request.workspace, request.title, request.description
+            ),
+        )
+        if made is None:
+            raise
+        return made
 
 
 def _existing(server: Server, request: JobRequest) -> ExternalJob:
@@ -196,10 +210,14 @@ def _connect(job: ExternalJob, name: str, sources: Sequence[OutputRef], check: C
         check()
         if str(source) in {str(link) for link in job.look().inputs[name].links}:
             continue
-        job.server.once(
-            f"connect {source} to {job}.{name}",
-            lambda s=source: job.controller.connect(name, s.job, s.output),  # type: ignore[misc]
-        )
+        try:
+            job.server.once(
+                f"connect {source} to {job}.{name}",
+                lambda s=source: job.controller.connect(name, s.job, s.output),  # type: ignore[misc]
+            )
+        except ServerError:
+            if str(source) not in {str(link) for link in job.look().inputs[name].links}:
+                raise
 
 
 def _output(

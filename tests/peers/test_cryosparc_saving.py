@@ -1,0 +1,160 @@
+"""What is saved: every field, counted, and never said to have failed when it has not."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cryosparc")
+pytest.importorskip("fastapi")
+
+from cryosparc_project import project
+from csemu.seed import _done, _finish
+from csemu.store import Options, Refused
+from test_cryosparc_failures import pick as pick_for_code
+from test_cryosparc_failures import spool
+from test_cryosparc_pick import output, pick
+from test_cryosparc_prune import EXPOSURES, SLOTS, check_rows, extracted, prune, rows_of
+
+from frostpick_jobs.hosts.cryosparc.run import Tempo
+from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
+from frostpick_jobs.tasks.pick import finish
+
+pytestmark = [
+    pytest.mark.cryosparc,
+    pytest.mark.filterwarnings("ignore:.*API client.*:UserWarning"),
+]
+
+ONE = ((200, 320),)
+
+
+@pytest.fixture(autouse=True)
+def _without_pictures(monkeypatch):
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
+    monkeypatch.setattr("frostpick_jobs.tasks.prune.run.prune_figures", lambda *a: [])
+
+
+@pytest.mark.parametrize("alloc", ["min", "full"])
+def test_optional_fields_of_micrographs_are_kept(tmp_path, alloc):
+    with project(tmp_path, Options(alloc=alloc)) as p:
+        made = p.store.load_output(p.uid, "J2", "exposures", ["micrograph_blob", "mscope_params"])
+        made["micrograph_blob/vmin"] = np.array([-3.5, -4.0, -1.25], np.float32)
+        made["micrograph_blob/vmax"] = np.array([3.0, 4.5, 9.0], np.float32)
+        made["micrograph_blob/import_sig"] = np.array([7, 2**63 + 5, 9], np.uint64)
+        job = p.store.create_job(p.uid, "W1", "import_micrographs", "imported")
+        slots = [("micrograph_blob",) * 2, ("mscope_params",) * 2]
+        _finish(p.store, job, "exposures", "exposure", made, slots)
+        _done(p.store, job)
+        code, picked = pick(p, micrographs=(OutputRef(job.uid, "exposures"),))
+        assert code == 0
+        found = output(p, picked, "micrographs", ["micrograph_blob"])
+        at = [list(found["uid"]).index(uid) for uid in made["uid"]]
+        for field in made.filter_prefixes(["micrograph_blob"], copy=True).fields():
+            assert np.array_equal(np.array(found[field])[at], np.array(made[field])), field
+
+
+@pytest.mark.parametrize("on", ["stacks", "micrographs"])
+def test_optional_fields_of_pruned_particles_are_kept(tmp_path, pruner, on):
+    with project(tmp_path, Options(alloc="min")) as p:
+        rows = rows_of(p)
+        slots = SLOTS if on == "stacks" else ("location", "pick_stats")
+        source = extracted(p, rows, slots=slots)
+        made = p.store.load_output(p.uid, source.job, source.output, "all")
+        made["location/min_dist_A"] = np.arange(1, len(rows) + 1).astype(np.float32)
+        _finish(
+            p.store, p.job(source.job), source.output, "particle", made, [(s, s) for s in slots]
+        )
+        given = {} if on == "stacks" else {"micrographs": (EXPOSURES,)}
+        code, job = prune(p, pruner, (source,), **given)
+        assert code == 0
+        check_rows(p, source, job, [row[3] for row in rows], slots)
+
+
+@pytest.mark.parametrize("told", ["by the results", "nowhere"])
+def test_a_count_of_the_server_that_is_zero_is_not_believed(tmp_path, monkeypatch, told):
+    with project(tmp_path, shapes=ONE) as p:
+        real, saved = p.store.save_output, []
+
+        def save(project_uid, job_uid, name, *rest):
+            saved.append(name)
+            real(project_uid, job_uid, name, *rest)
+            job = p.store.job(project_uid, job_uid)
+            out = job.spec.outputs.root[name]
+            out.num_items = 0
+            if told == "nowhere":
+                for result in out.results:
+                    result.num_items = [0] * len(result.num_items)
+            return p.store.save_job(job)
+
+        monkeypatch.setattr(p.store, "save_output", save)
+        code, job = pick(p)
+        assert code == 0 and p.job(job).status == "completed"
+        assert sorted(saved) == ["micrographs", "particles", "particles_all"]
+
+
+def after(p, monkeypatch, name, answer):
+    """Let the server do what it is asked once, and lose the answer."""
+    real, lost = getattr(p.store, name), []
+
+    def do(*arguments, **words):
+        made = real(*arguments, **words)
+        if not lost:
+            lost.append(made)
+            raise answer
+        return made
+
+    monkeypatch.setattr(p.store, name, do)
+    return lost
+
+
+@pytest.mark.parametrize("name", ["create_job", "connect", "mark_running", "mark_completed"])
+def test_a_lost_answer_is_no_failure(tmp_path, monkeypatch, name):
+    with project(tmp_path, shapes=ONE) as p:
+        before = len(p.store.jobs)
+        lost = after(p, monkeypatch, name, Refused(502, "Bad Gateway"))
+        code, job = pick(p)
+        assert lost and code == 0
+        assert p.job(job).status == "completed" and len(p.store.jobs) == before + 1
+        assert not list((tmp_path / "spool").rglob(f"{p.uid}-{job}"))
+
+
+@pytest.mark.parametrize(
+    ("by", "word"),
+    [
+        ("kill", "was killed in the web page"),
+        ("clear", "was cleared in the web page"),
+        ("complete", "was marked as completed in the web page"),
+    ],
+)
+def test_what_somebody_did_is_seen_at_the_save(tmp_path, monkeypatch, caplog, by, word):
+    with project(tmp_path, shapes=ONE) as p:
+        real = p.store.save_output
+
+        def save(project_uid, job, *rest):
+            if by == "complete":
+                p.store.mark_completed(project_uid, job)
+            elif p.job(job).status == "running":
+                p.store.kill(project_uid, job)
+                if by == "clear":
+                    p.store.clear(project_uid, job)
+            return real(project_uid, job, *rest)
+
+        monkeypatch.setattr(p.store, "save_output", save)
+        monkeypatch.setattr("test_cryosparc_failures.FAST", Tempo(poll=600.0, events=0.02))
+        assert pick_for_code(p) == 130
+        assert word in caplog.text
+        assert ("clear it in the web page, then resume" in caplog.text) == (by == "complete")
+        assert len(list((spool(p, p.latest()) / "picks").glob("*.npz"))) == 1
+
+
+def test_an_empty_output_that_is_refused_does_not_fail_the_job(tmp_path, monkeypatch, caplog):
+    with project(tmp_path, shapes=ONE) as p:
+        real = p.store.save_output
+
+        def save(project_uid, job, name, dataset, version=0):
+            if not len(dataset):
+                raise Refused(422, "Invalid dataset; no rows")
+            return real(project_uid, job, name, dataset, version)
+
+        monkeypatch.setattr(p.store, "save_output", save)
+        code, job = pick(p, settings={"threshold": "50"})
+        assert code == 0 and p.job(job).status == "completed"
+        assert f"{job}.particles stays empty" in caplog.text
