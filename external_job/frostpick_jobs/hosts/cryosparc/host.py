@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,10 @@ from frostpick_jobs.hosts.cryosparc.read.connected import Connected
 from frostpick_jobs.hosts.cryosparc.reporter import CryoSPARCReporter
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server.connect import Patience, no_stop
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, detail
 from frostpick_jobs.hosts.cryosparc.server.event_log import EventLog, EventLogHandler
-from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
+from frostpick_jobs.hosts.cryosparc.server.job import SHORT, ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.watch import StatusWatch
 from frostpick_jobs.hosts.cryosparc.write.writer import OutputWriter
 from frostpick_jobs.job.host import Candidates, Host, Judged, MicrographOutput, Outcome
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Of the last requests of a job that was stopped.
+QUICK = Patience(1.5, 0.3, hang=1.5)
 LOGGERS = ("frostpick", "frostpick_jobs")
 
 
@@ -95,6 +98,7 @@ class CryoSPARCHost(Host):
 
     def begin(self) -> None:
         """Start the job, its event log and the watch over its status."""
+        self.job.server.stop = lambda: self.reporter.check()
         self.job.start()
         self._events = EventLog(self.job, self._event_seconds)
         self._reporter.attach(self._events)
@@ -155,12 +159,13 @@ class CryoSPARCHost(Host):
         self._watch.ask()
         self.reporter.check()
         self._watch.close()
-        self._close_events()
+        self._close_events(check=self.reporter.check)
         self.job.complete()
         self._delivered = True
 
     def end(self, outcome: Outcome, message: str = "") -> None:
         """Give the job its status, say how to resume, or delete what is saved; never raises."""
+        self.job.server.stop = no_stop
         try:
             self._end(outcome, message)
         except Exception as error:
@@ -182,12 +187,14 @@ class CryoSPARCHost(Host):
                 shutil.rmtree(self.spool, ignore_errors=True)
             log.info("%s is completed: %s", self.job, self.job.server.url)
             return
-        self._close_events()
-        lost = self._status_that_is_lost()
+        # Whoever stops a job at the terminal does not wait for a server that is away.
+        patience = QUICK if outcome is Outcome.ABORTED else None
+        lost, answers = self._status_that_is_lost(patience or SHORT)
+        self._close_events(30.0 if answers else 0.5)
         how = "clear it in the web page, then resume with" if lost == "completed" else "resume with"
         again = f"what is done is kept in {self.spool}; {how}: {self._again}"
         if lost is None:
-            failed = self.job.fail(f"{message}\n{again}")
+            failed = self.job.fail(f"{message}\n{again}", patience)
             if not failed:
                 log.error("%s could not be marked as failed", self.job)
         log.warning("%s: %s", self.job, again)
@@ -196,13 +203,12 @@ class CryoSPARCHost(Host):
     def _again(self) -> str:
         return self.request.resume_command(self.job.uid)
 
-    def _status_that_is_lost(self) -> str | None:
-        """Return a status that somebody else gave the job, which is left as it is."""
-        if self._watch.lost is None:
-            self._watch.ask()
+    def _status_that_is_lost(self, patience: Patience) -> tuple[str | None, bool]:
+        """Return a status that somebody else gave the job, and whether the server answers."""
+        answers = self._watch.lost is not None or self._watch.ask(patience.seconds)
         lost = self._watch.lost
         # A job that was never started is building by our own hand.
-        return None if lost == "building" and self._events is None else lost
+        return None if lost == "building" and self._events is None else lost, answers
 
     def _listen(self, handler: EventLogHandler) -> None:
         self._handler = handler
@@ -213,11 +219,11 @@ class CryoSPARCHost(Host):
                 logger.setLevel(logging.INFO)
             logger.addHandler(handler)
 
-    def _close_events(self) -> None:
+    def _close_events(self, timeout: float = 30.0, check: Callable[[], None] = no_stop) -> None:
         if self._handler is not None:
             for name in LOGGERS:
                 logging.getLogger(name).removeHandler(self._handler)
                 logging.getLogger(name).setLevel(self._levels[name])
             self._handler = None
         if self._events is not None:
-            self._events.close()
+            self._events.close(timeout, check)

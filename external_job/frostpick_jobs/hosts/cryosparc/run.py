@@ -17,7 +17,7 @@ from frostpick_jobs.hosts.cryosparc.ports import LEARNED_FROM, port_of
 from frostpick_jobs.hosts.cryosparc.read.models import ModelsOfJobs, named_models
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.server.checks import check_request
-from frostpick_jobs.hosts.cryosparc.server.connect import Server
+from frostpick_jobs.hosts.cryosparc.server.connect import Server, no_stop
 from frostpick_jobs.hosts.cryosparc.server.wiring import prepare_job
 from frostpick_jobs.hosts.cryosparc.spool import spool_folder
 from frostpick_jobs.job.lifecycle import execute, run_job
@@ -132,7 +132,11 @@ def ready_host(
         description=describe(request, settings, dict(_digests(task, settings, models, of_jobs))),
     )
     with StopSignals() as signals:
-        job = prepare_job(server, request, signals.raise_if_received)
+        server.stop = signals.raise_if_received
+        try:
+            job = prepare_job(server, request, signals.raise_if_received)
+        finally:
+            server.stop = no_stop
     return CryoSPARCHost(
         job,
         request,

@@ -21,12 +21,17 @@ from frostpick_jobs.hosts.cryosparc.server.errors import (
     is_transient,
     status_code,
 )
+from frostpick_jobs.hosts.cryosparc.server.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 MOST_LOGINS = 5
+
+
+def no_stop() -> None:
+    """Stop nothing."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,13 @@ class Patience:
         In all.
     first
         The first wait.
+    hang
+        How long one attempt may go without an answer; None leaves that to the client.
     """
 
     seconds: float = 600.0
     first: float = 1.0
+    hang: float | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,8 @@ class Server:
     ) -> None:
         self.url, self.client, self.version = url, client, version
         self.patience = patience or Patience()
+        #: Called while a request waits, from any thread; raises to stop.
+        self.stop: Callable[[], None] = no_stop
         self._credentials = credentials
 
     def call(
@@ -120,7 +130,7 @@ class Server:
         patience
             Where it differs from the server's.
         check
-            Called before each wait; raises to stop waiting.
+            Called while waiting in place of `stop`; raises to stop.
 
         Raises
         ------
@@ -131,9 +141,10 @@ class Server:
         """
         limit = patience or self.patience
         wait, began, logins = limit.first, time.monotonic(), 0
+        waiting = Waiting(f"CryoSPARC at {self.url}: {what}", check or self.stop)
         while True:
             try:
-                return request()
+                return waiting.answer(request, limit.hang)
             except (ServerError, MemoryError):
                 raise
             except Exception as error:
@@ -143,12 +154,11 @@ class Server:
                 logins += status_code(error) == 401
                 if not is_transient(error) or spent >= limit.seconds or logins > MOST_LOGINS:
                     raise self._refused(what, error) from None
-                log.debug("%s: %s; again in %.1f s", what, detail(error), wait)
+                waiting.said = self._credentials.hide(detail(error))
+                log.debug("%s: %s; again in %.1f s", what, waiting.said, wait)
                 if status_code(error) == 401:
                     self.renew_login()
-            if check is not None:
-                check()
-            time.sleep(min(wait, max(0.0, limit.seconds - spent)))
+            waiting.pause(min(wait, max(0.0, limit.seconds - spent)))
             wait = min(2 * wait, 30.0)
 
     def once(self, what: str, request: Callable[[], T]) -> T:

@@ -6,6 +6,8 @@ import io
 import logging
 import queue
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from frostpick.errors import spelled, worded
@@ -60,16 +62,25 @@ class EventLog:
         """Show a picture."""
         self._put(_Entry(cut(caption, LONGEST_CAPTION), png=png))
 
-    def close(self, timeout: float = 30.0) -> None:
-        """Send what is left, and wait for it."""
+    def close(self, timeout: float = 30.0, check: Callable[[], None] = lambda: None) -> None:
+        """Send what is left, and wait for it.
+
+        Parameters
+        ----------
+        check
+            Called while waiting; raises to wait no longer.
+        """
         if not self._thread.is_alive():
             return
         self._closing.set()
+        end = time.monotonic() + timeout
         try:
-            self._queue.put(None, timeout=timeout)
+            self._queue.put(None, timeout=min(timeout, 1.0))
         except queue.Full:
             return
-        self._thread.join(timeout)
+        while self._thread.is_alive() and time.monotonic() < end:
+            check()
+            self._thread.join(0.1)
         if self._lost:
             log.debug("%d events did not reach the event log", self._lost)
 

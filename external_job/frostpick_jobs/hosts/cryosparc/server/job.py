@@ -73,7 +73,7 @@ class ExternalJob:
 
     @property
     def _short(self) -> Patience:
-        return Patience(min(SHORT.seconds, self.server.patience.seconds))
+        return Patience(min(SHORT.seconds, self.server.patience.seconds), hang=SHORT.seconds)
 
     def start(self) -> None:
         """Mark the job running; one that failed or was killed is cleared first.
@@ -94,12 +94,18 @@ class ExternalJob:
         """Mark the job completed."""
         self._mark("completed", f"complete {self}", lambda: shim.stop(self.controller, ""))
 
-    def fail(self, text: str) -> bool:
+    def fail(self, text: str, patience: Patience | None = None) -> bool:
         """Mark the job failed with a text; never raises. Return whether it is failed now.
 
         Only a job that was started can be failed, so one that was not is started first.
+
+        Parameters
+        ----------
+        patience
+            Of each attempt.
         """
-        refused = self._mark_failed(text)
+        patience = patience or self._short
+        refused = self._mark_failed(text, patience)
         if refused is None:
             return True
         if refused.code is None:
@@ -110,7 +116,7 @@ class ExternalJob:
             if view.status not in ACTIVE:
                 self._make_startable(view)
                 self.server.once(f"start {self}", lambda: self.controller.start("running"))
-            refused = self._mark_failed(text)
+            refused = self._mark_failed(text, patience)
             if refused is None:
                 return True
         except ServerError as error:
@@ -122,12 +128,12 @@ class ExternalJob:
             log.debug("event log: %s", error)
         return False
 
-    def _mark_failed(self, text: str) -> ServerError | None:
+    def _mark_failed(self, text: str, patience: Patience) -> ServerError | None:
         try:
             self.server.call(
                 f"fail {self}",
                 lambda: shim.stop(self.controller, cut(text, LONGEST_ERROR) or "failed"),
-                patience=self._short,
+                patience=patience,
             )
         except ServerError as error:
             return error

@@ -9,10 +9,13 @@ from frostpick_jobs.hosts.cryosparc.server import shim
 from frostpick_jobs.hosts.cryosparc.server.connect import Server
 from frostpick_jobs.hosts.cryosparc.server.errors import detail
 from frostpick_jobs.hosts.cryosparc.server.job_view import ACTIVE
+from frostpick_jobs.hosts.cryosparc.server.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
 SECONDS = 5.0
+#: How long an answer may take: less than a user waits for a stop.
+ASKED = 4.0
 
 REASONS = {
     "killed": "job {job} was killed in the web page",
@@ -50,7 +53,7 @@ class StatusWatch:
         """Ask no more."""
         self._closed.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=10.0)
+            self._thread.join(timeout=0.5)
 
     def __call__(self) -> str | None:
         """Return why to stop, None to go on."""
@@ -59,22 +62,32 @@ class StatusWatch:
         reason = REASONS.get(self.lost, "job {job} is {status} by somebody else's hand")
         return reason.format(job=self._job, status=self.lost)
 
-    def ask(self) -> None:
-        """Ask once."""
+    def ask(self, hang: float = ASKED) -> bool:
+        """Ask once; return whether there was an answer.
+
+        Parameters
+        ----------
+        hang
+            Seconds after which the server counts as silent.
+        """
         try:
-            status = shim.status(self._server.client, self._project, self._job)
+            waiting = Waiting(f"the status of {self._job}", lambda: None)
+            status = waiting.answer(
+                lambda: shim.status(self._server.client, self._project, self._job), hang
+            )
         except Exception as error:
             if not self._silent:
                 log.warning("the server does not answer (%s); the job goes on", detail(error))
             self._silent = True
             if getattr(error, "code", None) == 401:
                 self._server.renew_login()
-            return
+            return False
         if self._silent:
             log.info("the server answers again")
         self._silent = False
         if status not in ACTIVE:
             self.lost = status
+        return True
 
     def _run(self) -> None:
         while self.lost is None and not self._closed.wait(self._seconds):

@@ -28,7 +28,7 @@ from frostpick_jobs.hosts.cryosparc.read.inputs import PICK_STATS
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.server import shim
 from frostpick_jobs.hosts.cryosparc.server.checks import look_at
-from frostpick_jobs.hosts.cryosparc.server.connect import Server
+from frostpick_jobs.hosts.cryosparc.server.connect import Server, no_stop
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, detail
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.job_view import JobView
@@ -109,6 +109,7 @@ def _existing(server: Server, request: JobRequest) -> ExternalJob:
 
 
 def _given_up(job: ExternalJob, text: str) -> str:
+    job.server.stop = no_stop
     if job.fail(text):
         return f"{job} was made and is marked as failed"
     return f"{job} was made and could not be marked as failed; delete it in the web page"

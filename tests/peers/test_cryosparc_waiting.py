@@ -1,0 +1,113 @@
+"""While the server is silent: it is said what is waited for, and a Ctrl-C ends within seconds."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+pytest.importorskip("cryosparc")
+pytest.importorskip("fastapi")
+
+from cryosparc_project import project
+from csemu.store import Options
+from test_cryosparc_failures import AGAIN, pick
+
+from frostpick.errors import JobStopped
+from frostpick_jobs.hosts.cryosparc.server import waiting
+from frostpick_jobs.hosts.cryosparc.server.connect import Credentials, Patience, Server
+from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
+from frostpick_jobs.tasks.pick import finish
+
+pytestmark = [
+    pytest.mark.cryosparc,
+    pytest.mark.filterwarnings("ignore:.*API client.*:UserWarning"),
+]
+
+ONE = ((200, 320),)
+
+
+class Answer(Exception):
+    """What the client raises for an answer with a code."""
+
+    def __init__(self, code):
+        super().__init__(f"error {code}")
+        self.code = code
+
+
+@pytest.fixture
+def server():
+    return Server("http://x", None, "v5.0.3", Credentials(), Patience(30.0, 0.05))
+
+
+@pytest.fixture
+def silence():
+    """An event that a request waits for: the server does not answer until the test ends."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_it_is_said_what_is_waited_for(server, silence, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(waiting, "FIRST_WORD", 0.3)
+    with pytest.raises(ServerError, match="no answer within 1 s"):
+        server.call("save J5.particles", silence.wait, patience=Patience(0.0, hang=1.0))
+    assert caplog.text.count("waiting for CryoSPARC at http://x: save J5.particles") == 1
+
+    def refused():
+        raise Answer(500)
+
+    with pytest.raises(ServerError, match="error 500"):
+        server.call("read J5", refused, patience=Patience(0.6, 0.1))
+    assert "waiting for CryoSPARC at http://x: read J5 (error 500)" in caplog.text
+
+
+@pytest.mark.parametrize("how", ["hangs", "refuses"])
+def test_every_request_sees_a_stop(server, silence, how):
+    def request():
+        if how == "refuses":
+            raise Answer(500)
+        silence.wait()
+
+    asked = threading.Event()
+
+    def stop():
+        if asked.is_set():
+            raise JobStopped("stopped")
+
+    server.stop = stop
+    threading.Timer(0.3, asked.set).start()
+    began = time.monotonic()
+    with pytest.raises(JobStopped):
+        server.call("save", request)
+    assert time.monotonic() - began < 5.0
+
+
+@pytest.mark.parametrize("name", ["create_job", "load_input", "path", "save_output"])
+def test_ctrl_c_ends_the_job_while_the_server_is_silent(
+    tmp_path, monkeypatch, caplog, silence, name
+):
+    """At the making, the reading, a download and the saving; every request after it hangs too."""
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
+    with project(tmp_path, Options(remote_paths=True), shapes=ONE) as p:
+        real, pressed = getattr(p.store, name), []
+
+        def hang(*arguments, **words):
+            if not pressed:
+                pressed.append(time.monotonic())
+                threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+            silence.wait()
+            return real(*arguments, **words)
+
+        server = p.connect(seconds=600.0)  # by itself it would wait as long
+        monkeypatch.setattr(p.store, name, hang)
+        if name == "create_job":
+            with pytest.raises(JobStopped):
+                pick(p, server)
+        else:
+            assert pick(p, server) == 128 + signal.SIGINT
+            assert f"{AGAIN} --job {p.latest()}" in caplog.text
+        assert time.monotonic() - pressed[0] < 0.3 + 5.0
+        silence.set()
