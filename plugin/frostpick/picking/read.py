@@ -13,19 +13,21 @@ def fetch_and_decode(micrograph: Micrograph) -> RawImage:
     Raises
     ------
     MicrographError
-        The file cannot be had or decoded.
+        The file cannot be had or decoded, or is not of the size that the host knows.
     OSError
         The disk is full or the machine is out of files or memory.
     """
     try:
         with micrograph.source.fetch() as path:
-            return read_image(path, micrograph.id, reverse_tiff=micrograph.reverse_tiff)
+            image = read_image(path, micrograph.id, reverse_tiff=micrograph.reverse_tiff)
     except OSError as error:
         if error.errno in MACHINE_ERRORS:
             raise
         raise MicrographError(
             micrograph.id, f"{micrograph.source.name} cannot be read ({error.strerror or error})"
         ) from error
+    _check_size(image, micrograph)
+    return image
 
 
 def read_with_pixel_size(micrograph: Micrograph, sizes: PixelSizes) -> tuple[RawImage, float]:
@@ -40,3 +42,15 @@ def read_with_pixel_size(micrograph: Micrograph, sizes: PixelSizes) -> tuple[Raw
     """
     image = fetch_and_decode(micrograph)
     return image, sizes.of(micrograph, image.pixel_size_A)
+
+
+def _check_size(image: RawImage, micrograph: Micrograph) -> None:
+    """Compare the image with what the host says, which its positions and pixel size are for."""
+    ny, nx = image.data.shape
+    if micrograph.shape is not None and micrograph.shape != (ny, nx):
+        rows, columns = micrograph.shape
+        raise MicrographError(
+            micrograph.id,
+            f"{micrograph.source.name} has {nx} x {ny} pixels; expected {columns} x {rows}, "
+            "as its data set says: give the image that the data set was made for",
+        )
