@@ -158,7 +158,9 @@ class Connected:
 
     @cached_property
     def _files(self) -> ProjectFiles:
-        return find_project_files(self._job.server, self._job.project, self._spool)
+        links = [link for one in self._job.look().inputs.values() for link in one.links]
+        jobs = sorted({link.job for link in links})
+        return find_project_files(self._job.server, self._job.project, self._spool, jobs)
 
     def _load(
         self, found: InputView, slots_of: Callable[[Sequence[str]], list[str]]

@@ -7,7 +7,7 @@ import logging
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -240,26 +240,53 @@ class ProjectFiles:
         return RemoteFile(self.downloader, path, signature)
 
 
-def find_project_files(server: Server, project: str, spool: Path) -> ProjectFiles:
-    """Find out whether the project's folder is mounted here."""
+def find_project_files(
+    server: Server, project: str, spool: Path, jobs: Sequence[str] = ()
+) -> ProjectFiles:
+    """Find out whether the project's folder is mounted here, and can be read.
+
+    Parameters
+    ----------
+    jobs
+        Jobs of the project whose files are read; a folder without theirs is another one.
+    """
     told = server.call(
         f"find project {project}",
         lambda: shim.directory(server.client.find_project(project)),
     )
     folder = Path(told)
-    mounted = folder.is_dir()
-    if mounted:
+    against = _why_not_read(folder, jobs)
+    if against is None:
         log.info("project %s is mounted at %s: micrographs are read in place", project, folder)
     else:
         log.info(
-            "project %s (%s) is not mounted here: micrographs are downloaded, %d at a time",
+            "project %s (%s) %s: micrographs are downloaded, %d at a time",
             project,
             folder,
+            against,
             MOST_AT_ONCE,
         )
     return ProjectFiles(
-        folder if mounted else None, Downloader(server, project, spool / "downloads")
+        folder if against is None else None, Downloader(server, project, spool / "downloads")
     )
+
+
+def _why_not_read(folder: Path, jobs: Sequence[str]) -> str | None:
+    """Return why a project's folder is not read here, None where it can be."""
+    try:
+        os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return "is not mounted here"
+    except OSError as error:
+        return f"cannot be read here ({error.strerror or error})"
+    for job in jobs:
+        try:
+            os.listdir(folder / job)
+        except (FileNotFoundError, NotADirectoryError):
+            return f"is another folder here, without {job}"
+        except OSError as error:
+            return f"cannot be read here ({job}: {error.strerror or error})"
+    return None
 
 
 def _order(path: str) -> str:
