@@ -312,3 +312,14 @@ def test_description_has_parameters_and_citation():
     told = describe(JobRequest(PICK, "P1"), PickSettings(), {"model": "abc", "pruner": "def"})
     assert "| model digest | abc |\n| pruner digest | def |\n" in told
     assert np.all([line.startswith("|") for line in text.splitlines()[2:-2]])
+
+
+def test_the_selftest_reads_a_register_whose_slots_are_names():
+    from frostpick_jobs.hosts.cryosparc.selftest import _spec
+
+    described = SimpleNamespace(name="ctf", dtype="ctf", required=True)
+    one = SimpleNamespace(type="exposure", slots=["micrograph_blob", described])
+    none = SimpleNamespace(root={})
+    spec = SimpleNamespace(inputs=SimpleNamespace(root={"micrographs": one}), outputs=none)
+    found = _spec(spec, with_parameters=False)["inputs"]["micrographs"]["slots"]
+    assert found == ["micrograph_blob", "ctf (ctf, required)"]

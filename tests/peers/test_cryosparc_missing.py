@@ -1,8 +1,10 @@
 """What ends a job where micrographs are downloaded, and what costs one micrograph only."""
 
 import errno
+import os
 import shutil
 
+import mrcfile
 import numpy as np
 import pytest
 
@@ -168,3 +170,43 @@ def test_a_project_that_is_not_mounted_any_more_ends_the_job(tmp_path):
     for ask in (source.fetch, source.fingerprint):
         with pytest.raises(InputError, match="not there any more; mount it again"):
             ask()
+
+
+@pytest.mark.parametrize("what", ["another", "unreadable"])
+def test_a_mount_that_is_of_no_use_is_not_read(tmp_path, monkeypatch, what):
+    with project(tmp_path, shapes=SHAPES) as p:
+        other = tmp_path / "other"
+        (other / "J1").mkdir(parents=True)
+        (other / "project.json").write_text("{}")
+        if what == "another":
+            word = "is another folder here, without J2"
+            real = p.store.shown_dir
+            kept = p.store.pdir(p.uid)
+            monkeypatch.setattr(
+                p.store, "shown_dir", lambda path: str(other) if path == kept else real(path)
+            )
+        else:
+            word = "cannot be read here (Permission denied)"
+            listed = os.listdir
+
+            def listdir(path):
+                if str(path) == str(p.store.pdir(p.uid)):
+                    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+                return listed(path)
+
+            monkeypatch.setattr("frostpick_jobs.hosts.cryosparc.read.sources.os.listdir", listdir)
+        code, job = pick(p)
+        text = "\n".join(p.texts(job))
+        assert code == 0 and f"{word}: micrographs are downloaded" in text
+        assert "micrographs that failed     0" in text
+
+
+def test_an_image_of_another_size_than_the_data_set_says_is_named(tmp_path):
+    with project(tmp_path, shapes=SHAPES, link=False) as p:
+        (file,) = (p.store.pdir(p.uid) / "J1" / "imported").glob(f"*{BAD}.mrc")
+        with mrcfile.new(file, p.image(1)[::2, ::2].copy(), overwrite=True):
+            pass
+        code, job = pick(p)
+        text = "\n".join(p.texts(job))
+        assert code == 0 and "micrographs that failed     1" in text
+        assert f"{BAD}.mrc has 100 x 160 pixels; expected 200 x 320, as its data set says" in text

@@ -1,5 +1,7 @@
 """What is saved: every field, counted, and never said to have failed when it has not."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from test_cryosparc_failures import spool
 from test_cryosparc_pick import output, pick
 from test_cryosparc_prune import EXPOSURES, SLOTS, check_rows, extracted, prune, rows_of
 
+from frostpick.errors import FrostpickError
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks.pick import finish
@@ -158,3 +161,55 @@ def test_an_empty_output_that_is_refused_does_not_fail_the_job(tmp_path, monkeyp
         code, job = pick(p, settings={"threshold": "50"})
         assert code == 0 and p.job(job).status == "completed"
         assert f"{job}.particles stays empty" in caplog.text
+
+
+def test_rows_on_micrographs_that_were_curated_away_are_rejected(tmp_path, pruner, caplog):
+    with project(tmp_path) as p:
+        rows = rows_of(p)
+        source = extracted(p, rows, slots=("location", "pick_stats"))
+        made = p.store.load_output(p.uid, "J2", "exposures", ["micrograph_blob", "mscope_params"])
+        curated = p.store.create_job(p.uid, "W1", "import_micrographs", "curated")
+        slots = [("micrograph_blob",) * 2, ("mscope_params",) * 2]
+        _finish(p.store, curated, "accepted", "exposure", made.take([0, 2]), slots)
+        _done(p.store, curated)
+        code, job = prune(p, pruner, (source,), micrographs=(OutputRef(curated.uid, "accepted"),))
+        assert code == 0 and p.job(job).status == "completed"
+        uids = 1000 + np.arange(len(rows))
+        kept, rejected = (
+            set(p.store.load_output(p.uid, job, f"particles_{name}", "all")["uid"])
+            for name in ("kept", "rejected")
+        )
+        assert kept == {u for u, row in zip(uids, rows, strict=True) if row[3] and row[0] != 1}
+        assert rejected == {
+            u for u, row in zip(uids, rows, strict=True) if not row[3] and row[0] != 1
+        }
+        text = (p.store.pdir(p.uid) / job / "scores.csv").read_text()
+        table = {int(row["uid"]): row for row in csv.DictReader(text.splitlines())}
+        away = [table[u]["reason"] for u, row in zip(uids, rows, strict=True) if row[0] == 1]
+        assert len(table) == len(rows) and set(away) == {"not read"}
+        assert f"{job}.particles_rejected is without 7 rows" in caplog.text
+
+
+@pytest.mark.parametrize("connected", [False, True])
+def test_an_input_for_a_model_stops_nothing(tmp_path, connected):
+    """One that somebody made, required and empty, or that holds a model the server dislikes."""
+    with project(tmp_path, shapes=ONE) as p:
+        client = p.connect().client
+        job = client.create_external_job(p.uid, "W1", title="made by hand")
+        slots = [{"name": "ml_model", "dtype": "ml_model", "required": True}]
+        job.add_input("ml_model", "model", min=1, max=1, slots=slots)
+        if connected:
+            trained = client.create_external_job(p.uid, "W1", title="training")
+            trained.add_output("ml_model", "model", slots=slots[:1])
+            job.connect("model", trained.uid, "model")
+        code, done = pick(p, job=job.uid, workspace=None)
+        assert code == 0 and done == job.uid and p.job(done).status == "completed"
+
+
+def test_an_output_without_a_slot_that_is_needed_is_named(tmp_path):
+    with project(tmp_path, shapes=ONE) as p:
+        job = p.connect().client.create_external_job(p.uid, "W1", title="made by hand")
+        job.add_output("particle", "particles", slots=["location"])
+        with pytest.raises(FrostpickError, match="output 'particles' without the slot pick_stats"):
+            pick(p, job=job.uid, workspace=None)
+        assert p.job(job.uid).status == "building"

@@ -15,7 +15,7 @@ from frostpick_jobs.tasks.declarations import InputKind, InputSpec, OutputKind, 
 MICROGRAPHS, PARTICLES = "micrographs", "particles"
 #: Connects a picking job to the job that trained its model, for the graph alone.
 TRAINING = "training"
-#: Output with a picking model, and the input that it is connected to.
+#: Output with a picking model; it is connected to nothing, the model is a setting.
 MODEL = "model"
 #: Picks at or above the threshold, and all above the floor.
 PICKS, ALL_PICKS = "particles", "particles_all"

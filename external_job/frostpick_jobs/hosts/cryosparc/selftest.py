@@ -246,7 +246,10 @@ def _spec(spec: Any, with_parameters: bool) -> Answers:
                 "type": str(one.type),
                 "min": str(getattr(one, "count_min", "")),
                 "slots": [
-                    f"{s.name} ({s.dtype}{', required' if getattr(s, 'required', False) else ''})"
+                    # a register may hold names alone, or descriptions
+                    s
+                    if isinstance(s, str)
+                    else f"{s.name} ({s.dtype}{', required' if getattr(s, 'required', 0) else ''})"
                     for s in one.slots
                 ],
             }

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from frostpick.errors import FrostpickError
+from frostpick.errors import FrostpickError, InputError
 from frostpick_jobs.hosts.cryosparc.ports import (
     ALL_PICKS,
     KEPT,
@@ -31,7 +31,6 @@ from frostpick_jobs.hosts.cryosparc.server.checks import look_at
 from frostpick_jobs.hosts.cryosparc.server.connect import Server, no_stop
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, detail
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
-from frostpick_jobs.hosts.cryosparc.server.job_view import JobView
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks.declarations import InputKind, OutputKind
 
@@ -127,7 +126,8 @@ def _wire(job: ExternalJob, request: JobRequest, check: Check) -> None:
         made[port.kind] = _add_input(job, port, slots) if there is None else there.name
         _connect(job, made[port.kind], sources, check)
     check()
-    _model_input(job, request)
+    _training_input(job, request)
+    _needs_no_model(job)
     check()
     _wire_outputs(job, request, made, check)
     errors = job.look().errors
@@ -224,7 +224,15 @@ def _connect(job: ExternalJob, name: str, sources: Sequence[OutputRef], check: C
 def _output(
     job: ExternalJob, type: str, name: str, slots: Slots, passthrough: str | None, title: str
 ) -> None:
-    if name in job.look().outputs:
+    there = job.look().outputs.get(name)
+    if there is not None:
+        asked = [str(one.get("name") or one.get("prefix")) for one in slots]
+        lacking = [slot for slot in asked if slot not in there.slots]
+        if lacking:
+            raise InputError(
+                f"{job} has an output {there.name!r} without the slot {lacking[0]}; add the slot "
+                "in the web page, or take the output away: it is made anew"
+            )
         return
     job.server.call(
         f"output {name} of {job}",
@@ -242,26 +250,17 @@ def _model_output(job: ExternalJob) -> None:
         log.info("no output 'model' (%s); the model is in the job's folder", error)
 
 
-def _model_input(job: ExternalJob, request: JobRequest) -> None:
+def _training_input(job: ExternalJob, request: JobRequest) -> None:
     """Draw the line from the training job; the model itself is found by the job's number."""
     source = request.model_job
     if source is None or (source.project or request.project) != request.project:
         return
     view = job.look()
-    if MODEL in view.inputs or TRAINING in view.inputs:
+    if TRAINING in view.inputs:
         return
     try:
         trained = look_at(job.server, request.project, source.job)
-        if _has_model_output(trained):
-            slots = [shim.slot("ml_model", "ml_model")]
-            job.server.once(
-                f"input {MODEL} of {job}",
-                lambda: job.controller.add_input(
-                    "ml_model", MODEL, min=0, max=1, slots=slots, title="Picking model"
-                ),
-            )
-            _connect(job, MODEL, [OutputRef(source.job, MODEL)], lambda: None)
-        elif MICROGRAPHS in trained.outputs:
+        if MICROGRAPHS in trained.outputs:
             job.server.once(
                 f"input {TRAINING} of {job}",
                 lambda: job.controller.add_input(
@@ -278,7 +277,23 @@ def _model_input(job: ExternalJob, request: JobRequest) -> None:
         log.info("the model's job is not connected in the graph (%s)", error)
 
 
-def _has_model_output(view: JobView) -> bool:
-    """Tell whether a job has a filled model output, to connect to."""
-    output = view.outputs.get(MODEL)
-    return output is not None and output.type == "ml_model" and bool(output.filled)
+def _needs_no_model(job: ExternalJob) -> None:
+    """Let an input for a model that a job has, empty or not, keep it from nothing.
+
+    A model is a setting here; no server's answer to a foreign one is known.
+    """
+    view = job.look()
+    one = view.inputs.get(MODEL)
+    if one is None or one.type != "ml_model" or not view.errors:
+        return
+    try:
+        for _ in one.links:
+            job.server.once("disconnect", lambda: job.controller.disconnect(MODEL))
+        job.server.once(
+            f"input {MODEL} of {job}",
+            lambda: job.controller.add_input(
+                one.type, MODEL, min=0, max=1, slots=list(map(_optional, one.slots))
+            ),
+        )
+    except ServerError as error:
+        log.info("the input 'model' stays as it is (%s)", error)

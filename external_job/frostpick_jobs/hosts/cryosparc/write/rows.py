@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,17 +14,27 @@ from numpy.typing import NDArray
 from frostpick.types import Decisions
 from frostpick_jobs.formats.decision_table import write_decision_table
 from frostpick_jobs.hosts.cryosparc.ports import KEPT, REJECTED, VERIFIED
+from frostpick_jobs.hosts.cryosparc.read.exposures import Exposures
+from frostpick_jobs.hosts.cryosparc.read.particle_labels import match_rows
 from frostpick_jobs.hosts.cryosparc.read.prune_rows import ParticleInput
+from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, detail
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.upload import Check, save_dataset, upload_file
 from frostpick_jobs.hosts.cryosparc.write.slots import with_all_fields
+
+log = logging.getLogger(__name__)
 
 #: The table of all rows, in the job's folder.
 SCORES = "scores.csv"
 
 
 def save_kept(
-    job: ExternalJob, rows: ParticleInput, slot: str, decisions: Decisions, check: Check
+    job: ExternalJob,
+    rows: ParticleInput,
+    slot: str,
+    decisions: Decisions,
+    check: Check,
+    exposures: Exposures | None = None,
 ) -> None:
     """Save the kept and the rejected rows, and the table of all.
 
@@ -31,9 +42,27 @@ def save_kept(
     ----------
     slot
         The one slot of the outputs that is not passed through: what the boxes were made from.
+    exposures
+        Those that the rows lie on, where boxes were cut from micrographs. A server may refuse
+        rows on others, all rejected as not read; they are then in the table alone.
     """
     for output, keep in ((KEPT, decisions.keep), (REJECTED, ~decisions.keep)):
-        _save_some(job, rows, output, slot, keep, check)
+        try:
+            _save_some(job, rows, output, slot, keep, check)
+        except ServerError as error:
+            here = keep & ~_elsewhere(rows, exposures)
+            if error.code not in (400, 422) or here.sum() == keep.sum():
+                raise
+            log.warning(
+                "%s.%s is without %d rows on micrographs that are not connected, which the server "
+                "refuses (%s); they are in %s",
+                job,
+                output,
+                keep.sum() - here.sum(),
+                detail(error),
+                SCORES,
+            )
+            _save_some(job, rows, output, slot, here, check)
     _save_table(job, rows, decisions, check)
 
 
@@ -58,6 +87,14 @@ def pick_stats(decisions: Decisions) -> dict[str, NDArray[np.float32]]:
         "pick_stats/ncc_score": probability.astype(np.float32),
         "pick_stats/power": spread.astype(np.float32),
     }
+
+
+def _elsewhere(rows: ParticleInput, exposures: Exposures | None) -> NDArray[np.bool_]:
+    """Return ``(n,)`` which rows lie on a micrograph that is not connected."""
+    if exposures is None:
+        return np.zeros(len(rows), np.bool_)
+    found = [match_rows(part, exposures) < 0 for part in rows.parts]
+    return np.concatenate([np.zeros(0, np.bool_), *found])
 
 
 def _save_some(

@@ -84,7 +84,8 @@ class OutputWriter:
                 return save_model(job, output, check)
             case KeptRows(decisions):
                 rows = self._connected.rows
-                save_kept(job, rows, self._connected.row_slot, decisions, check)
+                there = self._connected.exposures if self._connected.on_micrographs else None
+                save_kept(job, rows, self._connected.row_slot, decisions, check, there)
                 return [table([(name, str(n)) for name, n in decisions.counts().items()])]
             case ScoredRows(decisions):
                 save_scored(job, self._connected.rows, decisions, check)
