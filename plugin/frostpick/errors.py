@@ -5,7 +5,8 @@
     FrostpickError                one sentence: what, value found, value expected, what to do
     ├── ConfigError               a setting is unknown or out of range
     ├── InputError                a file or a table the user gave cannot be used
-    │   └── LabelError            labels that match no micrograph, or more than one
+    │   ├── LabelError            labels that match no micrograph, or more than one
+    │   └── NoInputError          there is nothing in what was given
     ├── ModelError                a model file is damaged, unknown or asks for what is not here
     ├── DeviceError               a GPU was asked for and is not there, or is out of memory
     └── MicrographError           one micrograph cannot be used; the only error that a job skips
@@ -131,6 +132,10 @@ class InputError(FrostpickError):
 
 class LabelError(InputError):
     """Labels match no micrograph, or cannot be matched without guessing."""
+
+
+class NoInputError(InputError):
+    """There is nothing in what the user gave, perhaps not yet."""
 
 
 class ModelError(FrostpickError):

@@ -11,7 +11,7 @@ import typer
 from frostpick.settings import resolve
 from frostpick_jobs.cli.config_file import read_config
 from frostpick_jobs.cli.console import log_to_terminal
-from frostpick_jobs.cli.parameters import Debug, Out
+from frostpick_jobs.cli.parameters import Debug, Out, Overwrite
 
 
 def select(
@@ -78,6 +78,7 @@ def simulate(
     config: Annotated[
         Path | None, typer.Option(help="YAML file with any setting of the simulation.")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Simulate micrographs of a made-up protein, with exact truth."""
     log_to_terminal()
@@ -87,19 +88,20 @@ def simulate(
     typed = {"micrographs": micrographs, "size": size, "seed": seed}
     layers = [(str(config), read_config(config))] if config else []
     settings = resolve(SimulationSettings, *layers, ("command line", typed))
-    write_dataset(out, settings)
+    write_dataset(out, settings, overwrite=overwrite)
 
 
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for everything.")] = Path("demo"),
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 means all.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or GPU numbers.")] = "auto",
+    overwrite: Overwrite = False,
 ) -> None:
     """Simulate, train, pick and evaluate, and write OUT/report.html."""
     log_to_terminal()
     from frostpick_jobs.commands.demo import run_demo
 
-    run_demo(out, device=device, threads=threads)
+    run_demo(out, device=device, threads=threads, overwrite=overwrite)
 
 
 def list_models() -> None:

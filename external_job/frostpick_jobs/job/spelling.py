@@ -21,7 +21,7 @@ _FIELDS = {
     "exemplars": "field 'Input coordinates' or 'Input particles'",
 }
 #: A label without a value is as if it was not given.
-_SWITCHES = {"restart": "yes", "allow_missing": "yes", "renew_threshold": "yes"}
+_SWITCHES = {"restart": "yes", "allow_missing": "yes", "overwrite": "yes", "strict": "yes", "renew_threshold": "yes"}
 #: What CryoSPARC holds picks as.
 _PARTICLES = ("picks", "labels")
 
