@@ -133,7 +133,7 @@ def test_unknown_yaml_key_is_an_error(tmp_path) -> None:
     config = tmp_path / "job.yaml"
     config.write_text("diametre: 100\n")
     done = run("pick", "--micrographs", tmp_path, "-o", tmp_path / "out", "--config", config)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "job.yaml: unknown setting 'diametre'; did you mean 'diameter'?" in done.stderr
 
 

@@ -29,7 +29,7 @@ def cryosparc_app(tasks: Sequence[TaskSpec]) -> typer.Typer:
     app.command("selftest")(selftest)
     for task in tasks:
         if "cryosparc" in task.hosts:
-            app.command(task.name, epilog=help_text())(server_command(task))
+            app.command(task.name, epilog=help_text("cryosparc"))(server_command(task))
     return app
 
 

@@ -32,7 +32,7 @@ def main() -> None:
 
 def _run() -> int | str | None:
     from frostpick.errors import ConfigError, FrostpickError, JobStopped
-    from frostpick_jobs.job.endings import FAILED, STOPPED, USAGE
+    from frostpick_jobs.job.endings import FAILED, USAGE
 
     command_line = getattr(sys.modules[__name__], "app")  # noqa: B009
     try:
@@ -40,12 +40,12 @@ def _run() -> int | str | None:
     except SystemExit as leaving:
         return leaving.code
     except (FrostpickError, OSError, MemoryError, JobStopped) as error:
-        from frostpick_jobs.job.lifecycle import is_stop, sentence
+        from frostpick_jobs.job.lifecycle import is_stop, sentence, status_of_stop
 
         host = "cryosparc" if "cryosparc" in sys.argv[1:2] else "folder"
         print(f"frostpick: {sentence(error, Path(), host)}", file=sys.stderr)
         if is_stop(error):
-            return STOPPED
+            return status_of_stop(error)
         return USAGE if isinstance(error, ConfigError) else FAILED
     return 0
 

@@ -77,8 +77,8 @@ def stopping_in_order(last: Callable[[], object] = lambda: None) -> Iterator[Non
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for taken, handler in before.items():
+            signal.signal(taken, handler)
 
 
 def leave(status: int, text: str) -> NoReturn:

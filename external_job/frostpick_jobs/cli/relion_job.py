@@ -78,7 +78,7 @@ def job_parser(task: TaskSpec) -> JobParser:
     parser = JobParser(
         prog=f"frostpick-relion-{task.name}",
         description=task.help_on("relion"),
-        epilog=_EPILOG + help_text(),
+        epilog=_EPILOG + help_text("relion"),
     )
     parser.add_argument("--version", action="version", version=__version__)
     add_argparse_options(parser, task.settings)

@@ -6,7 +6,8 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from frostpick.errors import FrostpickError
+from frostpick.errors import FrostpickError, option, spelled
+from frostpick_jobs.job.spelling import spelling
 
 COMPLETE, FAILED, USAGE, PARTIAL, NOTHING_YET = range(5)
 #: Of a stop that no signal asked for: the program that a job works for did, or a keyboard.
@@ -47,14 +48,14 @@ ENDINGS = (
     Ending("2", "wrong usage: an option or value that is not understood", "Failed", "no job"),
     Ending(
         "3",
-        "parts are missing, or --strict and single inputs could not be used",
+        f"parts are missing, or {option('strict')} and single inputs could not be used",
         "Succeeded, a warning in run.err and logfile.pdf",
         "completed, a warning in the log",
     ),
     Ending(
         "4",
-        "nothing to do yet: a round of a session that still grows (--live, a Scheme) in which "
-        "nothing could be used",
+        f"nothing to do yet: a round of a session that still grows ({option('live')}, a Scheme) "
+        "in which nothing could be used",
         "Succeeded, a warning in run.err and logfile.pdf",
         "completed, a warning in the log",
     ),
@@ -67,9 +68,10 @@ ENDINGS = (
 )
 
 
-def help_text() -> str:
-    """Return the table for the end of a help text."""
-    return "Exit status: " + "; ".join(f"{one.status} {one.meaning}" for one in ENDINGS) + "."
+def help_text(host: str = "folder") -> str:
+    """Return the table for the end of a help text, with options as a host spells them."""
+    text = "; ".join(f"{one.status} {one.meaning}" for one in ENDINGS)
+    return f"Exit status: {spelled(text, spelling(host))}."
 
 
 class NothingYet(FrostpickError):

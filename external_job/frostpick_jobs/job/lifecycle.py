@@ -24,7 +24,7 @@ from frostpick_jobs.job.endings import (
 from frostpick_jobs.job.host import Host, Outcome
 from frostpick_jobs.job.lock import JobRunningError, job_lock
 from frostpick_jobs.job.results import Result
-from frostpick_jobs.job.signals import ReporterWithSignals, StopSignals
+from frostpick_jobs.job.signals import ReporterWithSignals, StoppedBySignal, StopSignals
 from frostpick_jobs.job.spelling import spelling
 
 log = logging.getLogger(__name__)
@@ -140,6 +140,11 @@ def is_stop(error: BaseException) -> bool:
     return isinstance(error, (JobStopped, KeyboardInterrupt))
 
 
+def status_of_stop(error: BaseException) -> int:
+    """Return the exit code for a stop: that of its signal, if one asked for it."""
+    return 128 + error.number if isinstance(error, StoppedBySignal) else STOPPED
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether memory ran out, in Python or in torch's own allocator."""
     if isinstance(error, MemoryError):
@@ -164,7 +169,7 @@ def _unused(result: object) -> Mapping[str, str]:
 
 def _exit_code(error: BaseException, signals: StopSignals) -> int:
     if is_stop(error):
-        return STOPPED if signals.received is None else 128 + signals.received
+        return status_of_stop(error) if signals.received is None else 128 + signals.received
     return FAILED
 
 
