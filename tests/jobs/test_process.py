@@ -111,3 +111,26 @@ def test_without_streams_it_works_and_logs_into_no_file(tmp_path: Path, closed: 
     assert done.returncode == 0
     for path in (tmp_path / "out/particles.csv", tmp_path / "p/picks.csv"):
         assert "simulated" not in path.read_text() and path.read_text().startswith("micrograph,")
+
+
+def test_docs_and_help_have_the_one_table_of_endings() -> None:
+    """Every status once, in the order of the table, wherever a user may look."""
+    statuses = ["0", "1", "2", "3", "4", "129, 130, 143"]
+    lines = (ROOT / "docs/endings.md").read_text().splitlines()
+    rows = [line.split("|") for line in lines if line.startswith("| ")][1:]
+    assert [row[1].strip() for row in rows] == statuses
+    for words in (["main", "pick"], ["main", "cryosparc", "prune"], ["relion", "train"]):
+        command = [sys.executable, "-m", f"frostpick_jobs.cli.{words[0]}", *words[1:], "--help"]
+        paths = os.pathsep.join([str(ROOT / "plugin"), str(ROOT / "external_job")])
+        done = subprocess.run(
+            command,
+            env=os.environ | {"PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        told = " ".join(done.stdout.split()).partition("Exit status: ")[2]
+        for row in rows:
+            meaning = row[2].strip().partition(" or ")[0].partition(" (")[0].partition(" that ")[0]
+            assert f"{row[1].strip()} {meaning}" in told
+    assert "label strict = yes" in told and "--strict" not in told
