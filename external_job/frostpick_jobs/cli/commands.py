@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,9 @@ from frostpick.settings import resolve
 from frostpick_jobs.cli.config_file import read_config
 from frostpick_jobs.cli.console import log_to_terminal
 from frostpick_jobs.cli.parameters import Debug, Out, Overwrite
+from frostpick_jobs.job.endings import COMPLETE, PARTIAL, unused_inputs
+
+log = logging.getLogger(__name__)
 
 
 def select(
@@ -52,6 +56,9 @@ def evaluate(
         bool,
         typer.Option("--allow-missing", help="Go on without folders that cannot be read."),
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with status 3 where a micrograph is not scored.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score picks against the truth: average precision, F1, localisation, calibration."""
@@ -68,6 +75,10 @@ def evaluate(
         allow_missing=allow_missing,
     )
     print(json.dumps(figures, indent=2) if as_json else table(figures))
+    lost = unused_inputs(dict.fromkeys(figures.get("not_scored", ())))
+    if lost:
+        log.warning("%s", lost)
+    raise typer.Exit(PARTIAL if strict and lost else COMPLETE)
 
 
 def simulate(
