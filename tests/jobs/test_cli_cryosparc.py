@@ -124,6 +124,6 @@ def test_the_answers_of_a_selftest_replace_no_file(tmp_path) -> None:
     path = tmp_path / "answers.json"
     path.write_text("mine\n")
     words = ["cryosparc", "selftest", "--project", "P3", "--url", "http://127.0.0.1:9"]
-    done = CliRunner().invoke(app, [*words, "-o", str(path)])
+    done = typer.testing.CliRunner().invoke(app, [*words, "-o", str(path)])
     assert isinstance(done.exception, InputError) and "answers.json" in str(done.exception)
     assert path.read_text() == "mine\n"
