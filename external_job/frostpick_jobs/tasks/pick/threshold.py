@@ -132,7 +132,9 @@ def decide_threshold(
     delivered = {n: Delivery(cuts[n].score, one.pixel_size_A) for n, one in found.items()}
     if held is not None and follows:
         delivered = {**held.micrographs, **delivered}
-    Delivered(basis, asked.text, chosen.score, settled, chosen.provisional, delivered).write(store)
+    now = Delivered(basis, asked.text, chosen.score, settled, chosen.provisional, delivered)
+    if found:  # a round in which nothing could be used decides nothing
+        now.write(store)
     return replace(chosen, changed=len(changed))
 
 
