@@ -5,7 +5,8 @@
     FrostpickError                one sentence: what, value found, value expected, what to do
     ├── ConfigError               a setting is unknown or out of range
     ├── InputError                a file or a table the user gave cannot be used
-    │   └── LabelError            labels that match no micrograph, or more than one
+    │   ├── LabelError            labels that match no micrograph, or more than one
+    │   └── NoInputError          there is nothing in what was given
     ├── ModelError                a model file is damaged, unknown or asks for what is not here
     ├── DeviceError               a GPU was asked for and is not there, or is out of memory
     └── MicrographError           one micrograph cannot be used; the only error that a job skips
@@ -18,7 +19,7 @@ at a terminal, the label ``pixel_size`` in RELION. Without a host's spelling it 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,6 +46,26 @@ def option(name: str, value: str = "") -> str:
         Where the option is meant with one value: ``option("device", "cpu")``.
     """
     return f"\u27e6{name}={value}\u27e7" if value else f"\u27e6{name}\u27e7"
+
+
+#: A list in a sentence takes no more than this many signs.
+MOST_SIGNS = 200
+
+
+def listed(names: Iterable[object], most: int = MOST_SIGNS) -> str:
+    """Return names for a sentence, at most about so many signs of them, and how many are left out.
+
+    Parameters
+    ----------
+    names
+        In the order of the sentence.
+    most
+        Signs; the first name is always there.
+    """
+    shown, left = "", [str(name) for name in names]
+    while left and (not shown or len(shown) + len(left[0]) + 2 <= most):
+        shown += f"{', ' if shown else ''}{left.pop(0)}"
+    return f"{shown} and {len(left)} more" if left else shown
 
 
 def flag(name: str, value: str = "") -> str:
@@ -131,6 +152,10 @@ class InputError(FrostpickError):
 
 class LabelError(InputError):
     """Labels match no micrograph, or cannot be matched without guessing."""
+
+
+class NoInputError(InputError):
+    """There is nothing in what the user gave, perhaps not yet."""
 
 
 class ModelError(FrostpickError):

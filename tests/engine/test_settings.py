@@ -38,23 +38,19 @@ def test_a_setting_declared_by_hand_is_refused() -> None:
         about(Odd.model_fields["number"])
 
 
+#: Of every task.
+COMMON = {"device", "threads", "overwrite", "strict", "allow_missing"}
+
+
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        (settings.TrainSettings, {"device", "threads", "allow_missing", "restart"}),
+        (settings.TrainSettings, COMMON | {"restart"}),
         (
             settings.PickSettings,
-            {
-                "device",
-                "threads",
-                "allow_missing",
-                "threshold",
-                "renew_threshold",
-                "limit",
-                "write",
-            },
+            COMMON | {"threshold", "renew_threshold", "limit", "live", "write"},
         ),
-        (settings.PruneSettings, {"device", "threads", "allow_missing", "keep_at", "restart"}),
+        (settings.PruneSettings, COMMON | {"keep_at", "restart"}),
     ],
 )
 def test_what_changes_no_result_is_not_in_a_resume_key(kind, expected) -> None:

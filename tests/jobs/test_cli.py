@@ -133,7 +133,7 @@ def test_unknown_yaml_key_is_an_error(tmp_path) -> None:
     config = tmp_path / "job.yaml"
     config.write_text("diametre: 100\n")
     done = run("pick", "--micrographs", tmp_path, "-o", tmp_path / "out", "--config", config)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "job.yaml: unknown setting 'diametre'; did you mean 'diameter'?" in done.stderr
 
 
@@ -230,3 +230,35 @@ def test_models_list_and_show() -> None:
     assert wrong.returncode == 1 and "blob" in wrong.stderr
     wrong = run("models", "show", "general-999")
     assert wrong.returncode == 1 and "versions of general are: general-1" in wrong.stderr
+
+
+def test_evaluate_counts_what_it_could_not_score(tmp_path) -> None:
+    run("simulate", "-o", tmp_path / "s", "--micrographs", 2, "--size", 128)
+    (tmp_path / "s/micrographs/sim_001.mrc").write_bytes(b"short")
+    table = tmp_path / "s/particles.csv"
+    words = ["evaluate", "--picks", table, "--truth", table, "--diameter", 160]
+    words += ["--micrographs", tmp_path / "s/micrographs"]
+    done = run(*words)
+    last = "1 micrograph could not be used: sim_001.mrc"
+    assert done.returncode == 0 and done.stderr.splitlines()[-1] == last
+    assert run(*words, "--strict").returncode == 3
+    assert json.loads(run(*words, "--json").stdout)["not_scored"] == ["sim_001.mrc"]
+
+
+def test_strict_and_live_on_a_folder(tmp_path) -> None:
+    run("simulate", "-o", tmp_path / "s", "--micrographs", 2, "--size", 128)
+    mics = tmp_path / "s/micrographs"
+    words = ["pick", "--micrographs", mics, "--model", "blob", "--diameter", 160, "--threads", 1]
+    (mics / "sim_001.mrc").write_bytes(b"short")
+    done = run(*words, "-o", tmp_path / "out")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-1].endswith("; 1 micrograph could not be used: sim_001.mrc")
+    assert run(*words, "-o", tmp_path / "out", "--strict").returncode == 3
+    (mics / "sim_000.mrc").write_bytes(b"short")
+    assert run(*words, "-o", tmp_path / "new").returncode == 1
+    done = run(*words, "-o", tmp_path / "live", "--live")
+    assert done.returncode == 4 and "nothing to do yet" in done.stderr.splitlines()[-1]
+    for path in mics.iterdir():
+        path.unlink()
+    assert run(*words, "-o", tmp_path / "live", "--live").returncode == 4
+    assert run(*words, "-o", tmp_path / "new").returncode == 1

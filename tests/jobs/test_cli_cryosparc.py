@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer.testing
 
-from frostpick.errors import ConfigError
+from frostpick.errors import ConfigError, InputError
 from frostpick.settings import FewshotSettings, PickSettings, PruneSettings, VerifySettings
 from frostpick_jobs.cli.main import app
 from frostpick_jobs.cli.task_inputs import inputs_on
@@ -118,3 +118,12 @@ def test_neither_workspace_nor_job(asked: dict[str, Any]) -> None:
     done = call("verify", "--project", "P1", "--particles", "J12.particles")
     assert done.exit_code == 2 and "give --workspace to make a job" in done.output
     assert not asked
+
+
+def test_the_answers_of_a_selftest_replace_no_file(tmp_path) -> None:
+    path = tmp_path / "answers.json"
+    path.write_text("mine\n")
+    words = ["cryosparc", "selftest", "--project", "P3", "--url", "http://127.0.0.1:9"]
+    done = typer.testing.CliRunner().invoke(app, [*words, "-o", str(path)])
+    assert isinstance(done.exception, InputError) and "answers.json" in str(done.exception)
+    assert path.read_text() == "mine\n"

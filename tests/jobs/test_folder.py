@@ -17,12 +17,12 @@ from frostpick.types import LocalFile, Micrograph, Picks
 from frostpick_jobs import api
 from frostpick_jobs.formats import read_picks
 from frostpick_jobs.hosts.folder import FolderHost
-from frostpick_jobs.hosts.folder.written import WrittenIds
 from frostpick_jobs.inputs.find import find_micrographs
 from frostpick_jobs.inputs.names import check_id, star_path
 from frostpick_jobs.job.host import MicrographOutput, Outcome
 from frostpick_jobs.job.outputs import Files, ModelOutput, PicksOutput, Report
 from frostpick_jobs.job.results import Place
+from frostpick_jobs.job.written import WrittenNames
 from frostpick_jobs.tasks.pick import finish, missing
 
 
@@ -212,13 +212,13 @@ def test_stale_files_of_ours_are_taken_back_and_no_others(tmp_path: Path) -> Non
 
 def test_a_kill_between_note_and_file_is_harmless(tmp_path: Path) -> None:
     note = tmp_path / "written.txt"
-    WrittenIds(note).note("ä/a.mrc")
+    WrittenNames(note).note("ä/a.mrc")
     note.write_text(note.read_text() + '\n"half')
-    again = WrittenIds(note)
+    again = WrittenNames(note)
     again.note("b.mrc")
-    assert WrittenIds(note).stale(["b.mrc"]) == ["ä/a.mrc"]
+    assert WrittenNames(note).stale(["b.mrc"]) == ["ä/a.mrc"]
     again.keep_only(["b.mrc"])
-    assert WrittenIds(note).stale([]) == ["b.mrc"]
+    assert WrittenNames(note).stale([]) == ["b.mrc"]
 
 
 def test_begin_clears_what_a_killed_run_left(tmp_path: Path) -> None:

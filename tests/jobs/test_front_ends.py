@@ -307,6 +307,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_new_task_is_offered_on_all_hosts(tally: TaskSpec) -> None:
     commands = frostpick_app((*TASKS, tally))
     told = {"device", "threads", "seed", "diameter", "pixel_size", "contrast", "allow_missing"}
+    told |= {"overwrite", "strict"}
     settings = told | {"at_least"}
     inputs = {
         "folder": {"micrographs", "picks", "good"},

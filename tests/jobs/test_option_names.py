@@ -152,5 +152,6 @@ def test_every_option_that_a_message_names_is_one() -> None:
     assert sorted(name for name in named() if flag(name) not in known) == []
     # in RELION a switch without a value is as if it was not given
     switches = {one.name for one in options if one.type is bool} & named()
-    assert switches == {"restart", "allow_missing", "renew_threshold"}
+    told = {"overwrite", "strict", "live"}
+    assert switches == told | {"restart", "allow_missing", "renew_threshold"}
     assert all(in_relion(name).endswith(" = yes") for name in switches)

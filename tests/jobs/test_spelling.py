@@ -178,7 +178,7 @@ def test_an_error_outside_the_job_names_labels_too(monkeypatch, tmp_path, capsys
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(relion_job, "run_relion_job", refuse)
-    assert relion.guarded("pick", ["--o", JOB]) == 1
+    assert relion.guarded("pick", ["--o", JOB]) == 2
     assert capsys.readouterr().err == "frostpick: choose label device = cpu\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,10 @@ import typer
 from frostpick.settings import resolve
 from frostpick_jobs.cli.config_file import read_config
 from frostpick_jobs.cli.console import log_to_terminal
-from frostpick_jobs.cli.parameters import Debug, Out
+from frostpick_jobs.cli.parameters import Debug, Out, Overwrite
+from frostpick_jobs.job.endings import COMPLETE, PARTIAL, unused_inputs
+
+log = logging.getLogger(__name__)
 
 
 def select(
@@ -52,6 +56,9 @@ def evaluate(
         bool,
         typer.Option("--allow-missing", help="Go on without folders that cannot be read."),
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with status 3 where a micrograph is not scored.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score picks against the truth: average precision, F1, localisation, calibration."""
@@ -68,6 +75,10 @@ def evaluate(
         allow_missing=allow_missing,
     )
     print(json.dumps(figures, indent=2) if as_json else table(figures))
+    lost = unused_inputs(dict.fromkeys(figures.get("not_scored", ())))
+    if lost:
+        log.warning("%s", lost)
+    raise typer.Exit(PARTIAL if strict and lost else COMPLETE)
 
 
 def simulate(
@@ -78,6 +89,7 @@ def simulate(
     config: Annotated[
         Path | None, typer.Option(help="YAML file with any setting of the simulation.")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Simulate micrographs of a made-up protein, with exact truth."""
     log_to_terminal()
@@ -87,19 +99,20 @@ def simulate(
     typed = {"micrographs": micrographs, "size": size, "seed": seed}
     layers = [(str(config), read_config(config))] if config else []
     settings = resolve(SimulationSettings, *layers, ("command line", typed))
-    write_dataset(out, settings)
+    write_dataset(out, settings, overwrite=overwrite)
 
 
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for everything.")] = Path("demo"),
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 means all.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or GPU numbers.")] = "auto",
+    overwrite: Overwrite = False,
 ) -> None:
     """Simulate, train, pick and evaluate, and write OUT/report.html."""
     log_to_terminal()
     from frostpick_jobs.commands.demo import run_demo
 
-    run_demo(out, device=device, threads=threads)
+    run_demo(out, device=device, threads=threads, overwrite=overwrite)
 
 
 def list_models() -> None:

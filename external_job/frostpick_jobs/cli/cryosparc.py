@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
+from frostpick.errors import InputError, option
 from frostpick_jobs.cli.console import log_to_terminal
-from frostpick_jobs.cli.parameters import Project, Url, Workspace
+from frostpick_jobs.cli.parameters import Overwrite, Project, Url, Workspace
 from frostpick_jobs.cli.server_command import server_command
+from frostpick_jobs.job.endings import help_text
 from frostpick_jobs.tasks.declarations import TaskSpec
 
 
@@ -27,7 +29,7 @@ def cryosparc_app(tasks: Sequence[TaskSpec]) -> typer.Typer:
     app.command("selftest")(selftest)
     for task in tasks:
         if "cryosparc" in task.hosts:
-            app.command(task.name)(server_command(task))
+            app.command(task.name, epilog=help_text("cryosparc"))(server_command(task))
     return app
 
 
@@ -49,6 +51,7 @@ def selftest(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="File for the answers; else the screen.")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ask a real instance what no public source tells; makes jobs titled 'frostpick selftest'."""
     log_to_terminal()
@@ -58,6 +61,8 @@ def selftest(
     from frostpick_jobs.hosts.cryosparc.server.references import check_uid
 
     check_uid(project, "P", "--project")
+    if out is not None and out.exists() and not overwrite:
+        raise InputError(f"{out}: already there; give another file, or {option('overwrite')}")
     server = connect(url)
     try:
         answers = json.dumps(run_selftest(server, project, workspace), indent=2) + "\n"

@@ -43,7 +43,8 @@ def folder_command(task: TaskSpec) -> Callable[..., None]:
             allow_missing=getattr(settings, "allow_missing", False),
         )
         run = task.load_run()
-        raise typer.Exit(told(run_job(host, lambda: run(host, settings), debug=debug)))
+        done = run_job(host, lambda: run(host, settings), debug=debug, strict=settings.strict)
+        raise typer.Exit(told(done))
 
     return task_command(task, "folder", act, after=EXTRAS)
 

@@ -1,88 +1,53 @@
-"""``frostpick``: the command line for people. Heavy imports happen inside the commands."""
+"""``frostpick``: the program. It settles streams and signals, and only then imports the rest."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from frostpick._version import __version__
-from frostpick.errors import FrostpickError, JobStopped
-from frostpick_jobs.cli import commands
-from frostpick_jobs.cli.cryosparc import cryosparc_app
-from frostpick_jobs.cli.folder_command import folder_command
-from frostpick_jobs.cli.typer_options import PatternCommand
-from frostpick_jobs.tasks.declarations import TASKS, TaskSpec
-
-HELP = "Deep particle picking for cryo-EM, on a plain folder. Filaments are not supported yet."
+from frostpick_jobs.cli.process import Stopped, open_streams, stopping_in_order
 
 
-def frostpick_app(tasks: Sequence[TaskSpec]) -> typer.Typer:
-    """Return the command line: one command for every task that runs on a folder, and others."""
-    app = typer.Typer(
-        name="frostpick",
-        help=HELP,
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        # Plain text: the boxes cut long option names, and break an error over lines.
-        rich_markup_mode=None,
-    )
+def __getattr__(name: str) -> Any:
+    """Return the command line itself, ``app`` or ``frostpick_app``, imported when asked for."""
+    if name not in ("app", "frostpick_app"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from frostpick_jobs.cli import app
 
-    def add(name: str, function: Callable[..., Any]) -> None:
-        app.command(name, cls=PatternCommand)(function)
-
-    app.callback(help=HELP)(_root)
-    add("simulate", commands.simulate)
-    for task in tasks:
-        if "folder" in task.hosts:
-            add(task.name, folder_command(task))
-    add("select", commands.select)
-    add("evaluate", commands.evaluate)
-    add("demo", commands.demo)
-    models = typer.Typer(
-        help="Models that come with frostpick, and model files.",
-        no_args_is_help=True,
-        rich_markup_mode=None,
-    )
-    models.command("list")(commands.list_models)
-    models.command("show")(commands.show_model)
-    app.add_typer(models, name="models")
-    app.add_typer(cryosparc_app(tasks), name="cryosparc")
-    return app
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(__version__)
-        raise typer.Exit
-
-
-def _root(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
-    ] = False,
-) -> None:
-    pass
-
-
-app = frostpick_app(TASKS)
+    return getattr(app, name)
 
 
 def main() -> None:
-    """Run the command line; what is no bug is one sentence, and exit status 1 (stopped: 130)."""
+    """Run the command line; what is no bug is one sentence, and a status of the endings."""
+    open_streams()
     try:
-        app()
+        with stopping_in_order():
+            status = _run()
+    except Stopped as stop:
+        print(f"frostpick: {stop}", file=sys.stderr)
+        status = stop.status
+    sys.exit(status)
+
+
+def _run() -> int | str | None:
+    from frostpick.errors import ConfigError, FrostpickError, JobStopped
+    from frostpick_jobs.job.endings import FAILED, USAGE
+
+    command_line = getattr(sys.modules[__name__], "app")  # noqa: B009
+    try:
+        command_line()
+    except SystemExit as leaving:
+        return leaving.code
     except (FrostpickError, OSError, MemoryError, JobStopped) as error:
-        from frostpick_jobs.job.lifecycle import STOPPED, is_stop, sentence
+        from frostpick_jobs.job.lifecycle import is_stop, sentence, status_of_stop
 
         host = "cryosparc" if "cryosparc" in sys.argv[1:2] else "folder"
         print(f"frostpick: {sentence(error, Path(), host)}", file=sys.stderr)
-        sys.exit(STOPPED if is_stop(error) else 1)
+        if is_stop(error):
+            return status_of_stop(error)
+        return USAGE if isinstance(error, ConfigError) else FAILED
+    return 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ import typer
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files that are there and not its own.")
+]
 
 # On a CryoSPARC server.
 #: The image that ``--blob`` reads when it is not given.

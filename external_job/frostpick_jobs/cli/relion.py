@@ -10,14 +10,13 @@ the tasks too. A task that is declared for RELION needs one line in ``pyproject.
 
 from __future__ import annotations
 
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
+from frostpick_jobs.cli.process import Stopped, open_streams, stopping_in_order
 from frostpick_jobs.hosts.relion import markers
 from frostpick_jobs.hosts.relion.arguments import parallel_rank
 
@@ -38,17 +37,21 @@ def guarded(task: str, argv: Sequence[str]) -> int:
     """Run a job so that its folder holds an exit file afterwards, whatever happens."""
     if parallel_rank() > 0:
         return 0
+    open_streams()
     job = job_folder(argv)
     try:
         if job is not None:
             job.mkdir(parents=True, exist_ok=True)
             markers.clear(job)
-        signal.signal(signal.SIGTERM, _terminated)
-        from frostpick_jobs.cli.relion_job import BUSY, run_relion_job
+        with stopping_in_order(lambda: mark_failed(job)):
+            from frostpick_jobs.cli.relion_job import BUSY, run_relion_job
 
-        status = run_relion_job(task, argv)
+            status = run_relion_job(task, argv)
         if status == BUSY:
-            return status
+            return 1
+    except Stopped as stop:
+        print(f"frostpick: {stop}", file=sys.stderr, flush=True)
+        status = stop.status
     except SystemExit as leaving:
         # --help and --version leave with 0; as a parameter label they still did no work.
         status = 1 if leaving.code else 0
@@ -58,10 +61,16 @@ def guarded(task: str, argv: Sequence[str]) -> int:
         if "--debug" in argv:
             traceback.print_exc()
         print(f"frostpick: {_sentence(error)}", file=sys.stderr, flush=True)
-        status = 1
+        # A command line that is not understood: what a job refuses is told by the job.
+        status = 2 if type(error).__name__ == "ConfigError" else 1
+    mark_failed(job)
+    return status
+
+
+def mark_failed(job: Path | None) -> None:
+    """Leave the exit file of a failure where there is none yet."""
     if job is not None and job.is_dir() and not markers.present(job):
         markers.mark(job, markers.FAILURE)
-    return status
 
 
 def job_folder(argv: Sequence[str]) -> Path | None:
@@ -72,10 +81,6 @@ def job_folder(argv: Sequence[str]) -> Path | None:
         if text.strip() and not text.startswith("--"):
             found = Path(text)
     return found
-
-
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(f"stopped by signal {signal.Signals(number).name}")
 
 
 def _sentence(error: BaseException) -> str:

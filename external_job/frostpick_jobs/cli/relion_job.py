@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,15 +11,17 @@ from typing import Any
 from frostpick._version import __version__
 from frostpick.errors import ConfigError
 from frostpick.settings import Settings, resolve
+from frostpick.settings.base import RunSettings
 from frostpick_jobs.cli.options import add_argparse_options, values_from_namespace
 from frostpick_jobs.cli.task_inputs import inputs_on, option_name
 from frostpick_jobs.hosts.relion.arguments import JobArguments, JobParser, job_arguments
+from frostpick_jobs.job.endings import USAGE, help_text
 from frostpick_jobs.job.spelling import SpelledFormatter
 from frostpick_jobs.tasks.declarations import InputKind, TaskSpec, tasks_on
 
 logger = logging.getLogger(__name__)
 
-#: Exit status of a program that found its job already running.
+#: Of `run_relion_job`: the job runs already, in another process that ends it itself.
 BUSY = 75
 
 #: Kinds of input that come through a field of the External job.
@@ -31,7 +32,7 @@ _FIELDS = {
 _EPILOG = (
     "Every option is a parameter label of the External job, without its dashes. "
     "Yes and no are values of switches; an empty value is as if the label was not given. "
-    "Filaments are not supported yet."
+    "Filaments are not supported yet. "
 )
 
 
@@ -40,7 +41,7 @@ def run_relion_job(name: str, argv: Sequence[str]) -> int:
     tasks = {task.name: task for task in tasks_on("relion")}
     if name not in tasks:
         print(f"frostpick: the first word is one of {', '.join(tasks)}", file=sys.stderr)
-        return os.EX_USAGE
+        return USAGE
     log_to_run_files()
     return run_task(tasks[name], argv)
 
@@ -61,7 +62,8 @@ def run_task(task: TaskSpec, argv: Sequence[str]) -> int:
         picks_pixel_size_A=getattr(settings, "picks_pixel_size", None),
     )
     run = task.load_run()
-    status = run_job(host, lambda: run(host, settings), debug=arguments.debug)
+    strict = isinstance(settings, RunSettings) and settings.strict
+    status = run_job(host, lambda: run(host, settings), debug=arguments.debug, strict=strict)
     # Not ended means never begun: another process works in this folder, and ends its job itself.
     return status if host.ended else BUSY
 
@@ -76,7 +78,7 @@ def job_parser(task: TaskSpec) -> JobParser:
     parser = JobParser(
         prog=f"frostpick-relion-{task.name}",
         description=task.help_on("relion"),
-        epilog=_EPILOG,
+        epilog=_EPILOG + help_text("relion"),
     )
     parser.add_argument("--version", action="version", version=__version__)
     add_argparse_options(parser, task.settings)

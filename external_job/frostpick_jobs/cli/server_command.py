@@ -105,15 +105,16 @@ class Place:
         return shlex.join(words)
 
     def on_server(self, action: Callable[[Server], int]) -> NoReturn:
-        """Connect, act, and leave with the exit code; 130 when stopped before it was ready."""
+        """Connect, act, and leave with the exit code, also when stopped before it was ready."""
         from frostpick_jobs.hosts.cryosparc.server.connect import connect
+        from frostpick_jobs.job.lifecycle import status_of_stop
 
         server = connect(self.url)
         try:
             code = action(server)
         except JobStopped as stop:
             print(f"frostpick: {stop}", file=sys.stderr)
-            code = 130
+            code = status_of_stop(stop)
         finally:
             server.close()
         raise typer.Exit(code)

@@ -33,6 +33,7 @@ from frostpick.types import Picks
 from frostpick_jobs.api import pick, train
 from frostpick_jobs.commands.simulate import write_dataset
 from frostpick_jobs.formats import PickTable, read_picks
+from frostpick_jobs.job.own_files import OwnFiles
 from frostpick_jobs.job.results import PickingResult, TrainingResult
 from frostpick_jobs.store import PickStore
 
@@ -42,6 +43,8 @@ SETTINGS = SimulationSettings(micrographs=14, size=1024, seed=11)
 TRAINING = range(9)
 HELD_OUT = range(9, 14)
 LABELS = 200
+#: Where the files of the demo itself are noted, below its folder.
+NOTES = ".frostpick/demo"
 
 
 @dataclass(frozen=True)
@@ -54,17 +57,22 @@ class Scored:
     evaluation: Evaluation
 
 
-def run_demo(out: Path, *, device: str = "auto", threads: int = 0) -> Path:
+def run_demo(out: Path, *, device: str = "auto", threads: int = 0, overwrite: bool = False) -> Path:
     """Run everything into ``out`` and return the path of the report.
 
-    A second call goes on where the first was stopped.
+    A second call goes on where the first was stopped. With ``overwrite`` files are replaced
+    that no demo wrote.
     """
     began = time.monotonic()
+    path = out / "report.html"
+    own = OwnFiles(out, out / NOTES)
+    own.check([path, out / "labels.csv"], overwrite=overwrite or _of_before(out))
+    own.note(path, out / "labels.csv")
     log.info("1 of 4: simulate %d micrographs", SETTINGS.micrographs)
-    seen = write_dataset(out / "training", SETTINGS, TRAINING)
-    unseen = write_dataset(out / "held_out", SETTINGS, HELD_OUT)
+    seen = write_dataset(out / "training", SETTINGS, TRAINING, overwrite=overwrite)
+    unseen = write_dataset(out / "held_out", SETTINGS, HELD_OUT, overwrite=overwrite)
     labels = _draw_labels(seen.particles_csv, out / "labels.csv")
-    run: dict[str, Any] = {"device": device, "threads": threads}
+    run: dict[str, Any] = {"device": device, "threads": threads, "overwrite": overwrite}
     scale: dict[str, Any] = {"diameter": SETTINGS.diameter_A}
     log.info("2 of 4: train on %d labels", LABELS)
     trained = train(out / "train", micrographs=seen.micrographs, picks=labels, **run, **scale)
@@ -76,13 +84,17 @@ def run_demo(out: Path, *, device: str = "auto", threads: int = 0) -> Path:
         result = pick(folder, micrographs=unseen.micrographs, model=model, **run, **scale)
         scored.append(Scored(name, folder, result, _score(folder, truth)))
     log.info("4 of 4: report")
-    path = out / "report.html"
     seconds = time.monotonic() - began
     write_text(path, _report(scored, trained, truth, seconds))
     for one in scored:
         log.info("%-9s  AP %.3f  best F1 %.3f", one.name, one.evaluation.ap, one.evaluation.best_f1)
     log.info("%s (%.0f s in all)", path, seconds)
     return path
+
+
+def _of_before(out: Path) -> bool:
+    """Tell whether a demo from before there were notes has run here."""
+    return not (out / NOTES).exists() and (out / "pick_blob" / ".frostpick").is_dir()
 
 
 def _draw_labels(particles: Path, path: Path) -> Path:

@@ -57,7 +57,8 @@ def score_files(
     Returns
     -------
     dict
-        One entry for each rule of matching, and the counts.
+        One entry for each rule of matching, and the counts; ``not_scored`` has the ids of
+        micrographs that could not be read, where there are some.
 
     Raises
     ------
@@ -72,9 +73,11 @@ def score_files(
     )
     sizes: dict[str, float] = {}
     shapes: dict[str, tuple[int, int]] = {}
+    lost: list[str] = []
     if micrographs:
         listed = find_micrographs(micrographs, allow_missing=allow_missing)
         ids = _headers(listed, pixel_size_A, sizes, shapes)
+        lost = [one.id for one in listed if one.id not in sizes]
     else:
         if pixel_size_A is None:
             raise InputError(
@@ -94,6 +97,8 @@ def score_files(
     scored = list(sizes) if micrographs else None
     told = all(one.probability is not None for one in pick_tables)
     figures: dict[str, Any] = {"micrographs": len(scored or truths), "diameter_A": diameter_A}
+    if lost:
+        figures["not_scored"] = lost
     for rule in RULES:
         result = evaluate(found, truths, diameters, shapes, rule, micrographs=scored)
         figures[rule] = result.as_dict()

@@ -22,10 +22,14 @@ from frostpick.simulate import (
     simulate_micrograph,
     write_mrc,
 )
+from frostpick.simulate.micrograph import name_of
 from frostpick_jobs.formats import StarTable, write_star_blocks
+from frostpick_jobs.job.own_files import OwnFiles
 
 log = logging.getLogger(__name__)
 
+#: Where the files of the data set are noted, below its folder.
+NOTES = ".frostpick/simulated"
 CSV_COLUMNS = ("micrograph", "x_px", "y_px", "rot", "tilt", "psi", "edge", "kind")
 STAR_COLUMNS = {
     "rlnCoordinateX": "x_px",
@@ -57,7 +61,11 @@ class SimulatedFiles:
 
 
 def write_dataset(
-    folder: Path, settings: SimulationSettings, indices: Sequence[int] | None = None
+    folder: Path,
+    settings: SimulationSettings,
+    indices: Sequence[int] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> SimulatedFiles:
     """Simulate micrographs into a folder.
 
@@ -72,6 +80,13 @@ def write_dataset(
         What to simulate.
     indices
         Which micrographs of the data set; all when None.
+    overwrite
+        Replace files that are there and were not simulated into this folder.
+
+    Raises
+    ------
+    InputError
+        Such a file is there, and ``overwrite`` is not set.
     """
     files = SimulatedFiles(
         folder / "micrographs",
@@ -80,6 +95,7 @@ def write_dataset(
         folder / "decoys.csv",
     )
     chosen = range(settings.micrographs) if indices is None else indices
+    _refuse_foreign(folder, files, chosen, overwrite)
     truth: dict[str, SimulatedTruth] = {}
     for number, one in enumerate(_simulate(random_protein(settings), settings, chosen), 1):
         name = f"{one.name}.mrc"
@@ -103,6 +119,27 @@ def write_dataset(
         folder,
     )
     return files
+
+
+def _refuse_foreign(
+    folder: Path, files: SimulatedFiles, chosen: Sequence[int], overwrite: bool
+) -> None:
+    """Refuse to write over what was not simulated here, and note what will be."""
+    tables = (files.particles_csv, files.particles_star, files.decoys_csv)
+    planned = [*tables, *(files.micrographs / f"{name_of(index)}.mrc" for index in chosen)]
+    own = OwnFiles(folder, folder / NOTES)
+    # From before there were notes: nothing else writes this table.
+    of_before = not (folder / NOTES).exists() and _header(files.decoys_csv) == CSV_COLUMNS
+    own.check(planned, overwrite=overwrite or of_before)
+    own.note(*planned)
+
+
+def _header(path: Path) -> tuple[str, ...]:
+    try:
+        with path.open(encoding="utf-8", newline="") as handle:
+            return tuple(next(csv.reader(handle), ()))
+    except (OSError, UnicodeDecodeError):
+        return ()
 
 
 def _simulate(

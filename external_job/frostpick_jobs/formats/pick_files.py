@@ -58,13 +58,17 @@ def find_pick_files(paths: Sequence[Path | str], *, allow_missing: bool = False)
     return list(dict.fromkeys(path for files in found.values() for path in files))
 
 
-def _expand(given: str, unreadable: Unreadable) -> list[Path]:
+def named_pick_files(given: str, unreadable: Unreadable) -> list[Path]:
+    """Return the files that a path, a folder or a pattern names, lost links among them."""
     path = Path(at_home(given))
     if os.path.isfile(path):
         return [path]
-    found = _in_folder(path, unreadable) if os.path.isdir(path) else matching(str(path), unreadable)
+    return _in_folder(path, unreadable) if os.path.isdir(path) else matching(str(path), unreadable)
+
+
+def _expand(given: str, unreadable: Unreadable) -> list[Path]:
     there = []
-    for one in found:
+    for one in named_pick_files(given, unreadable):
         if os.path.isfile(one):
             there.append(one)
         else:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from frostpick.errors import InputError, option
+from frostpick.errors import InputError, NoInputError, option
 from frostpick.images import IMAGE_SUFFIXES
 from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs.formats.foreign import refuse_other_formats
@@ -47,7 +47,7 @@ def find_micrographs(
     unreadable.tell(allow_missing)
     for given in paths:
         if not any(one == given for _, one in found):
-            raise InputError(_nothing(given))
+            raise NoInputError(_nothing(given))
     _check_distinct(found)
     return [m for m, _ in found]
 

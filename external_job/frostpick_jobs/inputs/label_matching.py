@@ -114,6 +114,11 @@ def labels_for(
             ),
             100 * reach.max(),
         )
+    for table in tables:
+        if table.format != "cryosparc" and table.shift_A is not None:
+            moved = int(np.count_nonzero(table.shift_A.any(axis=1)))
+            if moved:
+                log.info("%s: %d particles are re-centred by their alignment", table.path, moved)
     log.info(
         "%d labels on %d micrographs; left out: %d off the image, %d double",
         sum(map(len, labels.values())),

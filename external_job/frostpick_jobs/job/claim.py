@@ -16,12 +16,17 @@ MODELS = "models"
 
 def claim(spool: Path, task: str) -> None:
     """Mark a spool as ``task``'s; `InputError` when another task has marked it."""
-    found = claimed_by(spool)
-    if found is None:
+    refuse_other(spool, task)
+    if claimed_by(spool) is None:
         write_text(spool / CLAIM, json.dumps({"task": task, MODELS: "kept"}) + "\n")
-    elif found != task:
+
+
+def refuse_other(spool: Path, task: str) -> None:
+    """Raise `InputError` when another task than ``task`` has marked a spool."""
+    found = claimed_by(spool)
+    if found not in (None, task):
         raise InputError(
-            f"{spool.parent}: this folder holds {_a(found)} job, not {_a(task)} job; "
+            f"{spool.parent}: this folder holds {_a(str(found))} job, not {_a(task)} job; "
             "give another output folder"
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +18,12 @@ from frostpick.runtime.reporter import Reporter
 from frostpick.settings.model_ref import ModelKind
 from frostpick.types import Labels, Micrograph, ParticleStack, Picks
 from frostpick_jobs.job.outputs import MicrographOutput, Output
+from frostpick_jobs.job.own_files import OwnFiles
 from frostpick_jobs.job.results import Place
 
 if TYPE_CHECKING:
     from frostpick_jobs.job.models import JobModels, Model
+    from frostpick_jobs.tasks.declarations import TaskSpec
 
 __all__ = [
     "Candidates",
@@ -36,6 +38,8 @@ class Outcome(enum.Enum):
     """How a job ended."""
 
     FINISHED = "finished"
+    #: A round of a session that still grows in which there was nothing to do; no failure.
+    NOTHING_YET = "nothing to do yet"
     FAILED = "failed"
     ABORTED = "aborted"
 
@@ -91,6 +95,8 @@ class Host(ABC):
     reporter: Reporter
     #: A folder of this job for intermediate results; survives a kill, is never shown to the user.
     spool: Path
+    #: Whether the program runs this job again and again while its session grows.
+    live: bool = False
 
     @property
     @abstractmethod
@@ -124,6 +130,18 @@ class Host(ABC):
     def judged(self) -> Judged:
         """Return the labels of a pruning job, by default none."""
         return Judged()
+
+    def will_write(self, task: TaskSpec) -> Iterable[Path]:
+        """Return the files that a job of a task writes into its folder.
+
+        None from a host whose program alone writes there. Called after `begin`, before work.
+        """
+        return ()
+
+    @cached_property
+    def own_files(self) -> OwnFiles:
+        """Which files of its folder the job has written."""
+        return OwnFiles(self.place.folder or self.spool.parent, self.spool)
 
     @cached_property
     def models(self) -> JobModels:
@@ -160,4 +178,10 @@ class Host(ABC):
 
     @abstractmethod
     def end(self, outcome: Outcome, message: str = "") -> None:
-        """Tell the program how the job ended; the last call, and it never raises."""
+        """Tell the program how the job ended; the last call, and it never raises.
+
+        Parameters
+        ----------
+        message
+            Of a finished job: what it could not use, empty for nothing. Of others: why.
+        """

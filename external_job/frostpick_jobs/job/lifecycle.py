@@ -5,27 +5,38 @@ from __future__ import annotations
 import errno
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
 from frostpick.errors import FrostpickError, JobStopped, option, spelled
 from frostpick.runtime.atomic import write_text
+from frostpick_jobs.job.endings import (
+    COMPLETE,
+    FAILED,
+    NOTHING_YET,
+    PARTIAL,
+    STOPPED,
+    NothingYet,
+    unused_inputs,
+)
 from frostpick_jobs.job.host import Host, Outcome
 from frostpick_jobs.job.lock import JobRunningError, job_lock
-from frostpick_jobs.job.signals import ReporterWithSignals, StopSignals
+from frostpick_jobs.job.results import Result
+from frostpick_jobs.job.signals import ReporterWithSignals, StoppedBySignal, StopSignals
 from frostpick_jobs.job.spelling import spelling
 
 log = logging.getLogger(__name__)
 
 TRACEBACK = "traceback.txt"
-FINISHED, FAILED, STOPPED = 0, 1, 130
 
 T = TypeVar("T")
 
 
-def run_job(host: Host, task: Callable[[], object], *, debug: bool = False) -> int:
+def run_job(
+    host: Host, task: Callable[[], object], *, debug: bool = False, strict: bool = False
+) -> int:
     """Run a task for a program: log one sentence for an error, return the exit code.
 
     Parameters
@@ -36,21 +47,25 @@ def run_job(host: Host, task: Callable[[], object], *, debug: bool = False) -> i
         E.g. ``lambda: run_pick(host, settings)``; it calls `Host.begin`.
     debug
         Log the traceback of an error too.
+    strict
+        Whether single inputs that could not be used change the exit code.
 
     Returns
     -------
     int
-        0 finished, 1 failed, 128 + the signal's number stopped (130 by the host).
+        One of `frostpick_jobs.job.endings`: 128 + the signal's number for a stop.
     """
     signals = StopSignals()
     try:
-        execute(host, task, signals=signals)
+        result = execute(host, task, signals=signals)
+    except NothingYet:
+        return NOTHING_YET  # the host has said why
     except BaseException as error:
         level = logging.WARNING if is_stop(error) else logging.ERROR
         told = sentence(error, host.spool, host.name)
         log.log(level, "%s", told, exc_info=error if debug else None)
         return _exit_code(error, signals)
-    return FINISHED
+    return PARTIAL if strict and _unused(result) else COMPLETE
 
 
 def execute(host: Host, task: Callable[[], T], *, signals: StopSignals | None = None) -> T:
@@ -62,6 +77,8 @@ def execute(host: Host, task: Callable[[], T], *, signals: StopSignals | None = 
     ------
     JobRunningError
         Another process works on this job; then the host is neither begun nor ended.
+    NothingYet
+        The session of the job still grows, and this round had nothing to do.
     FrostpickError, JobStopped, BaseException
         What the task raised, after `Host.end` was told.
     """
@@ -74,6 +91,10 @@ def execute(host: Host, task: Callable[[], T], *, signals: StopSignals | None = 
             result = task()
         except JobRunningError:
             raise
+        except NothingYet as error:
+            signals.closing()
+            _end(host, Outcome.NOTHING_YET, sentence(error, host.spool, host.name))
+            raise
         except BaseException as error:
             signals.closing()
             if is_bug(error):
@@ -83,7 +104,7 @@ def execute(host: Host, task: Callable[[], T], *, signals: StopSignals | None = 
             raise
         else:
             signals.closing()
-            _end(host, Outcome.FINISHED, "")
+            _end(host, Outcome.FINISHED, unused_inputs(_unused(result)))
             return result
         finally:
             host.reporter = reporter
@@ -119,6 +140,11 @@ def is_stop(error: BaseException) -> bool:
     return isinstance(error, (JobStopped, KeyboardInterrupt))
 
 
+def status_of_stop(error: BaseException) -> int:
+    """Return the exit code for a stop: that of its signal, if one asked for it."""
+    return 128 + error.number if isinstance(error, StoppedBySignal) else STOPPED
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether memory ran out, in Python or in torch's own allocator."""
     if isinstance(error, MemoryError):
@@ -137,9 +163,13 @@ def is_bug(error: BaseException) -> bool:
     return not (meant or is_out_of_memory(error) or is_out_of_gpu_memory(error))
 
 
+def _unused(result: object) -> Mapping[str, str]:
+    return result.failed if isinstance(result, Result) else {}
+
+
 def _exit_code(error: BaseException, signals: StopSignals) -> int:
     if is_stop(error):
-        return STOPPED if signals.received is None else 128 + signals.received
+        return status_of_stop(error) if signals.received is None else 128 + signals.received
     return FAILED
 
 

@@ -13,6 +13,20 @@ from frostpick.runtime.reporter import Reporter
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
+class StoppedBySignal(JobStopped):
+    """A signal asked a job to stop.
+
+    Parameters
+    ----------
+    number
+        Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number = number
+
+
 class StopSignals:
     """Turns SIGTERM, SIGINT and SIGHUP into a request that `ReporterWithSignals` sees.
 
@@ -52,7 +66,7 @@ class StopSignals:
     def raise_if_received(self) -> None:
         """Raise `JobStopped` once a signal has come."""
         if self.received is not None:
-            raise JobStopped(f"stopped by {signal.Signals(self.received).name}")
+            raise StoppedBySignal(self.received)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = self.received or number

@@ -21,7 +21,9 @@ _FIELDS = {
     "exemplars": "field 'Input coordinates' or 'Input particles'",
 }
 #: A label without a value is as if it was not given.
-_SWITCHES = {"restart": "yes", "allow_missing": "yes", "renew_threshold": "yes"}
+_SWITCHES = dict.fromkeys(
+    ("restart", "allow_missing", "renew_threshold", "overwrite", "strict", "live"), "yes"
+)
 #: What CryoSPARC holds picks as.
 _PARTICLES = ("picks", "labels")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from frostpick.runtime.run_record import RunRecord
 from frostpick.settings import Settings
-from frostpick_jobs.job.claim import claim
+from frostpick_jobs.job.claim import claim, refuse_other
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.tasks.declarations import TaskSpec, check_inputs
+from frostpick_jobs.tasks.outputs import check_outputs
 
 
 def begin(host: Host, task: TaskSpec, settings: Settings) -> RunRecord:
@@ -15,12 +16,15 @@ def begin(host: Host, task: TaskSpec, settings: Settings) -> RunRecord:
     Raises
     ------
     InputError
-        An input is missing, or the folder holds another kind of job.
+        An input is missing, the folder holds another kind of job, or a file that the job
+        would write is an input or not its own.
     ConfigError
         Inputs do not go together.
     """
     record = RunRecord(task.name, host.name, settings.model_dump(mode="json"))
     check_inputs(task, host.inputs, settings)
     host.begin()
+    refuse_other(host.spool, task.name)
+    check_outputs(host, task, settings)
     claim(host.spool, task.name)
     return record

@@ -61,7 +61,7 @@ def run_fewshot(
     """
     record = begin(host, FEWSHOT, settings)
     with record.stage("reading the inputs"):
-        everything = all_micrographs(host)
+        everything = all_micrographs(host, settings)
         exemplars = host.labels()
         check_count(exemplars)
     method = choose_method(settings)

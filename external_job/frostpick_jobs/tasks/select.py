@@ -13,7 +13,9 @@ from frostpick_jobs.job.claim import claimed_by
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.results import PickingResult
 from frostpick_jobs.store import PickStore
+from frostpick_jobs.tasks.declarations import task_named
 from frostpick_jobs.tasks.kept_figures import kept_figures
+from frostpick_jobs.tasks.outputs import check_outputs
 from frostpick_jobs.tasks.pick.finish import deliver_picks
 from frostpick_jobs.tasks.pick.prepare import DELIVERED
 from frostpick_jobs.tasks.pick.threshold import decide_threshold
@@ -53,6 +55,7 @@ def run_select(host: Host, rule: str) -> PickingResult:
     record = RunRecord(task, host.name, {**before["settings"], "threshold": rule})
     record.add(**{name: before[name] for name in KEPT if name in before})
     host.begin()
+    check_outputs(host, task_named(task))
     done = [Micrograph(one, LocalFile(Path(one))) for one in state["micrographs"]]
     totals = sum_up(store, done, {})
     own = float(state.get("own_threshold", EVEN_ODDS))

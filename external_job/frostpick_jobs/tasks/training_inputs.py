@@ -39,7 +39,6 @@ def given_labels(host: Host, start: PickingModel | None) -> Mapping[str, Labels]
         )
     particles = count_particles(labels)
     check_number(particles, needless=start is not None)
-    log.info("%d labels on %d micrographs", count, sum(len(one) > 0 for one in labels.values()))
     told = few_labels(particles, FROM_NOTHING if start is None else FROM_MODEL)
     if told:
         log.warning(told)

@@ -19,7 +19,7 @@ _PAGE_IN, _MARGIN_IN, _LINE_IN = 8.0, 0.35, 0.2
 _LETTERS_A_LINE = 100
 
 
-def write_figures_pdf(path: Path, figures: Sequence[Figure]) -> None:
+def write_figures_pdf(path: Path, figures: Sequence[Figure], warning: str = "") -> None:
     """Write one figure with its caption to each page, at least one page, atomically.
 
     The same figures give the same bytes: no dates are stored.
@@ -30,16 +30,20 @@ def write_figures_pdf(path: Path, figures: Sequence[Figure]) -> None:
         The PDF; an older one is replaced only when the new one is whole.
     figures
         In the order of the pages. None at all gives one page that says so.
+    warning
+        Text of a page before them; none when empty.
     """
     buffer = io.BytesIO()
     metadata = {"CreationDate": None, "Creator": "frostpick", "Producer": "frostpick"}
     with PdfPages(buffer, metadata=metadata) as pages:
+        if warning:
+            _page(pages, None, f"Warning: {warning}")
         for figure in figures:
             with Image.open(io.BytesIO(figure.png)) as opened:
                 # The writer stores an image of at most 256 colours by a palette.
                 image = np.asarray(opened.convert("RGB"))
             _page(pages, image, figure.caption)
-        if not figures:
+        if not figures and not warning:
             _page(pages, None, "No figures were made.")
     with atomic_write(path) as handle:
         handle.write(buffer.getvalue())

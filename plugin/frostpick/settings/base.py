@@ -49,6 +49,20 @@ class RunSettings(Settings):
         ge=0,
     )
     seed: int = setting(0, "Seed of everything random.", "Running", advanced=True, ge=0)
+    overwrite: bool = setting(
+        False,
+        "Replace files in the output folder that this job did not write.",
+        "Running",
+        advanced=True,
+        changes_results=False,
+    )
+    strict: bool = setting(
+        False,
+        "End with status 3 where single inputs could not be used.",
+        "Running",
+        advanced=True,
+        changes_results=False,
+    )
 
 
 class ScaleSettings(RunSettings):

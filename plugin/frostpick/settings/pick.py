@@ -58,6 +58,14 @@ class PickSettings(ScaleSettings):
         changes_results=False,
         ge=0,
     )
+    live: bool = setting(
+        False,
+        "A session that still grows: a round in which there is no micrograph that can be used ends "
+        "with status 4, not as a failure; a RELION Scheme needs no telling.",
+        "Running",
+        advanced=True,
+        changes_results=False,
+    )
     write: Literal["selected", "all"] = setting(
         "selected",
         "selected or all: what STAR files and outputs hold; all is above the floor.",

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from frostpick.errors import ConfigError
+from frostpick.errors import ConfigError, listed
 from frostpick.settings.base import Settings
 
 S = TypeVar("S", bound=Settings)
@@ -44,9 +44,7 @@ def resolve(kind: type[S], *layers: tuple[str, Mapping[str, Any]]) -> S:
             if key not in known:
                 near = difflib.get_close_matches(key, known, n=1)
                 hint = (
-                    f"did you mean {near[0]!r}?"
-                    if near
-                    else f"known are: {', '.join(sorted(known))}"
+                    f"did you mean {near[0]!r}?" if near else f"known are: {listed(sorted(known))}"
                 )
                 raise ConfigError(f"{where}: unknown setting {name!r}; {hint}")
             if value is not None:

@@ -79,7 +79,7 @@ def simulate_micrograph(
     scene = random_scene(rng, protein, settings, index)
     image, mask = expose(rng, scene, protein, settings, ctf, snr)
     return SimulatedMicrograph(
-        f"sim_{index:03d}",
+        name_of(index),
         image,
         settings.pixel_size_A,
         protein.diameter_A,
@@ -95,3 +95,8 @@ def simulate_dataset(settings: SimulationSettings) -> Iterator[SimulatedMicrogra
     protein = random_protein(settings)
     for index in range(settings.micrographs):
         yield simulate_micrograph(protein, settings, index)
+
+
+def name_of(index: int) -> str:
+    """Return the name of a micrograph of a data set, without a suffix."""
+    return f"sim_{index:03d}"

@@ -21,8 +21,9 @@ from frostpick_jobs.hosts.cryosparc.server.event_log import EventLog, EventLogHa
 from frostpick_jobs.hosts.cryosparc.server.job import SHORT, ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.watch import StatusWatch
 from frostpick_jobs.hosts.cryosparc.write.writer import OutputWriter
+from frostpick_jobs.job.endings import unused_inputs
 from frostpick_jobs.job.host import Candidates, Host, Judged, MicrographOutput, Outcome
-from frostpick_jobs.job.outputs import Output
+from frostpick_jobs.job.outputs import Output, Report, find
 from frostpick_jobs.job.progress import terminal_reporter
 from frostpick_jobs.job.results import Place
 
@@ -148,11 +149,18 @@ class CryoSPARCHost(Host):
         """
         try:
             self._writer.write(outputs, self.reporter.check)
+            report = find(outputs, Report)
+            if report is not None and report.failed:
+                self._warn_in_log(unused_inputs(report.failed, named=True))
             self._complete()
         except ServerError:
             self._watch.ask()
             self.reporter.check()
             raise
+
+    def _warn_in_log(self, message: str) -> None:
+        if self._events is not None:
+            self._events.text(message, "warning")
 
     def _complete(self) -> None:
         """Complete the job, unless somebody has stopped it by now."""
@@ -181,11 +189,20 @@ class CryoSPARCHost(Host):
 
     def _end(self, outcome: Outcome, message: str) -> None:
         self._watch.close()
+        if outcome is Outcome.NOTHING_YET and not self._delivered:
+            self._warn_in_log(message)
+            self.job.complete()
+            self._delivered = True
         if self._delivered:
             self._close_events()
             if not self._keep_spool:
                 shutil.rmtree(self.spool, ignore_errors=True)
-            log.info("%s is completed: %s", self.job, self.job.server.url)
+            log.info(
+                "%s is completed: %s%s",
+                self.job,
+                self.job.server.url,
+                f"; {message}" if message else "",
+            )
             return
         # Whoever stops a job at the terminal does not wait for a server that is away.
         patience = QUICK if outcome is Outcome.ABORTED else None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from frostpick._version import __version__
 from frostpick.errors import ConfigError
 from frostpick.settings import Settings
+from frostpick.settings.base import RunSettings
 from frostpick.settings.model_ref import model_ref
 from frostpick_jobs.hosts.cryosparc.host import CryoSPARCHost
 from frostpick_jobs.hosts.cryosparc.ports import LEARNED_FROM, port_of
@@ -95,7 +96,12 @@ def run_task_for_exit_code(
         Before the job was there: nothing was created, unless the sentence names a job.
     """
     host = ready_host(server, request, settings, spool=spool, tempo=tempo)
-    return run_job(host, _work(host, settings, executor), debug=debug)
+    return run_job(
+        host,
+        _work(host, settings, executor),
+        debug=debug,
+        strict=isinstance(settings, RunSettings) and settings.strict,
+    )
 
 
 def ready_host(

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
@@ -15,12 +15,19 @@ from frostpick.errors import ConfigError, InputError, option
 from frostpick.runtime.atomic import remove_leftovers, write_text
 from frostpick.settings.model_ref import ModelKind
 from frostpick.types import Labels, Micrograph
-from frostpick_jobs.hosts.folder.pick_files import SELECTED, STARS, PickFiles
-from frostpick_jobs.hosts.folder.row_files import KEPT, VERIFIED, write_kept, write_scored
+from frostpick_jobs.hosts.folder.pick_files import ALL, SELECTED, STARS, PickFiles
+from frostpick_jobs.hosts.folder.row_files import (
+    KEPT,
+    REJECTED,
+    VERIFIED,
+    write_kept,
+    write_scored,
+)
 from frostpick_jobs.inputs.find import find_micrographs
 from frostpick_jobs.inputs.labels import read_labels
 from frostpick_jobs.inputs.prune_inputs import PruneInputs
-from frostpick_jobs.job.files import copy_files
+from frostpick_jobs.inputs.score_table import SCORES
+from frostpick_jobs.job.files import copy_files, model_files
 from frostpick_jobs.job.host import Candidates, Host, Judged, MicrographOutput, Outcome
 from frostpick_jobs.job.outputs import (
     Files,
@@ -34,7 +41,7 @@ from frostpick_jobs.job.outputs import (
 from frostpick_jobs.job.progress import ClosingReporter, StopHook, terminal_reporter
 from frostpick_jobs.job.report import REPORT, job_report, report_title
 from frostpick_jobs.job.results import Place
-from frostpick_jobs.tasks.declarations import TASKS, OutputKind, is_rest
+from frostpick_jobs.tasks.declarations import TASKS, OutputKind, OutputSpec, TaskSpec, is_rest
 
 if TYPE_CHECKING:
     from frostpick.models.picking_model import PickingModel
@@ -51,6 +58,14 @@ _MODELS = sorted(
 )
 #: What names an output of a job where that is not its folder.
 _FILES = {"picks": SELECTED, "kept": KEPT, "verified": VERIFIED, "report": REPORT, "files": ""}
+#: Tables of the training of a model, the run record, and files by kind of output.
+CURVE, RECORD = "training.csv", "run.json"
+_BY_KIND = {
+    OutputKind.PICKS: (ALL, SELECTED),
+    OutputKind.KEPT_ROWS: (KEPT, REJECTED, SCORES),
+    OutputKind.SCORED_ROWS: (VERIFIED, SCORES),
+    OutputKind.REPORT: (RECORD, REPORT),
+}
 
 
 class FolderHost(Host):
@@ -185,6 +200,13 @@ class FolderHost(Host):
         """Return the file of an output, the folder of a model."""
         return str(self.out / _FILES.get(output, output))
 
+    def will_write(self, task: TaskSpec) -> Iterator[Path]:
+        """Yield the files of a task's outputs in the folder."""
+        for one in task.outputs:
+            yield from (self.out / name for name in _names(one))
+        if task.gives(OutputKind.PICKS) and (self.out / STARS).exists():
+            yield from self._picks.foreign(self._found)
+
     def deliver_one(self, output: MicrographOutput) -> None:
         """Write ``star/<id>.star`` with the selected picks, and add to the combined files."""
         self._picks.add(output)
@@ -194,15 +216,18 @@ class FolderHost(Host):
         for one in outputs:
             match one:
                 case PicksOutput():
+                    self._note(ALL, SELECTED)
                     self._picks.complete()
                 case ModelOutput():
                     self._write_model(one)
                 case KeptRows():
+                    self._note(KEPT, REJECTED, SCORES)
                     write_kept(self.out, self._rows, one.decisions)
                 case ScoredRows():
+                    self._note(VERIFIED, SCORES)
                     write_scored(self.out, self._rows, one.decisions)
                 case Files():
-                    copy_files(one.files, self.out)
+                    copy_files(one.files, self.out, self.own_files)
                 case Report():
                     self._write_report(one, outputs)
                 case _:
@@ -213,10 +238,14 @@ class FolderHost(Host):
         self._picks.discard()
         self._terminal.close()
         if outcome is Outcome.FINISHED:
-            log.info("results in %s", self.out)
+            level = logging.WARNING if message else logging.INFO
+            log.log(level, "results in %s%s", self.out, f"; {message}" if message else "")
+        elif outcome is Outcome.NOTHING_YET:
+            log.warning("%s", message)
 
     def _write_model(self, output: ModelOutput) -> None:
         """Write a model's folder, and its curve as ``training.csv``."""
+        self._note(*model_files(output.name), *([CURVE] if output.curve else []))
         output.model.save(self.out / output.name)
         if not output.curve:
             return
@@ -225,9 +254,20 @@ class FolderHost(Host):
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(output.curve)
-        write_text(self.out / "training.csv", text.getvalue())
+        write_text(self.out / CURVE, text.getvalue())
+
+    def _note(self, *names: str) -> None:
+        self.own_files.note(*(self.out / name for name in names))
 
     def _write_report(self, report: Report, outputs: Sequence[Output]) -> None:
-        write_text(self.out / "run.json", json.dumps(report.record, indent=2) + "\n")
+        self._note(RECORD, REPORT)
+        write_text(self.out / RECORD, json.dumps(report.record, indent=2) + "\n")
         title = report_title(report, self.out.absolute().name)
         write_text(self.out / REPORT, job_report(title, report, outputs))
+
+
+def _names(output: OutputSpec) -> tuple[str, ...]:
+    """Return the files of an output below the folder, but those of single micrographs."""
+    if output.kind is OutputKind.MODEL:
+        return (*model_files(output.name), *([CURVE] if output.name == "model" else []))
+    return (*_BY_KIND.get(output.kind, ()), *output.files)

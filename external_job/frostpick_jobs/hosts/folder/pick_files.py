@@ -9,11 +9,11 @@ from pathlib import Path
 
 from frostpick.errors import JobStopped
 from frostpick.picking.threshold import Cut
-from frostpick.types import Picks
+from frostpick.types import Micrograph, Picks
 from frostpick_jobs.formats import csv_writer, star_list_writer, write_micrograph_star
-from frostpick_jobs.hosts.folder.written import WrittenIds
 from frostpick_jobs.inputs.names import star_path
 from frostpick_jobs.job.outputs import MicrographOutput
+from frostpick_jobs.job.written import WrittenNames
 
 STARS, ALL, SELECTED = "star", "picks.csv", "picks.star"
 
@@ -34,8 +34,8 @@ class PickFiles:
         self._combined: CombinedFiles | None = None
 
     @cached_property
-    def _written(self) -> WrittenIds:
-        return WrittenIds(self._spool / "written.txt")
+    def _written(self) -> WrittenNames:
+        return WrittenNames(self._spool / "written.txt")
 
     def add(self, output: MicrographOutput) -> None:
         """Write one micrograph's file, and add to the combined ones."""
@@ -44,6 +44,12 @@ class PickFiles:
         write_micrograph_star(path, selected(output), output.shape)
         self._combined = self._combined or CombinedFiles(self._out)
         self._combined.add(output)
+
+    def foreign(self, micrographs: Iterable[Micrograph]) -> Iterator[Path]:
+        """Yield the files of micrographs that this job would write and did not write before."""
+        if (self._out / STARS).exists():
+            new = (one.id for one in micrographs if one.id not in self._written)
+            yield from (star_path(self._out / STARS, one) for one in new)
 
     def complete(self) -> None:
         """Put the combined files in place, and take back those of micrographs that are gone."""

@@ -11,8 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from frostpick.errors import ConfigError
+from frostpick.errors import ConfigError, listed
 
+#: Fields of the job that a task may read.
+_FIELDS = ("in_mics", "in_coords", "in_parts")
+#: What RELION passes by itself, and what asks for a text instead of a job.
+_OWN = ("o", "j", "pipeline_control", "help", "version")
 _INPUTS = {
     "in_mics": "Micrographs STAR file.",
     "in_coords": "Coordinates: an autopick.star list or a coords_suffix file.",
@@ -95,29 +99,47 @@ class JobParser(argparse.ArgumentParser):
         namespace, unknown = self.parse_known_args(self._joined(argv))
         if not unknown:
             return namespace
-        known = sorted({f for f in self._option_string_actions if f.startswith("--")})
         word = unknown[0].partition("=")[0]
         if not word.startswith("--"):
             raise ConfigError(
-                f"command line: stray word {word!r}; put quotes around a value with spaces"
+                f"command line: stray word {unknown[0]!r}; put quotes around a value with spaces"
             )
-        near = difflib.get_close_matches(word.replace("-", "_"), known, n=3, cutoff=0.5)
-        labels = [flag[2:] for flag in near or known]
+        label, known = word[2:].replace("-", "_"), self._labels()
+        near = difflib.get_close_matches(label, [*known, *_FIELDS], n=3, cutoff=0.5)
         raise ConfigError(
             f"unknown parameter label {word[2:]!r}; "
-            + (f"did you mean {' or '.join(labels)}?" if near else f"known are {', '.join(labels)}")
+            + (f"did you mean {' or '.join(near)}?" if near else f"known are {listed(known)}")
         )
+
+    def _labels(self) -> list[str]:
+        """Return what a user may write as a parameter label, each once, sorted.
+
+        RELION's own fields and arguments are none, nor is what is only for a command line.
+        """
+        own = {*_INPUTS, *_OWN}
+        flags = {
+            flag[2:]
+            for flag, action in self._option_string_actions.items()
+            if flag.startswith("--") and action.help != argparse.SUPPRESS
+        }
+        return sorted({flag.replace("-", "_") for flag in flags} - own)
 
     def _joined(self, argv: Sequence[str]) -> list[str]:
         """Join ``--name -3e-1`` to ``--name=-3e-1``, which argparse takes for an option.
 
-        An empty word is dropped: the option stands bare.
+        An empty word is dropped: the option stands bare. Blanks around the ``=`` of a value
+        (``precision = 0.9``), which RELION splits at, are none.
         """
         joined: list[str] = []
         for word in argv:
+            valued = bool(joined) and joined[-1].startswith("--") and "=" in joined[-1]
+            if valued and not word.startswith("--"):
+                if word.startswith("=") or joined[-1].endswith("="):
+                    joined[-1] += word.lstrip("=") if joined[-1].endswith("=") else word
+                    continue
             action = self._option_string_actions.get(joined[-1]) if joined else None
             if action is not None and action.nargs == "?" and not word.startswith("--"):
-                joined[-1] += f"={word}" if word.strip() else ""
+                joined[-1] += f"={word.lstrip('=')}" if word.strip() else ""
             else:
                 joined.append(word)
         return joined

@@ -13,6 +13,7 @@ from frostpick_jobs.hosts.relion.generation import Generation
 from frostpick_jobs.hosts.relion.nodes import Node, NodeKind
 from frostpick_jobs.hosts.relion.paths import SUFFIX, coordinate_file
 from frostpick_jobs.job.outputs import MicrographOutput
+from frostpick_jobs.job.own_files import OwnFiles
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +30,12 @@ class PickFiles:
         Of the job.
     generation
         Whose files to write.
+    own
+        Which files the job has written.
     """
 
-    def __init__(self, arguments: JobArguments, generation: Generation) -> None:
-        self._arguments, self._generation = arguments, generation
+    def __init__(self, arguments: JobArguments, generation: Generation, own: OwnFiles) -> None:
+        self._arguments, self._generation, self._own = arguments, generation, own
         self._names: list[str] = []
         self._dropped = 0
 
@@ -44,6 +47,7 @@ class PickFiles:
         """
         path = self._arguments.job / coordinate_file(output.micrograph.id)
         picks = output.picks.keep(output.picks.selected)
+        self._own.note(path)
         self._dropped += write_micrograph_star(path, picks, output.shape)
         self._names.append(output.micrograph.id)
 
@@ -52,8 +56,8 @@ class PickFiles:
         if self._dropped:
             logger.warning("%d picks lay off their micrographs and are left out", self._dropped)
         names, self._names = self._names, []
-        remove_stale(self._arguments.job, names)
-        return write_lists(self._arguments, names, self._generation)
+        remove_stale(self._arguments.job, names, self._own)
+        return write_lists(self._arguments, names, self._generation, self._own)
 
 
 def stands_for_all(generation: Generation) -> str:
@@ -65,7 +69,9 @@ def stands_for_all(generation: Generation) -> str:
     return SUFFIX_FILE if generation is Generation.RELION_3 else LIST_FILE
 
 
-def write_lists(arguments: JobArguments, names: Sequence[str], generation: Generation) -> Node:
+def write_lists(
+    arguments: JobArguments, names: Sequence[str], generation: Generation, own: OwnFiles
+) -> Node:
     """Write the file that stands for all coordinates, and return it as a node.
 
     Parameters
@@ -77,6 +83,7 @@ def write_lists(arguments: JobArguments, names: Sequence[str], generation: Gener
         training can.
     """
     job, prefix = arguments.job, arguments.prefix
+    own.note(job / LIST_FILE, job / stands_for_all(generation))
     columns = {
         "rlnMicrographName": list(names),
         "rlnMicrographCoordinates": [prefix + coordinate_file(name) for name in names],
@@ -89,13 +96,13 @@ def write_lists(arguments: JobArguments, names: Sequence[str], generation: Gener
     return stands_for_all(generation), NodeKind.COORDINATES
 
 
-def remove_stale(job: Path, names: Iterable[str]) -> None:
-    """Remove coordinates of micrographs that this job no longer has or could not pick.
+def remove_stale(job: Path, names: Iterable[str], own: OwnFiles) -> None:
+    """Remove this job's coordinates of micrographs that it no longer has or could not pick.
 
     3.1 finds coordinates by their path alone, and would extract from old ones.
     """
-    kept = {job / coordinate_file(name) for name in names}
-    stale = [p for p in job.rglob(f"*_{SUFFIX}.star") if p not in kept and p != job / SUFFIX_FILE]
+    kept = {job / SUFFIX_FILE, *(job / coordinate_file(name) for name in names)}
+    stale = [p for p in job.rglob(f"*_{SUFFIX}.star") if p not in kept and p in own]
     for path in stale:
         path.unlink(missing_ok=True)
     if stale:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,14 +15,22 @@ from frostpick.runtime.atomic import remove_leftovers, write_text
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.hosts.relion import markers
 from frostpick_jobs.hosts.relion.arguments import JobArguments
-from frostpick_jobs.hosts.relion.coordinates import PickFiles, stands_for_all
+from frostpick_jobs.hosts.relion.coordinates import (
+    LIST_FILE,
+    PickFiles,
+    stands_for_all,
+)
 from frostpick_jobs.hosts.relion.generation import Generation, detect_generation
 from frostpick_jobs.hosts.relion.inputs import check_files, given_inputs, read_micrographs
-from frostpick_jobs.hosts.relion.nodes import Node, NodeKind, write_nodes
-from frostpick_jobs.hosts.relion.rows import PARTICLES, RowFiles
+from frostpick_jobs.hosts.relion.nodes import NODES_FILE, Node, NodeKind, write_nodes
+from frostpick_jobs.hosts.relion.paths import coordinate_file
+from frostpick_jobs.hosts.relion.rows import PARTICLES, REJECTED, RowFiles
+from frostpick_jobs.hosts.relion.scheme import in_a_scheme
 from frostpick_jobs.inputs.labels import read_labels
 from frostpick_jobs.inputs.prune_inputs import PruneInputs
-from frostpick_jobs.job.files import copy_files
+from frostpick_jobs.inputs.score_table import SCORES
+from frostpick_jobs.job.endings import unused_inputs
+from frostpick_jobs.job.files import copy_files, model_files
 from frostpick_jobs.job.host import Candidates, Host, Judged, MicrographOutput, Outcome
 from frostpick_jobs.job.outputs import (
     Files,
@@ -36,12 +44,12 @@ from frostpick_jobs.job.outputs import (
 from frostpick_jobs.job.progress import FileAppears, LineReporter
 from frostpick_jobs.job.results import Place
 from frostpick_jobs.job.spelling import in_relion
-from frostpick_jobs.tasks.declarations import InputKind, OutputKind, TaskSpec, is_rest
+from frostpick_jobs.tasks.declarations import InputKind, OutputKind, OutputSpec, TaskSpec, is_rest
 
 logger = logging.getLogger(__name__)
 
 SPOOL = ".frostpick"
-LOGFILE = "logfile.pdf"
+LOGFILE, RECORD, PAGE = "logfile.pdf", "run.json", "report.html"
 #: Models that stand in RELION's list of outputs; others lie in their folders.
 _NODES = ("model",)
 
@@ -90,6 +98,11 @@ class RelionHost(Host):
         """The job folder as RELION wrote it."""
         return Place(self._arguments.prefix, self._job)
 
+    @cached_property
+    def live(self) -> bool:  # type: ignore[override]
+        """Whether a Scheme runs this job."""
+        return in_a_scheme(self._arguments.prefix)
+
     def begin(self) -> None:
         """Check the input files, clear old exit files and what a killed run left half-written."""
         markers.clear(self._job)
@@ -125,13 +138,33 @@ class RelionHost(Host):
         names = {
             OutputKind.PICKS: stands_for_all(self._generation),
             OutputKind.MODEL: output,
-            OutputKind.REPORT: "report.html",
+            OutputKind.REPORT: PAGE,
             OutputKind.FILES: "",
         }
         if kind in names:
             return self._arguments.prefix + names[kind]
         particles = bool(self._of_kind(InputKind.PARTICLES))
         return self._arguments.prefix + (PARTICLES if particles else names[OutputKind.PICKS])
+
+    def will_write(self, task: TaskSpec) -> Iterator[Path]:
+        """Yield the files of a task's outputs in the job folder."""
+        names = [NODES_FILE]
+        for one in task.outputs:
+            names += self._names(one)
+        yield from (self._job / name for name in dict.fromkeys(names))
+
+    def _names(self, output: OutputSpec) -> list[str]:
+        """Return the files of an output, below the job folder."""
+        rows = {OutputKind.KEPT_ROWS: [REJECTED], OutputKind.SCORED_ROWS: []}
+        if output.kind in rows and self._of_kind(InputKind.PARTICLES):
+            return [PARTICLES, *rows[output.kind], SCORES]
+        if output.kind is OutputKind.PICKS or output.kind in rows:
+            coordinates = [coordinate_file(one.id) for one in self._found]
+            scores = [SCORES] if output.kind in rows else []
+            return [LIST_FILE, stands_for_all(self._generation), *coordinates, *scores]
+        if output.kind is OutputKind.MODEL:
+            return list(model_files(output.name))
+        return [RECORD, PAGE, LOGFILE] if output.kind is OutputKind.REPORT else list(output.files)
 
     def deliver_one(self, output: MicrographOutput) -> None:
         """Write ``<tail>_autopick.star``."""
@@ -145,6 +178,7 @@ class RelionHost(Host):
                 case PicksOutput():
                     nodes.append(self._picks.complete())
                 case ModelOutput():
+                    self._note(*model_files(one.name))
                     one.model.save(self._job / one.name)
                     if one.name in _NODES:
                         nodes.append((f"{one.name}/model.safetensors", NodeKind.MODEL))
@@ -153,27 +187,43 @@ class RelionHost(Host):
                 case ScoredRows():
                     nodes.append(self._row_files.write_scored(one.decisions))
                 case Files():
-                    copy_files(one.files, self._job)
+                    copy_files(one.files, self._job, self.own_files)
                 case Report():
                     nodes.append(self._write_report(one, outputs))
                 case _:
                     assert_never(one)
+        self._note(NODES_FILE)
         write_nodes(self._job, self._arguments.prefix, nodes, self._generation)
 
     def end(self, outcome: Outcome, message: str = "") -> None:
         """Leave the exit file, last of all.
 
-        Stopped by RELION is ABORTED. Stopped by a signal is FAILURE: then a queue or
-        a person ended the job behind RELION's back, and a Scheme must not go on as if
-        the user had wanted it.
+        Nothing to do yet is SUCCESS, so that the loop of a Scheme goes on, with a warning in
+        ``run.err`` and in the PDF. Stopped by RELION is ABORTED. Stopped by a signal is
+        FAILURE: then a queue or a person ended the job behind RELION's back, and a Scheme
+        must not go on as if the user had wanted it.
         """
         self.ended = True
+        done = outcome in (Outcome.FINISHED, Outcome.NOTHING_YET)
+        if done and message:
+            logger.warning("%s", message)
+        if outcome is Outcome.NOTHING_YET:
+            self._warn_in_pdf(message)
         aborted = outcome is Outcome.ABORTED and markers.abort_requested(self._job)
         marker = markers.ABORTED if aborted else markers.FAILURE
         try:
-            markers.mark(self._job, markers.SUCCESS if outcome is Outcome.FINISHED else marker)
+            markers.mark(self._job, markers.SUCCESS if done else marker)
         except OSError as error:
             logger.error("%s: cannot write the exit file: %s", self._job, error)
+
+    def _warn_in_pdf(self, message: str) -> None:
+        from frostpick.report.pdf import write_figures_pdf
+
+        self._note(LOGFILE)
+        try:
+            write_figures_pdf(self._job / LOGFILE, [], message)
+        except OSError as error:
+            logger.warning("%s: no warning in it: %s", self._job / LOGFILE, error)
 
     @cached_property
     def _generation(self) -> Generation:
@@ -186,7 +236,7 @@ class RelionHost(Host):
 
     @cached_property
     def _picks(self) -> PickFiles:
-        return PickFiles(self._arguments, self._generation)
+        return PickFiles(self._arguments, self._generation, self.own_files)
 
     @cached_property
     def _rows(self) -> PruneInputs:
@@ -205,7 +255,10 @@ class RelionHost(Host):
 
     @property
     def _row_files(self) -> RowFiles:
-        return RowFiles(self._arguments, self._generation, self._rows)
+        return RowFiles(self._arguments, self._generation, self._rows, self.own_files)
+
+    def _note(self, *names: str) -> None:
+        self.own_files.note(*(self._job / name for name in names))
 
     def _of_kind(self, *kinds: InputKind) -> tuple[str, ...]:
         return tuple(text for one in self._task.of_kind(*kinds) for text in self._given[one.name])
@@ -222,9 +275,10 @@ class RelionHost(Host):
         from frostpick.report.pdf import write_figures_pdf
         from frostpick_jobs.job.report import REPORT, job_report, report_title
 
-        write_text(self._job / "run.json", json.dumps(report.record, indent=2) + "\n")
+        self._note(RECORD, REPORT, LOGFILE)
+        write_text(self._job / RECORD, json.dumps(report.record, indent=2) + "\n")
         title = report_title(report, self._arguments.prefix)
         write_text(self._job / REPORT, job_report(title, report, outputs, in_relion))
         figures = [replace(one, caption=spelled(one.caption, in_relion)) for one in report.figures]
-        write_figures_pdf(self._job / LOGFILE, figures)
+        write_figures_pdf(self._job / LOGFILE, figures, unused_inputs(report.failed, named=True))
         return LOGFILE, NodeKind.LOGFILE

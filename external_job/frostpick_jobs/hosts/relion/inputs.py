@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from frostpick.errors import InputError
+from frostpick.errors import InputError, NoInputError
 from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs.formats import read_micrographs_star
 from frostpick_jobs.hosts.relion.arguments import JobArguments
@@ -69,7 +69,7 @@ def read_micrographs(in_mics: str) -> list[Micrograph]:
     project = Path.cwd()
     rows = read_micrographs_star(Path(in_mics))
     if not rows:
-        raise InputError(f"{in_mics}: no micrographs in it; expected at least one row")
+        raise NoInputError(f"{in_mics}: no micrographs in it; expected at least one row")
     names = [row.name for row in rows]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:

@@ -19,7 +19,8 @@ from frostpick_jobs.hosts.relion.generation import Generation
 from frostpick_jobs.hosts.relion.nodes import Node, NodeKind
 from frostpick_jobs.hosts.relion.paths import coordinate_file
 from frostpick_jobs.inputs.prune_inputs import PruneInputs
-from frostpick_jobs.inputs.score_table import write_scores
+from frostpick_jobs.inputs.score_table import SCORES, write_scores
+from frostpick_jobs.job.own_files import OwnFiles
 
 PARTICLES, REJECTED = "particles.star", "rejected.star"
 
@@ -38,17 +39,21 @@ class RowFiles:
         Whose files to write.
     inputs
         Where the rows are from.
+    own
+        Which files the job has written.
     """
 
     arguments: JobArguments
     generation: Generation
     inputs: PruneInputs
+    own: OwnFiles
 
     def write_kept(self, decisions: Decisions) -> Node:
         """Write the rows that are kept, particles that are not as well, and all scores."""
         source = self.inputs.row_file
         if source is None:
             return self._write_coordinates(decisions, self._write_kept_picks)
+        self._note(REJECTED, PARTICLES)
         copy_rows(source, self._job / REJECTED, ~decisions.keep)
         copy_rows(source, self._job / PARTICLES, decisions.keep)
         return self._particles(decisions)
@@ -62,6 +67,7 @@ class RowFiles:
         source = self.inputs.row_file
         if source is None:
             return self._write_coordinates(decisions, self._write_scored_picks)
+        self._note(PARTICLES)
         write_with_columns(source, self._job / PARTICLES, score_columns(decisions))
         return self._particles(decisions)
 
@@ -70,6 +76,7 @@ class RowFiles:
         return self.arguments.job
 
     def _particles(self, decisions: Decisions) -> Node:
+        self._note(SCORES)
         write_scores(self._job, self.inputs, decisions)
         return PARTICLES, NodeKind.PARTICLES
 
@@ -79,11 +86,16 @@ class RowFiles:
         """Write picks of every micrograph that had some, the list of them, and the scores."""
         names = []
         for micrograph, picks in self.inputs.candidates().picks:
+            self._note(coordinate_file(micrograph.id))
             write(self._job / coordinate_file(micrograph.id), picks, decisions)
             names.append(micrograph.id)
-        remove_stale(self._job, names)
+        remove_stale(self._job, names, self.own)
+        self._note(SCORES)
         write_scores(self._job, self.inputs, decisions)
-        return write_lists(self.arguments, names, self.generation)
+        return write_lists(self.arguments, names, self.generation, self.own)
+
+    def _note(self, *names: str) -> None:
+        self.own.note(*(self._job / name for name in names))
 
     def _write_kept_picks(self, path: Path, picks: Picks, decisions: Decisions) -> None:
         kept = picks.keep(decisions.keep[picks.row])

@@ -2,7 +2,13 @@
 
 from frostpick.settings import FewshotSettings
 from frostpick_jobs.tasks.declarations.citations import BEPLER, XU
-from frostpick_jobs.tasks.declarations.kinds import FILES, MICROGRAPHS, MODEL, REPORT, always
+from frostpick_jobs.tasks.declarations.kinds import (
+    MICROGRAPH_TABLE,
+    MICROGRAPHS,
+    MODEL,
+    REPORT,
+    always,
+)
 from frostpick_jobs.tasks.declarations.spec import (
     InputKind,
     InputSpec,
@@ -29,7 +35,7 @@ FEWSHOT = TaskSpec(
             needed=always,
         ),
     ),
-    outputs=(OutputSpec("picks", OutputKind.PICKS), MODEL, FILES, REPORT),
+    outputs=(OutputSpec("picks", OutputKind.PICKS), MODEL, MICROGRAPH_TABLE, REPORT),
     run="frostpick_jobs.tasks.fewshot:run_fewshot",
     preflight="frostpick_jobs.tasks.preflight:before_fewshot",
     summary="Pick all micrographs from about fifteen exemplars on one of them; continues.",

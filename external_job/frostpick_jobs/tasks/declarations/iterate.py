@@ -1,5 +1,7 @@
 """``iterate``: labels or a model in, rounds of picking, verifying and training, a model out."""
 
+from dataclasses import replace
+
 from frostpick.settings import IterateSettings
 from frostpick_jobs.tasks.declarations.citations import BEPLER, ZHU
 from frostpick_jobs.tasks.declarations.kinds import (
@@ -26,7 +28,7 @@ ITERATE = TaskSpec(
             needed=from_nothing,
         ),
     ),
-    outputs=(MODEL, FILES, REPORT),
+    outputs=(MODEL, replace(FILES, files=("rounds.csv",)), REPORT),
     run="frostpick_jobs.tasks.iterate:run_iterate",
     preflight="frostpick_jobs.tasks.preflight:before_iterating",
     summary="Train in rounds: pick, verify every pick, learn from what it is worth; continues.",

@@ -38,6 +38,7 @@ PICKED_OR_EXTRACTED = "Output with picks or particles, such as J12.particles."
 
 REPORT = OutputSpec("report", OutputKind.REPORT)
 FILES = OutputSpec("files", OutputKind.FILES)
+MICROGRAPH_TABLE = OutputSpec("files", OutputKind.FILES, files=("micrographs.csv",))
 MODEL = OutputSpec("model", OutputKind.MODEL)
 
 

@@ -2,14 +2,14 @@
 
 from frostpick.settings import PickSettings
 from frostpick_jobs.tasks.declarations.citations import BEPLER
-from frostpick_jobs.tasks.declarations.kinds import FILES, MICROGRAPHS, REPORT
+from frostpick_jobs.tasks.declarations.kinds import MICROGRAPH_TABLE, MICROGRAPHS, REPORT
 from frostpick_jobs.tasks.declarations.spec import OutputKind, OutputSpec, TaskSpec
 
 PICK = TaskSpec(
     name="pick",
     settings=PickSettings,
     inputs=(MICROGRAPHS,),
-    outputs=(OutputSpec("picks", OutputKind.PICKS), FILES, REPORT),
+    outputs=(OutputSpec("picks", OutputKind.PICKS), MICROGRAPH_TABLE, REPORT),
     run="frostpick_jobs.tasks.pick.run:run_pick",
     preflight="frostpick_jobs.tasks.preflight:before_picking",
     summary="Pick particles; micrographs that are done already are not picked again.",

@@ -95,11 +95,14 @@ class OutputSpec:
         Name in the task's result and in `Host.reference`.
     follows
         Inputs whose kind the output has: coordinates where those were given, or particles.
+    files
+        Of files: their names below the job's folder, as far as they are known beforehand.
     """
 
     name: str
     kind: OutputKind
     follows: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from frostpick.report.figure import Figure
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
 from frostpick.types import Micrograph
+from frostpick_jobs.job.endings import NothingYet
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.outputs import Files, Output, PicksOutput, Report
 from frostpick_jobs.job.results import PickingResult
@@ -18,7 +19,7 @@ from frostpick_jobs.tasks.kept_figures import keep_figures
 from frostpick_jobs.tasks.pick import micrograph_table
 from frostpick_jobs.tasks.pick.figures import MOST_SHOWN, pick_figures
 from frostpick_jobs.tasks.pick.missing import Part
-from frostpick_jobs.tasks.pick.prepare import DELIVERED, PickJob
+from frostpick_jobs.tasks.pick.prepare import DELIVERED, PickJob, is_live
 from frostpick_jobs.tasks.pick.stored_outputs import StoredOutputs, Write
 from frostpick_jobs.tasks.pick.threshold import (
     Threshold,
@@ -61,10 +62,13 @@ def finish_picking(
     ------
     FrostpickError
         Every micrograph failed; the sentence has the first reason.
+    NothingYet
+        The same in a job whose session still grows: what earlier rounds delivered stays, the
+        first one delivers its outputs without rows.
     """
     reasons = {name: why for part in parts for name, why in part.failed.items()}
     failed = {m.id: reasons[m.id] for m in job.micrographs if m.id in reasons}
-    report_failures(failed, len(job.micrographs))
+    nothing = _nothing_yet(host, store, job, failed)
     done = [m for m in job.micrographs if m.id not in failed]
     keep_figures(store, figures)
     totals = sum_up(store, done, {name: one for part in parts for name, one in part.shares.items()})
@@ -108,7 +112,25 @@ def finish_picking(
             "record": record.finished(),
         },
     )
+    if nothing is not None:
+        raise nothing
     return summary
+
+
+def _nothing_yet(
+    host: Host, store: PickStore, job: PickJob, failed: Mapping[str, str]
+) -> NothingYet | None:
+    """Report failures; return what ends a live round without results, None for one with some."""
+    try:
+        report_failures(failed, len(job.micrographs))
+    except FrostpickError as error:
+        if not is_live(host, job.settings):
+            raise
+        nothing = NothingYet(f"nothing to do yet: {error.template}")
+        if store.read_state(DELIVERED):
+            raise nothing from error
+        return nothing
+    return None
 
 
 def report_failures(failed: Mapping[str, str], micrographs: int) -> None:

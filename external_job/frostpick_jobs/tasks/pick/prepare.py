@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from frostpick.config import PickSettings
-from frostpick.errors import InputError, option
+from frostpick.errors import NoInputError, option
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.plan import PickPlan, plan_picking
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.spread import spread
 from frostpick.types import Micrograph
+from frostpick_jobs.job.endings import NothingYet
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.pick.contrast import settle
@@ -52,7 +53,7 @@ class PickJob:
 
 def read_inputs(host: Host, settings: PickSettings) -> tuple[Sequence[Micrograph], PickingModel]:
     """Read the micrographs to pick and the model."""
-    everything = all_micrographs(host)
+    everything = all_micrographs(host, settings)
     micrographs = spread(everything, settings.limit or len(everything))
     if len(micrographs) < len(everything):
         log.info(
@@ -61,11 +62,29 @@ def read_inputs(host: Host, settings: PickSettings) -> tuple[Sequence[Micrograph
     return micrographs, host.models.picking(settings.model)
 
 
-def all_micrographs(host: Host) -> Sequence[Micrograph]:
-    """Return the host's micrographs; `InputError` when there are none."""
-    everything = host.micrographs()
-    if not everything:
-        raise InputError(f"no micrographs to pick; give some with {option('micrographs')}")
+def is_live(host: Host, settings: PickSettings) -> bool:
+    """Tell whether the job's session still grows, so that an empty round is no failure."""
+    return settings.live or host.live
+
+
+def all_micrographs(host: Host, settings: PickSettings) -> Sequence[Micrograph]:
+    """Return the host's micrographs.
+
+    Raises
+    ------
+    NothingYet
+        There are none yet, and the session of the job still grows.
+    InputError
+        There are none.
+    """
+    try:
+        everything = host.micrographs()
+        if not everything:
+            raise NoInputError(f"no micrographs to pick; give some with {option('micrographs')}")
+    except NoInputError as error:
+        if is_live(host, settings):
+            raise NothingYet(f"nothing to do yet: {error.template}") from error
+        raise
     return everything
 
 

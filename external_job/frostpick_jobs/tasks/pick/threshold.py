@@ -132,7 +132,9 @@ def decide_threshold(
     delivered = {n: Delivery(cuts[n].score, one.pixel_size_A) for n, one in found.items()}
     if held is not None and follows:
         delivered = {**held.micrographs, **delivered}
-    Delivered(basis, asked.text, chosen.score, settled, chosen.provisional, delivered).write(store)
+    now = Delivered(basis, asked.text, chosen.score, settled, chosen.provisional, delivered)
+    if found:  # a round in which nothing could be used decides nothing
+        now.write(store)
     return replace(chosen, changed=len(changed))
 
 
@@ -191,9 +193,9 @@ def log_threshold(threshold: Threshold, scores: NDArray[np.float64]) -> None:
     levels = [row.threshold for row in expected_table(scores)]
     levels = [level for level in levels if f"{level:.2f}" != f"{threshold.score:.2f}"]
     for row in expected_table(scores, [*levels, threshold.score]):
-        values = (row.threshold, row.count, row.precision, row.recall)
+        told = [f"{row.precision:.3f}", f"{row.recall:.3f}"] if row.count else ["-", "-"]
         mark = "  <- chosen" if row.threshold == threshold.score else ""
-        log.info("%11.2f %10d %19.3f %16.3f%s", *values, mark)
+        log.info("%11.2f %10d %19s %16s%s", row.threshold, row.count, *told, mark)
 
 
 def log_changed(threshold: Threshold) -> None:

@@ -26,6 +26,7 @@ from frostpick.training.measure import (
     joined,
     looking,
 )
+from frostpick.training.picker.kept import why_kept
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.trainer import Trainer
 from frostpick.training.prior import class_prior, mean_area, packing_limit, particles_per_image
@@ -130,6 +131,11 @@ class Course:
     def chosen_step(self) -> int:
         """The step whose network is kept."""
         return self.progress.chosen_step or self.steps
+
+    def why_kept(self) -> str:
+        """Return in words why that step is kept."""
+        first = KEEP_FROM * self.steps
+        return why_kept(self.progress.curve, self.chosen_step, first=first, later=LATER)
 
     def curve(self) -> list[dict[str, float]]:
         """Return one row a measurement, the kept step marked."""

@@ -114,6 +114,7 @@ def finish(
         expected,
         f"given; the network finds {fit.particles:.0f}" if setting.expected_given else "estimated",
     )
+    log.info("step %d is kept: %s", course.chosen_step, course.why_kept())
     return PickingModel(card, network.cpu()), summary
 
 

@@ -1,4 +1,4 @@
-"""Which per-micrograph files a job wrote, so that it can take back stale ones, and no others."""
+"""Names noted before what they name is written: how a job knows its own files later."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 from frostpick.runtime.atomic import write_text
 
 
-class WrittenIds:
-    """Ids noted before their files are written; lives through a kill at any time.
+class WrittenNames:
+    """Names (ids of micrographs, paths) noted before their files are written.
+
+    The note lives through a kill at any time.
 
     Parameters
     ----------
@@ -20,26 +22,30 @@ class WrittenIds:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._ids = dict.fromkeys(_read(path))
+        self._names = dict.fromkeys(_read(path))
 
-    def note(self, micrograph_id: str) -> None:
-        """Note an id, once."""
-        if micrograph_id in self._ids:
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def note(self, *names: str) -> None:
+        """Note names, each once."""
+        new = [one for one in dict.fromkeys(names) if one not in self._names]
+        if not new:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with open(self._path, "a", encoding="ascii") as handle:
-            handle.write(f"\n{json.dumps(micrograph_id)}")
-        self._ids[micrograph_id] = None
+            handle.write("".join(f"\n{json.dumps(one)}" for one in new))
+        self._names.update(dict.fromkeys(new))
 
     def stale(self, current: Iterable[str]) -> list[str]:
-        """Return the noted ids that are not among ``current``."""
+        """Return the noted names that are not among ``current``."""
         now = set(current)
-        return [one for one in self._ids if one not in now]
+        return [one for one in self._names if one not in now]
 
     def keep_only(self, current: Iterable[str]) -> None:
         """Note ``current`` and nothing else."""
-        self._ids = dict.fromkeys(current)
-        write_text(self._path, "".join(f"\n{json.dumps(one)}" for one in self._ids))
+        self._names = dict.fromkeys(current)
+        write_text(self._path, "".join(f"\n{json.dumps(one)}" for one in self._names))
 
 
 def _read(path: Path) -> list[str]:
@@ -47,12 +53,12 @@ def _read(path: Path) -> list[str]:
         lines = path.read_text(encoding="ascii").split("\n")
     except (OSError, UnicodeDecodeError):
         return []
-    ids: list[str] = []
+    names: list[str] = []
     for line in lines:
         try:
             found = json.loads(line) if line else None
         except ValueError:
             continue
         if isinstance(found, str):
-            ids.append(found)
-    return ids
+            names.append(found)
+    return names
