@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from frostpick._version import __version__
 
 if TYPE_CHECKING:
-    from frostpick.config import PickSettings, TrainSettings
     from frostpick.errors import FrostpickError
     from frostpick.evaluation import Truth, evaluate
     from frostpick.images import read_image
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from frostpick.picking.pick import pick_image
     from frostpick.picking.plan import plan_picking
     from frostpick.picking.work import pick_micrographs
+    from frostpick.settings import PickSettings, TrainSettings
     from frostpick.simulate import SimulationSettings, simulate_dataset
     from frostpick.training.picker.train import train_picker
     from frostpick.types import Labels, LocalFile, Micrograph, Picks
@@ -35,11 +35,11 @@ _WHERE = {
     "Labels": "types",
     "LocalFile": "types",
     "Micrograph": "types",
-    "PickSettings": "config",
+    "PickSettings": "settings",
     "PickingModel": "models.picking_model",
     "Picks": "types",
     "SimulationSettings": "simulate",
-    "TrainSettings": "config",
+    "TrainSettings": "settings",
     "Truth": "evaluation",
     "evaluate": "evaluation",
     "load_model": "models.shipped",

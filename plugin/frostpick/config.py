@@ -1,4 +1,3 @@
-"""Settings under the name of before; `frostpick.settings` is where they are."""
+"""`frostpick.settings` under its name of before, until 2.0."""
 
 from frostpick.settings import *  # noqa: F403
-from frostpick.settings import Settings, option_key, resolve  # noqa: F401

@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from frostpick.config import FewshotSettings, TrainSettings
 from frostpick.errors import LabelError, Wording, option
 from frostpick.models.catalogue import find_card
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import shipped_names
 from frostpick.runtime.reporter import Reporter
+from frostpick.settings import FewshotSettings, TrainSettings
 from frostpick.training.few import (
     FEWEST,
     FROM_NOTHING,

@@ -139,7 +139,7 @@ def speed(options: argparse.Namespace, about: dict[str, str]) -> None:
     """Pick from the folder and through the server, in turns."""
     from bench_speed import make_model
 
-    from frostpick.config import PickSettings
+    from frostpick.settings import PickSettings
     from frostpick_jobs import api
     from frostpick_jobs.hosts.cryosparc import run
     from frostpick_jobs.hosts.cryosparc.request import JobRequest

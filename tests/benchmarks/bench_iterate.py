@@ -34,7 +34,6 @@ from accuracy.own_sets import OWN, own_set
 from accuracy.sets import BENCH, BenchSet, open_bench
 from accuracy.text_table import markdown, number
 
-from frostpick.config import IterateSettings, PickSettings, TrainSettings
 from frostpick.iterating.iterate import IterationResult, iterate_picker
 from frostpick.iterating.second_opinion import PrunerOpinion
 from frostpick.iterating.views import divergence
@@ -46,6 +45,7 @@ from frostpick.picking.plan import plan_picking
 from frostpick.picking.work import pick_micrographs
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import SilentReporter
+from frostpick.settings import IterateSettings, PickSettings, TrainSettings
 from frostpick.training.picker.train import train_picker
 from frostpick.types import Labels, LocalFile, Micrograph, Picks
 

@@ -38,7 +38,6 @@ from accuracy.text_table import markdown, number
 from variants.choice import leave_one_out, paired_difference, set_mean
 from variants.variant import DEFAULT, Variant, parse
 
-from frostpick.config import PickSettings
 from frostpick.models.shipped import load_model
 from frostpick.picking.pick import MicrographPicks
 from frostpick.picking.plan import plan_picking
@@ -46,6 +45,7 @@ from frostpick.picking.threshold import choose_threshold
 from frostpick.picking.work import pick_micrographs
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import SilentReporter
+from frostpick.settings import PickSettings
 from frostpick.training.picker.train import train_picker
 from frostpick.types import Labels, LocalFile, Micrograph
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from frostpick.config import TrainSettings, resolve
 from frostpick.errors import ConfigError
 from frostpick.models.card import CalibrationSpec
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import load_model
 from frostpick.picking.peaks import Peaks
 from frostpick.sampling import Sampling
+from frostpick.settings import TrainSettings, resolve
 from frostpick.training.examples import TrainingImage
 from frostpick.training.picker.anchor import Anchor
 from frostpick.training.picker.soft_picks import GivenPicks, ModelPicks

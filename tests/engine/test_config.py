@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from frostpick.config import PickSettings, TrainSettings, resolve
 from frostpick.errors import ConfigError
+from frostpick.settings import PickSettings, TrainSettings, resolve
 
 
 def test_later_layers_win_and_none_is_not_given() -> None:
@@ -51,6 +51,6 @@ def test_settings_are_frozen() -> None:
 
 
 def test_no_torch_behind_help() -> None:
-    modules = "frostpick.config, frostpick.types, frostpick.sampling"
+    modules = "frostpick.config, frostpick.settings, frostpick.types, frostpick.sampling"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

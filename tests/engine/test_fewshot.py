@@ -13,7 +13,6 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from frostpick.config import FewshotSettings, PickSettings
 from frostpick.errors import ConfigError, JobStopped, LabelError, ModelError
 from frostpick.evaluation.evaluate import evaluate
 from frostpick.models.card import ModelCard, NetworkSpec
@@ -26,6 +25,7 @@ from frostpick.picking.pick import pick_image
 from frostpick.picking.plan import plan_picking
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.sampling import Sampling
+from frostpick.settings import FewshotSettings, PickSettings
 from frostpick.training.cryomae import course as fewshot_course
 from frostpick.training.cryomae import trainer as fewshot_trainer
 from frostpick.training.cryomae.course import settled

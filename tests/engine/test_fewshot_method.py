@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from frostpick import fewshot
-from frostpick.config import FewshotSettings
 from frostpick.errors import LabelError
+from frostpick.settings import FewshotSettings
 from frostpick.types import Labels
 
 

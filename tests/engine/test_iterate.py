@@ -18,7 +18,6 @@ import torch
 from scipy.ndimage import rotate, shift
 from tiny_pruner import tiny_pruner
 
-from frostpick.config import IterateSettings, PickSettings
 from frostpick.errors import ConfigError, DeviceError, JobStopped
 from frostpick.iterating import one_round
 from frostpick.iterating.examine import Examined, examine
@@ -42,6 +41,7 @@ from frostpick.report.rounds import round_figures
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.executors.processes import ProcessExecutor
 from frostpick.runtime.reporter import SilentReporter
+from frostpick.settings import IterateSettings, PickSettings
 from frostpick.training.picker.recipe import Recipe
 from frostpick.types import Labels, LocalFile, Micrograph
 

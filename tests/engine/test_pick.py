@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from frostpick.config import PickSettings
 from frostpick.errors import ConfigError, JobStopped, MicrographError
 from frostpick.models.shipped import shipped
 from frostpick.picking import pick as pick_module
@@ -28,6 +27,7 @@ from frostpick.runtime.executors.base import Resources
 from frostpick.runtime.executors.inline import InlineExecutor
 from frostpick.runtime.read_ahead import read_ahead
 from frostpick.runtime.reporter import SilentReporter
+from frostpick.settings import PickSettings
 from frostpick.types import LocalFile, Micrograph
 
 MODEL = shipped("blob")

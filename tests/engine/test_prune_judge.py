@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from frostpick.config import PruneSettings
 from frostpick.pruning.decide import ScoredRows
 from frostpick.pruning.judge import prune_rows, verify_rows
+from frostpick.settings import PruneSettings
 from frostpick.types import REASONS
 
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from frostpick.config import PickSettings
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.networks.fold import folded
 from frostpick.models.picking_model import PickingModel
@@ -13,6 +12,7 @@ from frostpick.models.shipped import shipped
 from frostpick.picking.plan import plan_picking
 from frostpick.picking.prepare import choose_precision, make_ready
 from frostpick.runtime import precision
+from frostpick.settings import PickSettings
 from frostpick_jobs.store.keys import plan_settings
 
 CPU = torch.device("cpu")

@@ -14,7 +14,6 @@ import pytest
 import torch
 from odd_sources import OddSource
 
-from frostpick.config import PickSettings
 from frostpick.errors import DeviceError, FrostpickError, JobStopped, MicrographError, ModelError
 from frostpick.models.shipped import shipped
 from frostpick.picking.pick import MicrographFailure
@@ -24,6 +23,7 @@ from frostpick.runtime.executors import local, processes
 from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.executors.transport import Ending
 from frostpick.runtime.reporter import SilentReporter
+from frostpick.settings import PickSettings
 from frostpick.types import Micrograph
 
 CPU = torch.device("cpu")

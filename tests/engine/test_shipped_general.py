@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from frostpick.config import PickSettings
 from frostpick.evaluation import Truth, evaluate
 from frostpick.models.shipped import load_model, shipped_names
 from frostpick.models.versions import VERSIONS, WEIGHTS
 from frostpick.picking.pick import pick_image
 from frostpick.picking.plan import plan_picking
+from frostpick.settings import PickSettings
 from frostpick.simulate import SimulationSettings, random_protein, simulate_micrograph
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from frostpick.config import resolve
 from frostpick.errors import ConfigError
+from frostpick.settings import resolve
 from frostpick.simulate import (
     MASK_LABELS,
     SimulationSettings,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from frostpick.config import resolve
 from frostpick.errors import ConfigError
 from frostpick.images import read_image
+from frostpick.settings import resolve
 from frostpick.simulate import (
     DECOYS,
     MASK_LABELS,

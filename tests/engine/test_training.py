@@ -15,13 +15,13 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import ConfigError, InputError, JobStopped, LabelError
 from frostpick.evaluation.evaluate import evaluate
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.pick import pick_image
 from frostpick.picking.plan import plan_picking
 from frostpick.runtime.reporter import SilentReporter
+from frostpick.settings import PickSettings, TrainSettings
 from frostpick.training import gather
 from frostpick.training.digests import picks_digest
 from frostpick.training.picker import course, setup

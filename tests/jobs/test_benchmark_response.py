@@ -33,10 +33,10 @@ from response.score import Scorer
 from response.stated_diameter import diameter_table, even_table, figures, pick_stated
 from response.table import Answer, answered, reached, response_table, target_lines
 
-from frostpick.config import PickSettings
 from frostpick.models.shipped import load_model
 from frostpick.picking.pick import pick_image
 from frostpick.picking.plan import plan_picking
+from frostpick.settings import PickSettings
 from frostpick.simulate import write_mrc
 from frostpick.types import Picks
 

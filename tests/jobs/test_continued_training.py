@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-from frostpick.config import IterateSettings, TrainSettings
 from frostpick.errors import JobStopped
 from frostpick.iterating import iterate as iterating
 from frostpick.iterating.verification import SureRule
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.registry import build_network
+from frostpick.settings import IterateSettings, TrainSettings
 from frostpick.training.picker import course
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import train_picker

@@ -304,7 +304,7 @@ def test_dangling_links_name_their_target(tmp_path):
 
 
 def test_description_has_parameters_and_citation():
-    from frostpick.config import PickSettings
+    from frostpick.settings import PickSettings
     from frostpick_jobs.hosts.cryosparc.run import describe
 
     text = describe(JobRequest(PICK, "P1"), PickSettings(diameter=120.0), {})

@@ -14,7 +14,6 @@ import pytest
 import torch
 from tiny_pruner import tiny_pruner
 
-from frostpick.config import IterateSettings
 from frostpick.errors import InputError
 from frostpick.iterating import iterate as engine
 from frostpick.iterating.verification import SureRule
@@ -23,6 +22,7 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.model import load_pruner
 from frostpick.models.registry import build_network
 from frostpick.models.versions import version_of
+from frostpick.settings import IterateSettings
 from frostpick.training.picker.recipe import Recipe
 from frostpick_jobs import api
 from frostpick_jobs.cli import relion

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from frostpick import config
-from frostpick.config import Settings
 from frostpick.errors import flag
+from frostpick.settings import Settings
 from frostpick_jobs.cli.options import list_options
 from frostpick_jobs.job.spelling import in_relion
 from frostpick_jobs.tasks.declarations import TASKS

@@ -18,8 +18,8 @@ from cryosparc_project import DIAMETER_A, LOGIN, ROOT, command, project, request
 from csemu.seed import _done, _finish
 from csemu.store import Options, Refused
 
-from frostpick.config import PickSettings
 from frostpick.errors import ConfigError, DeviceError, FrostpickError
+from frostpick.settings import PickSettings
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.read import sources
 from frostpick_jobs.hosts.cryosparc.run import Tempo

@@ -11,7 +11,7 @@ from cryosparc.dataset import Dataset
 from cryosparc_project import DIAMETER_A, LOGIN, project, requested
 from csemu.store import Options
 
-from frostpick.config import PickSettings
+from frostpick.settings import PickSettings
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef

@@ -28,8 +28,8 @@ from csemu.seed import seed_project
 from csemu.serve import free_port, running
 from csemu.store import Options, Refused, Store
 
-from frostpick.config import PickSettings
 from frostpick.errors import FrostpickError
+from frostpick.settings import PickSettings
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.server import shim, upload, wiring

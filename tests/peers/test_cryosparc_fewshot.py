@@ -10,10 +10,10 @@ pytest.importorskip("fastapi")
 
 from cryosparc_project import DIAMETER_A, project, requested
 
-from frostpick.config import FewshotSettings, PickSettings
 from frostpick.errors import ConfigError, InputError
 from frostpick.models.cryomae import PRESETS, Preset
 from frostpick.models.picking_model import PickingModel
+from frostpick.settings import FewshotSettings, PickSettings
 from frostpick.training.cryomae import trainer as fewshot_trainer
 from frostpick.training.cryomae.recipe import FewshotRecipe
 from frostpick.training.cryomae.train import train_fewshot

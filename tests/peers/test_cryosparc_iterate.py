@@ -11,13 +11,13 @@ pytest.importorskip("fastapi")
 from cryosparc_project import DIAMETER_A, project, requested
 from tiny_pruner import tiny_pruner
 
-from frostpick.config import IterateSettings
 from frostpick.errors import InputError, ModelError
 from frostpick.iterating import iterate as engine
 from frostpick.iterating.second_opinion import PrunerOpinion
 from frostpick.iterating.verification import SureRule
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.model import Pruner
+from frostpick.settings import IterateSettings
 from frostpick.training.picker.recipe import Recipe
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.run import Tempo

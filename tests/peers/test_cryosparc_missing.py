@@ -15,9 +15,9 @@ from cryosparc.stream import Stream
 from cryosparc_project import DIAMETER_A, project, requested
 from csemu.store import Options, Refused
 
-from frostpick.config import PickSettings
 from frostpick.errors import FrostpickError, InputError, MicrographError
 from frostpick.pruning.prune import map_sections
+from frostpick.settings import PickSettings
 from frostpick.types import ParticleStack
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.read.sources import Downloader, ProjectFile, RemoteFile

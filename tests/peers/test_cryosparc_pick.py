@@ -13,7 +13,7 @@ from cryosparc_project import DIAMETER_A, asymmetric_truth, disc_image, project,
 from csemu.seed import _done, _finish, seed_project
 from csemu.store import Options
 
-from frostpick.config import PickSettings
+from frostpick.settings import PickSettings
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef

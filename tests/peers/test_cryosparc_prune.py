@@ -16,9 +16,9 @@ from cryosparc_project import project, requested
 from csemu.seed import _alloc, _done, _finish
 from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
 
-from frostpick.config import PruneSettings, VerifySettings
 from frostpick.errors import InputError, JobStopped, ModelError
 from frostpick.models.pruner.model import Pruner
+from frostpick.settings import PruneSettings, VerifySettings
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef

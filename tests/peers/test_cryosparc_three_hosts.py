@@ -11,7 +11,7 @@ pytest.importorskip("fastapi")
 
 from cryosparc_project import DIAMETER_A, project, requested
 
-from frostpick.config import PickSettings, TrainSettings
+from frostpick.settings import PickSettings, TrainSettings
 from frostpick_jobs import api
 from frostpick_jobs.formats import read_picks
 from frostpick_jobs.hosts.cryosparc import run

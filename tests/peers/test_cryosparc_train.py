@@ -14,9 +14,9 @@ from cryosparc_project import DIAMETER_A, PIXEL_A, project, requested
 from csemu.seed import _alloc, _done, _finish
 from csemu.store import Options, Refused
 
-from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import ConfigError, InputError, ModelError
 from frostpick.models.picking_model import PickingModel
+from frostpick.settings import PickSettings, TrainSettings
 from frostpick_jobs import api
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.run import Tempo

@@ -10,9 +10,9 @@ pytest.importorskip("fastapi")
 from cryosparc_project import DIAMETER_A, project, requested
 from shelf import GENERAL_1, Shelf
 
-from frostpick.config import PickSettings
 from frostpick.errors import ModelError
 from frostpick.models.shipped import load_model
+from frostpick.settings import PickSettings
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from frostpick.config import FewshotSettings
 from frostpick.errors import Wording, option
 from frostpick.fewshot import check_count, choose_method, start_name, train_on_exemplars
 from frostpick.models.cryomae.model import AutoencoderModel
@@ -15,6 +14,7 @@ from frostpick.report.fewshot import fewshot_figures
 from frostpick.report.training import training_curves
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.spread import spread
+from frostpick.settings import FewshotSettings
 from frostpick.training.cryomae.train import train_fewshot
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.job.host import Host

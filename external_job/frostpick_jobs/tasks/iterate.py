@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from frostpick.config import IterateSettings, TrainSettings
 from frostpick.errors import InputError, option
 from frostpick.iterating.iterate import IterationResult, iterate_picker
 from frostpick.iterating.rounds import Round
@@ -22,6 +21,7 @@ from frostpick.report.training import training_curves
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.executors.base import Executor
+from frostpick.settings import IterateSettings, TrainSettings
 from frostpick.training.picker.setup import choose_diameter
 from frostpick.types import Labels, Picks
 from frostpick_jobs.formats import write_csv

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frostpick.config import FewshotSettings
 from frostpick.errors import ModelError
 from frostpick.fewshot import COURSE
 from frostpick.models.cryomae.model import AutoencoderModel
@@ -17,6 +16,7 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.report.figure import Figure
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.checkpoint import training_key
+from frostpick.settings import FewshotSettings
 from frostpick.training.digests import fingerprint, labels_digest, with_labels
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.tasks.kept_figures import as_rows, from_rows

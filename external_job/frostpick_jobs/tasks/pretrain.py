@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from frostpick.config import PretrainSettings
 from frostpick.errors import ConfigError, option
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
@@ -29,6 +28,7 @@ from frostpick.runtime.checkpoint import FILE, remove_checkpoint
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.threads import resolve_threads
+from frostpick.settings import PretrainSettings
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.outputs import ModelOutput, Report
 from frostpick_jobs.job.results import PretrainingResult

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from frostpick.config import TrainSettings
 from frostpick.errors import InputError, option
 from frostpick.report.training import training_curves
 from frostpick.runtime.executors.base import Executor
+from frostpick.settings import TrainSettings
 from frostpick.training.picker.train import train_picker
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.results import TrainingResult

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from frostpick.config import Contrast, PickSettings, TrainSettings
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.pick import MicrographPicks
 from frostpick.picking.plan import plan_picking, settle_contrast
@@ -17,6 +16,7 @@ from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
+from frostpick.settings import Contrast, PickSettings, TrainSettings
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.outputs import Files, ModelOutput, Report

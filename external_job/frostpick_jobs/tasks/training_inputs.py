@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from frostpick.config import TrainSettings
 from frostpick.errors import LabelError, option
 from frostpick.models.picking_model import PickingModel
+from frostpick.settings import TrainSettings
 from frostpick.training.few import (
     FROM_MODEL,
     FROM_NOTHING,

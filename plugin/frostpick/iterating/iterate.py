@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.config import TrainSettings
 from frostpick.iterating.last_training import train_last
 from frostpick.iterating.material import Material, choose_material
 from frostpick.iterating.one_round import Rounds
@@ -34,6 +33,7 @@ from frostpick.runtime.checkpoint import training_key
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
+from frostpick.settings import TrainSettings
 from frostpick.training.digests import fingerprint, inputs_digests, labels_digest, with_labels
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import choose_diameter

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frostpick.config import TrainSettings
 from frostpick.errors import ConfigError, InputError, option
 from frostpick.iterating.reference import Reference, hold_out_labels
 from frostpick.models.picking_model import PickingModel
+from frostpick.settings import TrainSettings
 from frostpick.training.gather import BACKGROUND, choose_micrographs
 from frostpick.types import Labels, Micrograph
 

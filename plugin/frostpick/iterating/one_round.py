@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.config import PickSettings, TrainSettings
 from frostpick.errors import ConfigError, option
 from frostpick.iterating.examine import Examined, examine
 from frostpick.iterating.material import Material
@@ -25,6 +24,7 @@ from frostpick.picking.plan import PickPlan, plan_picking, settle_contrast
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.reporter import Reporter
+from frostpick.settings import PickSettings, TrainSettings
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import choose_diameter
 from frostpick.training.picker.train import TrainingResult, train_picker

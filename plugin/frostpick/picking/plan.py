@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from frostpick.config import Contrast, PickSettings
 from frostpick.errors import ConfigError, MicrographError, option
 from frostpick.images import PixelSizes
 from frostpick.models.picking_model import PickingModel
@@ -18,6 +17,7 @@ from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.precision import Precision
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.spread import spread
+from frostpick.settings import Contrast, PickSettings
 from frostpick.types import Micrograph
 
 log = logging.getLogger(__name__)

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.config import Contrast
 from frostpick.errors import MicrographError
 from frostpick.preprocess.contrast import contrast_vote, decide_contrast
 from frostpick.preprocess.hot_pixels import hot_pixel_bounds
 from frostpick.preprocess.normalise import NormalisationSpec, full_constants, normalise
 from frostpick.preprocess.rescale import FACTORS, rescale
 from frostpick.sampling import Sampling
+from frostpick.settings import Contrast
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.config import PruneSettings
 from frostpick.errors import LabelError, MicrographError, ModelError, option
 from frostpick.models.pruner.model import Pruner
 from frostpick.pruning.boxes import Boxes
@@ -30,6 +29,7 @@ from frostpick.pruning.prune import prepare_group
 from frostpick.pruning.reliable_negatives import Known, read_rest
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import Reporter
+from frostpick.settings import PruneSettings
 from frostpick.training.pruner.train import BoxLabels, TuneRecipe, tune_pruner
 
 log = logging.getLogger(__name__)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.config import PruneSettings
 from frostpick.picking.threshold import choose_threshold
 from frostpick.pruning.decide import ScoredRows, decide
 from frostpick.pruning.figure_of_merit import MeritWord, merit_word
 from frostpick.pruning.prior import log_odds, particle_share
+from frostpick.settings import PruneSettings
 from frostpick.types import Decisions
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 
 import torch
 
-from frostpick.config import Contrast, PruneSettings
 from frostpick.errors import ConfigError, ModelError, option
 from frostpick.models.pruner.model import Pruner
 from frostpick.pruning.boxes import BoxGeometry
@@ -15,6 +14,7 @@ from frostpick.pruning.grey import NAME, VERSION
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.threads import resolve_threads
+from frostpick.settings import Contrast, PruneSettings
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from frostpick.config import Settings
+from frostpick.settings import Settings
 
 Family = Literal["compact", "hollow", "elongated", "lobed", "membrane"]
 #: What ``any`` draws from.

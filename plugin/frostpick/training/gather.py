@@ -12,7 +12,6 @@ from typing import Literal
 import numpy as np
 import torch
 
-from frostpick.config import Contrast
 from frostpick.errors import InputError, LabelError, MicrographError, marked
 from frostpick.images import PixelSizes
 from frostpick.models.card import PreprocessSpec
@@ -21,6 +20,7 @@ from frostpick.preprocess import WorkingImage, preprocess
 from frostpick.runtime.atomic import atomic_write
 from frostpick.runtime.memory import give_back_free_memory, in_own_pages
 from frostpick.runtime.reporter import Reporter
+from frostpick.settings import Contrast
 from frostpick.training.examples import Points, TrainingImage
 from frostpick.types import Labels, Micrograph
 

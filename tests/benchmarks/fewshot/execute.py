@@ -19,7 +19,6 @@ from scipy.ndimage import gaussian_filter
 from fewshot.variants import Variant
 from fewshot.ways import Ways, every
 from fewshot.windows import window_head, window_maps
-from frostpick.config import FewshotSettings, PickSettings
 from frostpick.evaluation import Evaluation, Truth, evaluate
 from frostpick.images import read_image
 from frostpick.models.cryomae.exemplar import ExemplarNetwork
@@ -37,6 +36,7 @@ from frostpick.preprocess import WorkingImage, preprocess
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.runtime.threads import resolve_threads
+from frostpick.settings import FewshotSettings, PickSettings
 from frostpick.simulate import write_mrc
 from frostpick.training.cryomae.recipe import FewshotRecipe
 from frostpick.training.cryomae.train import FewshotResult, train_fewshot

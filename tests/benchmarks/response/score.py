@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from frostpick.config import PickSettings
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.plan import plan_picking
@@ -18,6 +17,7 @@ from frostpick.picking.prepare import make_ready
 from frostpick.picking.selector import Selector
 from frostpick.preprocess import preprocess
 from frostpick.runtime.device import resolve_device
+from frostpick.settings import PickSettings
 
 #: How far from the centre the highest score is taken, in diameters.
 REACH = 0.2

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import torch
 
-from frostpick.config import PickSettings, TrainSettings
 from frostpick.models.registry import build_network
 from frostpick.picking.plan import plan_picking
 from frostpick.picking.work import pick_micrographs
 from frostpick.runtime.reporter import SilentReporter
+from frostpick.settings import PickSettings, TrainSettings
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import choose_network
 from frostpick.training.tiles import TileGeometry

@@ -34,13 +34,13 @@ def measure(options: argparse.Namespace) -> None:
     """Pick the files of a folder twice over: as a job does, and by stage."""
     import torch
 
-    from frostpick.config import PickSettings
     from frostpick.picking.pick import MicrographPicks
     from frostpick.picking.plan import plan_picking
     from frostpick.picking.prepare import make_ready
     from frostpick.picking.work import pick_micrographs
     from frostpick.runtime.executors.local import LocalExecutor
     from frostpick.runtime.reporter import SilentReporter
+    from frostpick.settings import PickSettings
     from frostpick.types import LocalFile, Micrograph
 
     settings = PickSettings(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from frostpick.config import TrainSettings
+from frostpick.settings import TrainSettings
 from frostpick.training.picker.recipe import Recipe
 
 DEFAULT = "default"

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from frostpick.config import PickSettings
 from frostpick.errors import NoInputError, option
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.plan import PickPlan, plan_picking
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.spread import spread
+from frostpick.settings import PickSettings
 from frostpick.types import Micrograph
 from frostpick_jobs.job.endings import NothingYet
 from frostpick_jobs.job.host import Host

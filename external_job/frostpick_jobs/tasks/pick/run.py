@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from frostpick.config import PickSettings
 from frostpick.runtime.executors.base import Executor
+from frostpick.settings import PickSettings
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.results import PickingResult
 from frostpick_jobs.tasks.begin import begin

@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from frostpick.config import PruneSettings, VerifySettings
 from frostpick.errors import InputError, option
 from frostpick.models.pruner.model import Pruner
 from frostpick.pruning.contrast import settle_prune_contrast
@@ -22,6 +21,7 @@ from frostpick.pruning.plan import PrunePlan, plan_pruning
 from frostpick.pruning.scoring import Scored, score_rows
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.run_record import RunRecord
+from frostpick.settings import PruneSettings, VerifySettings
 from frostpick_jobs.job.host import Candidates, Host
 from frostpick_jobs.job.outputs import KeptRows, ModelOutput, Report, ScoredRows
 from frostpick_jobs.job.results import PruningResult, VerifyingResult

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.config import Contrast
 from frostpick.errors import InputError, MicrographError, option
 from frostpick.images import PixelSizes
 from frostpick.models.card import PreprocessSpec
@@ -21,6 +20,7 @@ from frostpick.picking.read import read_with_pixel_size
 from frostpick.preprocess import WorkingImage, preprocess
 from frostpick.pretraining.cryomae.tiles import Tiles, cut_tiles
 from frostpick.sampling import Sampling
+from frostpick.settings import Contrast
 from frostpick.simulate.corpus import corpus_micrograph
 from frostpick.simulate.truth import PARTICLE
 from frostpick.training.cryomae.exemplars import random_corners, random_places, windows

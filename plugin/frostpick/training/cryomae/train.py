@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 
-from frostpick.config import FewshotSettings
 from frostpick.errors import ConfigError, option
 from frostpick.models.card import ModelCard, NetworkSpec, PreprocessSpec
 from frostpick.models.cryomae.autoencoder import MaskedAutoencoder
@@ -29,6 +28,7 @@ from frostpick.runtime.checkpoint import training_key
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
+from frostpick.settings import FewshotSettings
 from frostpick.training.cryomae.course import FewshotCourse
 from frostpick.training.cryomae.exemplars import check_exemplars
 from frostpick.training.cryomae.finish import calibrate, exemplar_network

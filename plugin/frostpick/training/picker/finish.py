@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from frostpick.config import TrainSettings
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.selector import Selector
 from frostpick.picking.threshold import choose_threshold
 from frostpick.runtime.spread import spread
+from frostpick.settings import TrainSettings
 from frostpick.training.gather import Gathered, Reading
 from frostpick.training.measure import COUNTED
 from frostpick.training.picker.course import Course

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from frostpick.config import TrainSettings
 from frostpick.errors import ConfigError, option
 from frostpick.models.card import NetworkSpec, PreprocessSpec
 from frostpick.models.networks.dense import DenseNetwork
@@ -18,6 +17,7 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.models.registry import PAPER_PX, build_network
 from frostpick.runtime.basis import Basis
 from frostpick.runtime.checkpoint import training_key
+from frostpick.settings import TrainSettings
 from frostpick.training.digests import inputs_digests, labels_digest, picks_digest, with_labels
 from frostpick.training.examples import TrainingImage
 from frostpick.training.gather import Gathered, Reading

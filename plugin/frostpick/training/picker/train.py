@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 
-from frostpick.config import TrainSettings
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.registry import PAPER_PX
 from frostpick.runtime.basis import begin_training, finish_training
@@ -23,6 +22,7 @@ from frostpick.runtime.device import resolve_device
 from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
+from frostpick.settings import TrainSettings
 from frostpick.training.few import check_number, count_particles
 from frostpick.training.gather import choose_micrographs, gather
 from frostpick.training.picker.course import Course
