@@ -34,7 +34,7 @@ from comparing.exceptions import EXCEPTIONS, Expected, unused
 from comparing.running import CaseBroken, Run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-BEFORE = "3ef7ea3"
+BEFORE = "33ffc72"
 CASES: list[Case] = [
     *cases_words.CASES,
     *cases_folder.CASES,

@@ -25,13 +25,17 @@ if __name__ == "__main__":
     found = frostpick.pick_image(model, image.data, image.pixel_size_A, plan)
     print(found.picks.x_px.tolist(), found.picks.y_px.tolist(), found.picks.score.tolist())
     given = {{"diameter": {diameter}}}
-    trained = frostpick_jobs.train("few", "labels.csv", "train", epochs=1, **given)
-    print(trained.model_path, trained.summary.summary["chosen_step"])
-    picked = frostpick_jobs.pick("few", "pick", model=trained.model_path)
-    print(picked.summary.selected, "particles, threshold", picked.summary.threshold)
-    print(frostpick_jobs.select("pick", "p=0.7").summary.selected)
-    few = frostpick_jobs.fewshot("few", "fifteen.csv", "few_shot", steps=20, **given)
-    print(few.summary.selected)
+    trained = frostpick_jobs.train(
+        "train", micrographs="few", picks="labels.csv", epochs=1, **given
+    )
+    print(trained.model_path, trained.training["chosen_step"])
+    picked = frostpick_jobs.pick("pick", micrographs="few", model=trained.model_path)
+    print(picked.selected, "particles, threshold", picked.threshold)
+    print(frostpick_jobs.select("pick", "p=0.7").selected)
+    few = frostpick_jobs.fewshot(
+        "few_shot", micrographs="few", exemplars="fifteen.csv", steps=20, **given
+    )
+    print(few.selected)
     where = {{"micrographs": "few", "picks": "pick/picks.star"}}
     print(type(frostpick_jobs.prune("clean", **where, **given)).__name__)
     print(type(frostpick_jobs.verify("verified", **where, **given)).__name__)
