@@ -30,6 +30,7 @@ salad = st.lists(st.sampled_from(SCRAPS), max_size=60).map(
 )
 @example(b'x,y\n"' + b"1" * 200_000, ".csv")
 @example(b"", ".star")
+@example(b"data_ " * 60, "coords_suffix_a.star")  # a name too long for any file
 def test_only_our_own_errors(tmp_path_factory, content, suffix):
     folder = tmp_path_factory.mktemp("fuzz") / "External" / "job004"
     folder.mkdir(parents=True)

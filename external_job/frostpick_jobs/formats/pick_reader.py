@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
+from os.path import isfile
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +130,8 @@ def _read_list(path: Path, table: StarTable, base: Path | None) -> PickTable:
         raise InputError(f"{path}: a list of coordinate files needs rlnMicrographName")
     files = table.columns[LIST_LABEL]
     folder = _project_folder(path, files, base)
-    there = [row for row, file in enumerate(files) if (folder / file).is_file()]
-    missing = [file for file in files if not (folder / file).is_file()]
+    there = [row for row, file in enumerate(files) if isfile(folder / file)]
+    missing = [file for file in files if not isfile(folder / file)]
     if missing and not there:
         raise InputError(
             f"{path}: coordinate file {missing[0]} is not there (looked in {folder.resolve()}), "
@@ -158,7 +159,7 @@ def _read_coords_suffix(path: Path, suffix: str, text: str, base: Path | None) -
     Its name tells how the coordinate files end: ``_autopick.star`` or ``.box``.
     """
     folder = _project_folder(path, [text], base)
-    if not (folder / text).is_file():
+    if not isfile(folder / text):
         raise InputError(
             f"{path}: it names {text[:80]!r}, which is not there (looked in {folder.resolve()}); "
             "expected the path of a micrographs STAR file, relative to the project folder"
@@ -166,7 +167,7 @@ def _read_coords_suffix(path: Path, suffix: str, text: str, base: Path | None) -
     names, parts, absent = [], [], 0
     for row in read_micrographs_star(folder / text):
         file = path.parent / (relion_tail(row.name) + suffix)
-        if file.is_file():
+        if isfile(file):
             names.append(row.name)
             parts.append(_read_coordinates(file, _first_line(file)))
         else:
@@ -185,7 +186,7 @@ def _project_folder(path: Path, entries: Sequence[str], base: Path | None) -> Pa
     folders = [Path(), *list(path.absolute().parents)[:3]]
     if entries:
         # the first entry may be the one that is gone
-        there = (f for entry in entries for f in folders if (f / entry).is_file())
+        there = (f for entry in entries for f in folders if isfile(f / entry))
         return next(there, folders[0])
     return folders[0]
 

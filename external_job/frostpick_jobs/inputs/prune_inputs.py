@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os.path import isfile
 from pathlib import Path
 
 import numpy as np
@@ -164,7 +165,7 @@ class PruneInputs:
 
 def _has_images(file: str) -> bool:
     path = Path(file)
-    if path.suffix.lower() != ".star" or not path.is_file():
+    if path.suffix.lower() != ".star" or not isfile(path):
         return False
     blocks = read_star_blocks(path, (IMAGE,))
     return any(IMAGE in table.columns for table in blocks.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from os.path import isfile
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +119,7 @@ class ParticleRows:
         folders = [Path(), *list(self.path.absolute().parents)[:4]]
         # the first stack may be the one that is gone
         files = dict.fromkeys(self.file)
-        return next((f for file in files for f in folders if (f / file).is_file()), folders[0])
+        return next((f for file in files for f in folders if isfile(f / file)), folders[0])
 
     def rows_not_in(self, others: ParticleRows) -> NDArray[np.int64]:
         """Return the rows whose image is in no row of another table, ``000001@`` as ``1@``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from os.path import isfile
 from pathlib import Path
 
 from frostpick.errors import InputError, NoInputError
@@ -49,7 +50,7 @@ def check_files(
         if one.kind not in _FIELDS and inputs[one.name] and not is_rest(inputs, one.name):
             named[one.name] = inputs[one.name][0]
     for flag, name in named.items():
-        if name is not None and not Path(name).is_file():
+        if name is not None and not isfile(name):
             raise InputError(f"{name}: no such file ({flag}); run the job that writes it first")
 
 
