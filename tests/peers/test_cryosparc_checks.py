@@ -25,6 +25,7 @@ from frostpick_jobs.hosts.cryosparc.read import sources
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.selftest import run_selftest
 from frostpick_jobs.hosts.cryosparc.server.connect import Patience, connect
+from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks.pick import finish
 
@@ -153,7 +154,7 @@ def test_login(tmp_path, monkeypatch):
         with pytest.raises(FrostpickError, match=r"cannot connect to .* 401") as caught:
             connect(p.url, environ={**LOGIN, "CRYOSPARC_PASSWORD": "hush-hush"})
         assert "hush" not in str(caught.value) and "4.7" in str(caught.value)
-        with pytest.raises(ConfigError, match=r"no login for .*cryosparc.tools login --url"):
+        with pytest.raises(ServerError, match=r"no login for .*cryosparc.tools login --url"):
             connect(p.url, environ={})
         with pytest.raises(ConfigError, match="which CryoSPARC"):
             connect(None, environ={})

@@ -352,13 +352,13 @@ def test_half_made_jobs_are_failed_and_named(tmp_path, monkeypatch):
 
 def test_a_stop_while_the_job_is_made_fails_it(tmp_path, monkeypatch):
     with project(tmp_path, shapes=SHAPES[:1]) as p:
-        real = wiring._model_input
+        real = wiring._training_input
 
         def interrupted(*arguments):
             os.kill(os.getpid(), signal.SIGTERM)
             return real(*arguments)
 
-        monkeypatch.setattr(wiring, "_model_input", interrupted)
+        monkeypatch.setattr(wiring, "_training_input", interrupted)
         with pytest.raises(BaseException, match="SIGTERM"):
             pick(p)
         assert p.job("J4").status == "failed"

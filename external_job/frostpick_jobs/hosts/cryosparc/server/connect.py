@@ -200,9 +200,9 @@ def connect(
     Raises
     ------
     ConfigError
-        No URL, or no credentials.
+        No URL.
     ServerError
-        No answer, a wrong login, or a version this client cannot work with.
+        No answer, no login or a wrong one, or a version this client cannot work with.
     """
     tools = shim.tools_version()
     address, credentials = find_url(url, environ), Credentials.from_environment(environ)
@@ -261,10 +261,10 @@ def _check_credentials(url: str, credentials: Credentials) -> None:
     if credentials.email and credentials.password:
         if shim.is_five() or credentials.licence:
             return
-        raise ConfigError("CryoSPARC 4.7 also needs the licence: set CRYOSPARC_LICENSE_ID")
+        raise ServerError("CryoSPARC 4.7 also needs the licence: set CRYOSPARC_LICENSE_ID")
     if any(shim.has_token(form, credentials.email) for form in (url, url + "/")):
         return
-    raise ConfigError(
+    raise ServerError(
         f"no login for {url}: run  python -m cryosparc.tools login --url {url}  "
         "or set CRYOSPARC_EMAIL and CRYOSPARC_PASSWORD"
     )
