@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from frostpick.errors import ConfigError, InputError
 from frostpick.models.picking_model import PickingModel
@@ -26,6 +26,7 @@ from frostpick_jobs.job.results import (
     PickingResult,
     PretrainingResult,
     PruningResult,
+    Result,
     TrainingResult,
     VerifyingResult,
 )
@@ -44,6 +45,7 @@ from frostpick_jobs.tasks.select import run_select
 APath = str | os.PathLike[str]
 Paths = APath | Sequence[APath]
 Where = APath | Host
+R = TypeVar("R", bound=Result)
 
 #: Name in a record of a model that no setting names.
 IN_MEMORY = "in memory"
@@ -84,9 +86,7 @@ def pick(
     in_memory = model if isinstance(model, PickingModel) else None
     named = {"model": IN_MEMORY if isinstance(model, PickingModel) else os.fspath(model)}
     given = {"micrographs": micrographs}
-    done = run_task(PICK, out, given, {**named, **settings}, executor=executor, model=in_memory)
-    assert isinstance(done, PickingResult)
-    return done
+    return _run(PICK, PickingResult, out, given, {**named, **settings}, executor, in_memory)
 
 
 @order_before("micrographs", "picks", "out")
@@ -120,9 +120,7 @@ def train(
         Any error meant for the user.
     """
     given = {"micrographs": micrographs, "picks": picks}
-    done = run_task(TRAIN, out, given, settings, executor=executor)
-    assert isinstance(done, TrainingResult)
-    return done
+    return _run(TRAIN, TrainingResult, out, given, settings, executor)
 
 
 @order_before("micrographs", "picks", "out")
@@ -151,9 +149,7 @@ def iterate(
         Any error meant for the user.
     """
     given = {"micrographs": micrographs, "picks": picks}
-    done = run_task(ITERATE, out, given, settings, executor=executor)
-    assert isinstance(done, IteratingResult)
-    return done
+    return _run(ITERATE, IteratingResult, out, given, settings, executor)
 
 
 @order_before("micrographs", "exemplars", "out")
@@ -186,9 +182,7 @@ def fewshot(
         Any error meant for the user.
     """
     given = {"micrographs": micrographs, "exemplars": exemplars}
-    done = run_task(FEWSHOT, out, given, settings, executor=executor)
-    assert isinstance(done, FewshotResult)
-    return done
+    return _run(FEWSHOT, FewshotResult, out, given, settings, executor)
 
 
 def prune(
@@ -231,9 +225,7 @@ def prune(
         "good": good,
         "bad": bad,
     }
-    done = run_task(PRUNE, out, given, settings, executor=executor)
-    assert isinstance(done, PruningResult)
-    return done
+    return _run(PRUNE, PruningResult, out, given, settings, executor)
 
 
 def verify(
@@ -250,9 +242,7 @@ def verify(
     Parameters are those of `prune`; ``settings`` are fields of `VerifySettings`.
     """
     given = {"micrographs": micrographs, "picks": picks, "particles": particles or ()}
-    done = run_task(VERIFY, out, given, settings, executor=executor)
-    assert isinstance(done, VerifyingResult)
-    return done
+    return _run(VERIFY, VerifyingResult, out, given, settings, executor)
 
 
 def pretrain(
@@ -281,9 +271,7 @@ def pretrain(
         Any error meant for the user.
     """
     given = {"micrographs": micrographs}
-    done = run_task(PRETRAIN, out, given, settings, executor=executor)
-    assert isinstance(done, PretrainingResult)
-    return done
+    return _run(PRETRAIN, PretrainingResult, out, given, settings, executor)
 
 
 def select(out: APath, threshold: str | float) -> PickingResult:
@@ -313,30 +301,27 @@ def picking_job(out: Path) -> FolderHost:
     return host
 
 
-def run_task(
+def _run(
     task: TaskSpec,
+    result: type[R],
     out: Where,
     given: Mapping[str, Paths],
     settings: Mapping[str, Any],
-    *,
-    executor: Executor | None = None,
+    executor: Executor | None,
     model: PickingModel | None = None,
-) -> object:
-    """Run any task on a folder or on a host, and return its result.
+) -> R:
+    """Run a task on a folder or on a host, and return its result.
 
     Parameters
     ----------
+    result
+        Type of the task's result.
     given
         Inputs by the name in the declaration; on a host none may be given.
     settings
         Fields of the task's settings.
     model
         A picking model in memory, for whatever the settings name; not on a host.
-
-    Raises
-    ------
-    FrostpickError
-        Any error meant for the user.
     """
     resolved = resolve(task.settings, ("arguments", settings))
     inputs = {name: paths for name, one in given.items() if (paths := as_paths(one))}
@@ -346,16 +331,11 @@ def run_task(
             raise ConfigError(f"a host brings its own inputs; leave {told} away")
         host = out
     else:
-        host = FolderHost(
-            Path(out),
-            inputs,
-            pixel_size=getattr(resolved, "pixel_size", None),
-            picks_pixel_size=getattr(resolved, "picks_pixel_size", None),
-            allow_missing=getattr(resolved, "allow_missing", False),
-            model=model,
-        )
+        host = FolderHost.for_settings(Path(out), inputs, resolved, model=model)
     run = task.load_run()
-    return execute(host, lambda: run(host, resolved, executor))
+    done = execute(host, lambda: run(host, resolved, executor))
+    assert isinstance(done, result)
+    return done
 
 
 def as_paths(paths: Paths) -> tuple[str, ...]:

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from frostpick.settings import resolve
-from frostpick_jobs.cli.config_file import read_config
+from frostpick_jobs.cli.config_file import resolve_settings
 from frostpick_jobs.cli.console import log_to_terminal
 from frostpick_jobs.cli.parameters import Debug, Out, Overwrite
 from frostpick_jobs.job.endings import COMPLETE, PARTIAL, unused_inputs
@@ -97,8 +96,7 @@ def simulate(
     from frostpick_jobs.commands.simulate import write_dataset
 
     typed = {"micrographs": micrographs, "size": size, "seed": seed}
-    layers = [(str(config), read_config(config))] if config else []
-    settings = resolve(SimulationSettings, *layers, ("command line", typed))
+    settings = resolve_settings(SimulationSettings, config, typed)
     write_dataset(out, settings, overwrite=overwrite)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from frostpick.errors import ConfigError
 from frostpick.settings import Settings, resolve
+
+S = TypeVar("S", bound=Settings)
 
 
 class _OnceLoader(yaml.SafeLoader):
@@ -51,8 +53,7 @@ def read_config(path: Path) -> dict[str, Any]:
     return {str(name): value for name, value in found.items()}
 
 
-def resolve_settings(kind: type[Any], config: Path | None, values: dict[str, Any]) -> Any:
+def resolve_settings(kind: type[S], config: Path | None, values: dict[str, Any]) -> S:
     """Return settings from a YAML file and the command line, which wins."""
     layers = [(str(config), read_config(config))] if config else []
-    settings: Settings = resolve(kind, *layers, ("command line", values))
-    return settings
+    return resolve(kind, *layers, ("command line", values))

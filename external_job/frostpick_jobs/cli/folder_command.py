@@ -35,13 +35,7 @@ def folder_command(task: TaskSpec) -> Callable[..., None]:
         from frostpick_jobs.hosts.folder import FolderHost
         from frostpick_jobs.job.lifecycle import run_job
 
-        host = FolderHost(
-            out,
-            given,
-            pixel_size=getattr(settings, "pixel_size", None),
-            picks_pixel_size=getattr(settings, "picks_pixel_size", None),
-            allow_missing=getattr(settings, "allow_missing", False),
-        )
+        host = FolderHost.for_settings(out, given, settings)
         run = task.load_run()
         done = run_job(host, lambda: run(host, settings), debug=debug, strict=settings.strict)
         raise typer.Exit(told(done))

@@ -10,8 +10,7 @@ from typing import Any
 
 from frostpick._version import __version__
 from frostpick.errors import ConfigError
-from frostpick.settings import Settings, resolve
-from frostpick.settings.base import RunSettings
+from frostpick.settings import RunSettings, resolve
 from frostpick_jobs.cli.options import add_argparse_options, values_from_namespace
 from frostpick_jobs.cli.task_inputs import inputs_on, option_name
 from frostpick_jobs.hosts.relion.arguments import JobArguments, JobParser, job_arguments
@@ -62,8 +61,9 @@ def run_task(task: TaskSpec, argv: Sequence[str]) -> int:
         picks_pixel_size_A=getattr(settings, "picks_pixel_size", None),
     )
     run = task.load_run()
-    strict = isinstance(settings, RunSettings) and settings.strict
-    status = run_job(host, lambda: run(host, settings), debug=arguments.debug, strict=strict)
+    status = run_job(
+        host, lambda: run(host, settings), debug=arguments.debug, strict=settings.strict
+    )
     # Not ended means never begun: another process works in this folder, and ends its job itself.
     return status if host.ended else BUSY
 
@@ -88,7 +88,7 @@ def job_parser(task: TaskSpec) -> JobParser:
     return parser
 
 
-def read_command_line(task: TaskSpec, argv: Sequence[str]) -> tuple[JobArguments, Settings]:
+def read_command_line(task: TaskSpec, argv: Sequence[str]) -> tuple[JobArguments, RunSettings]:
     """Return RELION's arguments and the resolved settings.
 
     Precedence, rising: defaults, RELION's ``--j``, the YAML file, the labels.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from frostpick.runtime.run_record import RunRecord
-from frostpick.settings import Settings
+from frostpick.settings import RunSettings
 from frostpick_jobs.job.claim import claim, refuse_other
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.tasks.declarations import TaskSpec, check_inputs
 from frostpick_jobs.tasks.outputs import check_outputs
 
 
-def begin(host: Host, task: TaskSpec, settings: Settings) -> RunRecord:
+def begin(host: Host, task: TaskSpec, settings: RunSettings) -> RunRecord:
     """Check what was given, begin the host, claim its folder, and return the record of the run.
 
     Raises

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from frostpick.models.model_file import CARD, WEIGHTS
-from frostpick.settings import Settings, about
+from frostpick.settings import RunSettings, about
 from frostpick_jobs.formats.pick_files import named_pick_files
 from frostpick_jobs.formats.walk import Unreadable, at_home, matching
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.tasks.declarations import InputKind, TaskSpec
 
 
-def check_outputs(host: Host, task: TaskSpec, settings: Settings | None = None) -> None:
+def check_outputs(host: Host, task: TaskSpec, settings: RunSettings | None = None) -> None:
     """Refuse a job that would write over an input, or over files that are not its own.
 
     Raises
@@ -25,11 +25,11 @@ def check_outputs(host: Host, task: TaskSpec, settings: Settings | None = None) 
     host.own_files.check(
         host.will_write(task),
         input_files(host, task, settings),
-        overwrite=bool(getattr(settings, "overwrite", False)),
+        overwrite=settings is not None and settings.overwrite,
     )
 
 
-def input_files(host: Host, task: TaskSpec, settings: Settings | None) -> Iterator[Path]:
+def input_files(host: Host, task: TaskSpec, settings: RunSettings | None) -> Iterator[Path]:
     """Yield the files that a job's inputs and settings name, as far as they are files here.
 
     A folder of micrographs is left away: no output is an image.

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from frostpick._version import __version__
 from frostpick.errors import ConfigError
-from frostpick.settings import Settings
-from frostpick.settings.base import RunSettings
+from frostpick.settings import RunSettings
 from frostpick.settings.model_ref import model_ref
 from frostpick_jobs.hosts.cryosparc.host import CryoSPARCHost
 from frostpick_jobs.hosts.cryosparc.ports import LEARNED_FROM, port_of
@@ -44,7 +43,7 @@ class Tempo:
 def run_task(
     server: Server,
     request: JobRequest,
-    settings: Settings,
+    settings: RunSettings,
     *,
     spool: Path | None = None,
     tempo: Tempo = Tempo(),
@@ -76,7 +75,7 @@ def run_task(
 def run_task_for_exit_code(
     server: Server,
     request: JobRequest,
-    settings: Settings,
+    settings: RunSettings,
     *,
     spool: Path | None = None,
     tempo: Tempo = Tempo(),
@@ -100,14 +99,14 @@ def run_task_for_exit_code(
         host,
         _work(host, settings, executor),
         debug=debug,
-        strict=isinstance(settings, RunSettings) and settings.strict,
+        strict=settings.strict,
     )
 
 
 def ready_host(
     server: Server,
     request: JobRequest,
-    settings: Settings,
+    settings: RunSettings,
     *,
     spool: Path | None = None,
     tempo: Tempo = Tempo(),
@@ -154,7 +153,7 @@ def ready_host(
     )
 
 
-def describe(request: JobRequest, settings: Settings, digests: Mapping[str, str]) -> str:
+def describe(request: JobRequest, settings: RunSettings, digests: Mapping[str, str]) -> str:
     """Return the markdown of a new job's description: parameters and citation.
 
     Parameters
@@ -179,7 +178,7 @@ def describe(request: JobRequest, settings: Settings, digests: Mapping[str, str]
 
 
 def _work(
-    host: CryoSPARCHost, settings: Settings, executor: Executor | None
+    host: CryoSPARCHost, settings: RunSettings, executor: Executor | None
 ) -> Callable[[], Result]:
     run = host.request.task.load_run()
     return lambda: run(host, settings, executor)
@@ -196,7 +195,7 @@ def _models(
 
 
 def _digests(
-    task: TaskSpec, settings: Settings, models: JobModels, of_jobs: ModelsOfJobs
+    task: TaskSpec, settings: RunSettings, models: JobModels, of_jobs: ModelsOfJobs
 ) -> Iterator[tuple[str, str]]:
     """Yield what the description tells: the model that picks, and what other jobs made."""
     for ref, text in named_models(settings):
@@ -207,7 +206,7 @@ def _digests(
             yield ("model" if ref.kind == "picking" else ref.kind), found.digest[:16]
 
 
-def _diameter(task: TaskSpec, settings: Settings, models: JobModels) -> float | None:
+def _diameter(task: TaskSpec, settings: RunSettings, models: JobModels) -> float | None:
     """Return the diameter that labels are read with, in Angstrom: given, or the start model's."""
     given: float | None = getattr(settings, "diameter", None)
     if given is not None or port_of(task, *LEARNED_FROM) is None:
@@ -216,7 +215,7 @@ def _diameter(task: TaskSpec, settings: Settings, models: JobModels) -> float | 
     return next((models.picking(text).card.diameter_A for text in starts), None)
 
 
-def _told(settings: Settings, name: str, value: Any) -> str:
+def _told(settings: RunSettings, name: str, value: Any) -> str:
     """Return a setting as text, the name of a shipped model with the version that it means."""
     from frostpick.models.versions import version_of
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from frostpick.errors import ConfigError, InputError, option
 from frostpick.runtime.atomic import remove_leftovers, write_text
+from frostpick.settings import RunSettings
 from frostpick.settings.model_ref import ModelKind
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.hosts.folder.pick_files import ALL, SELECTED, STARS, PickFiles
@@ -122,6 +123,20 @@ class FolderHost(Host):
         self._allow_missing = allow_missing
         self._model = model
         self._picks = PickFiles(self.out, self.spool)
+
+    @classmethod
+    def for_settings(
+        cls,
+        out: str | Path,
+        inputs: Mapping[str, Sequence[str | Path]],
+        settings: RunSettings,
+        *,
+        model: PickingModel | None = None,
+    ) -> FolderHost:
+        """Return a host that reads its inputs as a task's settings say."""
+        names = ("pixel_size", "picks_pixel_size", "allow_missing")
+        told = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
+        return cls(out, inputs, model=model, **told)
 
     @property
     def inputs(self) -> Mapping[str, Sequence[str]]:

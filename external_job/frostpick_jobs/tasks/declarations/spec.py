@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from frostpick.settings import Settings
+from frostpick.settings import RunSettings
 
 #: The hosts there are, in the order of help texts.
 HOSTS = ("folder", "relion", "cryosparc")
@@ -152,7 +152,7 @@ class TaskSpec:
     """
 
     name: str
-    settings: type[Settings]
+    settings: type[RunSettings]
     inputs: tuple[InputSpec, ...]
     outputs: tuple[OutputSpec, ...]
     run: str
