@@ -55,7 +55,7 @@ class OwnFiles:
         """
         self._take_up()
         self._overwrite = overwrite
-        there = [path for path in outputs if os.path.lexists(path) or _blocked(path, self._folder)]
+        there = [path for path in outputs if _taken(path, self._folder)]
         read = {os.path.realpath(path) for path in inputs} if there else set()
         for path in there:
             if os.path.realpath(path) in read:

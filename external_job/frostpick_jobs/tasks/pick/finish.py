@@ -68,6 +68,7 @@ def finish_picking(
     """
     reasons = {name: why for part in parts for name, why in part.failed.items()}
     failed = {m.id: reasons[m.id] for m in job.micrographs if m.id in reasons}
+    report_failures(failed)
     nothing = _nothing_yet(host, store, job, failed)
     done = [m for m in job.micrographs if m.id not in failed]
     keep_figures(store, figures)
@@ -120,27 +121,25 @@ def finish_picking(
 def _nothing_yet(
     host: Host, store: PickStore, job: PickJob, failed: Mapping[str, str]
 ) -> NothingYet | None:
-    """Report failures; return what ends a live round without results, None for one with some."""
-    try:
-        report_failures(failed, len(job.micrographs))
-    except FrostpickError as error:
-        if not is_live(host, job.settings):
-            raise
-        nothing = NothingYet(f"nothing to do yet: {error.template}")
-        if store.read_state(DELIVERED):
-            raise nothing from error
-        return nothing
-    return None
+    """Return what ends a live round in which every micrograph failed; None where some did not.
 
-
-def report_failures(failed: Mapping[str, str], micrographs: int) -> None:
-    """Log at most 20 failed micrographs, and how many more there are.
-
-    Parameters
-    ----------
-    micrographs
-        How many there were; `FrostpickError` when all of them failed.
+    It is raised at once where the job has delivered before, and a `FrostpickError` where the
+    job's session does not grow.
     """
+    if len(failed) < len(job.micrographs):
+        return None
+    first, reason = next(iter(failed.items()))
+    told = f"no micrograph could be picked; the first: {first}: {marked(reason)}"
+    if not is_live(host, job.settings):
+        raise FrostpickError(told)
+    nothing = NothingYet(f"nothing to do yet: {told}")
+    if store.read_state(DELIVERED):
+        raise nothing
+    return nothing
+
+
+def report_failures(failed: Mapping[str, str]) -> None:
+    """Log at most 20 failed micrographs, and how many more there are."""
     for micrograph_id, reason in list(failed.items())[:MOST_LISTED]:
         log.warning("not picked: %s: %s", micrograph_id, reason)
     if len(failed) > MOST_LISTED:
@@ -148,9 +147,6 @@ def report_failures(failed: Mapping[str, str], micrographs: int) -> None:
     if failed:
         count = "1 micrograph" if len(failed) == 1 else f"{len(failed)} micrographs"
         log.warning("%s failed; running the job again tries again", count)
-    if len(failed) == micrographs:
-        first, reason = next(iter(failed.items()))
-        raise FrostpickError(f"no micrograph could be picked; the first: {first}: {marked(reason)}")
 
 
 def deliver_picks(
