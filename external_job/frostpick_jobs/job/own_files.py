@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from frostpick.errors import InputError, option
@@ -55,7 +56,7 @@ class OwnFiles:
         """
         self._take_up()
         self._overwrite = overwrite
-        there = [path for path in outputs if _taken(path, self._folder)]
+        there = _taken(outputs, self._folder)
         read = {os.path.realpath(path) for path in inputs} if there else set()
         for path in there:
             if os.path.realpath(path) in read:
@@ -69,7 +70,7 @@ class OwnFiles:
         """Raise `InputError` for files that are there and are not this job's own."""
         if self._overwrite:
             return
-        found = [path for path in paths if path not in self and _taken(path, self._folder)]
+        found = _taken((path for path in paths if path not in self), self._folder)
         if found:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             raise InputError(
@@ -91,14 +92,24 @@ class OwnFiles:
         return Path(os.path.relpath(path, self._folder)).as_posix()
 
 
-def _taken(path: Path, folder: Path) -> bool:
-    return os.path.lexists(path) or _blocked(path, folder)
+def _taken(paths: Iterable[Path], folder: Path) -> list[Path]:
+    """Return the paths where something is, or where a file is in the way of a folder.
+
+    A job has a file for each micrograph: each folder of them is looked at once.
+    """
+    is_folder = cache(os.path.isdir)
+    blocked = cache(lambda place: _blocked(place, folder))
+    return [
+        path
+        for path in paths
+        if (os.path.lexists(path) if is_folder(path.parent) else blocked(path.parent))
+    ]
 
 
-def _blocked(path: Path, folder: Path) -> bool:
-    """Tell whether a file is where a folder above ``path`` is to be."""
-    return any(one.exists() and not one.is_dir() for one in _above(path, folder))
-
-
-def _above(path: Path, folder: Path) -> Iterator[Path]:
-    yield from (one for one in path.parents if folder in one.parents)
+def _blocked(place: Path, folder: Path) -> bool:
+    """Tell whether a file is where ``place``, or a folder above it, is to be below ``folder``."""
+    return any(
+        one.exists() and not one.is_dir()
+        for one in (place, *place.parents)
+        if folder in one.parents
+    )
