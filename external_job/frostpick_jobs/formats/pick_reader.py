@@ -130,8 +130,9 @@ def _read_list(path: Path, table: StarTable, base: Path | None) -> PickTable:
         raise InputError(f"{path}: a list of coordinate files needs rlnMicrographName")
     files = table.columns[LIST_LABEL]
     folder = _project_folder(path, files, base)
-    there = [row for row, file in enumerate(files) if isfile(folder / file)]
-    missing = [file for file in files if not isfile(folder / file)]
+    found = [isfile(folder / file) for file in files]
+    there = [row for row, one in enumerate(found) if one]
+    missing = [file for file, one in zip(files, found, strict=True) if not one]
     if missing and not there:
         raise InputError(
             f"{path}: coordinate file {missing[0]} is not there (looked in {folder.resolve()}), "

@@ -45,8 +45,9 @@ def find_micrographs(
     paths = [os.fspath(argument) for argument in arguments]
     found = [(m, given) for given in paths for m in _find(given, skip, unreadable)]
     unreadable.tell(allow_missing)
+    named = {given for _, given in found}
     for given in paths:
-        if not any(one == given for _, one in found):
+        if given not in named:
             raise NoInputError(_nothing(given))
     _check_distinct(found)
     return [m for m, _ in found]

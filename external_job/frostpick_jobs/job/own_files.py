@@ -58,7 +58,7 @@ class OwnFiles:
         self._overwrite = overwrite
         there = _taken(outputs, self._folder)
         read = {os.path.realpath(path) for path in inputs} if there else set()
-        for path in there:
+        for path in there if read else ():
             if os.path.realpath(path) in read:
                 raise InputError(
                     f"{path}: an input of this job, and its output would be written over it; give "

@@ -88,8 +88,8 @@ def write_lists(
         "rlnMicrographName": list(names),
         "rlnMicrographCoordinates": [prefix + coordinate_file(name) for name in names],
     }
-    version = 50001 if generation is Generation.RELION_5 else 30001
-    write_star_blocks(job / LIST_FILE, [StarTable("coordinate_files", columns)], version)
+    table = StarTable("coordinate_files", columns)
+    write_star_blocks(job / LIST_FILE, [table], generation.star_version)
     if generation is Generation.RELION_3:
         assert arguments.in_mics is not None
         write_text(job / SUFFIX_FILE, arguments.in_mics + "\n")

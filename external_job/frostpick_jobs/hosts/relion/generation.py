@@ -16,6 +16,11 @@ class Generation(enum.Enum):
     RELION_4 = "4.0"
     RELION_5 = "5"
 
+    @property
+    def star_version(self) -> int:
+        """Number in the version comment of the tables that it writes."""
+        return 50001 if self is Generation.RELION_5 else 30001
+
 
 _RELION_5_TYPES = (
     "MicrographGroupMetadata",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.types import Decisions, Picks
+from frostpick.types import Decisions, Micrograph, Picks
 from frostpick_jobs.formats import StarTable, write_micrograph_star, write_star_blocks
 from frostpick_jobs.formats.star.columns import score_columns, write_with_columns
 from frostpick_jobs.formats.star.rows import copy_rows
@@ -81,13 +81,13 @@ class RowFiles:
         return PARTICLES, NodeKind.PARTICLES
 
     def _write_coordinates(
-        self, decisions: Decisions, write: Callable[[Path, Picks, Decisions], None]
+        self, decisions: Decisions, write: Callable[[Micrograph, Picks, Decisions], None]
     ) -> Node:
         """Write picks of every micrograph that had some, the list of them, and the scores."""
         names = []
         for micrograph, picks in self.inputs.candidates().picks:
             self._note(coordinate_file(micrograph.id))
-            write(self._job / coordinate_file(micrograph.id), picks, decisions)
+            write(micrograph, picks, decisions)
             names.append(micrograph.id)
         remove_stale(self._job, names, self.own)
         self._note(SCORES)
@@ -97,14 +97,19 @@ class RowFiles:
     def _note(self, *names: str) -> None:
         self.own.note(*(self._job / name for name in names))
 
-    def _write_kept_picks(self, path: Path, picks: Picks, decisions: Decisions) -> None:
+    def _path(self, micrograph: Micrograph) -> Path:
+        return self._job / coordinate_file(micrograph.id)
+
+    def _write_kept_picks(self, micrograph: Micrograph, picks: Picks, decisions: Decisions) -> None:
         kept = picks.keep(decisions.keep[picks.row])
         scored = Picks.from_xy(
             picks.micrograph_id, kept.x_px, kept.y_px, score=decisions.score[kept.row], row=kept.row
         )
-        write_micrograph_star(path, scored.sorted(), None)
+        write_micrograph_star(self._path(micrograph), scored.sorted(), None)
 
-    def _write_scored_picks(self, path: Path, picks: Picks, decisions: Decisions) -> None:
+    def _write_scored_picks(
+        self, micrograph: Micrograph, picks: Picks, decisions: Decisions
+    ) -> None:
         """Write the rows of a micrograph in their order, as whole pixels, all of them.
 
         Extract stops at a box that lies wholly off the micrograph, and 3.1 cannot cut by the
@@ -113,18 +118,17 @@ class RowFiles:
         """
         x, y = np.floor(picks.x_px + 0.5), np.floor(picks.y_px + 0.5)
         if not np.isfinite(decisions.score[picks.row]).all():
-            x, y = self._on_the_image(picks.micrograph_id, x, y)
+            x, y = self._on_the_image(micrograph, x, y)
         columns = {
             "rlnCoordinateX": x,
             "rlnCoordinateY": y,
             **{name: values[picks.row] for name, values in score_columns(decisions).items()},
         }
-        version = 50001 if self.generation is Generation.RELION_5 else 30001
-        write_star_blocks(path, [StarTable("", columns)], version)
+        table = StarTable("", columns)
+        write_star_blocks(self._path(micrograph), [table], self.generation.star_version)
 
-    def _on_the_image(self, micrograph_id: str, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    def _on_the_image(self, micrograph: Micrograph, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """Return the nearest pixels of a micrograph; without a readable header as they are."""
-        micrograph = next(one for one in self.inputs.micrographs if one.id == micrograph_id)
         shape = self.inputs.with_header(micrograph).shape
         if shape is None:
             return x, y
