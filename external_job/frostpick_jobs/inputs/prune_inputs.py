@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from os.path import isfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -60,6 +61,35 @@ class PruneInputs:
     stacks: bool = True
     allow_missing: bool = False
 
+    @classmethod
+    def of(
+        cls,
+        given: Mapping[str, Sequence[str]],
+        micrographs: Sequence[Micrograph],
+        *,
+        rest: bool,
+        **host: Any,
+    ) -> PruneInputs:
+        """Return the rows and examples of what was given, by the name of the task's input.
+
+        Parameters
+        ----------
+        rest
+            ``bad`` was given as the word for all that is not good.
+        host
+            How the host reads them: the last four parameters, and ``pixel_size_A``.
+        """
+        files = {name: tuple(given.get(name, ())) for name in ("picks", "particles", "good", "bad")}
+        return cls(
+            micrographs,
+            files["picks"],
+            next(map(Path, files["particles"]), None),
+            files["good"],
+            () if rest else files["bad"],
+            rest,
+            **host,
+        )
+
     def __post_init__(self) -> None:
         for name in ("good", "bad"):
             object.__setattr__(self, name, tuple(map(at_home, getattr(self, name))))
@@ -80,7 +110,7 @@ class PruneInputs:
     @cached_property
     def pick_rows(self) -> PickRows:
         """The picks as one table."""
-        return self._rows_of(self.picks)
+        return self._rows_of(self.picks, False)
 
     @cached_property
     def particle_rows(self) -> ParticleRows:
@@ -107,12 +137,25 @@ class PruneInputs:
 
     def with_header(self, micrograph: Micrograph) -> Micrograph:
         """Return a micrograph with shape and pixel size, where its header knows them."""
-        return with_header(micrograph, PixelSizes(self.pixel_size_A))
+        return with_header(micrograph, self._sizes)
+
+    @cached_property
+    def _sizes(self) -> PixelSizes:
+        return PixelSizes(self.pixel_size_A)
+
+    @cached_property
+    def _particles_in(self) -> Callable[[str], ParticleRows]:
+        """Reads a particles file, each once: the good ones also tell what is the rest."""
+        return cache(lambda file: read_particles(Path(file), self.pixel_size_A))
+
+    @cached_property
+    def _picks_in(self) -> Callable[..., PickRows]:
+        """Reads files of picks as `_rows_of`, the same files once."""
+        return cache(self._rows_of)
 
     def _examples(self, files: tuple[str, ...], every: bool = False) -> Candidates:
-        with_images = [Path(f) for f in files if self.particles is not None and _has_images(f)]
-        if len(with_images) == len(files):
-            parts = [read_particles(f, self.pixel_size_A) for f in with_images]
+        if self.particles is not None and all(map(_has_images, files)):
+            parts = [self._particles_in(file) for file in files]
             stacks = [stack for part in parts for stack in part.stacks(self.project)]
             return Candidates(rows=sum(map(len, parts)), stacks=stacks)
         if not self.micrographs:
@@ -120,11 +163,11 @@ class PruneInputs:
                 f"{files[0]}: coordinates; expected particles with images (rlnImageName), or give "
                 f"the {option('micrographs')} that they lie on"
             )
-        return self._rows_of(files, every).candidates(self.micrographs)
+        return self._picks_in(files, every).candidates(self.micrographs)
 
     def _rest(self) -> Candidates:
         if self.picks:
-            rows = self.pick_rows.rows_not_in(self._rows_of(self.good))
+            rows = self.pick_rows.rows_not_in(self._picks_in(self.good, False))
             return self.pick_rows.candidates(self.micrographs, rows)
         if self.is_stack:
             raise ConfigError(
@@ -133,7 +176,7 @@ class PruneInputs:
         table = self.particle_rows
         rest = np.arange(len(table))
         for file in self.good:
-            good = read_particles(Path(file), self.pixel_size_A)
+            good = self._particles_in(file)
             rest = np.intersect1d(rest, table.rows_not_in(good))
         if len(rest) == len(table):
             raise InputError(
@@ -142,12 +185,11 @@ class PruneInputs:
             )
         return Candidates(len(table), stacks=table.stacks(self.project, rest))
 
-    def _rows_of(self, files: tuple[str, ...], every: bool = False) -> PickRows:
-        sizes = PixelSizes(self.pixel_size_A)
+    def _rows_of(self, files: tuple[str, ...], every: bool) -> PickRows:
         return pick_rows(
             read_pick_files(files, self.project, allow_missing=self.allow_missing),
             self.micrographs,
-            lambda micrograph: with_header(micrograph, sizes),
+            self.with_header,
             every=every,
         )
 

@@ -192,15 +192,11 @@ class FolderHost(Host):
 
     @cached_property
     def _rows(self) -> PruneInputs:
-        rest = is_rest(self._given, "bad")
-        return PruneInputs(
+        return PruneInputs.of(
+            self._given,
             self._found,
-            self._files("picks"),
-            next(map(Path, self._files("particles")), None),
-            self._files("good"),
-            () if rest else self._files("bad"),
-            rest,
-            self._pixel_size,
+            rest=is_rest(self._given, "bad"),
+            pixel_size_A=self._pixel_size,
             allow_missing=self._allow_missing,
         )
 
@@ -231,15 +227,15 @@ class FolderHost(Host):
         for one in outputs:
             match one:
                 case PicksOutput():
-                    self._note(ALL, SELECTED)
+                    self._note(*_BY_KIND[OutputKind.PICKS])
                     self._picks.complete()
                 case ModelOutput():
                     self._write_model(one)
                 case KeptRows():
-                    self._note(KEPT, REJECTED, SCORES)
+                    self._note(*_BY_KIND[OutputKind.KEPT_ROWS])
                     write_kept(self.out, self._rows, one.decisions)
                 case ScoredRows():
-                    self._note(VERIFIED, SCORES)
+                    self._note(*_BY_KIND[OutputKind.SCORED_ROWS])
                     write_scored(self.out, self._rows, one.decisions)
                 case Files():
                     copy_files(one.files, self.out, self.own_files)
@@ -275,7 +271,7 @@ class FolderHost(Host):
         self.own_files.note(*(self.out / name for name in names))
 
     def _write_report(self, report: Report, outputs: Sequence[Output]) -> None:
-        self._note(RECORD, REPORT)
+        self._note(*_BY_KIND[OutputKind.REPORT])
         write_text(self.out / RECORD, json.dumps(report.record, indent=2) + "\n")
         title = report_title(report, self.out.absolute().name)
         write_text(self.out / REPORT, job_report(title, report, outputs))

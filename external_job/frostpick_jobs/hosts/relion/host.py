@@ -42,6 +42,7 @@ from frostpick_jobs.job.outputs import (
     ScoredRows,
 )
 from frostpick_jobs.job.progress import FileAppears, LineReporter
+from frostpick_jobs.job.report import REPORT, job_report, report_title
 from frostpick_jobs.job.results import Place
 from frostpick_jobs.job.spelling import in_relion
 from frostpick_jobs.tasks.declarations import InputKind, OutputKind, OutputSpec, TaskSpec, is_rest
@@ -49,7 +50,7 @@ from frostpick_jobs.tasks.declarations import InputKind, OutputKind, OutputSpec,
 logger = logging.getLogger(__name__)
 
 SPOOL = ".frostpick"
-LOGFILE, RECORD, PAGE = "logfile.pdf", "run.json", "report.html"
+LOGFILE, RECORD = "logfile.pdf", "run.json"
 #: Models that stand in RELION's list of outputs; others lie in their folders.
 _NODES = ("model",)
 
@@ -138,7 +139,7 @@ class RelionHost(Host):
         names = {
             OutputKind.PICKS: stands_for_all(self._generation),
             OutputKind.MODEL: output,
-            OutputKind.REPORT: PAGE,
+            OutputKind.REPORT: REPORT,
             OutputKind.FILES: "",
         }
         if kind in names:
@@ -164,7 +165,7 @@ class RelionHost(Host):
             return [LIST_FILE, stands_for_all(self._generation), *coordinates, *scores]
         if output.kind is OutputKind.MODEL:
             return list(model_files(output.name))
-        return [RECORD, PAGE, LOGFILE] if output.kind is OutputKind.REPORT else list(output.files)
+        return [RECORD, REPORT, LOGFILE] if output.kind is OutputKind.REPORT else list(output.files)
 
     def deliver_one(self, output: MicrographOutput) -> None:
         """Write ``<tail>_autopick.star``."""
@@ -240,15 +241,11 @@ class RelionHost(Host):
 
     @cached_property
     def _rows(self) -> PruneInputs:
-        rest = is_rest(self._given, "bad")
-        return PruneInputs(
+        return PruneInputs.of(
+            self._given,
             self._found,
-            self._of_kind(InputKind.PICKS),
-            next(map(Path, self._of_kind(InputKind.PARTICLES)), None),
-            tuple(self._given.get("good", ())),
-            () if rest else tuple(self._given.get("bad", ())),
-            rest,
-            self._pixel_size_A,
+            rest=is_rest(self._given, "bad"),
+            pixel_size_A=self._pixel_size_A,
             project=Path(),
             stacks=False,
         )
@@ -273,7 +270,6 @@ class RelionHost(Host):
 
     def _write_report(self, report: Report, outputs: Sequence[Output]) -> Node:
         from frostpick.report.pdf import write_figures_pdf
-        from frostpick_jobs.job.report import REPORT, job_report, report_title
 
         self._note(RECORD, REPORT, LOGFILE)
         write_text(self._job / RECORD, json.dumps(report.record, indent=2) + "\n")
