@@ -8,11 +8,11 @@ import pytest
 
 from frostpick.errors import InputError
 from frostpick_jobs.formats import (
-    coordinate_file,
     read_micrograph_list,
     read_micrographs_star,
     relion_tail,
 )
+from frostpick_jobs.hosts.relion.paths import coordinate_file
 
 TWO_GROUPS = """
 # version 30001
@@ -138,4 +138,4 @@ def test_wrong_lists(tmp_path, text, message):
 )
 def test_tail(name, tail):
     assert relion_tail(name) == tail
-    assert coordinate_file("External/job007/", name) == f"External/job007/{tail}_autopick.star"
+    assert coordinate_file(name) == f"{tail}_autopick.star"

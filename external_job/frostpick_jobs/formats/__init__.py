@@ -15,14 +15,13 @@ from frostpick_jobs.formats.pick_writer import (
     write_micrograph_star,
 )
 from frostpick_jobs.formats.star.read import StarTable, read_star_blocks
-from frostpick_jobs.formats.star.relion_paths import coordinate_file, relion_tail
+from frostpick_jobs.formats.star.relion_paths import relion_tail
 from frostpick_jobs.formats.star.write import write_star_blocks
 
 __all__ = [
     "MicrographRow",
     "PickTable",
     "StarTable",
-    "coordinate_file",
     "csv_writer",
     "read_micrograph_list",
     "read_micrographs_star",

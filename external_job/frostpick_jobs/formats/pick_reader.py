@@ -29,6 +29,7 @@ from frostpick_jobs.formats.star.picks import (
 )
 from frostpick_jobs.formats.star.read import StarTable
 from frostpick_jobs.formats.star.relion_paths import relion_tail
+from frostpick_jobs.formats.walk import base_of
 
 log = logging.getLogger(__name__)
 
@@ -185,11 +186,7 @@ def _project_folder(path: Path, entries: Sequence[str], base: Path | None) -> Pa
         return base
     # A list lies in PROJECT/External/job004/: look no farther up than that.
     folders = [Path(), *list(path.absolute().parents)[:3]]
-    if entries:
-        # the first entry may be the one that is gone
-        there = (f for entry in entries for f in folders if isfile(f / entry))
-        return next(there, folders[0])
-    return folders[0]
+    return base_of(entries, folders) or folders[0]
 
 
 def _joined(path: Path, names: Sequence[str], parts: Sequence[PickTable]) -> PickTable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from frostpick.errors import InputError, option
@@ -47,6 +47,14 @@ class Unreadable:
                 f"the right to read them, or go on without them with {option('allow_missing')}"
             )
         log.warning("left out, since they cannot be read: %s", text)
+
+
+def base_of(names: Iterable[str], folders: Sequence[Path]) -> Path | None:
+    """Return the folder that names are relative to; None where none of them is a file anywhere.
+
+    That is the first that has the first name which is in any: single files may be gone.
+    """
+    return next((f for name in names for f in folders if os.path.isfile(f / name)), None)
 
 
 def at_home(argument: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from frostpick.errors import InputError
 from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs.formats import read_micrograph_list
+from frostpick_jobs.formats.walk import base_of
 from frostpick_jobs.inputs.names import check_id
 
 LIST_SUFFIXES = (".star", ".txt", ".lst")
@@ -54,10 +55,9 @@ def _refuse_twice(path: Path, names: Sequence[str]) -> None:
 def _base(path: Path, names: Sequence[str]) -> Path:
     folder = path.parent
     bases = list(dict.fromkeys((Path(), folder, *folder.parents, *folder.absolute().parents)))
-    for name in names:
-        for base in bases:
-            if os.path.isfile(base / name):
-                return base
+    base = base_of(names, bases)
+    if base is not None:
+        return base
     others = f", nor is any of the other {len(names) - 1} files" if len(names) > 1 else ""
     raise InputError(
         f"{path}: names {names[0]}, which is neither below the working folder nor below the "

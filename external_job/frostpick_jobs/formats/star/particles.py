@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from os.path import isfile
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from frostpick_jobs.formats.star.tables import (
     optics_table,
     with_labels,
 )
+from frostpick_jobs.formats.walk import base_of
 
 Float = NDArray[np.float64]
 
@@ -117,9 +117,7 @@ class ParticleRows:
 
     def _project(self) -> Path:
         folders = [Path(), *list(self.path.absolute().parents)[:4]]
-        # the first stack may be the one that is gone
-        files = dict.fromkeys(self.file)
-        return next((f for file in files for f in folders if isfile(f / file)), folders[0])
+        return base_of(dict.fromkeys(self.file), folders) or folders[0]
 
     def rows_not_in(self, others: ParticleRows) -> NDArray[np.int64]:
         """Return the rows whose image is in no row of another table, ``000001@`` as ``1@``."""

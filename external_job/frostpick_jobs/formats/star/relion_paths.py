@@ -17,8 +17,3 @@ def relion_tail(micrograph: str) -> str:
     folder, slash, name = tail.rpartition("/")
     stem, dot, _ = name.rpartition(".")
     return folder + slash + (stem if dot else name)
-
-
-def coordinate_file(job_folder: str, micrograph: str, name: str = "autopick") -> str:
-    """Return ``job_folder/<tail>_<name>.star``."""
-    return f"{job_folder.rstrip('/')}/{relion_tail(micrograph)}_{name}.star"

@@ -47,9 +47,8 @@ class PickFiles:
 
     def foreign(self, micrographs: Iterable[Micrograph]) -> Iterator[Path]:
         """Yield the files of micrographs that this job would write and did not write before."""
-        if (self._out / STARS).exists():
-            new = (one.id for one in micrographs if one.id not in self._written)
-            yield from (star_path(self._out / STARS, one) for one in new)
+        new = (one.id for one in micrographs if one.id not in self._written)
+        yield from (star_path(self._out / STARS, one) for one in new)
 
     def complete(self) -> None:
         """Put the combined files in place, and take back those of micrographs that are gone."""

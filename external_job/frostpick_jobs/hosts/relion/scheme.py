@@ -17,20 +17,18 @@ _FILES = {
 }
 
 
-def in_a_scheme(prefix: str, project: Path = Path()) -> bool:
-    """Tell whether a Scheme has started a job.
+def in_a_scheme(prefix: str) -> bool:
+    """Tell whether a Scheme of the project, the working folder, has started a job.
 
     Parameters
     ----------
     prefix
         The job folder as RELION writes it, with its slash: ``External/job012/``.
-    project
-        The project folder.
     """
     return any(
         prefix in _column(path, column)
         for pattern, column in _FILES.items()
-        for path in sorted(project.glob(pattern))
+        for path in sorted(Path().glob(pattern))
     )
 
 
