@@ -47,6 +47,15 @@ def test_picks_of_several_micrographs_are_one_frame() -> None:
         assert len(empty) == 0 and empty.dtypes.tolist() == frame.dtypes.tolist()
 
 
+def test_optional_columns_are_in_the_frame_where_there_are_any(tmp_path: Path) -> None:
+    tubes = Picks.from_xy("t.mrc", [1, 2], [3, 4], filament=[1, 1], angle_deg=[10.0, 20.0])
+    frame = to_dataframe([tubes, Picks.empty("a")])
+    assert frame["filament"].tolist() == [1, 1] and frame["angle_deg"].tolist() == [10, 20]
+    write_csv(tmp_path / "picks.csv", [tubes])
+    frame = to_dataframe(read_picks(tmp_path / "picks.csv"))
+    assert frame["filament"].tolist() == [1, 1] and frame["angle_deg"].tolist() == [10, 20]
+
+
 def test_labels_have_a_sign() -> None:
     labels = Labels.from_xy("a", [1, 2], [3, 4], sign=np.array([1, -1], np.int8))
     assert to_dataframe(labels)["sign"].tolist() == [1, -1]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from frostpick.errors import InputError
+from frostpick.pick_columns import join_optional
 from frostpick.runtime.atomic import atomic_write
 from frostpick.types import REASONS, Decisions, Labels, Picks
 from frostpick_jobs.formats.micrograph_list import MicrographRow
@@ -150,6 +151,7 @@ def _picks(listed: Sequence[Picks]) -> dict[str, Any]:
             name: np.concatenate([getattr(one, name) for one in (empty, *listed)])
             for name in kind.columns()
         },
+        **join_optional(listed),
     }
 
 
@@ -163,6 +165,7 @@ def _table(table: PickTable) -> dict[str, Any]:
     for name in ("pixel_size_A", "edge"):
         if getattr(table, name) is not None:
             found[name] = getattr(table, name)
+    found |= table.optional()
     return found if table.kind is None else {**found, "kind": list(table.kind)}
 
 
