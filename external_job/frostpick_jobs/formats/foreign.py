@@ -6,6 +6,7 @@ import re
 import stat
 from collections.abc import Collection
 from pathlib import Path
+from typing import BinaryIO
 
 from frostpick.errors import InputError
 
@@ -43,14 +44,22 @@ def refuse_other_formats(path: Path) -> None:
     OSError
         The file cannot be opened.
     """
-    mode = path.stat().st_mode
+    with open_text(path):
+        pass
+
+
+def open_text(path: Path) -> BinaryIO:
+    """Open what is to be a table of text, at its beginning; raises as `refuse_other_formats`."""
+    mode = path.stat().st_mode  # to open a pipe would wait for whoever writes into it
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise InputError(f"{path}: a pipe, a socket or a device; expected a file")
-    with open(path, "rb") as handle:
-        start = handle.read(32)
+    handle = open(path, "rb")
+    start = handle.peek(32)[:32]
     for pattern, kind in _STARTS:
         if pattern.match(start):
+            handle.close()
             raise InputError(f"{path}: {kind}")
+    return handle
 
 
 def is_cryolo_box(labels: Collection[str]) -> bool:

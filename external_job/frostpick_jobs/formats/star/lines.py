@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import Enum
+from io import TextIOWrapper
 from pathlib import Path
 
 from frostpick.errors import InputError
-from frostpick_jobs.formats.foreign import refuse_other_formats
+from frostpick_jobs.formats.foreign import open_text
 
 _TOKEN = re.compile(
     r"""[ \t\r\n\v\f]*(?:"(.*?)"(?=[ \t\r\n\v\f]|$)|'(.*?)'(?=[ \t\r\n\v\f]|$)|([^ \t\r\n\v\f]+))"""
@@ -45,12 +46,13 @@ def star_lines(path: Path, *, copied: bool = False) -> Iterator[str]:
     Raises
     ------
     InputError
-        The file cannot be read, or is a file of another kind (`refuse_other_formats`).
+        The file cannot be read, or is a file of another kind (`open_text`).
     """
     coding, ends = ("utf-8", "") if copied else ("utf-8-sig", None)
     try:
-        refuse_other_formats(path)
-        with open(path, encoding=coding, errors="surrogateescape", newline=ends) as handle:
+        with TextIOWrapper(
+            open_text(path), encoding=coding, errors="surrogateescape", newline=ends
+        ) as handle:
             yield from handle
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
