@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from frostpick.errors import InputError, Wording, option
+from frostpick.errors import InputError, Wording, listed, option
 from frostpick_jobs.formats.star.lines import star_lines
 from frostpick_jobs.formats.star.optics import group_values, legacy_pixel_size, optics_groups
 from frostpick_jobs.formats.star.read import StarTable, read_star_blocks
@@ -19,7 +19,6 @@ from frostpick_jobs.formats.star.tables import (
     X,
     Y,
     optics_table,
-    shown,
     with_labels,
 )
 
@@ -144,7 +143,7 @@ def _no_micrographs(path: Path, blocks: Mapping[str, StarTable]) -> str:
         hint = f"; this is a file of particles, give it with {option('particles')}"
     elif X in labels:
         hint = f"; this is a file of picks, give it with {option('picks')}"
-    found = shown([f"data_{name}" for name in blocks])
+    found = listed([f"data_{name}" for name in blocks])
     return (
         f"{path}: found the blocks {found} without rlnMicrographName; expected a STAR file of "
         f"micrographs{hint}"

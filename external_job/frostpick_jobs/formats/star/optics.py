@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.errors import InputError
+from frostpick.errors import InputError, listed
 from frostpick_jobs.formats.columns import finite_column, whole_number
 from frostpick_jobs.formats.star.read import StarTable
-from frostpick_jobs.formats.star.tables import shown
 
 Float = NDArray[np.float64]
 
@@ -38,7 +37,7 @@ def optics_groups(
             if lost is not None:
                 raise InputError(
                     f"{path}: {key} {table.columns[key][lost]!r} is used in 'data_{table.name}' "
-                    f"and not defined in 'data_{optics.name}', which has {shown(sorted(known))}"
+                    f"and not defined in 'data_{optics.name}', which has {listed(sorted(known))}"
                 )
             return defined, used
     return None

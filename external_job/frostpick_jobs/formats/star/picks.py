@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.errors import InputError, option
+from frostpick.errors import InputError, listed, option
 from frostpick_jobs.formats.columns import finite_column, optional_column
 from frostpick_jobs.formats.converters import optional_names, read_optional
 from frostpick_jobs.formats.foreign import CRYOLO_BOX, is_cryolo_box
@@ -22,7 +22,6 @@ from frostpick_jobs.formats.star.tables import (
     X,
     Y,
     optics_table,
-    shown,
     with_labels,
 )
 
@@ -122,7 +121,7 @@ def _no_coordinates(path: Path, table: StarTable, blocks: dict[str, StarTable]) 
     elif "rlnMicrographMovieName" in labels:
         hint = "; this is a list of movies"
     return InputError(
-        f"{path}: block 'data_{table.name}' has {shown(table.labels) or 'no columns'}; "
+        f"{path}: block 'data_{table.name}' has {listed(table.labels) or 'no columns'}; "
         f"expected rlnCoordinateX and rlnCoordinateY{hint}"
     )
 

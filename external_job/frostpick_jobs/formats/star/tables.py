@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from frostpick.errors import InputError, option
+from frostpick.errors import InputError, listed, option
 from frostpick_jobs.formats.foreign import CRYOLO_BOX, is_cryolo_box
 from frostpick_jobs.formats.star.lines import Line, StarScanner, star_lines
 from frostpick_jobs.formats.star.read import StarTable
@@ -16,7 +16,6 @@ X, Y = "rlnCoordinateX", "rlnCoordinateY"
 PARTICLE_BLOCKS = ("particles", "images", "")
 _GROUPS = ("rlnOpticsGroup", "rlnOpticsGroupName")
 _ROWS = frozenset({IMAGE, MICROGRAPH, X, Y})
-_SHOWN = 200
 
 
 def with_labels(
@@ -66,7 +65,7 @@ def particle_table(path: Path) -> StarTable:
 def no_particles(path: Path, tables: Collection[StarTable]) -> InputError:
     """Return the error for a file that was given as particles and has no images."""
     labels = [label for table in tables for label in table.labels]
-    found = shown(labels) if labels else "no table with columns"
+    found = listed(labels) if labels else "no table with columns"
     if is_cryolo_box(labels):
         return InputError(f"{path}: {CRYOLO_BOX}")
     if X in labels:
@@ -79,9 +78,3 @@ def no_particles(path: Path, tables: Collection[StarTable]) -> InputError:
     else:
         hint = "give the particles.star of an extraction"
     return InputError(f"{path}: {found}; expected rlnImageName, the images of particles; {hint}")
-
-
-def shown(names: Sequence[str]) -> str:
-    """Return names for a message, at most some 200 signs of them."""
-    text = ", ".join(names)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN].rsplit(', ', 1)[0]} and others"
