@@ -22,6 +22,7 @@ from frostpick_jobs.job.own_files import OwnFiles
 from frostpick_jobs.job.results import Place
 
 if TYPE_CHECKING:
+    from frostpick.report.figure import Figure
     from frostpick_jobs.job.models import JobModels, Model
     from frostpick_jobs.tasks.declarations import TaskSpec
 
@@ -163,6 +164,11 @@ class Host(ABC):
             Name of the output in the task's declaration.
         """
         return f"{self.place.job.rstrip('/')}/{output}"
+
+    def show(self, figures: Sequence[Figure]) -> None:
+        """Show pictures where the program has a place for them while the job runs."""
+        for one in figures:
+            self.reporter.figure(one.name, one.png, one.caption)
 
     @abstractmethod
     def deliver_one(self, output: MicrographOutput) -> None:

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from frostpick.errors import InputError, option
 from frostpick.iterating.iterate import IterationResult, iterate_picker
 from frostpick.iterating.rounds import Round
 from frostpick.iterating.second_opinion import PrunerOpinion, Verifier
@@ -31,7 +30,11 @@ from frostpick_jobs.job.results import IteratingResult
 from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import ITERATE, TRAIN
 from frostpick_jobs.tasks.trained import deliver_trained, picked_figures
-from frostpick_jobs.tasks.training_inputs import given_labels, start_model
+from frostpick_jobs.tasks.training_inputs import (
+    given_labels,
+    micrographs_to_train_on,
+    start_model,
+)
 
 SPOOL = "rounds"
 TABLE = "rounds.csv"
@@ -69,9 +72,7 @@ def run_iterate(
     """
     record = begin(host, TRAIN if task == "train" else ITERATE, settings)
     with record.stage("reading the inputs"):
-        micrographs = host.micrographs()
-        if not micrographs:
-            raise InputError(f"no micrographs to train on; give some with {option('micrographs')}")
+        micrographs = micrographs_to_train_on(host)
         start = start_model(host, settings)
         labels = given_labels(host, start)
     spool = host.spool / SPOOL

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from frostpick.errors import InputError, option
 from frostpick.report.training import training_curves
 from frostpick.runtime.executors.base import Executor
 from frostpick.settings import TrainSettings
@@ -15,7 +14,11 @@ from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import TRAIN
 from frostpick_jobs.tasks.iterate import run_iterate
 from frostpick_jobs.tasks.trained import deliver_trained, picked_figures
-from frostpick_jobs.tasks.training_inputs import given_labels, start_model
+from frostpick_jobs.tasks.training_inputs import (
+    given_labels,
+    micrographs_to_train_on,
+    start_model,
+)
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +60,7 @@ def run_train(
         return run_iterate(host, settings, executor, task="train")
     record = begin(host, TRAIN, settings)
     with record.stage("reading the inputs"):
-        micrographs = host.micrographs()
-        if not micrographs:
-            raise InputError(f"no micrographs to train on; give some with {option('micrographs')}")
+        micrographs = micrographs_to_train_on(host)
         start = start_model(host, settings)
         record.add(shipped=host.models.used)
         labels = given_labels(host, start)

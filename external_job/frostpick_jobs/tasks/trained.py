@@ -80,8 +80,7 @@ def deliver_trained(
     told, counts, files
         What else stands in the record, among its counts, and in the job's folder.
     """
-    for plot in plots:
-        host.reporter.figure(plot.name, plot.png, plot.caption)
+    host.show(plots)
     record.add(
         model={"digest": done.model.digest, "started_from": settings.start_from},
         seed=settings.seed,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from frostpick.errors import LabelError, option
+from frostpick.errors import InputError, LabelError, option
 from frostpick.models.picking_model import PickingModel
 from frostpick.settings import TrainSettings
 from frostpick.training.few import (
@@ -15,10 +15,18 @@ from frostpick.training.few import (
     count_particles,
     few_labels,
 )
-from frostpick.types import Labels
+from frostpick.types import Labels, Micrograph
 from frostpick_jobs.job.host import Host
 
 log = logging.getLogger(__name__)
+
+
+def micrographs_to_train_on(host: Host) -> Sequence[Micrograph]:
+    """Return a host's micrographs; `InputError` when there are none."""
+    micrographs = host.micrographs()
+    if not micrographs:
+        raise InputError(f"no micrographs to train on; give some with {option('micrographs')}")
+    return micrographs
 
 
 def given_labels(host: Host, start: PickingModel | None) -> Mapping[str, Labels]:

@@ -183,8 +183,7 @@ def deliver_picks(
         host.reporter.advance(1)
     own = pick_figures(pictured, totals.scores, threshold, counts, len(failed))
     figures = [*own, *plots]
-    for figure in figures:
-        host.reporter.figure(figure.name, figure.png, figure.caption)
+    host.show(figures)
     summary = PickingResult(
         place=host.place,
         failed=dict(failed),

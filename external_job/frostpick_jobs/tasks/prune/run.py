@@ -192,8 +192,7 @@ def _told(
     log.info("%s", ", ".join(f"{name}: {count}" for name, count in counts.items()))
     with record.stage("pictures"):
         figures = prune_figures(inputs.parts, plan, fitted, scored.rows, judged)
-    for figure in figures:
-        host.reporter.figure(figure.name, figure.png, figure.caption)
+    host.show(figures)
     record.add(
         model={"digest": fitted.pruner.digest, "name": settings.pruner},
         seed=settings.seed,
