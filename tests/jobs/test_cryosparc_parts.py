@@ -1,6 +1,7 @@
 """The small parts of the CryoSPARC jobs that need no server."""
 
 import logging
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -284,6 +285,32 @@ def test_event_log_survives_a_silent_server():
         events.text(str(n), level=("text", "warning")[n % 2])
     events.close()
     assert events._lost > 0
+
+
+@pytest.mark.parametrize("waiting", [1, 10_000])
+def test_an_event_log_is_waited_for_in_vain_once(waiting):
+    pytest.importorskip("cryosparc")
+    from frostpick_jobs.hosts.cryosparc.server.event_log import EventLog
+
+    answered, asked = threading.Event(), threading.Event()
+
+    def log(text, **others):
+        asked.set()
+        answered.wait()
+
+    events = EventLog(SimpleNamespace(controller=SimpleNamespace(log=log)), seconds=0.0)
+    try:
+        events.text("first")
+        assert asked.wait(60)
+        for n in range(waiting):
+            events.text(str(n))
+        events.close(0.1)
+        again = threading.Thread(target=events.close, args=(3600.0,), daemon=True)
+        again.start()
+        again.join(60)
+        assert not again.is_alive()
+    finally:
+        answered.set()
 
 
 def test_dangling_links_name_their_target(tmp_path):

@@ -38,7 +38,7 @@ class Answer(Exception):
 
 @pytest.fixture
 def server():
-    return Server("http://x", None, "v5.0.3", Credentials(), Patience(30.0, 0.05))
+    return Server("http://x", None, "v5.0.3", Credentials(), Patience(600.0, 0.05))
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_every_request_sees_a_stop(server, silence, how):
     began = time.monotonic()
     with pytest.raises(JobStopped):
         server.call("save", request)
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 300.0  # its patience is 600 s
 
 
 @pytest.mark.parametrize("name", ["create_job", "load_input", "path", "save_output"])
@@ -109,5 +109,6 @@ def test_ctrl_c_ends_the_job_while_the_server_is_silent(
         else:
             assert pick(p, server) == 128 + signal.SIGINT
             assert f"{AGAIN} --job {p.latest()}" in caplog.text
-        assert time.monotonic() - pressed[0] < 0.3 + 5.0
+        # Tens of seconds on a busy machine; what waits for the server waits ten minutes.
+        assert time.monotonic() - pressed[0] < 120.0
         silence.set()

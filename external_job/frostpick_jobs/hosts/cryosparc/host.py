@@ -207,7 +207,7 @@ class CryoSPARCHost(Host):
         # Whoever stops a job at the terminal does not wait for a server that is away.
         patience = QUICK if outcome is Outcome.ABORTED else None
         lost, answers = self._status_that_is_lost(patience or SHORT)
-        self._close_events(30.0 if answers else 0.5)
+        self._close_events((5.0 if patience else 30.0) if answers else 0.5)
         how = "clear it in the web page, then resume with" if lost == "completed" else "resume with"
         again = f"what is done is kept in {self.spool}; {how}: {self._again}"
         if lost is None:

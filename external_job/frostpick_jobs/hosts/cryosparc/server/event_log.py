@@ -51,6 +51,7 @@ class EventLog:
         self._queue: queue.Queue[_Entry | None] = queue.Queue(maxsize=10_000)
         self._lost = 0
         self._closing = threading.Event()
+        self._given_up = False
         self._thread = threading.Thread(target=self._run, name="event-log", daemon=True)
         self._thread.start()
 
@@ -63,24 +64,26 @@ class EventLog:
         self._put(_Entry(cut(caption, LONGEST_CAPTION), png=png))
 
     def close(self, timeout: float = 30.0, check: Callable[[], None] = lambda: None) -> None:
-        """Send what is left, and wait for it.
+        """Send what is left, and wait for it; what was waited for in vain is not again.
 
         Parameters
         ----------
         check
             Called while waiting; raises to wait no longer.
         """
-        if not self._thread.is_alive():
+        if self._given_up or not self._thread.is_alive():
             return
         self._closing.set()
         end = time.monotonic() + timeout
         try:
             self._queue.put(None, timeout=min(timeout, 1.0))
         except queue.Full:
+            self._given_up = True
             return
         while self._thread.is_alive() and time.monotonic() < end:
             check()
             self._thread.join(0.1)
+        self._given_up = True
         if self._lost:
             log.debug("%d events did not reach the event log", self._lost)
 
