@@ -233,6 +233,8 @@ def test_a_name_is_settled_once_and_its_copy_is_the_model(tmp_path: Path, shelf:
     model = models.picking("general")
     copy = load_model(str(tmp_path / "job" / "models" / "general-1"))
     assert model.digest == copy.digest == GENERAL_1
+    for one in (models, looked):
+        assert one.picking("general") is one.picking("general")
     shelf.add("general-2", load_model("blob"))
     assert JobModels(tmp_path / "job", look=True).picking("general").digest == GENERAL_1
     assert JobModels(tmp_path / "job").picking("general").digest == GENERAL_1

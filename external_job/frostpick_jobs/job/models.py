@@ -40,7 +40,7 @@ Elsewhere = Callable[[ModelKind, str], Model | None]
 
 
 class JobModels:
-    """Gives a job the models that its settings name.
+    """Gives a job the models that its settings name, each found and loaded once.
 
     Parameters
     ----------
@@ -65,6 +65,7 @@ class JobModels:
         self._elsewhere = elsewhere or _nowhere
         self._from_before = not keeps_models(spool)
         self.used: dict[str, Kept] = {}
+        self._taken: dict[tuple[ModelKind, str], Model] = {}
         if not look and self._folder.is_dir():
             remove_leftovers(self._folder)
 
@@ -97,6 +98,21 @@ class JobModels:
         return None if kept and kept["version"] == NOTHING else self.encoder(name)
 
     def _take(
+        self,
+        kind: ModelKind,
+        text: str,
+        shipped: Sequence[str],
+        named: Callable[[str], M],
+        made: type[M],
+    ) -> M:
+        taken = self._taken.get((kind, text))
+        if isinstance(taken, made):
+            return taken
+        model = self._found(kind, text, shipped, named, made)
+        self._taken[kind, text] = model
+        return model
+
+    def _found(
         self,
         kind: ModelKind,
         text: str,
