@@ -105,6 +105,17 @@ def gives_micrographs(task: TaskSpec) -> bool:
     return worked_on and port_of(task, InputKind.MICROGRAPHS) is not None
 
 
+def boxes_from(on_micrographs: bool) -> str:
+    """Return the slot that the boxes of rows are made from.
+
+    Parameters
+    ----------
+    on_micrographs
+        Micrographs are connected, to cut the boxes from; else the rows have images of their own.
+    """
+    return "location" if on_micrographs else "blob"
+
+
 def reference(task: TaskSpec, job: str, output: str) -> str:
     """Return what names an output of a job in the settings or inputs of another.
 

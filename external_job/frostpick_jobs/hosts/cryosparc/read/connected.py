@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from frostpick.errors import InputError
 from frostpick.types import Labels, Micrograph
-from frostpick_jobs.hosts.cryosparc.ports import LEARNED_FROM, Port, find_input, port_of, ports
+from frostpick_jobs.hosts.cryosparc.ports import (
+    LEARNED_FROM,
+    Port,
+    boxes_from,
+    find_input,
+    port_of,
+    ports,
+)
 from frostpick_jobs.hosts.cryosparc.read.exposures import (
     Exposures,
     as_micrographs,
@@ -120,7 +127,7 @@ class Connected:
     @property
     def row_slot(self) -> str:
         """Slot of the rows that boxes are made from."""
-        return "location" if self.on_micrographs else "blob"
+        return boxes_from(self.on_micrographs)
 
     def candidates(self) -> Candidates:
         """Return the rows that are decided on, with what their picker thought of them."""

@@ -11,7 +11,14 @@ import numpy as np
 
 from frostpick.errors import InputError, option
 from frostpick.settings import Settings
-from frostpick_jobs.hosts.cryosparc.ports import LEARNED_FROM, Port, find_input, port_of, ports
+from frostpick_jobs.hosts.cryosparc.ports import (
+    LEARNED_FROM,
+    Port,
+    boxes_from,
+    find_input,
+    port_of,
+    ports,
+)
 from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL, Exposures, read_exposures
 from frostpick_jobs.hosts.cryosparc.read.inputs import (
     exposure_slots,
@@ -211,7 +218,7 @@ def _check_rows(
             raise InputError(
                 f"{name} examples without {rest} ones; give some particles with {option(rest)}"
             )
-    slot = "location" if on_micrographs else "blob"
+    slot = boxes_from(on_micrographs)
     asked = [ref for one in examples for ref in request.outputs_for(one.spec.name)]
     for source in (*sources, *asked):
         output = check_source(server, request.project, source, "particle", ())

@@ -18,6 +18,7 @@ from frostpick_jobs.hosts.cryosparc.ports import (
     TRAINING,
     VERIFIED,
     Port,
+    boxes_from,
     find_input,
     gives_micrographs,
     gives_picking_model,
@@ -158,7 +159,7 @@ def _wire_outputs(
         scores = [shim.slot(PICK_STATS, PICK_STATS)]
         _output(job, "particle", VERIFIED, scores, rows, "Particles with scores")
     if task.gives(OutputKind.KEPT_ROWS):
-        slot = _boxes_from(InputKind.MICROGRAPHS in made)
+        slot = boxes_from(InputKind.MICROGRAPHS in made)
         own = [shim.slot(slot, slot)]
         _output(job, "particle", KEPT, own, rows, "Particles kept")
         _output(job, "particle", REJECTED, own, rows, "Particles rejected")
@@ -173,17 +174,12 @@ def _slots(port: Port, request: JobRequest, on_micrographs: bool) -> Slots:
         return _exposure_slots(request)
     if port.kind in LEARNED_FROM:
         return [shim.slot("location", "location"), _optional("alignments2D")]
-    own = _boxes_from(on_micrographs)
+    own = boxes_from(on_micrographs)
     others = [slot for slot in ("location", "alignments2D") if slot != own]
     slots = [shim.slot(own, own), *map(_optional, others)]
     # what the rows' picker thought of them, where it is not written anew
     merit = port.kind is InputKind.PARTICLES and not request.task.gives(OutputKind.SCORED_ROWS)
     return [*slots, _optional(PICK_STATS)] if merit else slots
-
-
-def _boxes_from(on_micrographs: bool) -> str:
-    """Return the slot that the boxes of rows are made from."""
-    return "location" if on_micrographs else "blob"
 
 
 def _exposure_slots(request: JobRequest) -> Slots:
