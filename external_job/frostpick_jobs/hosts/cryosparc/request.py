@@ -29,7 +29,7 @@ class JobRequest:
     image_slot
         Slot of the image to read.
     model_job
-        The training job the model comes from, for the graph.
+        The training job the model comes from, for the graph; the settings tell it.
     title, description
         Of a new job; the description is markdown.
     flip_y

@@ -132,7 +132,7 @@ def ready_host(
     of_jobs.fetch()
     request = replace(
         request,
-        model_job=request.model_job or of_jobs.picking_job,
+        model_job=of_jobs.picking_job,
         title=request.title or f"frostpick {task.name}",
         description=describe(request, settings, dict(_digests(task, settings, models, of_jobs))),
     )
