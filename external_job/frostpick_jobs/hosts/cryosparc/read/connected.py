@@ -40,7 +40,7 @@ from frostpick_jobs.hosts.cryosparc.read.prune_rows import ParticleInput
 from frostpick_jobs.hosts.cryosparc.read.sources import ProjectFiles, find_project_files
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
-from frostpick_jobs.hosts.cryosparc.server.job_view import InputView
+from frostpick_jobs.hosts.cryosparc.server.job_view import InputView, JobView
 from frostpick_jobs.job.host import Candidates, Judged
 from frostpick_jobs.tasks.declarations import REST, InputKind, OutputKind
 
@@ -164,8 +164,13 @@ class Connected:
         return ParticleInput.of(found.name, list(parts.values()))
 
     @cached_property
+    def _view(self) -> JobView:
+        """The job when it was first read from; what is connected does not change after wiring."""
+        return self._job.look()
+
+    @cached_property
     def _files(self) -> ProjectFiles:
-        links = [link for one in self._job.look().inputs.values() for link in one.links]
+        links = [link for one in self._view.inputs.values() for link in one.links]
         jobs = sorted({link.job for link in links})
         return find_project_files(self._job.server, self._job.project, self._spool, jobs)
 
@@ -177,7 +182,7 @@ class Connected:
 
     def _linked(self, port: Port) -> InputView | None:
         """Return the input of a port where something is connected to it."""
-        found = find_input(self._job.look(), self._request.task, port)
+        found = find_input(self._view, self._request.task, port)
         return found if found is not None and found.links else None
 
     def _demand(self, *kinds: InputKind) -> InputView:
