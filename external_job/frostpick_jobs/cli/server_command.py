@@ -60,7 +60,7 @@ class Place:
     def request(self, task: TaskSpec, given: Typed, again: str) -> JobRequest:
         """Return what is asked of the server; `ConfigError` for a name of a wrong form."""
         from frostpick_jobs.hosts.cryosparc.request import JobRequest
-        from frostpick_jobs.hosts.cryosparc.server.references import check_uid, parse_output
+        from frostpick_jobs.hosts.cryosparc.server.references import check_uid
 
         if self.workspace is None and self.job is None:
             raise typer.BadParameter("give --workspace to make a job, or --job to use one")
@@ -70,12 +70,7 @@ class Place:
             project=check_uid(self.project, "P", "--project"),
             workspace=None if workspace is None else check_uid(workspace, "W", "--workspace"),
             job=None if job is None else check_uid(job, "J", "--job"),
-            inputs={
-                one.name: (REST,)
-                if one.rest and is_rest(given, one.name)
-                else tuple(parse_output(text, _flag(one)) for text in given[one.name])
-                for one in inputs_on(task, "cryosparc")
-            },
+            inputs={one.name: given[one.name] for one in inputs_on(task, "cryosparc")},
             image_slot=self.blob,
             title=self.title,
             flip_y=self.flip_y,

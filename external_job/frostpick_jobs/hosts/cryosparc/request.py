@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from frostpick.errors import ConfigError, option
@@ -26,6 +26,7 @@ class JobRequest:
     inputs
         Outputs to connect, such as ``J10.exposures``, by the names of the task's inputs; may be
         empty with ``job``. The word ``rest`` stands for all rows that are not in another input.
+        Kept as outputs and that word; an input that nothing was given for is left out.
     image_slot
         Slot of the image to read.
     model_job
@@ -56,7 +57,7 @@ class JobRequest:
     again: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse an input that the task does not have, and a text that names no output."""
+        """Refuse an input that the task does not have, and read the texts that name outputs."""
         known = [port.spec.name for port in ports(self.task)]
         unknown = [name for name, given in self.inputs.items() if given and name not in known]
         if unknown:
@@ -64,17 +65,12 @@ class JobRequest:
                 f"{self.task.name} has no input {unknown[0]!r} in CryoSPARC; it has: "
                 f"{', '.join(known)}"
             )
-        for name in known:
-            self.outputs_for(name)
+        read = {name: self._read(name, given) for name, given in self.inputs.items() if given}
+        object.__setattr__(self, "inputs", read)
 
     def outputs_for(self, name: str) -> tuple[OutputRef, ...]:
         """Return the outputs to connect to an input, none where it is the word ``rest``."""
-        if self.is_rest(name):
-            return ()
-        return tuple(
-            one if isinstance(one, OutputRef) else parse_output(one, option(name))
-            for one in self.inputs.get(name, ())
-        )
+        return tuple(one for one in self.inputs.get(name, ()) if isinstance(one, OutputRef))
 
     def is_rest(self, name: str) -> bool:
         """Tell whether an input was given as the word ``rest``."""
@@ -86,3 +82,10 @@ class JobRequest:
         names = [port.spec.name for port in ports(self.task)]
         words += [in_cryosparc(name, REST) for name in names if self.is_rest(name)]
         return f"{self.again or ' '.join(words)} --job {job}"
+
+    def _read(self, name: str, given: Sequence[OutputRef | str]) -> tuple[OutputRef | str, ...]:
+        if self.is_rest(name):
+            return (REST,)
+        return tuple(
+            one if isinstance(one, OutputRef) else parse_output(one, option(name)) for one in given
+        )
