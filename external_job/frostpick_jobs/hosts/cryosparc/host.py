@@ -148,7 +148,7 @@ class CryoSPARCHost(Host):
             Somebody killed, cleared or completed the job: the server then refuses what is saved.
         """
         try:
-            self._writer.write(outputs, self.reporter.check)
+            self._writer.write(outputs)
             report = find(outputs, Report)
             if report is not None and report.failed:
                 self._warn_in_log(unused_inputs(report.failed, named=True))

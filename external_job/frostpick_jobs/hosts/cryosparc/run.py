@@ -139,7 +139,7 @@ def ready_host(
     with StopSignals() as signals:
         server.stop = signals.raise_if_received
         try:
-            job = prepare_job(server, request, signals.raise_if_received)
+            job = prepare_job(server, request)
         finally:
             server.stop = no_stop
     return CryoSPARCHost(

@@ -107,7 +107,7 @@ class Server:
     ) -> None:
         self.url, self.client, self.version = url, client, version
         self.patience = patience or Patience()
-        #: Called while a request waits, from any thread; raises to stop.
+        #: Called while a request waits, from any thread, and between requests; raises to stop.
         self.stop: Callable[[], None] = no_stop
         self._credentials = credentials
 
@@ -117,7 +117,6 @@ class Server:
         request: Callable[[], T],
         *,
         patience: Patience | None = None,
-        check: Callable[[], None] | None = None,
     ) -> T:
         """Make a request, again and again while there is no answer.
 
@@ -129,8 +128,6 @@ class Server:
             The call; must be safe to repeat.
         patience
             Where it differs from the server's.
-        check
-            Called while waiting in place of `stop`; raises to stop.
 
         Raises
         ------
@@ -141,7 +138,7 @@ class Server:
         """
         limit = patience or self.patience
         wait, began, logins = limit.first, time.monotonic(), 0
-        waiting = Waiting(f"CryoSPARC at {self.url}: {what}", check or self.stop)
+        waiting = Waiting(f"CryoSPARC at {self.url}: {what}", self.stop)
         while True:
             try:
                 return waiting.answer(request, limit.hang)

@@ -7,7 +7,6 @@ success; so the size of what is there decides, and the upload is made again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,8 @@ ATTEMPTS = 4
 #: Answers to a body that arrived empty or cut: worth one more attempt.
 _REFUSED = (400, 415, 422)
 
-Check = Callable[[], None]
 
-
-def save_dataset(job: ExternalJob, output: str, dataset: Any, check: Check | None = None) -> None:
+def save_dataset(job: ExternalJob, output: str, dataset: Any) -> None:
     """Save an output and compare its number of rows.
 
     Raises
@@ -42,7 +39,6 @@ def save_dataset(job: ExternalJob, output: str, dataset: Any, check: Check | Non
             server.call(
                 f"save {job}.{output} ({len(dataset)} rows)",
                 lambda: shim.save_output(controller, output, dataset),
-                check=check,
             )
         except ServerError as error:
             if error.code not in _REFUSED:
@@ -79,7 +75,7 @@ def _saved_rows(job: ExternalJob, output: str, dataset: Any) -> int:
         return told
 
 
-def upload_file(job: ExternalJob, target: str, data: bytes, check: Check | None = None) -> None:
+def upload_file(job: ExternalJob, target: str, data: bytes) -> None:
     """Write a file into the job's folder and compare its size.
 
     Parameters
@@ -102,7 +98,6 @@ def upload_file(job: ExternalJob, target: str, data: bytes, check: Check | None 
         server.call(
             f"upload {job}/{target}",
             lambda: controller.upload(target, data, overwrite=True),
-            check=check,
         )
         arrived = size(job, target)
         if arrived == len(data):

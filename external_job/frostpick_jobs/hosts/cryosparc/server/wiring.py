@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from frostpick.errors import FrostpickError, InputError
@@ -38,16 +38,12 @@ from frostpick_jobs.tasks.declarations import InputKind, OutputKind
 log = logging.getLogger(__name__)
 
 Slots = list[dict[str, Any]]
-Check = Callable[[], None]
 
 
-def prepare_job(server: Server, request: JobRequest, check: Check = lambda: None) -> ExternalJob:
+def prepare_job(server: Server, request: JobRequest) -> ExternalJob:
     """Return the job that a request is about, wired and ready to start.
 
-    Parameters
-    ----------
-    check
-        Raises `JobStopped` when somebody wants to stop; called between requests.
+    `Server.stop` is asked between requests, too.
 
     Raises
     ------
@@ -56,13 +52,13 @@ def prepare_job(server: Server, request: JobRequest, check: Check = lambda: None
     """
     if request.job is not None:
         job = _existing(server, request)
-        _wire(job, request, check)
+        _wire(job, request)
         return job
-    check()
+    server.stop()
     job = ExternalJob(server, request.project, _create(server, request))
     log.info("made %s: %s", job, request.title)
     try:
-        _wire(job, request, check)
+        _wire(job, request)
     except FrostpickError as error:
         raise ServerError(f"{error}; {_given_up(job, str(error))}") from None
     except BaseException as error:
@@ -115,7 +111,7 @@ def _given_up(job: ExternalJob, text: str) -> str:
     return f"{job} was made and could not be marked as failed; delete it in the web page"
 
 
-def _wire(job: ExternalJob, request: JobRequest, check: Check) -> None:
+def _wire(job: ExternalJob, request: JobRequest) -> None:
     """Connect what is asked for, and add the outputs that the task gives."""
     made: dict[InputKind, str] = {}
     for port in ports(request.task):
@@ -125,20 +121,18 @@ def _wire(job: ExternalJob, request: JobRequest, check: Check) -> None:
             continue
         slots = _slots(port, request, InputKind.MICROGRAPHS in made)
         made[port.kind] = _add_input(job, port, slots) if there is None else there.name
-        _connect(job, made[port.kind], sources, check)
-    check()
+        _connect(job, made[port.kind], sources)
+    job.server.stop()
     _training_input(job, request)
     _needs_no_model(job)
-    check()
-    _wire_outputs(job, request, made, check)
+    job.server.stop()
+    _wire_outputs(job, request, made)
     errors = job.look().errors
     if errors:
         raise ServerError(f"{job} cannot start, these inputs are not met: {', '.join(errors)}")
 
 
-def _wire_outputs(
-    job: ExternalJob, request: JobRequest, made: dict[InputKind, str], check: Check
-) -> None:
+def _wire_outputs(job: ExternalJob, request: JobRequest, made: dict[InputKind, str]) -> None:
     """Add outputs by their kinds; other slots of the rows of an input pass through.
 
     Parameters
@@ -153,7 +147,7 @@ def _wire_outputs(
         picks = [shim.slot("location", "location"), shim.slot(PICK_STATS, PICK_STATS)]
         _output(job, "particle", PICKS, picks, None, "Picks")
         _output(job, "particle", ALL_PICKS, picks, None, "Picks above the floor")
-    check()
+    job.server.stop()
     rows = made.get(InputKind.PARTICLES)
     if task.gives(OutputKind.SCORED_ROWS):
         scores = [shim.slot(PICK_STATS, PICK_STATS)]
@@ -202,9 +196,9 @@ def _add_input(job: ExternalJob, port: Port, slots: Slots) -> str:
     return port.name
 
 
-def _connect(job: ExternalJob, name: str, sources: Sequence[OutputRef], check: Check) -> None:
+def _connect(job: ExternalJob, name: str, sources: Sequence[OutputRef]) -> None:
     for source in sources:
-        check()
+        job.server.stop()
         if str(source) in {str(link) for link in job.look().inputs[name].links}:
             continue
         try:
@@ -268,7 +262,7 @@ def _training_input(job: ExternalJob, request: JobRequest) -> None:
                     title="Job that trained the model",
                 ),
             )
-            _connect(job, TRAINING, [OutputRef(source.job, MICROGRAPHS)], lambda: None)
+            _connect(job, TRAINING, [OutputRef(source.job, MICROGRAPHS)])
     except ServerError as error:
         log.info("the model's job is not connected in the graph (%s)", error)
 

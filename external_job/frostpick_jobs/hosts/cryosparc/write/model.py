@@ -14,7 +14,7 @@ from frostpick.models.picking_model import PickingModel
 from frostpick_jobs.hosts.cryosparc.ports import MODEL
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
-from frostpick_jobs.hosts.cryosparc.server.upload import Check, save_dataset, upload_file
+from frostpick_jobs.hosts.cryosparc.server.upload import save_dataset, upload_file
 from frostpick_jobs.hosts.cryosparc.write.summary import table
 from frostpick_jobs.job.outputs import ModelOutput
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 TYPE = "frostpick"
 
 
-def save_model(job: ExternalJob, output: ModelOutput, check: Check | None = None) -> list[str]:
+def save_model(job: ExternalJob, output: ModelOutput) -> list[str]:
     """Write a model's files whole into a folder of the output's name, and say how to use it.
 
     Returns
@@ -36,9 +36,9 @@ def save_model(job: ExternalJob, output: ModelOutput, check: Check | None = None
     with tempfile.TemporaryDirectory(prefix="frostpick-") as folder:
         output.model.save(Path(folder))
         for file in (CARD, WEIGHTS):
-            upload_file(job, f"{name}/{file}", (Path(folder) / file).read_bytes(), check)
+            upload_file(job, f"{name}/{file}", (Path(folder) / file).read_bytes())
     if name == MODEL and MODEL in job.look().outputs:
-        _fill_output(job, f"{job.uid}/{MODEL}/{WEIGHTS}", check)
+        _fill_output(job, f"{job.uid}/{MODEL}/{WEIGHTS}")
     told = Wording(f"the %s is in %s/%s: give  {option(name)} %s")
     log.info(told, name, job.uid, name, job.uid)
     return _summary(job, output)
@@ -59,7 +59,7 @@ def _summary(job: ExternalJob, output: ModelOutput) -> list[str]:
     return [table(rows)]
 
 
-def _fill_output(job: ExternalJob, path: str, check: Check | None) -> None:
+def _fill_output(job: ExternalJob, path: str) -> None:
     """Fill the ``ml_model`` output, whose fields no public source lists, as well as can be."""
     try:
         dataset = job.server.call(
@@ -70,6 +70,6 @@ def _fill_output(job: ExternalJob, path: str, check: Check | None) -> None:
             if name not in dataset.fields():
                 dataset.add_fields([name], ["O"])
             dataset[name] = np.array([value], dtype=object)
-        save_dataset(job, MODEL, dataset, check)
+        save_dataset(job, MODEL, dataset)
     except (ServerError, TypeError, ValueError) as error:
         log.warning("the output 'model' is left empty (%s); the file is what counts", error)

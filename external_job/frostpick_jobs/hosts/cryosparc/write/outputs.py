@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from frostpick_jobs.hosts.cryosparc.ports import ALL_PICKS, MICROGRAPHS, PICKS
 from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL, Exposures
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
-from frostpick_jobs.hosts.cryosparc.server.upload import Check, save_dataset
+from frostpick_jobs.hosts.cryosparc.server.upload import save_dataset
 from frostpick_jobs.hosts.cryosparc.write.pick_table import PickRows, as_dataset
 from frostpick_jobs.hosts.cryosparc.write.slots import Field, with_all_fields
 
@@ -20,11 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def save_picks(
-    job: ExternalJob,
-    rows: PickRows,
-    exposures: Exposures,
-    min_distance_A: float,
-    check: Check | None = None,
+    job: ExternalJob, rows: PickRows, exposures: Exposures, min_distance_A: float
 ) -> None:
     """Save ``particles_all`` and ``particles``, the selected ones; an empty output is an answer."""
     choices: tuple[tuple[str, NDArray[np.bool_] | None], ...] = (
@@ -34,16 +30,11 @@ def save_picks(
     for output, keep in choices:
         asked = _asked(job, output)
         dataset = as_dataset(rows, exposures, asked, min_distance_A, keep)
-        save_dataset(job, output, dataset, check)
+        save_dataset(job, output, dataset)
         log.info("%s.%s: %d picks", job, output, len(dataset))
 
 
-def save_micrographs(
-    job: ExternalJob,
-    parts: Sequence[Any],
-    uids: Collection[int],
-    check: Check | None = None,
-) -> None:
+def save_micrographs(job: ExternalJob, parts: Sequence[Any], uids: Collection[int]) -> None:
     """Save the micrographs that were worked on; the server adds their other slots by uid.
 
     Parameters
@@ -65,7 +56,7 @@ def save_micrographs(
     out = job.server.call(
         f"fields of {job}.{MICROGRAPHS}", lambda: controller.alloc_output(MICROGRAPHS, kept)
     )
-    save_dataset(job, MICROGRAPHS, with_all_fields(out, kept), check)
+    save_dataset(job, MICROGRAPHS, with_all_fields(out, kept))
 
 
 def _asked(job: ExternalJob, output: str) -> list[Field]:

@@ -19,7 +19,7 @@ from frostpick_jobs.hosts.cryosparc.read.particle_labels import match_rows
 from frostpick_jobs.hosts.cryosparc.read.prune_rows import ParticleInput
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, detail
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
-from frostpick_jobs.hosts.cryosparc.server.upload import Check, save_dataset, upload_file
+from frostpick_jobs.hosts.cryosparc.server.upload import save_dataset, upload_file
 from frostpick_jobs.hosts.cryosparc.write.slots import with_all_fields
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,6 @@ def save_kept(
     rows: ParticleInput,
     slot: str,
     decisions: Decisions,
-    check: Check,
     exposures: Exposures | None = None,
 ) -> None:
     """Save the kept and the rejected rows, and the table of all.
@@ -48,7 +47,7 @@ def save_kept(
     """
     for output, keep in ((KEPT, decisions.keep), (REJECTED, ~decisions.keep)):
         try:
-            _save_some(job, rows, output, slot, keep, check)
+            _save_some(job, rows, output, slot, keep)
         except ServerError as error:
             here = keep & ~_elsewhere(rows, exposures)
             if error.code not in (400, 422) or here.sum() == keep.sum():
@@ -62,14 +61,14 @@ def save_kept(
                 detail(error),
                 SCORES,
             )
-            _save_some(job, rows, output, slot, here, check)
-    _save_table(job, rows, decisions, check)
+            _save_some(job, rows, output, slot, here)
+    _save_table(job, rows, decisions)
 
 
-def save_scored(job: ExternalJob, rows: ParticleInput, decisions: Decisions, check: Check) -> None:
+def save_scored(job: ExternalJob, rows: ParticleInput, decisions: Decisions) -> None:
     """Save all rows with their `pick_stats`, and the table of all."""
-    _save_columns(job, rows, VERIFIED, pick_stats(decisions), check)
-    _save_table(job, rows, decisions, check)
+    _save_columns(job, rows, VERIFIED, pick_stats(decisions))
+    _save_table(job, rows, decisions)
 
 
 def pick_stats(decisions: Decisions) -> dict[str, NDArray[np.float32]]:
@@ -98,12 +97,7 @@ def _elsewhere(rows: ParticleInput, exposures: Exposures | None) -> NDArray[np.b
 
 
 def _save_some(
-    job: ExternalJob,
-    rows: ParticleInput,
-    output: str,
-    slot: str,
-    keep: NDArray[np.bool_],
-    check: Check,
+    job: ExternalJob, rows: ParticleInput, output: str, slot: str, keep: NDArray[np.bool_]
 ) -> None:
     """Save some rows with one slot of their own; the server adds the others by uid."""
     from cryosparc.dataset import Dataset
@@ -115,11 +109,11 @@ def _save_some(
     out = job.server.call(
         f"fields of {job}.{output}", lambda: controller.alloc_output(output, kept)
     )
-    save_dataset(job, output, with_all_fields(out, kept), check)
+    save_dataset(job, output, with_all_fields(out, kept))
 
 
 def _save_columns(
-    job: ExternalJob, rows: ParticleInput, output: str, columns: Mapping[str, Any], check: Check
+    job: ExternalJob, rows: ParticleInput, output: str, columns: Mapping[str, Any]
 ) -> None:
     """Save every row with columns ``(n,)`` of one slot; the server adds the others by uid."""
     from cryosparc.dataset import Dataset
@@ -133,12 +127,12 @@ def _save_columns(
         if field not in out.fields():
             out.add_fields([field], [values.dtype.str])
         out[field] = values
-    save_dataset(job, output, out, check)
+    save_dataset(job, output, out)
 
 
-def _save_table(job: ExternalJob, rows: ParticleInput, decisions: Decisions, check: Check) -> None:
+def _save_table(job: ExternalJob, rows: ParticleInput, decisions: Decisions) -> None:
     uids = [str(uid) for uid in rows.uid.tolist()]
     with tempfile.TemporaryDirectory(prefix="frostpick-") as folder:
         scores = Path(folder) / SCORES
         write_decision_table(scores, decisions, uids, named="uid")
-        upload_file(job, SCORES, scores.read_bytes(), check)
+        upload_file(job, SCORES, scores.read_bytes())

@@ -10,7 +10,7 @@ from frostpick_jobs.hosts.cryosparc.ports import KEPT, PICKS, VERIFIED, gives_mi
 from frostpick_jobs.hosts.cryosparc.read.connected import Connected
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
-from frostpick_jobs.hosts.cryosparc.server.upload import Check, upload_file
+from frostpick_jobs.hosts.cryosparc.server.upload import upload_file
 from frostpick_jobs.hosts.cryosparc.write.mirror_check import compare_with_originals
 from frostpick_jobs.hosts.cryosparc.write.model import save_model
 from frostpick_jobs.hosts.cryosparc.write.outputs import save_micrographs, save_picks
@@ -55,58 +55,52 @@ class OutputWriter:
         self._picks.add(output)
         self._diameter_A = output.picks.diameter_A
 
-    def write(self, outputs: Sequence[Output], check: Check) -> None:
-        """Write a task's outputs in their order, the report last, and log what they come to.
-
-        Parameters
-        ----------
-        check
-            Raises when the job is not ours any more.
-        """
+    def write(self, outputs: Sequence[Output]) -> None:
+        """Write a task's outputs in their order, the report last, and log what they come to."""
         told: list[str] = []
         for one in outputs:
-            told += self._write(one, check)
+            told += self._write(one)
         if find(outputs, PicksOutput) is None and gives_micrographs(self._request.task):
-            self._save_micrographs(self._connected.exposures.uid.tolist(), check)
+            self._save_micrographs(self._connected.exposures.uid.tolist())
         for line in told:
             log.info("%s", line)
         report = find(outputs, Report)
         if report is not None:
             save_report(self._job, report, _PICTURED.get(type(outputs[0])))
 
-    def _write(self, output: Output, check: Check) -> list[str]:
+    def _write(self, output: Output) -> list[str]:
         """Write an output; return what the end of the event log says of it."""
         job = self._job
         match output:
             case PicksOutput():
-                return self._write_picks(output, check)
+                return self._write_picks(output)
             case ModelOutput():
-                return save_model(job, output, check)
+                return save_model(job, output)
             case KeptRows(decisions):
                 rows = self._connected.rows
                 there = self._connected.exposures if self._connected.on_micrographs else None
-                save_kept(job, rows, self._connected.row_slot, decisions, check, there)
+                save_kept(job, rows, self._connected.row_slot, decisions, there)
                 return [table([(name, str(n)) for name, n in decisions.counts().items()])]
             case ScoredRows(decisions):
-                save_scored(job, self._connected.rows, decisions, check)
+                save_scored(job, self._connected.rows, decisions)
             case Files():
                 for name, path in output.files.items():
-                    upload_file(job, name, path.read_bytes(), check)
+                    upload_file(job, name, path.read_bytes())
             case Report():
                 pass  # behind all others
         return []
 
-    def _write_picks(self, output: PicksOutput, check: Check) -> list[str]:
+    def _write_picks(self, output: PicksOutput) -> list[str]:
         rows, picked = self._picks.rows(), self._picks.picked()
         exposures = self._connected.exposures
         compare_with_originals(rows, self._connected, self._request, self._diameter_A)
-        check()
-        save_picks(self._job, rows, exposures, output.min_distance_A, check)
-        self._save_micrographs(exposures.uid[picked].tolist(), check)
+        self._job.server.stop()
+        save_picks(self._job, rows, exposures, output.min_distance_A)
+        self._save_micrographs(exposures.uid[picked].tolist())
         return pick_summary(rows, exposures, picked, output.failed, output.threshold, output.kept)
 
-    def _save_micrographs(self, uids: Sequence[int], check: Check) -> None:
-        save_micrographs(self._job, self._connected.exposure_parts, uids, check)
+    def _save_micrographs(self, uids: Sequence[int]) -> None:
+        save_micrographs(self._job, self._connected.exposure_parts, uids)
 
     @cached_property
     def _picks(self) -> RowCollector:
