@@ -17,7 +17,7 @@ from frostpick.report.figure import Figure
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.checkpoint import training_key
 from frostpick.settings import FewshotSettings
-from frostpick.training.digests import fingerprint, labels_digest, with_labels
+from frostpick.training.digests import labels_digest, micrographs_told, with_labels
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.tasks.kept_figures import as_rows, from_rows
 
@@ -57,9 +57,7 @@ def made_key(
             "start": start.digest if start else None,
             "exemplars": labels_digest(on),
             "diameters": sorted({one.diameter_A or 0.0 for one in on.values()}),
-            "micrographs": [
-                (m.id, fingerprint(m), m.pixel_size_A) for m in micrographs if m.id in on
-            ],
+            "micrographs": micrographs_told(m for m in micrographs if m.id in on),
         }
     )
 

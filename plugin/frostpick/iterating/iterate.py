@@ -29,12 +29,11 @@ from frostpick.iterating.verification import SureRule, Taught
 from frostpick.iterating.views import divergence, view_shares
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.basis import Basis
-from frostpick.runtime.checkpoint import training_key
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
 from frostpick.settings import TrainSettings
-from frostpick.training.digests import fingerprint, inputs_digests, labels_digest, with_labels
+from frostpick.training.digests import basis_of, labels_digest, micrographs_told, with_labels
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import choose_diameter
 from frostpick.types import Labels, Micrograph
@@ -203,18 +202,16 @@ def _basis(
         "start": start.digest if start else None,
         "diameter": diameter,
         "labels": labels_digest(material.labels),
-        "micrographs": [(m.id, fingerprint(m), m.pixel_size_A) for m in material.pool],
+        "micrographs": micrographs_told(material.pool),
     }
     unnamed = {"rounds", *settings.without_effect()}
-    return Basis(
-        key=training_key(parts),
-        settings=settings.model_dump(mode="json", by_alias=True, exclude=unnamed),
-        inputs=inputs_digests(
-            labels=labels_digest(with_labels(material.labels)),
-            micrographs=parts["micrographs"],
-            diameter=None if settings.diameter else diameter,
-            start_model=parts["start"],
-            pruner=parts["second_opinion"],
-        ),
-        method=training_key({name: parts[name] for name in ("format", "recipe", "rule")}),
+    return basis_of(
+        parts,
+        settings.model_dump(mode="json", by_alias=True, exclude=unnamed),
+        method=("format", "recipe", "rule"),
+        labels=labels_digest(with_labels(material.labels)),
+        micrographs=parts["micrographs"],
+        diameter=None if settings.diameter else diameter,
+        start_model=parts["start"],
+        pruner=parts["second_opinion"],
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.runtime.basis import Basis
 from frostpick.runtime.checkpoint import training_key
 from frostpick.types import Labels, Micrograph, Picks
 
@@ -42,9 +43,39 @@ def fingerprint(micrograph: Micrograph) -> str | None:
         return None
 
 
-def inputs_digests(**inputs: Any) -> dict[str, str]:
-    """Return digests of JSON values by what they are called, ``_`` read as a blank."""
-    return {name.replace("_", " "): training_key({"": told}) for name, told in inputs.items()}
+def micrographs_told(
+    micrographs: Iterable[Micrograph],
+) -> list[tuple[str, str | None, float | None]]:
+    """Return name, `fingerprint` and pixel size (Angstrom) of each micrograph, as JSON values."""
+    return [(m.id, fingerprint(m), m.pixel_size_A) for m in micrographs]
+
+
+def basis_of(
+    parts: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    *,
+    method: Collection[str] = ("format", "recipe"),
+    **inputs: Any,
+) -> Basis:
+    """Return the basis of a training.
+
+    Parameters
+    ----------
+    parts
+        JSON values: all that its course depends on.
+    settings
+        What the user asked for, by the names of the options.
+    method
+        Names of the ``parts`` that are numbers of the method.
+    inputs
+        JSON values by what they are called in a message, ``_`` read as a blank.
+    """
+    return Basis(
+        key=training_key(parts),
+        settings=settings,
+        inputs={name.replace("_", " "): training_key({"": told}) for name, told in inputs.items()},
+        method=training_key({name: parts[name] for name in method}),
+    )
 
 
 def _digest(parts: Iterable[tuple[str, Sequence[NDArray[Any]]]]) -> str:

@@ -24,7 +24,6 @@ from frostpick.models.cryomae.geometry import PX_PER_DIAMETER
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.basis import Basis, begin_training, finish_training
-from frostpick.runtime.checkpoint import training_key
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
@@ -36,7 +35,7 @@ from frostpick.training.cryomae.recipe import FewshotRecipe
 from frostpick.training.cryomae.similarity import window_prior
 from frostpick.training.cryomae.trainer import FewshotTrainer
 from frostpick.training.cryomae.view import FewshotView, view_of
-from frostpick.training.digests import inputs_digests, labels_digest, with_labels
+from frostpick.training.digests import basis_of, labels_digest, micrographs_told, with_labels
 from frostpick.training.gather import Gathered, Reading, choose_micrographs, gather
 from frostpick.training.prior import first_guess, mean_area
 from frostpick.types import Labels, Micrograph
@@ -224,7 +223,7 @@ def _basis(
     diameter_A: float,
 ) -> Basis:
     course = {"diameter", "pixel_size", "contrast", "seed", "expected_per_micrograph", "preset"}
-    usable = [m for m in micrographs if m.id not in gathered.failed]
+    usable = (m for m in micrographs if m.id not in gathered.failed)
     parts: dict[str, Any] = {
         "format": 1,
         "task": "fewshot",
@@ -232,16 +231,13 @@ def _basis(
         "recipe": recipe.key(),
         "start": start.digest if start else None,
         "exemplars": labels_digest(exemplars),
-        "micrographs": [(m.id, m.source.fingerprint(), m.pixel_size_A) for m in usable],
+        "micrographs": micrographs_told(usable),
     }
-    return Basis(
-        key=training_key(parts),
-        settings=settings.model_dump(mode="json", include=course | {"steps", "model"}),
-        inputs=inputs_digests(
-            exemplars=labels_digest(with_labels(exemplars)),
-            micrographs=parts["micrographs"],
-            diameter=None if settings.diameter else diameter_A,
-            encoder=parts["start"],
-        ),
-        method=training_key({"format": parts["format"], "recipe": parts["recipe"]}),
+    return basis_of(
+        parts,
+        settings.model_dump(mode="json", include=course | {"steps", "model"}),
+        exemplars=labels_digest(with_labels(exemplars)),
+        micrographs=parts["micrographs"],
+        diameter=None if settings.diameter else diameter_A,
+        encoder=parts["start"],
     )

@@ -16,9 +16,14 @@ from frostpick.models.networks.dense import DenseNetwork
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.registry import PAPER_PX, build_network
 from frostpick.runtime.basis import Basis
-from frostpick.runtime.checkpoint import training_key
 from frostpick.settings import TrainSettings
-from frostpick.training.digests import inputs_digests, labels_digest, picks_digest, with_labels
+from frostpick.training.digests import (
+    basis_of,
+    labels_digest,
+    micrographs_told,
+    picks_digest,
+    with_labels,
+)
 from frostpick.training.examples import TrainingImage
 from frostpick.training.gather import Gathered, Reading
 from frostpick.training.picker.anchor import Anchor
@@ -231,7 +236,7 @@ def training_basis(
         What the user asked for, by option, where that was not ``settings``.
     """
     diameter = choose_diameter(settings, labels, start)
-    usable = [m for m in micrographs if m.id not in gathered.failed]
+    usable = (m for m in micrographs if m.id not in gathered.failed)
     # the start is told by its digest
     aside = {"start_from", *settings.without_effect()}
     parts: dict[str, Any] = {
@@ -242,18 +247,15 @@ def training_basis(
         "diameter": diameter,
         "soft": None if soft is None else picks_digest(soft),
         "labels": labels_digest(labels),
-        "micrographs": [(m.id, m.source.fingerprint(), m.pixel_size_A) for m in usable],
+        "micrographs": micrographs_told(usable),
     }
     told = settings.model_dump(mode="json", by_alias=True, exclude=set(settings.without_effect()))
-    return Basis(
-        key=training_key(parts),
-        settings=told if asked is None else asked,
-        inputs=inputs_digests(
-            labels=labels_digest(with_labels(labels)),
-            micrographs=parts["micrographs"],
-            diameter=None if settings.diameter else diameter,
-            start_model=parts["start"],
-            verified_picks=parts["soft"],
-        ),
-        method=training_key({"format": parts["format"], "recipe": parts["recipe"]}),
+    return basis_of(
+        parts,
+        told if asked is None else asked,
+        labels=labels_digest(with_labels(labels)),
+        micrographs=parts["micrographs"],
+        diameter=None if settings.diameter else diameter,
+        start_model=parts["start"],
+        verified_picks=parts["soft"],
     )
