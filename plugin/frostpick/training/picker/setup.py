@@ -25,9 +25,10 @@ from frostpick.training.digests import (
     with_labels,
 )
 from frostpick.training.examples import TrainingImage
-from frostpick.training.gather import Gathered, Reading
+from frostpick.training.gather import Reading
 from frostpick.training.picker.anchor import Anchor
 from frostpick.training.picker.averaged import Schedule
+from frostpick.training.picker.finish import Setting
 from frostpick.training.picker.held_out import FEWEST
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.soft_picks import SoftPicks
@@ -219,12 +220,9 @@ def _schedule(
 
 
 def training_basis(
-    settings: TrainSettings,
-    recipe: Recipe,
-    start: PickingModel | None,
+    setting: Setting,
     labels: Mapping[str, Labels],
     micrographs: Sequence[Micrograph],
-    gathered: Gathered,
     soft: Mapping[str, Picks] | None,
     asked: Mapping[str, Any] | None = None,
 ) -> Basis:
@@ -232,18 +230,20 @@ def training_basis(
 
     Parameters
     ----------
+    micrographs
+        Those that were chosen to be read.
     asked
         What the user asked for, by option, where that was not ``settings``.
     """
-    diameter = choose_diameter(settings, labels, start)
-    usable = (m for m in micrographs if m.id not in gathered.failed)
+    settings, diameter = setting.settings, setting.reading.diameter_A
+    usable = (m for m in micrographs if m.id not in setting.gathered.failed)
     # the start is told by its digest
     aside = {"start_from", *settings.without_effect()}
     parts: dict[str, Any] = {
         "format": 1,
         "settings": settings.model_dump(mode="json", exclude=aside),
-        "recipe": recipe.key(),
-        "start": start.digest if start else None,
+        "recipe": setting.recipe.key(),
+        "start": setting.start.digest if setting.start else None,
         "diameter": diameter,
         "soft": None if soft is None else picks_digest(soft),
         "labels": labels_digest(labels),

@@ -144,7 +144,7 @@ def train_picker(
 
     spec = choose_network(settings, start, recipe)
     setting = Setting(settings, recipe, device, start, spec, reading, gathered, split, given)
-    basis = training_basis(settings, recipe, start, labels, chosen, gathered, soft, asked)
+    basis = training_basis(setting, labels, chosen, soft, asked)
     begin_training(spool, basis, restart=settings.restart)
     result = _take_passes(setting, expected, soft, spool, basis.key, reporter)
     finish_training(spool, basis)
