@@ -139,6 +139,20 @@ def test_a_stack_of_boxes_is_read_one_way_in_all_its_sections(tmp_path, told, se
     np.testing.assert_array_equal(Stack.open(path).read(at), signed[at])
 
 
+def test_the_sign_of_a_stack_is_told_once_and_when_it_is_read(tmp_path: Path, caplog) -> None:
+    rng = np.random.default_rng(3)
+    values = np.clip(np.round(rng.normal(125, 22, (7, 24, 24))), 0, 255).astype(np.int64)
+    path = tmp_path / "s.mrcs"
+    path.write_bytes(mrc(values, own_extremes(values), nz=7))
+    with caplog.at_level(logging.INFO):
+        stack = Stack.open(path)
+        assert not caplog.records
+        for at in (np.arange(4), np.arange(4, 7)):
+            np.testing.assert_array_equal(stack.read(at), values[at])
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"{path}: the bytes of its pixels (mode 0) are read as ")
+
+
 @pytest.mark.parametrize("length", [512, 2048, 131072])
 def test_a_missing_extended_header_is_named(tmp_path: Path, length: int) -> None:
     raw = bytearray(mrc(grey(0, 20, -128, 127)))

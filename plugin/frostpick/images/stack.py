@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -54,27 +55,23 @@ class Stack:
                 f"{size} bytes; expected {needed} for {sections} images of {nx} x {ny} pixels: "
                 + why_short(header.offset, needed, size)
             )
-        opened = cls(path, header, sections)
-        if header.extremes is None:
-            return opened
-        settled, said = settle_sign(header, opened.mapped()[opened.spread()])
+        return cls(path, header, sections)
+
+    @cached_property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the pixels; where the sign of bytes is open, some sections settle it."""
+        if self.header.extremes is None:
+            return self.header.dtype
+        some = slice(None, None, max(1, self.sections // LOOKED_AT))
+        settled, said = settle_sign(self.header, self._mapped(self.header.dtype)[some])
         if said is not None:
-            log.info("%s: %s", path, said)
-        return cls(path, settled, sections)
+            log.info("%s: %s", self.path, said)
+        return settled.dtype
 
-    def spread(self) -> slice:
-        """Return some of the sections from the whole stack, to look at."""
-        return slice(None, None, max(1, self.sections // LOOKED_AT))
-
-    def mapped(self) -> NDArray[np.generic]:
+    def _mapped(self, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
         """Return all sections as they lie on the disk, ``(sections, ny, nx)``, unread."""
-        return np.memmap(
-            self.path,
-            self.header.dtype,
-            "r",
-            self.header.offset,
-            (self.sections, *self.header.shape),
-        )
+        shape = (self.sections, *self.header.shape)
+        return np.memmap(self.path, dtype, "r", self.header.offset, shape)
 
     def read(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the sections ``index`` (from 0) as ``(n, ny, nx)`` float32, in that order.
@@ -90,4 +87,4 @@ class Stack:
                 f"image {int(lost[0]) + 1} is asked for and the stack has {self.sections}; "
                 "expected the stack that the table was written for"
             )
-        return np.asarray(self.mapped()[index]).astype(np.float32)
+        return np.asarray(self._mapped(self.dtype)[index]).astype(np.float32)
