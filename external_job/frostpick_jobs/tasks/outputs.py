@@ -8,6 +8,7 @@ from pathlib import Path
 
 from frostpick.models.model_file import CARD, WEIGHTS
 from frostpick.settings import RunSettings, about
+from frostpick.settings.model_ref import model_ref
 from frostpick_jobs.formats.pick_files import named_pick_files
 from frostpick_jobs.formats.walk import Unreadable, at_home, matching
 from frostpick_jobs.job.host import Host
@@ -39,7 +40,8 @@ def input_files(host: Host, task: TaskSpec, settings: RunSettings | None) -> Ite
             yield from _files(given, images=one.kind is InputKind.MICROGRAPHS)
     for name, info in () if settings is None else type(settings).model_fields.items():
         value = getattr(settings, name)
-        if about(info).path is not None and value is not None:
+        named = about(info).path is not None or model_ref(info) is not None
+        if named and value is not None:
             place = Path(at_home(str(value)))
             yield from (place, place / WEIGHTS, place / CARD)
 

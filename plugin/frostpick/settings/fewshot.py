@@ -17,7 +17,6 @@ class FewshotSettings(PickSettings):
         "Encoder to start cryoMAE from: none, a file, a folder, or a shipped name such as "
         "mae-tiny-1; the newest shipped when empty.",
         "Model",
-        path="model",
     )
     expected_per_micrograph: float | None = setting(
         None,

@@ -17,8 +17,8 @@ from pydantic.fields import FieldInfo
 #: Sections of a form, in their order.
 Group = Literal["Data", "Model", "Training", "Picking", "Pruning", "Running"]
 GROUPS: tuple[str, ...] = typing.get_args(Group)
-#: What a text names on a disk; a model may be a shipped name as well.
-PathKind = Literal["model", "file", "folder"]
+#: What a text names on a disk; the name of a model is a `ModelRef`.
+PathKind = Literal["file", "folder"]
 
 _KEY = "frostpick"
 
@@ -36,7 +36,7 @@ class About:
     unit
         ``A``, ``diameters``, ``steps``; empty for a pure number or a word.
     path
-        What the text names on a disk; None where it names nothing there.
+        What the text names on a disk; None where it names nothing there, or a model.
     changes_results
         Another value gives other results, so that it belongs to the resume key.
     hidden

@@ -25,5 +25,4 @@ class IterateSettings(TrainSettings):
         "Pruner that gives a second opinion on every pick: pruner (the newest, or pruner-1), its "
         "file, its folder, or none.",
         "Model",
-        path="model",
     )

@@ -18,7 +18,6 @@ class PickSettings(ScaleSettings):
         "A model file, its folder, or a shipped name: general (trained on simulations; the "
         "newest, and general-1 is always the same) or blob.",
         "Model",
-        path="model",
     )
     threshold: Threshold = setting(
         Threshold.parse("auto"),

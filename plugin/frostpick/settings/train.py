@@ -31,7 +31,6 @@ class TrainSettings(ScaleSettings):
         "Model to start from: general (the newest; general-1 is always the same) or another "
         "shipped name, a file, a folder, or none.",
         "Model",
-        path="model",
         alias="from",
     )
     objective: Objective = setting(

@@ -16,5 +16,4 @@ class VerifySettings(ScaleSettings):
         "pruner",
         "A pruner's file, its folder, or a shipped name: pruner (the newest) or pruner-1.",
         "Model",
-        path="model",
     )
