@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from frostpick.errors import LabelError, Wording, option
-from frostpick.models.catalogue import find_card
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import shipped_names
 from frostpick.runtime.reporter import Reporter
 from frostpick.settings import FewshotSettings, TrainSettings
+from frostpick.settings.model_ref import ModelKind
 from frostpick.training.few import (
     FEWEST,
     FROM_NOTHING,
@@ -58,11 +58,16 @@ def check_count(exemplars: Mapping[str, Labels]) -> None:
     log.info("%d exemplars on %d micrographs", count, len(on))
 
 
-def choose_method(settings: FewshotSettings) -> Method:
+def choose_method(settings: FewshotSettings, *, kind: Callable[[str], ModelKind]) -> Method:
     """Return the method, and say which.
 
     ``auto`` is the one that the model given is for: ``cryomae`` for an encoder, ``pu`` for a
     picking model. Without one it is ``pu`` where its network is shipped.
+
+    Parameters
+    ----------
+    kind
+        ``(text) -> encoder`` or ``picking``: what the model that a text names is for.
 
     Raises
     ------
@@ -73,8 +78,7 @@ def choose_method(settings: FewshotSettings) -> Method:
         log.info("method: %s, as asked for", settings.method)
         return settings.method
     if settings.model not in ("", "none"):
-        card, _ = find_card(settings.model)
-        found: Method = "cryomae" if card.kind == "autoencoder" else "pu"
+        found: Method = "cryomae" if kind(settings.model) == "encoder" else "pu"
         log.info("method: %s, which the model %s is for", found, settings.model)
         return found
     method: Method = "pu" if GENERAL in shipped_names() else "cryomae"

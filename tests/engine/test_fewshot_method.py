@@ -6,7 +6,12 @@ import pytest
 from frostpick import fewshot
 from frostpick.errors import LabelError
 from frostpick.settings import FewshotSettings
+from frostpick.settings.model_ref import ModelKind
 from frostpick.types import Labels
+
+
+def not_asked(text: str) -> ModelKind:
+    raise AssertionError(f"no model is given, and {text} was asked for")
 
 
 def test_auto_takes_the_shipped_network_where_there_is_one(
@@ -15,11 +20,20 @@ def test_auto_takes_the_shipped_network_where_there_is_one(
     caplog.set_level("INFO")
     for names, method in ((("blob",), "cryomae"), (("blob", "general"), "pu")):
         monkeypatch.setattr(fewshot, "shipped_names", lambda names=names: names)
-        assert fewshot.choose_method(FewshotSettings(method="auto")) == method
+        asked = FewshotSettings(method="auto")
+        assert fewshot.choose_method(asked, kind=not_asked) == method
         assert f"method: {method}, chosen by auto" in caplog.text
         assert fewshot.start_name(FewshotSettings()) == ("general" if method == "pu" else "none")
         assert fewshot.start_name(FewshotSettings(model="own")) == "own"
-    assert fewshot.choose_method(FewshotSettings(method="cryomae")) == "cryomae"
+    assert fewshot.choose_method(FewshotSettings(method="cryomae"), kind=not_asked) == "cryomae"
+
+
+def test_auto_takes_what_the_model_given_is_for(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    own = FewshotSettings(method="auto", model="own")
+    assert fewshot.choose_method(own, kind=lambda text: "encoder") == "cryomae"
+    assert fewshot.choose_method(own, kind=lambda text: "picking") == "pu"
+    assert "method: pu, which the model own is for" in caplog.text
 
 
 def test_three_exemplars_are_needed(caplog: pytest.LogCaptureFixture) -> None:

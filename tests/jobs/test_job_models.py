@@ -207,6 +207,47 @@ def test_few_shot_keeps_what_it_starts_from(
         assert asked == [GENERAL_1, GENERAL_1, GENERAL_1, GENERAL_1, blob.digest, blob.digest]
 
 
+@pytest.mark.parametrize("version", ["mae-tiny-1", "general-1"])
+def test_auto_goes_on_with_a_model_that_is_shipped_no_longer(
+    project: Path,
+    shelf: Shelf,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    version: str,
+) -> None:
+    """What the model given is for, a continued job asks its own copy."""
+    monkeypatch.setitem(PRESETS, "tiny", Preset(2, 32, 2, 1, 16, 2))  # type: ignore[arg-type]
+    first = encoder(1)
+    shelf.add("mae-tiny-1", first)
+    asked: list[str] = []
+
+    def enough(*args: Any, start: Any, **others: Any) -> Any:
+        asked.append(start.digest)
+        raise Enough
+
+    monkeypatch.setattr(fewshot, "train_fewshot", enough)
+    monkeypatch.setattr(method_of, "train_picker", enough)
+    told = {"diameter": DIAMETER_A, "pixel_size": PIXEL_A, "threads": 1, "device": "cpu"}
+
+    def run(out: str) -> None:
+        host = FolderHost(project / out, EXEMPLARS, pixel_size=PIXEL_A)
+        execute(host, lambda: run_fewshot(host, FewshotSettings(model=version, **told)))
+
+    with pytest.raises(Enough):
+        run("out")
+    shelf.add("mae-tiny-2", encoder(2))
+    shelf.add("general-2", load_model("blob"))
+    shelf.drop(version)
+    with caplog.at_level(logging.INFO), pytest.raises(Enough):
+        run("out")
+    encodes = version.startswith("mae")
+    assert asked == [first.digest if encodes else GENERAL_1] * 2
+    method = "cryomae" if encodes else "pu"
+    assert f"method: {method}, which the model {version} is for" in caplog.text
+    with pytest.raises(ModelError, match=f"no {version} comes with this version|neither a file"):
+        run("new")
+
+
 def test_the_report_of_few_shot_names_the_version(
     project: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from frostpick.errors import ModelError
-from frostpick.models.cryomae.model import AutoencoderModel
+from frostpick.models.catalogue import find_card
+from frostpick.models.cryomae.model import KIND, AutoencoderModel
 from frostpick.models.cryomae.shipped_encoder import ENCODER_NAMES, encoder_name, load_encoder
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.model import SHIPPED_NAME, Pruner, load_pruner
@@ -97,6 +98,23 @@ class JobModels:
             self._note(name, kept)
         return None if kept and kept["version"] == NOTHING else self.encoder(name)
 
+    def kind_of(self, text: str) -> ModelKind:
+        """Return ``encoder`` or ``picking``: what the model that a text names is for.
+
+        The job's own copy of a shipped name is of the name's kind, whatever is shipped now.
+
+        Raises
+        ------
+        ModelError
+            There is no such model, or its file cannot be used.
+        """
+        kept = self._kept(text)
+        if kept is not None and kept["version"] != NOTHING:
+            encodes = _is_called(text, ENCODER_NAMES)
+        else:
+            encodes = find_card(text)[0].kind == KIND
+        return "encoder" if encodes else "picking"
+
     def _take(
         self,
         kind: ModelKind,
@@ -124,12 +142,9 @@ class JobModels:
         if isinstance(found, made):
             return found
         load: Callable[[Path], M] = made.load
-        name, _, number = text.rpartition("-")
-        if text not in shipped and not (name in shipped and number.isdecimal()):
+        if not _is_called(text, shipped):
             return named(text)  # no name of a shipped model of this kind
-        names = self._names()
-        by_version = {kept["version"]: kept for kept in names.values()}
-        kept = names.get(text) or by_version.get(text)
+        kept = self._kept(text)
         if kept is not None:
             model = self._copy_of(kept, named, load)
             again = ", as when this job first ran"
@@ -145,6 +160,11 @@ class JobModels:
         if not self._look:
             log.info("%s%s%s", _told(text, kept), again, _newer(text, kept))
         return model
+
+    def _kept(self, text: str) -> Kept | None:
+        """Return what a name or a version was settled to mean in this job; None for any other."""
+        names = self._names()
+        return names.get(text) or {kept["version"]: kept for kept in names.values()}.get(text)
 
     def _version(self, text: str) -> str | None:
         """Return the version that a name means in a job that has not asked for it yet.
@@ -198,6 +218,12 @@ class JobModels:
         if not self._look and names.get(name) != kept:
             content = json.dumps({**names, name: dict(kept)}, indent=1, sort_keys=True)
             write_text(self._folder / NAMES, content + "\n")
+
+
+def _is_called(text: str, names: Sequence[str]) -> bool:
+    """Tell one of the names, with or without a version."""
+    name, _, number = text.rpartition("-")
+    return text in names or (name in names and number.isdecimal())
 
 
 def _told(text: str, kept: Kept) -> str:

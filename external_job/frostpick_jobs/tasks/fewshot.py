@@ -64,7 +64,7 @@ def run_fewshot(
         everything = all_micrographs(host, settings)
         exemplars = host.labels()
         check_count(exemplars)
-    method = choose_method(settings)
+    method = choose_method(settings, kind=host.models.kind_of)
     refuse_unused(FEWSHOT, method, settings, "auto" if settings.method == "auto" else "")
     spool, folder = host.spool / TRAINING / method, host.spool / MODEL
     with record.stage("training"):
