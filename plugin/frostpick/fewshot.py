@@ -25,7 +25,7 @@ from frostpick.training.few import (
     MEASURED,
     PU,
     count_particles,
-    few_labels,
+    warn_of_few,
 )
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import TrainingResult, train_picker
@@ -105,9 +105,7 @@ def train_on_exemplars(
     if start is None:
         log.warning("method pu begins from nothing; a model of many particles picks better")
     measured = FROM_NOTHING if start is None else PU
-    told = few_labels(count_particles(exemplars), measured, "exemplars")
-    if told:
-        log.warning(told)
+    warn_of_few(count_particles(exemplars), measured, "exemplars")
     alike = settings.model_dump(
         include={
             "device",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 
 from frostpick.errors import InputError, LabelError, option
@@ -13,12 +12,10 @@ from frostpick.training.few import (
     FROM_NOTHING,
     check_number,
     count_particles,
-    few_labels,
+    warn_of_few,
 )
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.job.host import Host
-
-log = logging.getLogger(__name__)
 
 
 def micrographs_to_train_on(host: Host) -> Sequence[Micrograph]:
@@ -47,9 +44,7 @@ def given_labels(host: Host, start: PickingModel | None) -> Mapping[str, Labels]
         )
     particles = count_particles(labels)
     check_number(particles, needless=start is not None)
-    told = few_labels(particles, FROM_NOTHING if start is None else FROM_MODEL)
-    if told:
-        log.warning(told)
+    warn_of_few(particles, FROM_NOTHING if start is None else FROM_MODEL)
     return labels
 
 

@@ -5,12 +5,15 @@ None at all is another matter: a start model then learns from its own picks.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import numpy as np
 
 from frostpick.errors import LabelError, option
 from frostpick.types import Labels
+
+log = logging.getLogger(__name__)
 
 #: Fewer labelled particles than this are refused.
 FEWEST = 3
@@ -57,17 +60,19 @@ def check_number(count: int, *, needless: bool, given: int | None = None) -> Non
     )
 
 
-def few_labels(count: int, measured: str, word: str = "labels") -> str:
-    """Return what to expect of few labels; an empty text where there are enough.
+def warn_of_few(count: int, measured: str, word: str = "labels") -> None:
+    """Tell in the log what to expect of few labels; nothing where there are none, or enough.
 
     Parameters
     ----------
     measured
         What was measured with 15 of them, such as `FROM_MODEL`.
     """
-    if not 0 < count < MEASURED:
-        return ""
-    return (
-        f"{count} {word} are few: {measured}; look at the picks, and mark about {MEASURED}, "
-        "of all views"
-    )
+    if 0 < count < MEASURED:
+        log.warning(
+            "%d %s are few: %s; look at the picks, and mark about %d, of all views",
+            count,
+            word,
+            measured,
+            MEASURED,
+        )

@@ -15,7 +15,7 @@ from frostpick.models.cryomae.geometry import CROP, PITCH, PX_PER_DIAMETER, WIND
 from frostpick.models.cryomae.pooling import SIDE
 from frostpick.points import first_within
 from frostpick.training.examples import Points, TrainingImage
-from frostpick.training.few import CRYOMAE, FEWEST, few_labels
+from frostpick.training.few import CRYOMAE, FEWEST, MEASURED, warn_of_few
 from frostpick.training.tiles import mirrored
 
 log = logging.getLogger(__name__)
@@ -53,11 +53,9 @@ def check_exemplars(images: Sequence[TrainingImage], fewest: int = FEWEST) -> li
     if count < fewest:
         raise LabelError(
             f"few-shot picking needs at least {fewest} exemplars inside the micrographs, found "
-            f"{count}; mark about 15 particles on one micrograph"
+            f"{count}; mark about {MEASURED} particles on one micrograph"
         )
-    told = few_labels(count, CRYOMAE, "exemplars")
-    if told:
-        log.warning(told)
+    warn_of_few(count, CRYOMAE, "exemplars")
     for image in checked:
         if _one_clump(image):
             log.warning(
