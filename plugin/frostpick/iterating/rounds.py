@@ -11,7 +11,7 @@ from typing import Any
 from frostpick.iterating.examine import Examined
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.atomic import write_text
-from frostpick.runtime.basis import Basis, begin_training, finish_training, state_files
+from frostpick.runtime.basis import Basis, begin_training, finish_training, has_state
 
 PICKS, ROUND, KEY = "picks.npz", "round.json", "iteration.json"
 
@@ -72,9 +72,7 @@ def begin_rounds(spool: Path, basis: Basis, *, restart: bool) -> None:
     """Note what the rounds in a spool depend on, and make way for others, as `begin_training`."""
     if not (spool / KEY).exists():
         _remove(spool)  # rounds that nobody knows the basis of
-    begin_training(
-        spool, basis, restart=restart, note=KEY, work=_whole_and_begun, throw_away=_remove
-    )
+    begin_training(spool, basis, restart=restart, note=KEY, has_work=_has_work, throw_away=_remove)
 
 
 def finish_rounds(spool: Path, basis: Basis) -> None:
@@ -82,8 +80,9 @@ def finish_rounds(spool: Path, basis: Basis) -> None:
     finish_training(spool, basis, note=KEY)
 
 
-def _whole_and_begun(spool: Path) -> list[Path]:
-    return [*spool.rglob(ROUND), *state_files(spool)]
+def _has_work(spool: Path) -> bool:
+    """Tell whether a round is whole or has begun to be trained."""
+    return any(True for _ in spool.rglob(ROUND)) or has_state(spool)
 
 
 def _remove(spool: Path) -> None:

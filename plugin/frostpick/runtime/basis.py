@@ -57,14 +57,14 @@ class _Note:
     finished: bool
 
 
-def state_files(folder: Path) -> list[Path]:
-    """Return the states of the training in a folder and of its parts below it."""
-    return sorted(folder.rglob(FILE))
+def has_state(folder: Path) -> bool:
+    """Tell whether a training in a folder, or a part of it below, has a state."""
+    return any(True for _ in folder.rglob(FILE))
 
 
 def remove_states(folder: Path) -> None:
-    """Throw the states away that `state_files` finds."""
-    for path in state_files(folder):
+    """Throw the states away that `has_state` tells of."""
+    for path in sorted(folder.rglob(FILE)):
         path.unlink(missing_ok=True)
 
 
@@ -74,7 +74,7 @@ def begin_training(
     *,
     restart: bool = False,
     note: str = NOTE,
-    work: Callable[[Path], Sequence[Path]] = state_files,
+    has_work: Callable[[Path], bool] = has_state,
     throw_away: Callable[[Path], None] = remove_states,
 ) -> None:
     """Make a folder ready for a training; called when all its inputs are read.
@@ -88,8 +88,8 @@ def begin_training(
         Throw away whatever is there.
     note
         Name of the file that keeps the basis.
-    work
-        Returns what would be lost.
+    has_work
+        Tells whether something would be lost.
     throw_away
         Removes it.
 
@@ -101,7 +101,7 @@ def begin_training(
     before = None if restart else _read(folder / note)
     if before is not None and before.key == basis.key:
         return
-    if not restart and work(folder):
+    if not restart and has_work(folder):
         if before is None:
             return  # of a version without notes: whoever loads the state looks at its key
         _settle(folder, before, basis)
