@@ -19,7 +19,7 @@ at a terminal, the label ``pixel_size`` in RELION. Without a host's spelling it 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,7 +65,16 @@ def listed(names: Iterable[object], most: int = MOST_SIGNS) -> str:
     shown, left = "", [str(name) for name in names]
     while left and (not shown or len(shown) + len(left[0]) + 2 <= most):
         shown += f"{', ' if shown else ''}{left.pop(0)}"
-    return f"{shown} and {len(left)} more" if left else shown
+    return _and_more(shown, len(left))
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """Return names for a sentence, at most so many of them, and how many are left out."""
+    return _and_more(", ".join(names[:most]), len(names) - most)
+
+
+def _and_more(shown: str, left: int) -> str:
+    return f"{shown} and {left} more" if left > 0 else shown
 
 
 def flag(name: str, value: str = "") -> str:

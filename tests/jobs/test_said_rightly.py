@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from frostpick.errors import ConfigError, listed
+from frostpick.errors import ConfigError, first_of, listed
 from frostpick.settings import PickSettings, TrainSettings, resolve
 from frostpick.training.picker.kept import why_kept
 from frostpick.types import LocalFile, Micrograph
@@ -60,6 +60,14 @@ def test_unknown_settings_of_a_file_are_cut_too() -> None:
 )
 def test_lists(names: Any, most: int, text: str) -> None:
     assert listed(names, most) == text
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [([], ""), (["a"], "a"), (["a", "b"], "a, b"), ([*"abcd"], "a, b and 2 more")],
+)
+def test_the_first_of_a_list(names: list[str], text: str) -> None:
+    assert first_of(names, 2) == text
 
 
 @pytest.mark.parametrize(

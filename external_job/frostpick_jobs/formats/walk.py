@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from frostpick.errors import InputError, option
+from frostpick.errors import InputError, first_of, option
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,7 @@ class Unreadable:
         if not self._found:
             return
         shown = [f"{folder} ({why})" for folder, why in self._found.items()]
-        more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
-        text = f"{', '.join(shown[:_SHOWN])}{more}"
+        text = first_of(shown, _SHOWN)
         if not allow_missing:
             raise InputError(
                 f"folders that cannot be read: {text}; what is in them would be missing. Ask for "

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from frostpick.errors import FrostpickError, option, spelled
+from frostpick.errors import FrostpickError, first_of, option, spelled
 from frostpick_jobs.job.spelling import spelling
 
 COMPLETE, FAILED, USAGE, PARTIAL, NOTHING_YET = range(5)
@@ -93,5 +93,4 @@ def unused_inputs(failed: Mapping[str, object], *, named: bool = False) -> str:
     count = f"{len(failed)} micrographs could not be used"
     if not named:
         return f"{count}, each named above"
-    more = f" and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
-    return f"{count}: {', '.join(list(failed)[:MOST_NAMED])}{more}"
+    return f"{count}: {first_of(list(failed), MOST_NAMED)}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frostpick.errors import ConfigError, Wording, option
+from frostpick.errors import ConfigError, Wording, first_of, option
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.checkpoint import FILE
 
@@ -120,7 +120,7 @@ def _settle(folder: Path, before: _Note, basis: Basis) -> None:
     if not before.finished:
         _refuse(folder, before.basis, basis, settings, method)
     names = [option(name) for name in settings]
-    changed = [*inputs, *([f"the settings ({_list(names)})"] if names else [])]
+    changed = [*inputs, *([f"the settings ({first_of(names, MOST_NAMED)})"] if names else [])]
     if method and not changed:
         changed = ["the version of frostpick"]
     verb = "ended" if before.finished else "was stopped"
@@ -138,8 +138,10 @@ def _refuse(
             f"here; go back to those, or throw it away with {option('restart')}"
         )
     if settings:
-        was = _list([_told(name, before.settings.get(name)) for name in settings])
-        now = _list([_told(name, basis.settings.get(name)) for name in settings])
+        was, now = (
+            first_of([_told(name, one.settings.get(name)) for name in settings], MOST_NAMED)
+            for one in (before, basis)
+        )
         raise ConfigError(
             f"{folder}: an unfinished training with other settings is here, {was} and not {now}; "
             f"give those again to go on with it, or throw it away with {option('restart')}"
@@ -170,11 +172,6 @@ def _told(name: str, value: object) -> str:
     if value is None or value is False or value == "":
         return f"no {option(name)}"
     return option(name) if value is True else option(name, f"{value}")
-
-
-def _list(words: Sequence[str]) -> str:
-    more = len(words) - MOST_NAMED
-    return ", ".join(words[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _read(path: Path) -> _Note | None:
