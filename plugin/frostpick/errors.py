@@ -134,16 +134,12 @@ def worded(record: LogRecord) -> Wording:
 class FrostpickError(Exception):
     """Base of all errors with a message meant for the user.
 
-    ``str`` of it spells options as flags; a host spells them its own way (`told`).
+    ``str`` of it spells options as flags; a host spells them its own way (`spelled`).
     """
 
     def __str__(self) -> str:
         """Return the message with options as flags."""
         return spelled(self)
-
-    def told(self, spell: Spell) -> str:
-        """Return the message with every option as ``spell`` has it."""
-        return spelled(self, spell)
 
     @property
     def template(self) -> str:

@@ -47,7 +47,7 @@ def test_a_mark_is_a_flag_unless_somebody_spells_it(name, value, text):
     assert flag(name, value) == text
     message = f"give {option(name, value)} or nothing"
     assert str(ConfigError(message)) == f"give {text} or nothing"
-    assert ConfigError(message).told(loud) == f"give <{name}:{value}> or nothing"
+    assert spelled(ConfigError(message), loud) == f"give <{name}:{value}> or nothing"
 
 
 def test_what_is_no_mark_stays():
@@ -60,9 +60,9 @@ def test_an_error_in_an_error_keeps_its_marks():
     inner = MicrographError("a.mrc", f"give {option('pixel_size')}")
     assert str(inner) == "a.mrc: give --pixel-size"
     assert inner.reason == "give --pixel-size"
-    assert MicrographError("b", inner.reason).told(loud) == "b: give <pixel_size:>"
+    assert spelled(MicrographError("b", inner.reason), loud) == "b: give <pixel_size:>"
     for part in (inner, inner.reason):
-        assert FrostpickError(f"the first: {marked(part)}").told(loud).endswith("<pixel_size:>")
+        assert spelled(FrostpickError(f"the first: {marked(part)}"), loud).endswith("<pixel_size:>")
     assert marked(3) == 3 and marked("text") == "text"
 
 
@@ -100,7 +100,7 @@ def test_marks_come_back_from_another_process():
         ending = sent(Ending.by(error))
         came = ending.error(torch.device("cpu"))
         assert str(came) == str(error) and isinstance(came, FrostpickError)
-        assert spelled(came, loud) == error.told(loud)
+        assert spelled(came, loud) == spelled(error, loud)
     records = []
     record = logging.makeLogRecord(
         {"name": "frostpick", "msg": "%s says so", "args": (Wording(option("pixel_size")),)}

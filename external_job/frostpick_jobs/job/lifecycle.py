@@ -114,7 +114,7 @@ def sentence(error: BaseException, spool: Path, host: str = "folder") -> str:
     """Return what a user of a host is told about an error: one sentence."""
     spell = spelling(host)
     if isinstance(error, FrostpickError):
-        return error.told(spell)
+        return spelled(error, spell)
     if is_stop(error):
         return f"{error}" if str(error) else "stopped"
     if is_out_of_gpu_memory(error):
