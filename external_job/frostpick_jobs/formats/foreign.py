@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
 from frostpick.errors import InputError
+from frostpick.images.content import is_special
 
 _TEXT = "expected text: STAR, CSV, .box or Topaz's text"
 _UTF16 = "text in UTF-16, as some Windows programs save it; save it as UTF-8"
@@ -50,8 +50,7 @@ def refuse_other_formats(path: Path) -> None:
 
 def open_text(path: Path) -> BinaryIO:
     """Open what is to be a table of text, at its beginning; raises as `refuse_other_formats`."""
-    mode = path.stat().st_mode  # to open a pipe would wait for whoever writes into it
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+    if is_special(path):  # to open a pipe would wait for whoever writes into it
         raise InputError(f"{path}: a pipe, a socket or a device; expected a file")
     handle = open(path, "rb")
     start = handle.peek(32)[:32]

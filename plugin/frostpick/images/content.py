@@ -63,6 +63,12 @@ def credible_pixel_size(value: float) -> float | None:
     return value
 
 
+def is_special(path: Path) -> bool:
+    """Tell a pipe, a socket or a device, which is no file to be read; `OSError` as `os.stat`."""
+    mode = os.stat(path).st_mode
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
 def open_file(path: Path) -> IO[bytes]:
     """Open a file to read its bytes; a pipe would be waited for without end.
 
@@ -73,8 +79,7 @@ def open_file(path: Path) -> IO[bytes]:
     OSError
         It cannot be opened.
     """
-    mode = os.stat(path).st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+    if is_special(path):
         raise ImageFileError("a pipe, a socket or a device; expected a file: check the path")
     return open(path, "rb")
 
