@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated, floor_logit
 from frostpick.picking.emptiness import SLACK, SLACK_OF_SIMILARITY, emptiness
-from frostpick.picking.peaks import Peaks
 from frostpick.picking.plan import PickPlan
 from frostpick.picking.prepare import ReadyNetwork, make_ready
 from frostpick.picking.preview import make_preview
@@ -28,7 +27,6 @@ from frostpick.preprocess import preprocess
 from frostpick.runtime.device import settled_device
 from frostpick.types import Picks
 
-Scores = NDArray[np.float64]
 #: Most picks kept, in units of the densest packing of discs of one diameter.
 MOST_PACKED = 5.0
 
@@ -126,24 +124,19 @@ def pick_image(
         shift = emptiness(calibrated(peaks.logit, card.calibration), slack)
         peaks = peaks.inside(shape, plan.border * diameter_px)
         score = calibrated(peaks.logit, card.calibration) + shift
-        picks = as_picks(peaks, score, micrograph_id, plan.diameter_A)
+        picks = Picks.from_xy(
+            micrograph_id,
+            peaks.x_px,
+            peaks.y_px,
+            score=score,
+            diameter_A=plan.diameter_A,
+            **peaks.optional(),
+        ).sorted()
     preview = None
     if micrograph_id in plan.preview_ids:
         with _timed(seconds, "preview"):
             preview = make_preview(image, diameter_px, device)
     return MicrographPicks(micrograph_id, picks, shape, pixel_size_A, seconds, preview)
-
-
-def as_picks(peaks: Peaks, score: Scores, micrograph_id: str, diameter_A: float) -> Picks:
-    """Return peaks as picks with their scores, best first, and what else their selector filled."""
-    return Picks.from_xy(
-        micrograph_id,
-        peaks.x_px,
-        peaks.y_px,
-        score=score,
-        diameter_A=diameter_A,
-        **peaks.optional(),
-    ).sorted()
 
 
 def packing_limit(shape: tuple[int, int], diameter_px: float) -> float:
