@@ -178,10 +178,6 @@ class Picks(PickColumns):
         """Return the rows by descending score; ties by row (y) then column (x)."""
         return self.keep(np.lexsort((self.x_px, self.y_px, -self.score)))
 
-    def select(self: P, threshold: float) -> P:
-        """Return the same rows with ``selected`` = score at or above ``threshold``."""
-        return replace(self, selected=self.score >= threshold)
-
     @classmethod
     def concat(cls: type[P], parts: Sequence[P]) -> P:
         """Join picks of the same micrograph; `ValueError` if they differ in optional columns."""

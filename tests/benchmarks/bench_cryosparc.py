@@ -193,6 +193,7 @@ def speed(options: argparse.Namespace, about: dict[str, str]) -> None:
 
 def size(options: argparse.Namespace, about: dict[str, str]) -> None:
     """Read exposures and particles, and write as many picks, through the real client."""
+    from frostpick.picking.threshold import Cut
     from frostpick.types import Picks
     from frostpick_jobs.hosts.cryosparc.ports import find_input, ports
     from frostpick_jobs.hosts.cryosparc.read.exposures import as_micrographs, read_exposures
@@ -248,7 +249,8 @@ def size(options: argparse.Namespace, about: dict[str, str]) -> None:
     def outputs() -> Iterator[MicrographOutput]:
         for micrograph in micrographs:
             x, y = rng.uniform(0, 4095, (2, each))
-            picks = Picks.from_xy(micrograph.id, x, y, score=rng.normal(size=each)).select(0.0)
+            scored = Picks.from_xy(micrograph.id, x, y, score=rng.normal(size=each))
+            picks = Cut(0.0).select(scored)
             yield MicrographOutput(micrograph, picks, (4096, 4096), 1.0)
 
     collector = RowCollector(exposures, 1)

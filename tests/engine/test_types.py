@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from frostpick.pick_columns import OPTIONAL, OptionalColumns
+from frostpick.picking.threshold import Cut
 from frostpick.types import Labels, LocalFile, Micrograph, Picks, sigmoid
 
 
@@ -24,10 +25,8 @@ def test_sorted_by_score_then_place() -> None:
 
 
 def test_threshold_is_inclusive() -> None:
-    assert Picks.from_xy("m", [1, 2], [3, 4], score=[0.5, 0.4]).select(0.5).selected.tolist() == [
-        True,
-        False,
-    ]
+    picks = Picks.from_xy("m", [1, 2], [3, 4], score=[0.5, 0.4])
+    assert Cut(0.5).select(picks).selected.tolist() == [True, False]
 
 
 def test_arrays_cannot_be_changed() -> None:
@@ -86,7 +85,7 @@ def test_optional_columns_follow_their_rows(kind: type[Picks]) -> None:
     best = full.sorted()
     assert best.x_px.tolist() == [2, 8, 9, 1]
     assert best.filament.tolist() == [1, 2, 2, 1] and best.angle_deg.tolist() == [0, 45, 45, 0]
-    above = full.select(2.5)
+    above = Cut(2.5).select(full)
     assert above.keep(above.selected).filament.tolist() == [1, 2]
     assert full.keep([3, 0]).angle_deg.tolist() == [45, 0]
     twice = kind.concat([full, best])

@@ -13,6 +13,7 @@ from cryosparc.dataset import Dataset
 
 from frostpick.errors import InputError, LabelError
 from frostpick.pick_columns import OPTIONAL
+from frostpick.picking.threshold import Cut
 from frostpick.types import Labels, LocalFile, Micrograph, Picks
 from frostpick_jobs.hosts.cryosparc.read.exposures import as_micrographs, read_exposures, shortest
 from frostpick_jobs.hosts.cryosparc.read.mirror import warn_if_mirrored
@@ -172,7 +173,7 @@ def test_fractions_round_back_to_the_pixel_that_relion_gets(case):
 
 
 def output(uid, shape, x, y, score, **columns):
-    picks = Picks.from_xy(str(uid), x, y, score=score, **columns).select(0.0)
+    picks = Cut(0.0).select(Picks.from_xy(str(uid), x, y, score=score, **columns))
     micrograph = Micrograph(str(uid), LocalFile(Path("x.mrc")))
     return MicrographOutput(micrograph, picks, shape, 1.0)
 

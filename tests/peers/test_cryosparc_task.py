@@ -11,6 +11,7 @@ from scipy.ndimage import minimum_filter, uniform_filter
 
 from frostpick.errors import ConfigError, InputError
 from frostpick.images import read_image
+from frostpick.picking.threshold import Cut
 from frostpick.settings import RunSettings
 from frostpick.settings.field import setting
 from frostpick.types import Picks
@@ -51,7 +52,7 @@ def run_darkest(host, settings, executor=None):
         if len(darkest) < settings.count:
             raise InputError(f"{one.id}: only {len(darkest)} dark places")
         score = -mean[y, x][darkest]
-        picks = Picks.from_xy(one.id, x[darkest], y[darkest], score=score).select(0.0)
+        picks = Cut(0.0).select(Picks.from_xy(one.id, x[darkest], y[darkest], score=score))
         scores.append(score)
         host.deliver_one(MicrographOutput(one, picks, image.shape, one.pixel_size_A))
         host.reporter.advance(1)

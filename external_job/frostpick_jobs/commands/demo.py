@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from frostpick.evaluation import Evaluation, Truth, evaluate
+from frostpick.picking.threshold import Cut
 from frostpick.report import (
     Figure,
     Section,
@@ -203,7 +204,7 @@ def _pictures(ours: Scored, truth: PickTable) -> list[Figure]:
         found = store.get(name)
         if found.preview is None:
             continue
-        picks = found.picks.select(ours.result.threshold)
+        picks = Cut(ours.result.threshold).select(found.picks)
         one = truths[name]
         figures.append(
             picks_on_micrograph(

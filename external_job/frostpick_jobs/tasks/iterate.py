@@ -15,6 +15,7 @@ from frostpick.iterating.rounds import Round
 from frostpick.iterating.second_opinion import PrunerOpinion, Verifier
 from frostpick.models.model_file import CARD, WEIGHTS
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.threshold import Cut
 from frostpick.report.rounds import round_figures
 from frostpick.report.training import training_curves
 from frostpick.runtime.atomic import write_text
@@ -147,16 +148,17 @@ def round_files(result: IterationResult, spool: Path) -> dict[str, Path]:
 
 def round_picks(one: Round) -> Iterator[Picks]:
     """Yield a round's picks by micrograph, those above its model's threshold selected."""
-    found = one.found
+    found, cut = one.found, Cut(one.model.card.threshold)
     for index, name in enumerate(found.micrographs.tolist()):
         at = np.flatnonzero(found.micrograph == index)
-        yield Picks.from_xy(
+        picks = Picks.from_xy(
             name,
             found.x_px[at],
             found.y_px[at],
             score=found.score[at],
             diameter_A=one.model.card.diameter_A,
-        ).select(one.model.card.threshold)
+        )
+        yield cut.select(picks)
 
 
 def _as_csv(table: Sequence[Mapping[str, Any]]) -> str:

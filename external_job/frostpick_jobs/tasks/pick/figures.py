@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.picking.pick import MicrographPicks
+from frostpick.picking.threshold import Cut
 from frostpick.report.counts import picks_per_micrograph
 from frostpick.report.figure import Figure
 from frostpick.report.micrographs import picks_on_micrograph
@@ -52,7 +53,7 @@ def on_micrograph(result: StoredPicks | MicrographPicks, threshold: float) -> li
     """Draw the picks on a micrograph, if it has a preview."""
     if result.preview is None:
         return []
-    picks = result.picks.select(threshold)
+    picks = Cut(threshold).select(result.picks)
     diameter_A = picks.diameter_A or 0.02 * result.shape[1] * result.pixel_size_A
     figure = picks_on_micrograph(
         result.preview,
