@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,6 +40,8 @@ class LocalFile:
     """A micrograph on a disk that this process reads."""
 
     path: Path
+    #: See `at_hand`.
+    in_place: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
@@ -54,6 +56,11 @@ class LocalFile:
         """Return size and modification time; ``OSError`` when the file is not there."""
         stat = self.path.stat()
         return f"{stat.st_size}:{stat.st_mtime_ns}"
+
+
+def at_hand(source: MicrographSource) -> bool:
+    """Return whether a file is read where it lies; one that must be fetched is fetched once."""
+    return bool(getattr(source, "in_place", False))
 
 
 @dataclass(frozen=True)

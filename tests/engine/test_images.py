@@ -284,3 +284,24 @@ def test_many_micrographs_tell_a_contradiction_once(caplog):
     ]
     PixelSizes(2.4).of(Micrograph("c", LocalFile(Path("c")), 1.2), None)
     assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize(
+    "pixel, shape, told",
+    [(0.5, (384, 512), True), (0.35, (2000, 1500), False), (0.11, (3838, 3710), True)],
+)
+def test_a_scale_at_which_a_particle_fills_the_micrograph_is_told_once(caplog, pixel, shape, told):
+    """160 A: 320 of 384 pixels, 457 of 1500; 180 A at 1.1 A a pixel given in nm: 1636 of 3710."""
+    diameter = 160.0 if pixel > 0.2 else 180.0
+    sizes = PixelSizes(None, diameter)
+    for name in ("a", "b"):
+        assert sizes.of(Micrograph(name, LocalFile(Path(name))), pixel, shape) == pixel
+    assert len(caplog.records) == told
+    if told:
+        message = caplog.records[0].message
+        pixels = {0.5: "320 of the 384 pixels", 0.11: "1636 of the 3710 pixels"}[pixel]
+        assert f"a: at a pixel size of {pixel:g} A" in message and pixels in message
+        assert "would be plausible" in message and "--pixel-size" in message
+        assert len(message) < 300
+    PixelSizes(None, diameter, quiet=True).of(Micrograph("c", LocalFile(Path("c"))), pixel, shape)
+    assert len(caplog.records) == told

@@ -320,3 +320,26 @@ def test_read_only_arrays_are_picked_and_left_alone():
     image, _ = make_image(2)
     image.setflags(write=False)
     assert len(pick_image(MODEL, image, PIXEL, plan_for(), "m").picks) >= 6
+
+
+def test_a_contrast_that_the_images_contradict_is_told(folder, caplog):
+    plan, inputs = plan_for(contrast="light"), micrographs(folder)
+    assert settle_contrast(MODEL, inputs, plan, SilentReporter()) == plan
+    (record,) = caplog.records
+    assert "particles look dark" in record.message and "taken for light" in record.message
+    assert "--contrast dark or --contrast auto" in record.message and len(record.message) < 300
+    caplog.clear()
+    settle_contrast(MODEL, inputs, plan_for(), SilentReporter())
+    assert not caplog.records
+
+
+def test_nothing_is_fetched_to_doubt_a_contrast(folder, caplog):
+    class Far(LocalFile):
+        in_place = False
+
+        def fetch(self):
+            raise AssertionError("fetched")
+
+    far = [replace(m, source=Far(m.source.path)) for m in micrographs(folder)]
+    plan = plan_for(contrast="light")
+    assert settle_contrast(MODEL, far, plan, SilentReporter()) == plan and not caplog.records

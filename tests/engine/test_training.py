@@ -17,6 +17,7 @@ from safetensors import safe_open
 
 from frostpick.errors import ConfigError, InputError, JobStopped, LabelError
 from frostpick.evaluation.evaluate import evaluate
+from frostpick.models.card import PreprocessSpec
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.pick import pick_image
 from frostpick.picking.plan import plan_picking
@@ -450,3 +451,36 @@ def test_one_or_two_labels_are_refused_and_three_train(
         with pytest.raises(LabelError, match=f"at least 3 labelled particles .*found {found}"):
             train((data[0], {name: one}), tmp_path, recipe=SHORT)
     assert train((data[0], {name: xy}), tmp_path, recipe=SHORT).summary["labels"] == 3
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_contrast_that_labels_or_images_contradict_is_told(
+    data: tuple[list[Micrograph], dict[str, Labels]],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    labelled: bool,
+) -> None:
+    """Dark discs taken for light ones; random places as labels say nothing."""
+    micrographs, labels = data
+
+    def told(contrast: str, given: Mapping[str, Labels]) -> list[str]:
+        caplog.clear()
+        reading = gather.Reading(
+            DIAMETER_PX * PIXEL_A, None, 32.0, PreprocessSpec(), contrast, tmp_path
+        )
+        gather.gather(micrographs, given, reading, SilentReporter())
+        return [r.message for r in caplog.records if "contrast" in r.message]
+
+    given = labels if labelled else {}
+    (message,) = told("light", given)
+    assert "particles look dark" in message and "--contrast dark" in message
+    assert "on 45 labels" in message if labelled else "votes of 6 micrographs" in message
+    assert len(message) < 300
+    assert not told("dark", given)
+    rng = np.random.default_rng(3)
+    anywhere = {
+        name: Labels.from_xy(name, rng.uniform(20, 160, 9), rng.uniform(20, 160, 9))
+        for name in labels
+    }
+    if labelled:
+        assert not told("light", anywhere)

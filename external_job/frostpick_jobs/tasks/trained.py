@@ -51,7 +51,8 @@ def picked_figures(
     picking = PickSettings(**told, contrast=contrast)
     executor = executor or LocalExecutor(settings.device, settings.threads, most=1)
     plan = plan_picking(model, picking, frozenset(m.id for m in shown), executor)
-    plan = settle_contrast(model, shown, plan, reporter)
+    if plan.contrast == "auto":  # else the training has looked at it
+        plan = settle_contrast(model, shown, plan, reporter)
     reporter.stage("looking at the result", len(shown))
     figures: list[Figure] = []
     for found in pick_micrographs(model, shown, plan, reporter, executor):

@@ -179,7 +179,7 @@ class ExamineHands:
         verifier: Verifier | None,
     ) -> None:
         self._ready, self._plan, self._device, self._verifier = ready, plan, device, verifier
-        self._sizes = PixelSizes(plan.pixel_size_A)
+        self._sizes = PixelSizes(plan.pixel_size_A, plan.diameter_A)
 
     def read(self, micrograph: Micrograph) -> RawImage:
         """Return the pixels."""
@@ -196,7 +196,7 @@ class ExamineHands:
 
     def _columns(self, micrograph: Micrograph, raw: RawImage) -> dict[str, Any]:
         plan, card = self._plan, self._ready.card
-        pixel_size = self._sizes.of(micrograph, raw.pixel_size_A)
+        pixel_size = self._sizes.of(micrograph, raw.pixel_size_A, raw.data.shape)
         picks = pick_image(self._ready, raw.data, pixel_size, plan, micrograph.id).picks
         working = preprocess(
             raw.data,

@@ -12,13 +12,14 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.picking.prepare import choose_precision
 from frostpick.picking.read import read_with_pixel_size
 from frostpick.preprocess import contrast_vote, decide_contrast, working_scale
+from frostpick.preprocess.contrast import contradicts, told_votes, warn_of_contrast
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.precision import Precision
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.spread import spread
 from frostpick.settings import Contrast, PickSettings
-from frostpick.types import Micrograph
+from frostpick.types import Micrograph, at_hand
 
 log = logging.getLogger(__name__)
 
@@ -127,16 +128,19 @@ def settle_contrast(
 ) -> PickPlan:
     """Return the plan with ``auto`` contrast decided; any other plan unchanged.
 
-    Reads at most ``CONTRAST_SAMPLE`` micrographs spread over the set. Give the job's
-    whole set, also when part of it is picked already: then a continued job decides as
-    an uninterrupted one does.
+    Where the images clearly contradict the contrast of the plan, that is told: they can err
+    (one micrograph of bad ice, stain), so what was asked for holds, and nothing is downloaded
+    for it. Reads at most ``CONTRAST_SAMPLE`` micrographs spread over the set. Give the job's
+    whole set, also when part of it is picked already: then a continued job decides as an
+    uninterrupted one does.
     """
-    if plan.contrast != "auto":
-        return plan
     votes = []
-    sizes = PixelSizes(plan.pixel_size_A)
+    asked = plan.contrast == "auto"
+    sizes = PixelSizes(plan.pixel_size_A, quiet=not asked)
     for micrograph in spread(micrographs, CONTRAST_SAMPLE, "starts"):
         reporter.check()
+        if not asked and not at_hand(micrograph.source):
+            continue
         try:
             image, pixel = read_with_pixel_size(micrograph, sizes)
             working = working_scale(
@@ -147,7 +151,13 @@ def settle_contrast(
                 micrograph_id=micrograph.id,
             )
         except MicrographError as error:
-            log.warning("contrast: %s is left out (%s)", micrograph.id, error.reason)
+            if asked:  # else it is told when it is picked
+                log.warning("contrast: %s is left out (%s)", micrograph.id, error.reason)
             continue
         votes.append(contrast_vote(working.data, model.card.px_per_diameter))
-    return replace(plan, contrast=decide_contrast(votes))
+    if plan.contrast == "auto":
+        return replace(plan, contrast=decide_contrast(votes))
+    if contradicts(votes, plan.contrast):
+        seen = f"votes of {len(votes)} micrographs, above 0 for light: {told_votes(votes)}"
+        warn_of_contrast(plan.contrast, seen)
+    return plan

@@ -41,7 +41,7 @@ def read_with_pixel_size(micrograph: Micrograph, sizes: PixelSizes) -> tuple[Raw
         As `fetch_and_decode`.
     """
     image = fetch_and_decode(micrograph)
-    return image, sizes.of(micrograph, image.pixel_size_A)
+    return image, sizes.of(micrograph, image.pixel_size_A, image.data.shape)
 
 
 def _check_size(image: RawImage, micrograph: Micrograph) -> None:

@@ -62,7 +62,7 @@ class PickHands:
 
     def __init__(self, ready: PickingModel, plan: PickPlan) -> None:
         self._ready, self._plan = ready, plan
-        self._sizes = PixelSizes(plan.pixel_size_A)
+        self._sizes = PixelSizes(plan.pixel_size_A, plan.diameter_A)
 
     def read(self, micrograph: Micrograph) -> tuple[RawImage, float]:
         """Return the pixels, and the seconds that it took."""
@@ -74,7 +74,7 @@ class PickHands:
         """Pick one micrograph; one that cannot be fetched, decoded or preprocessed is a failure."""
         try:
             image, read_seconds = reading.result()
-            pixel_size = self._sizes.of(micrograph, image.pixel_size_A)
+            pixel_size = self._sizes.of(micrograph, image.pixel_size_A, image.data.shape)
             found = pick_image(self._ready, image.data, pixel_size, self._plan, micrograph.id)
         except MicrographError as error:
             return MicrographFailure(micrograph.id, error.reason)

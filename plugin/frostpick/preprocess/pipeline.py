@@ -129,6 +129,7 @@ def scale_factor(
         raise MicrographError(
             micrograph_id,
             f"the image ({shape[0]} x {shape[1]} pixels) is smaller than a particle of "
-            f"{diameter_px:.1f} pixels; check diameter and pixel size",
+            f"{diameter_px:.1f} pixels; check diameter and pixel size: {diameter_A:g} A at "
+            f"{pixel_size_A:g} A a pixel",
         )
     return diameter_px / px_per_diameter

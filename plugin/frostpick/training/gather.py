@@ -11,15 +11,23 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from frostpick.errors import InputError, LabelError, MicrographError, marked
 from frostpick.images import PixelSizes
 from frostpick.models.card import PreprocessSpec
 from frostpick.picking.read import read_with_pixel_size
-from frostpick.preprocess import WorkingImage, preprocess
+from frostpick.preprocess import WorkingImage, contrast_vote, preprocess
+from frostpick.preprocess.contrast import (
+    contradicts,
+    labels_contradict,
+    told_votes,
+    warn_of_contrast,
+)
 from frostpick.runtime.atomic import atomic_write
 from frostpick.runtime.memory import give_back_free_memory, in_own_pages
 from frostpick.runtime.reporter import Reporter
+from frostpick.runtime.spread import spread
 from frostpick.settings import Contrast
 from frostpick.training.examples import Points, TrainingImage
 from frostpick.types import Labels, Micrograph
@@ -35,6 +43,8 @@ BACKGROUND = 50
 IN_MEMORY = 2 << 30
 #: Micrographs between two times that free memory is given back.
 TRIM = 16
+#: Most micrographs that are asked whether particles are dark or light.
+CONTRAST_SAMPLE = 8
 
 
 @dataclass(frozen=True)
@@ -124,14 +134,14 @@ def gather(
         There are labels, and none lies inside a readable micrograph.
     """
     device = device or torch.device("cpu")
-    contrast = reading.contrast
+    contrast = asked = reading.contrast
     if contrast == "auto":
         contrast = _contrast_by_labels(micrographs, labels, reading)
     reading = replace(reading, contrast=contrast)
     reporter.stage("reading", len(micrographs))
     images: list[TrainingImage] = []
     failed: dict[str, str] = {}
-    sizes = PixelSizes(reading.pixel_size_A)
+    sizes = PixelSizes(reading.pixel_size_A, reading.diameter_A)
     outside = held = 0
     for micrograph in micrographs:
         reporter.check()
@@ -153,6 +163,8 @@ def gather(
             give_back_free_memory()
         reporter.advance(1)
     _complain(images, failed, outside, labelled=bool(labels))
+    if reading.contrast == asked:  # else it was found out
+        _doubt_contrast(images, contrast, reading.px_per_diameter)
     return Gathered(images, failed, contrast)
 
 
@@ -232,7 +244,7 @@ def _contrast_by_labels(
     votes: list[float] = []
     for micrograph in micrographs:
         own = labels.get(micrograph.id)
-        if own is None or not (own.sign > 0).any() or len(votes) >= 8:
+        if own is None or not (own.sign > 0).any() or len(votes) >= CONTRAST_SAMPLE:
             continue
         try:
             sizes = PixelSizes(reading.pixel_size_A)
@@ -247,8 +259,37 @@ def _contrast_by_labels(
     return found
 
 
+def _doubt_contrast(
+    images: Sequence[TrainingImage], assumed: Literal["dark", "light"], px_per_diameter: float
+) -> None:
+    """Tell where labels, or without them the images, contradict the contrast that is assumed."""
+    labelled = [image for image in images if len(image.particles_yx)][:CONTRAST_SAMPLE]
+    sign = 1 if assumed == "dark" else -1
+    if labelled:
+        lighter = np.concatenate([above_ring(image, px_per_diameter) for image in labelled])
+        if labels_contradict(lighter.tolist()):
+            seen = (
+                f"on {len(lighter)} labels, {sign * lighter.mean():+.2f} deviations of the ice "
+                "against what is around them"
+            )
+            warn_of_contrast(assumed, seen)
+        return
+    some = spread(images, CONTRAST_SAMPLE, "starts")
+    votes = [
+        sign * contrast_vote(torch.from_numpy(np.array(i.pixels)), px_per_diameter) for i in some
+    ]
+    if contradicts(votes, assumed):
+        seen = f"votes of {len(votes)} micrographs, above 0 for light: {told_votes(votes)}"
+        warn_of_contrast(assumed, seen)
+
+
 def centre_against_ring(image: TrainingImage, px_per_diameter: float) -> float:
-    """Return the mean over labels of the grey level on the particle less that of a ring around."""
+    """Return the mean of `above_ring` over the labels."""
+    return float(np.mean(above_ring(image, px_per_diameter)))
+
+
+def above_ring(image: TrainingImage, px_per_diameter: float) -> NDArray[np.float64]:
+    """Return ``(n,)``, for each label the grey level on the particle less that of a ring around."""
     inner, outer = 0.4 * px_per_diameter, 0.9 * px_per_diameter
     h, w = image.pixels.shape
     reach = np.arange(-int(outer), int(outer) + 1)
@@ -259,4 +300,4 @@ def centre_against_ring(image: TrainingImage, px_per_diameter: float) -> float:
         box = image.pixels[rows[:, None], columns[None, :]]
         ring = (distance > 0.65 * px_per_diameter) & (distance <= outer)
         differences.append(float(box[distance <= inner].mean() - np.median(box[ring])))
-    return float(np.mean(differences))
+    return np.array(differences, np.float64)

@@ -16,7 +16,7 @@ from frostpick_jobs.store.keys import plan_settings, text_digest
 
 log = logging.getLogger(__name__)
 
-STATE = "contrast"
+STATE, LOOKED = "contrast", "contrast_looked"
 
 
 def settle(
@@ -31,10 +31,17 @@ def settle(
     Micrographs that arrive later could tip the vote, and with it every result. While a job
     grows to `CONTRAST_SAMPLE` micrographs they may: a first micrograph that is blank votes
     for either side, and what was picked with the wrong one is worth nothing.
+
+    Another plan is unchanged; that the images contradict it is looked for once, and again while
+    a job grows so far.
     """
-    if plan.contrast != "auto":
-        return plan
     basis = text_digest(model.digest, json.dumps(plan_settings(plan), sort_keys=True))
+    if plan.contrast != "auto":
+        looked = {"basis": basis, "micrographs": min(len(micrographs), CONTRAST_SAMPLE)}
+        if store.read_state(LOOKED) != looked:
+            settle_contrast(model, micrographs, plan, reporter)
+            store.write_state(LOOKED, looked)
+        return plan
     state = store.read_state(STATE)
     found = state.get("contrast")
     voted = 0

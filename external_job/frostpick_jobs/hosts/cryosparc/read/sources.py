@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from frostpick.errors import FrostpickError, InputError, option
 from frostpick.images import MACHINE_ERRORS
@@ -43,6 +43,8 @@ class ProjectFile:
 
     folder: Path
     path: str
+    #: See `frostpick.types.at_hand`.
+    in_place: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
