@@ -194,6 +194,56 @@ def test_contrast_is_found_from_micrographs_and_from_stacks(tmp_path):
             assert (scores.score > 0).all()
 
 
+@pytest.mark.parametrize("light", [False, True])
+def test_boxes_and_micrographs_that_contradict_what_is_assumed_are_told(tmp_path, caplog, light):
+    """Stacks are taken for light and micrographs for dark unless told otherwise."""
+    places = [(64.0, 64.0), (180.0, 90.0), (100.0, 190.0)]
+    image = (-1 if light else 1) * disc_micrograph((256, 256), places)
+    with mrcfile.new(tmp_path / "m.mrc", image):
+        pass
+    boxes = [image[int(y) - 32 : int(y) + 32, int(x) - 32 : int(x) + 32] for x, y in places]
+    with mrcfile.new(tmp_path / "s.mrcs") as mrc:
+        mrc.set_data(np.stack(boxes))
+    rows = np.arange(3)
+    picks = Picks.from_xy("m", *np.array(places).T, row=rows)
+    group = PickGroup(Micrograph("m", LocalFile(tmp_path / "m.mrc"), PIXEL_A), picks)
+    stack = StackGroup(ParticleStack(LocalFile(tmp_path / "s.mrcs"), rows, rows, PIXEL_A))
+    plan = PrunePlan(BoxGeometry(DIAMETER_A, SIDE), 8.0, 0.0)
+    wrong, right = (group, stack) if light else (stack, group)
+    assert settle_prune_contrast([right], plan, SilentReporter()) == plan and not caplog.records
+    assert settle_prune_contrast([wrong], plan, SilentReporter()) == plan
+    (record,) = caplog.records
+    seen, taken = ("light", "dark") if light else ("dark", "light")
+    assert f"particles look {seen}" in record.message and f"taken for {taken}" in record.message
+    assert f"--contrast {seen}" in record.message and len(record.message) < 300
+    caplog.clear()
+    told = PrunePlan(plan.geometry, 8.0, 0.0, contrast=seen, stack_contrast=seen)
+    settle_prune_contrast([wrong], told, SilentReporter())
+    assert not caplog.records
+
+
+def test_a_particle_that_the_edge_cuts_is_completed_by_its_other_half():
+    """Centres on, 6 and 12 pixels from an edge; discs have 32 pixels. And empty places there."""
+    discs = [(0.0, 60.0), (6.0, 140.0), (60.0, 187.0), (140.0, 12.0), (199.0, 120.0)]
+    empty = [(60.0, 0.0), (6.0, 100.0), (110.0, 187.0), (199.0, 50.0)]
+    image = disc_micrograph((200, 200), discs, seed=8)
+    x, y = np.array(discs + empty + [(100.0, 100.0)]).T
+    geometry = BoxGeometry(DIAMETER_A, SIDE)
+    plain, completed = (
+        Boxes.concat(
+            list(boxes_of_micrograph(image, x, y, PIXEL_A, geometry, completed=whole)), SIDE
+        )
+        for whole in (False, True)
+    )
+    score = BoxScorer(tiny_pruner())(completed).score
+    assert (score[:5] > 0).all() and (score[5:] < 0).all()
+    # one working pixel is one pixel: column 23.5 of the box lies on column 0
+    cut, filled = plain.data[0], completed.data[0]
+    assert not cut[:, :23].any() and torch.equal(filled[:, 24:], cut[:, 24:])
+    assert torch.equal(filled[:, :23], cut.flip(0, 1)[:, :23])
+    assert torch.equal(plain.data[9], completed.data[9])
+
+
 def test_an_unusable_box_has_the_lowest_score():
     boxes = Boxes(torch.zeros(1, SIDE, SIDE), torch.zeros(1, dtype=torch.bool))
     found = BoxScorer(tiny_pruner())(boxes)

@@ -77,3 +77,12 @@ def test_verifying_keeps_every_row(caplog):
     assert np.isnan(told.spread).tolist() == [False, True, False, False]
     assert found.threshold == -np.inf and found.share == 0.5
     assert "1 centres lie off their micrographs and have no score" in caplog.text
+
+
+def test_rows_at_an_edge_are_counted_in_words(caplog):
+    """No border unless asked: what a picker gave up to the edges is judged."""
+    assert PruneSettings().border == 0
+    asked = PruneSettings(border=0.5, keep_at="0")
+    with caplog.at_level("INFO"):
+        prune_rows(rows([3.0, 3.0, -3.0], [True, False, True]), None, asked, 0.0)
+    assert "2 of 3 rows are rejected as edge" in caplog.text and "0.5 diameters" in caplog.text

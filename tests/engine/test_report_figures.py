@@ -27,7 +27,8 @@ from frostpick.report.encode import LEVELS, encode, palette_png
 from frostpick.report.figure import printable, slug
 from frostpick.report.micrographs import round_length
 from frostpick.report.outcome import compare
-from frostpick.report.scores import histogram_edges
+from frostpick.report.pruning import worth_of_merit
+from frostpick.report.scores import histogram_edges, kept_histogram
 
 
 def pixels(figure: Figure) -> np.ndarray:
@@ -207,6 +208,15 @@ def test_histogram_caption_counts_the_selected() -> None:
     assert "5 picks above the floor. 3 at or above" in caption
 
 
+def test_histogram_of_rows_counts_what_the_bars_count() -> None:
+    """Six rows: one not read, two kept, of three above the threshold one a duplicate."""
+    scores = [-2.0, math.nan, 0.5, 0.6, 3.0, -1.0]
+    kept = np.array([False, False, False, True, True, False])
+    caption = kept_histogram(scores, 0.5, kept).caption
+    assert "Scores of 5 rows of 6, the others could not be read. 2 are kept" in caption
+    assert "1 at or above the threshold 0.5 are rejected all the same" in caption
+
+
 @pytest.mark.parametrize(
     "rows",
     [
@@ -298,3 +308,10 @@ def test_encoded_pictures_keep_their_proportions(level: int) -> None:
         assert Image.MIME[str(image.format)] == small.media
     assert small.width == LEVELS[level][0]
     assert small.height == pytest.approx(small.width / 2, abs=1)
+
+
+def test_worth_of_merit_says_how_many_rows_it_is_from() -> None:
+    """Three of five rows were learned from; and all of three."""
+    given = ([0.1, 0.9], [0.2, 0.8], [1, 2])
+    assert "from the scores of 3 of 5 rows" in worth_of_merit(*given, 5).caption
+    assert "from the scores of all 3 rows" in worth_of_merit(*given, 3).caption

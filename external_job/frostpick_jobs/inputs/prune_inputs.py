@@ -132,7 +132,7 @@ class PruneInputs:
         """Return the examples."""
         good = self._examples(self.good) if self.good else None
         if self.rest:
-            return Judged(good, self._rest())
+            return Judged(good, self._rest(), rest=True)
         return Judged(good, self._examples(self.bad, every=True) if self.bad else None)
 
     def with_header(self, micrograph: Micrograph) -> Micrograph:

@@ -73,10 +73,17 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Judged:
-    """Labels of a pruning job: rows known to be good, and rows known to be bad."""
+    """Labels of a pruning job: rows known to be good, and rows known to be bad.
+
+    Parameters
+    ----------
+    rest
+        ``bad`` is all input that is not named good, and bad only for that.
+    """
 
     good: Candidates | None = None
     bad: Candidates | None = None
+    rest: bool = False
 
 
 class Host(ABC):

@@ -16,7 +16,7 @@ from frostpick.pruning.prune import GroupScores
 from frostpick.runtime.atomic import atomic_write, remove_leftovers
 
 #: Raised whenever boxes or scores change in a way that changes stored scores.
-FORMAT = 2
+FORMAT = 3
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,11 +14,13 @@ from frostpick.errors import MicrographError
 from frostpick.images import PixelSizes
 from frostpick.picking.read import read_with_pixel_size
 from frostpick.preprocess import contrast_vote, decide_contrast, working_scale
+from frostpick.preprocess.contrast import contradicts, told_votes, warn_of_contrast
 from frostpick.pruning.boxes import BATCH
-from frostpick.pruning.groups import Group, PickGroup
+from frostpick.pruning.groups import Group, PickGroup, StackGroup
 from frostpick.pruning.plan import PrunePlan
-from frostpick.pruning.prune import prepare_group
+from frostpick.pruning.prune import is_light, prepare_group
 from frostpick.runtime.reporter import Reporter
+from frostpick.types import MicrographSource, at_hand
 
 log = logging.getLogger(__name__)
 
@@ -30,27 +33,63 @@ def settle_prune_contrast(
 ) -> PrunePlan:
     """Return the plan with ``auto`` contrast decided; any other plan unchanged.
 
-    The vote of a micrograph is that of picking; of a stack, the mean vote of its boxes.
+    The vote of a micrograph is that of picking; of a stack, the mean vote of its boxes. Where
+    they clearly contradict what is assumed of micrographs or of stacks, that is told; nothing
+    is downloaded for it.
     """
-    if plan.contrast != "auto":
-        return plan
     # not `spread`, whose groups would be others: their votes decide what is written
     step = max(1, len(groups) // SAMPLE)
-    votes = []
+    votes: list[float] = []
+    looked: list[Group] = []
     for group in groups[::step][:SAMPLE]:
         reporter.check()
+        if plan.contrast != "auto" and not at_hand(_source(group)):
+            continue
         try:
             votes.append(_vote(group, plan))
         except MicrographError as error:
-            log.warning("contrast: %s is left out (%s)", group.name, error.reason)
-    found = decide_contrast(votes)
-    return replace(plan, contrast=found, stack_contrast=found)
+            if plan.contrast == "auto":  # else it is told when it is scored
+                log.warning("contrast: %s is left out (%s)", group.name, error.reason)
+            continue
+        looked.append(group)
+    if plan.contrast == "auto":
+        found = decide_contrast(votes)
+        return replace(plan, contrast=found, stack_contrast=found)
+    _doubt(looked, votes, plan)
+    return plan
+
+
+def _doubt(groups: Sequence[Group], votes: Sequence[float], plan: PrunePlan) -> None:
+    for assumed in ("dark", "light"):
+        own = [v for g, v in zip(groups, votes, strict=True) if _assumed(g, plan) == assumed]
+        boxes = any(isinstance(g, StackGroup) and _assumed(g, plan) == assumed for g in groups)
+        if not contradicts(own, assumed, single=not boxes):
+            continue
+        what = "stack" if boxes else "micrograph"
+        count = f"1 {what}" if len(own) == 1 else f"{len(own)} {what}s"
+        default = boxes and plan.stack_contrast is None and assumed == "light"
+        warn_of_contrast(
+            assumed,
+            f"votes of {count}, above 0 for light: {told_votes(own)}",
+            " (extraction makes them so by inverting the contrast)" if default else "",
+        )
+
+
+def _source(group: Group) -> MicrographSource:
+    return group.stack.source if isinstance(group, StackGroup) else group.micrograph.source
+
+
+def _assumed(group: Group, plan: PrunePlan) -> Literal["dark", "light"]:
+    if isinstance(group, StackGroup):
+        return "light" if is_light(group.stack, plan) else "dark"
+    return "light" if plan.contrast == "light" else "dark"
 
 
 def _vote(group: Group, plan: PrunePlan) -> float:
     scale = plan.geometry.px_per_diameter
     if isinstance(group, PickGroup):
-        image, pixel = read_with_pixel_size(group.micrograph, PixelSizes(plan.pixel_size_A))
+        sizes = PixelSizes(plan.pixel_size_A, quiet=plan.contrast != "auto")
+        image, pixel = read_with_pixel_size(group.micrograph, sizes)
         working = working_scale(
             image.data,
             pixel,

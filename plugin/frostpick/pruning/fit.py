@@ -11,7 +11,7 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,45 +19,67 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.errors import LabelError, MicrographError, ModelError, option
+from frostpick.errors import LabelError, MicrographError, ModelError, Wording, option
 from frostpick.models.pruner.model import Pruner
+from frostpick.pruning.box_scorer import BoxScorer
 from frostpick.pruning.boxes import Boxes
 from frostpick.pruning.groups import Group, PickGroup, thinned
 from frostpick.pruning.plan import PrunePlan
-from frostpick.pruning.prior import log_odds
-from frostpick.pruning.prune import prepare_group
+from frostpick.pruning.prior import LIMITS, log_odds
+from frostpick.pruning.prune import Told, prepare_group
 from frostpick.pruning.reliable_negatives import Known, read_rest
+from frostpick.pruning.rest_share import (
+    COVERED,
+    RestShare,
+    share_like_good,
+    share_of_rest,
+    warn_if_alike,
+)
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.reporter import Reporter
 from frostpick.settings import PruneSettings
-from frostpick.training.pruner.train import BoxLabels, TuneRecipe, tune_pruner
+from frostpick.training.pruner.train import BoxLabels, TunedPruner, TuneRecipe, tune_pruner
 
 log = logging.getLogger(__name__)
 
 #: Most labels of a kind that are learned from, and most unlabelled boxes.
 MOST_LABELS, MOST_UNLABELLED = 2000, 3000
 #: Changes when the same labels are fitted in another way.
-FORMAT = 2
+FORMAT = 3
 #: Folders of unfinished fits, followed by the digest of what they depend on.
 STATES = "fitting-"
 
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Rows known to be good and rows known to be bad; None where the user named none."""
+    """Rows known to be good and rows known to be bad; None where the user named none.
+
+    Parameters
+    ----------
+    rest
+        ``bad`` is all that is not named good, and bad only for that.
+    """
 
     good: Sequence[Group] | None = None
     bad: Sequence[Group] | None = None
+    rest: bool = False
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A pruner for this job, and what it says of labels it did not learn from."""
+    """A pruner for this job, and what it says of labels it did not learn from.
+
+    Parameters
+    ----------
+    known
+        Where the good labels are; None without any.
+    """
 
     pruner: Pruner
     held_out: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     good: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     summary: Mapping[str, Any] = field(default_factory=dict)
+    known: Known | None = None
 
 
 def fit_to_job(
@@ -71,9 +93,12 @@ def fit_to_job(
 ) -> Fitted:
     """Return the pruner fitted to the job's labels, or the start itself without any.
 
-    Good and bad labels: the two classes. Good ones alone: rows that the start pruner is sure
-    are none stand for bad ones. Where there are too few, or it does not know the particle, and
-    where the input is said to be mostly good: positive and unlabelled.
+    Good and bad labels: the two classes. Where the bad ones are the rest of the input, and labels
+    held out show that many of it look like good ones or most micrographs have no good one, the
+    rest is taken for unlabelled.
+    Good ones alone: rows that the start pruner is sure are none stand for bad ones. Where there
+    are too few, or it does not know the particle, and where the input is said to be mostly
+    good: positive and unlabelled.
 
     Parameters
     ----------
@@ -96,23 +121,93 @@ def fit_to_job(
         )
     known = Known()
     labels = _read_labels(labelled, known, plan, settings.seed, reporter)
-    key = _key(start, labels, groups, settings, plan)
+    key = _key(start, labels, groups, settings, plan, rest=labelled.rest)
     kept = _kept(folder, key)
     if kept is not None:
         log.info("the pruner was fitted by an earlier run of this job")
-        return kept
-    unlabelled, prior, recipe = None, None, None
+        return replace(kept, known=known)
+    states = _states(folder, key)
     if labels.good.all():
-        some = thinned(groups, MOST_UNLABELLED, settings.seed)
-        rest = read_rest(start, some, known, settings.expected_good, plan, reporter)
-        two_step = len(labels) > 0 and not settings.mostly_good
-        bad = rest.mistakes(labels, settings.seed) if two_step else None
-        if bad is not None:
-            recipe = TuneRecipe(folds=0)  # easy ones: they say nothing of how far to be trusted
-            labels = labels.joined(bad)
+        fitted = _fitted_to_good(
+            start, labels, groups, known, settings, plan, reporter, states, key
+        )
+    else:
+        tuned = tune_pruner(
+            start,
+            labels,
+            reporter,
+            seed=settings.seed,
+            device=plan.device,
+            folder=states,
+            key=key,
+        )
+        rest = _share_of_rest(start, tuned, labels, plan) if labelled.rest else None
+        if rest is None or rest.is_bad:
+            warn_if_alike(tuned.held_out, tuned.good)
+            fitted = _fitted(tuned, plan, None, bad_by_start=False)
         else:
-            unlabelled, prior = rest.boxes, rest.share
-            labels = labels if len(labels) else rest.best()
+            log.warning(
+                "the %d rows that are not among the good ones are taken for unlabelled, not for "
+                "bad: about %.0f %% of them look like good ones, and %.0f %% are on micrographs "
+                "with good ones; where they are bad, say so with a list of them for %s",
+                int((~labels.good).sum()),
+                100 * rest.alike,
+                100 * rest.covered,
+                Wording(option("bad")),
+            )
+            good = labels.keep(labels.good)
+            fitted = _fitted_to_good(
+                start,
+                good,
+                groups,
+                known,
+                settings,
+                plan,
+                reporter,
+                states / "good",
+                key,
+                rest.alike,
+            )
+    fitted = replace(fitted, known=known)
+    _keep(folder, key, fitted)
+    _remove_states(folder)
+    return fitted
+
+
+def _fitted_to_good(
+    start: Pruner,
+    labels: BoxLabels,
+    groups: Sequence[Group],
+    known: Known,
+    settings: PruneSettings,
+    plan: PrunePlan,
+    reporter: Reporter,
+    states: Path,
+    key: str,
+    alike: float | None = None,
+) -> Fitted:
+    """Return the pruner fitted to good labels, or to none, and to the rows of the input.
+
+    Parameters
+    ----------
+    alike
+        Share of good ones among the rows that are no labels, where that was found out; it is
+        believed where the start pruner does not know the particle.
+    """
+    some = thinned(groups, MOST_UNLABELLED, settings.seed)
+    rest = read_rest(start, some, known, settings.expected_good, plan, reporter)
+    two_step = len(labels) > 0 and not settings.mostly_good
+    bad = rest.mistakes(labels, settings.seed) if two_step else None
+    unlabelled, prior, recipe = None, None, None
+    if bad is not None:
+        recipe = TuneRecipe(folds=0)  # easy ones: they say nothing of how far to be trusted
+        labels = labels.joined(bad)
+    else:
+        unlabelled, prior = rest.boxes, rest.share
+        if alike is not None and settings.expected_good is None:
+            named = float(rest.labelled.mean())
+            prior = float(np.clip(named + (1 - named) * alike, *LIMITS))
+        labels = labels if len(labels) else rest.best()
     tuned = tune_pruner(
         start,
         labels,
@@ -122,20 +217,48 @@ def fit_to_job(
         seed=settings.seed,
         device=plan.device,
         recipe=recipe,
-        folder=_states(folder, key),
+        folder=states,
         key=key,
     )
+    fitted = _fitted(tuned, plan, prior, bad_by_start=recipe is not None)
+    if alike is None:
+        return fitted
+    return replace(fitted, summary={**fitted.summary, "rest_like_good": alike})
+
+
+def _fitted(
+    tuned: TunedPruner, plan: PrunePlan, prior: float | None, *, bad_by_start: bool
+) -> Fitted:
     card = tuned.pruner.card.model_copy(update={"diameter_A": plan.geometry.diameter_A})
     if prior is not None:  # what it has learned is for that share; scores are for even odds
         offset = card.calibration.offset - log_odds(prior)
         even = card.calibration.model_copy(update={"offset": offset})
         card = card.model_copy(update={"calibration": even})
     pruner = tuned.pruner.refitted(card, tuned.pruner.network.state_dict())
-    summary = {**tuned.summary, "expected_good": prior, "bad_by_start": recipe is not None}
-    fitted = Fitted(pruner, tuned.held_out, tuned.good, summary)
-    _keep(folder, key, fitted)
-    _remove_states(folder)
-    return fitted
+    summary = {**tuned.summary, "expected_good": prior, "bad_by_start": bad_by_start}
+    return Fitted(pruner, tuned.held_out, tuned.good, summary)
+
+
+def _share_of_rest(
+    start: Pruner, tuned: TunedPruner, labels: BoxLabels, plan: PrunePlan
+) -> RestShare:
+    """Return what the rest is by scores that have not learned it.
+
+    Those of labels held out; where the good labels leave most micrographs out, the larger share
+    of these and of the start pruner's, which has seen none of them.
+    """
+    usable = torch.ones(len(labels), dtype=torch.bool)
+    found = None
+    if len(tuned.held_out):
+        found = share_of_rest(tuned.held_out, labels.good, labels.group)
+        if found.covered >= COVERED:
+            return found
+    score = BoxScorer(start, plan.device)(Boxes(labels.boxes, usable)).score
+    first = RestShare(
+        share_like_good(score, labels.good),
+        share_of_rest(score, labels.good, labels.group).covered,
+    )
+    return first if found is None or first.alike > found.alike else found
 
 
 def _states(folder: Path, key: str) -> Path:
@@ -158,11 +281,12 @@ def _read_labels(
     good: list[NDArray[np.bool_]] = []
     group: list[NDArray[np.int64]] = []
     numbers: dict[str, int] = {}
+    told = Told(plan, quiet=True)
     for value, source in ((True, labelled.good), (False, labelled.bad)):
         for one in thinned(source or (), MOST_LABELS, seed):
             reporter.check()
             try:
-                prepared = prepare_group(one, plan)
+                prepared = prepare_group(one, plan, told)
             except MicrographError as error:
                 log.warning("labels on %s are left out: %s", one.name, error.reason)
                 continue
@@ -191,14 +315,16 @@ def _key(
     groups: Sequence[Group],
     settings: PruneSettings,
     plan: PrunePlan,
+    *,
+    rest: bool,
 ) -> str:
     """Return the digest of all that the fit depends on; of the input where it teaches too."""
     total = hashlib.sha256()
-    asked = [FORMAT, settings.seed, settings.mostly_good, settings.expected_good]
+    asked = [FORMAT, settings.seed, settings.mostly_good, settings.expected_good, rest]
     total.update(json.dumps([start.digest, plan.key(), asked], sort_keys=True).encode())
     for array in (labels.boxes.numpy(), labels.good, labels.group):
         total.update(np.ascontiguousarray(array).tobytes())
-    if labels.good.all():
+    if labels.good.all() or rest:
         for group in groups:
             total.update(group.name.encode())
             for array in _boxes_of(group):

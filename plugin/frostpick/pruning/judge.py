@@ -66,6 +66,14 @@ def prune_rows(
     share = settings.expected_good or particle_share(_inside(rows))
     rows = replace(rows, score=rows.score + log_odds(share))
     threshold = choose_threshold(_inside(rows), settings.keep_at)
+    if rows.edge.any():
+        log.info(
+            "%d of %d rows are rejected as edge: centres nearer to an edge of the micrograph than "
+            "the %g diameters that were asked for, or off it",
+            rows.edge.sum(),
+            len(rows.edge),
+            settings.border,
+        )
     return Judgement(decide(rows, threshold, min_distance_A), threshold, share, word)
 
 

@@ -74,10 +74,12 @@ class Told:
     ----------
     plan
         Of the job.
+    quiet
+        Nothing is told of pixel sizes: who scores the groups tells it.
     """
 
-    def __init__(self, plan: PrunePlan) -> None:
-        self.sizes = PixelSizes(plan.pixel_size_A)
+    def __init__(self, plan: PrunePlan, *, quiet: bool = False) -> None:
+        self.sizes = PixelSizes(plan.pixel_size_A, plan.geometry.diameter_A, quiet=quiet)
         self.tight_A: set[float] = set()
 
 
@@ -111,6 +113,7 @@ def _prepare_picks(group: PickGroup, plan: PrunePlan, sizes: PixelSizes) -> Prep
         pixel,
         plan.geometry,
         light=plan.contrast == "light",
+        completed=True,
     )
     ny, nx = image.data.shape
     near = np.minimum.reduce([picks.x_px, picks.y_px, nx - 1 - picks.x_px, ny - 1 - picks.y_px])
@@ -129,9 +132,7 @@ def _prepare_picks(group: PickGroup, plan: PrunePlan, sizes: PixelSizes) -> Prep
 def _prepare_stack(stack: ParticleStack, plan: PrunePlan, tight_A: set[float]) -> PreparedGroup:
     n = len(stack)
     diameter = plan.geometry.diameter_A
-    light = stack.light
-    if plan.stack_contrast in ("dark", "light"):
-        light = plan.stack_contrast == "light"
+    light = is_light(stack, plan)
 
     def boxes_of(images: torch.Tensor) -> Boxes:
         width_A = min(images.shape[1:]) * stack.pixel_size_A
@@ -145,7 +146,7 @@ def _prepare_stack(stack: ParticleStack, plan: PrunePlan, tight_A: set[float]) -
                 diameter,
                 1.5 * diameter,
             )
-        return boxes_of_images(images, stack.pixel_size_A, plan.geometry, light=light is not False)
+        return boxes_of_images(images, stack.pixel_size_A, plan.geometry, light=light)
 
     parts = list(map_sections(stack, boxes_of))
     unknown = np.full(n, np.nan)
@@ -157,6 +158,13 @@ def _prepare_stack(stack: ParticleStack, plan: PrunePlan, tight_A: set[float]) -
         np.zeros(n, np.bool_),
         np.full(n, "") if stack.micrograph_id is None else stack.micrograph_id,
     )
+
+
+def is_light(stack: ParticleStack, plan: PrunePlan) -> bool:
+    """Return whether the particles of a stack are taken for light ones."""
+    if plan.stack_contrast in ("dark", "light"):
+        return plan.stack_contrast == "light"
+    return stack.light is not False
 
 
 def map_sections(

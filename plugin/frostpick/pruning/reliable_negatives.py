@@ -19,7 +19,7 @@ from frostpick.pruning.boxes import Boxes
 from frostpick.pruning.groups import Group, StackGroup
 from frostpick.pruning.plan import PrunePlan
 from frostpick.pruning.prior import log_odds, particle_share
-from frostpick.pruning.prune import PreparedGroup, prepare_group
+from frostpick.pruning.prune import PreparedGroup, Told, prepare_group
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.pruner.train import BoxLabels
 
@@ -141,10 +141,11 @@ def read_rest(
         Not one can be read.
     """
     parts, labelled = [], []
+    told = Told(plan, quiet=True)
     for one in groups:
         reporter.check()
         try:
-            prepared = prepare_group(one, plan)
+            prepared = prepare_group(one, plan, told)
         except MicrographError:
             continue  # told when the group is scored
         whole = prepared.boxes.usable.numpy() & ~prepared.edge

@@ -84,7 +84,9 @@ def held_out_curves(score: ArrayLike, good: ArrayLike, threshold: float) -> Figu
         )
 
 
-def worth_of_merit(merit: ArrayLike, share: ArrayLike, rows: ArrayLike) -> Figure:
+def worth_of_merit(
+    merit: ArrayLike, share: ArrayLike, rows: ArrayLike, total: int | None = None
+) -> Figure:
     """Draw which share of the rows with a figure of merit are taken for particles.
 
     Parameters
@@ -92,17 +94,26 @@ def worth_of_merit(merit: ArrayLike, share: ArrayLike, rows: ArrayLike) -> Figur
     merit, share, rows
         ``(m,)`` distinct figures of merit, rising; the share of particles at each; and how
         many rows have it.
+    total
+        Rows of the job, where some were not learned from: not read, or at an edge.
     """
     # Beyond any program's scale, and of what single precision holds.
     m = np.clip(np.asarray(merit, np.float64), -1e30, 1e30)
     p = np.asarray(share, np.float64)
     n = np.asarray(rows, np.int64)
     # A few picks far off must not squeeze the others into a corner.
-    total = np.cumsum(n) / n.sum()
-    low, high = (float(m[np.searchsorted(total, at)]) for at in (0.002, 0.998))
+    below = np.cumsum(n) / n.sum()
+    low, high = (float(m[np.searchsorted(below, at)]) for at in (0.002, 0.998))
     if low == high:
         low, high = float(m[0]), float(m[-1])
     low, high = drawable(low, high)
+    count = int(n.sum())
+    learned = f"all {count:,} rows"
+    if total is not None and total > count:
+        learned = (
+            f"{count:,} of {total:,} rows (the others were not read, have no figure of merit or "
+            "are at an edge)"
+        )
     with drawing(height_in=4.2) as canvas:
         upper, lower = canvas.subplots(2, 1, sharex=True, height_ratios=(2, 1))
         upper.step(m, p, where="mid", color=BLUE)
@@ -114,7 +125,7 @@ def worth_of_merit(merit: ArrayLike, share: ArrayLike, rows: ArrayLike) -> Figur
             canvas,
             "worth_of_merit",
             f"Share of particles among rows by the figure of merit that their picker gave them, "
-            f"learned from the scores of all {int(n.sum()):,} rows. It counts for half of what it "
+            f"learned from the scores of {learned}. It counts for half of what it "
             "says; a flat line says nothing.",
         )
 

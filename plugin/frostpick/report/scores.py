@@ -83,6 +83,58 @@ def score_histogram(scores: ArrayLike, threshold: float, selected: int | None = 
         )
 
 
+def kept_histogram(scores: ArrayLike, threshold: float, kept: NDArray[np.bool_]) -> Figure:
+    """Draw how many rows have which score, and which of them a pruning kept.
+
+    Parameters
+    ----------
+    scores
+        ``(n,)`` calibrated log-odds of the rows of a pruning job, NaN where not read.
+    threshold
+        The job's, in score units.
+    kept
+        ``(n,)`` bool: more than the threshold decides.
+    """
+    values = finite(scores)
+    above = np.asarray(kept, np.bool_)[np.isfinite(np.asarray(scores, np.float64))]
+    count = int(above.sum())
+    edges = histogram_edges(values, threshold)
+    with drawing() as canvas:
+        axes = canvas.add_subplot()
+        for chosen, colour, label in (
+            (~above, GREY, f"{len(values) - count:,} rejected"),
+            (above, BLUE, f"{count:,} kept"),
+        ):
+            axes.hist(values[chosen], edges.tolist(), color=colour, label=label, rwidth=0.92)
+        axes.grid(axis="x", visible=False)
+        axes.set(xlabel=f"score = {_SCORE}", ylabel="rows")
+        axes.yaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
+        _mark_threshold(axes, threshold)
+        _probability_axis(axes)
+        if len(values):
+            _legend_below(canvas)
+        else:
+            say_empty(axes, "no rows")
+        return finished(
+            canvas,
+            "score_histogram",
+            f"{_told_of_rows(len(kept), values, above, threshold)} A clear valley at the threshold"
+            " means that particles and background are well told apart.",
+        )
+
+
+def _told_of_rows(rows: int, values: Floats, kept: NDArray[np.bool_], threshold: float) -> str:
+    told = f"Scores of {len(values):,} rows"
+    if rows > len(values):
+        told += f" of {rows:,}, the others could not be read"
+    told += f". {int(kept.sum()):,} are kept"
+    other = int(((values >= threshold) & ~kept).sum())
+    if other:
+        told += f"; {other:,} at or above the threshold {threshold:.3g} are rejected all the same"
+        return told + ", as duplicates or at an edge."
+    return told + f", those at or above the threshold {threshold:.3g}."
+
+
 def expected_precision_recall(scores: ArrayLike, threshold: float) -> Figure:
     """Draw expected precision and recall against the threshold.
 

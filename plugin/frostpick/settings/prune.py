@@ -11,8 +11,9 @@ class PruneSettings(VerifySettings):
     """Options of ``prune``."""
 
     border: float = setting(
-        0.5,
-        "Centres nearer to an edge of the micrograph than this many diameters are cut off.",
+        0.0,
+        "Reject centres nearer to an edge of the micrograph than this many diameters; 0 judges "
+        "every row that the input holds, and 0.5 leaves out every particle that is cut.",
         "Pruning",
         unit="diameters",
         ge=0,

@@ -14,12 +14,12 @@ from frostpick.pruning.fit import Fitted
 from frostpick.pruning.groups import Group
 from frostpick.pruning.judge import Judgement
 from frostpick.pruning.plan import PrunePlan
-from frostpick.pruning.prune import prepare_group
+from frostpick.pruning.prune import Told, prepare_group
 from frostpick.report.boxes import box_mosaic
 from frostpick.report.counts import picks_per_micrograph
 from frostpick.report.figure import Figure
 from frostpick.report.pruning import decisions_by_reason, held_out_curves, worth_of_merit
-from frostpick.report.scores import score_histogram
+from frostpick.report.scores import kept_histogram, score_histogram
 from frostpick.runtime.spread import spread
 from frostpick.types import REASONS, Decisions
 
@@ -43,16 +43,17 @@ def prune_figures(
     And what the figures of merit of the input's picker are worth, where they count.
     """
     decisions, word = judged.decisions, judged.word
-    scores = decisions.score[np.isfinite(decisions.score)]
     pruned = bool(np.isfinite(judged.threshold))
-    plots = [score_histogram(scores, judged.threshold if pruned else 0.0)]
-    if pruned:
+    if not pruned:
+        plots = [score_histogram(decisions.score[np.isfinite(decisions.score)], 0.0)]
+    else:
+        plots = [kept_histogram(decisions.score, judged.threshold, decisions.keep)]
         plots.append(decisions_by_reason(decisions.counts()))
     if len(fitted.good):
         # Labels are scored for even odds, the threshold is for this job's share.
         plots.append(held_out_curves(fitted.held_out, fitted.good, 0.0))
     if word is not None:
-        plots.append(worth_of_merit(word.merit, word.share, word.rows))
+        plots.append(worth_of_merit(word.merit, word.share, word.rows, len(decisions)))
     kept = _kept_by_micrograph(rows, decisions)
     if pruned and len(kept):
         plots.append(picks_per_micrograph(kept))
@@ -116,7 +117,8 @@ def _boxes(
             continue
         part = group.keep(at)
         try:
-            boxes = prepare_group(part, replace(plan, border=0.0)).boxes.data.numpy()
+            told = Told(plan, quiet=True)
+            boxes = prepare_group(part, replace(plan, border=0.0), told).boxes.data.numpy()
         except MicrographError:
             continue
         found.update({int(row): _soft(box) for row, box in zip(part.row, boxes, strict=True)})

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from frostpick.errors import InputError, option
 from frostpick.models.pruner.model import Pruner
 from frostpick.pruning.contrast import settle_prune_contrast
+from frostpick.pruning.doubts import rows_labelled, warn_of_doubts
 from frostpick.pruning.fit import Fitted, LabelledRows, fit_to_job
 from frostpick.pruning.groups import Group, group_rows, in_parts
 from frostpick.pruning.judge import Judgement, prune_rows, verify_rows
@@ -94,6 +95,8 @@ def run_prune(
     with record.stage("scoring"):
         scored = _score(host, inputs, fitted.pruner, executor)
     judged = prune_rows(scored.rows, inputs.candidates.merit, settings, plan.min_distance_A)
+    labelled = rows_labelled(fitted.known, inputs.parts, scored.rows, plan.geometry.diameter_A)
+    warn_of_doubts(judged, labelled)
     record.add(
         threshold={"score": judged.threshold, "rule": str(settings.keep_at), "frozen": False},
         min_distance_A=plan.min_distance_A,
@@ -166,7 +169,7 @@ def _check(rows: int, groups: Sequence[Group]) -> None:
 def _labelled(host: Host) -> LabelledRows:
     judged = host.judged()
     good, bad = (None if one is None else _groups(one) for one in (judged.good, judged.bad))
-    return LabelledRows(good, bad)
+    return LabelledRows(good, bad, judged.rest)
 
 
 def _score(host: Host, inputs: _Inputs, pruner: Pruner, executor: Executor | None) -> Scored:

@@ -138,8 +138,10 @@ class Connected:
         good, bad = self._examples("good"), self._examples("bad")
         if good is not None and self._request.is_rest("bad"):
             rest = self.rows.rows_not_in(good.uid)
-            return Judged(self._candidates(good), self._candidates(self.rows, rest))
-        return Judged(*(None if one is None else self._candidates(one) for one in (good, bad)))
+            others = self._candidates(self.rows, rest)
+            return Judged(self._candidates(good), others, rest=True)
+        told = [None if one is None else self._candidates(one) for one in (good, bad)]
+        return Judged(good=told[0], bad=told[1])
 
     def _candidates(
         self, particles: ParticleInput, rows: NDArray[np.int64] | None = None
