@@ -23,6 +23,7 @@ from frostpick_jobs.hosts.cryosparc.read.particle_labels import (
     shift_in_A,
     table,
 )
+from frostpick_jobs.hosts.cryosparc.read.prune_rows import ParticleInput
 from frostpick_jobs.hosts.cryosparc.read.sources import ProjectFiles
 from frostpick_jobs.hosts.cryosparc.write.converters import CONVERTERS, fraction
 from frostpick_jobs.hosts.cryosparc.write.pick_table import RowCollector, as_dataset
@@ -80,6 +81,34 @@ def test_exposures_become_micrographs():
     assert [m.pixel_size_A for m in found] == [1.1, 2.0, 1.1]
     assert [m.group for m in found] == ["4", "5", "6"]
     assert found[1].source.name == "b.mrc"
+
+
+def test_paths_of_an_exported_data_set(tmp_path):
+    """A ``>`` marks a path as relative to the project, mounted or not."""
+    paths = tuple(f">{path}" for path in PATHS)
+    place = tmp_path / PATHS[1]
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"x")
+    read = as_micrographs(exposures(paths=paths), ProjectFiles(tmp_path, None))
+    with read[1].source.fetch() as path:
+        assert path == place
+    far = as_micrographs(exposures(paths=paths), ProjectFiles(None, None))
+    assert [one.source.path for one in far] == list(PATHS)
+    rows = particle_rows([99], [0.5], [0.5], paths=[PATHS[2]])  # found by its path
+    assert match_rows(rows, exposures(paths=paths)).tolist() == [2]
+    rows = particle_rows([99], [0.5], [0.5], paths=[paths[0]])
+    assert match_rows(rows, exposures()).tolist() == [0]
+
+
+def test_stacks_of_an_exported_data_set():
+    rows = Dataset({"uid": np.array([4, 5], np.uint64)})
+    rows.add_fields([("blob/path", "O"), ("blob/idx", "<u4"), ("blob/psize_A", "<f4")])
+    rows["blob/path"] = np.array([">J3/extract/s.mrc", "J3/extract/s.mrc"], dtype=object)
+    rows["blob/idx"] = np.array([7, 2], np.uint32)
+    rows["blob/psize_A"] = np.array([1.5, 1.5], np.float32)
+    stacks = ParticleInput.of("J4.particles", [rows]).stacks(ProjectFiles(None, None))
+    assert {stack.source.path for stack in stacks} == {"J3/extract/s.mrc"}
+    assert sorted(k for stack in stacks for k in stack.index.tolist()) == [2, 7]
 
 
 def test_single_precision_pixel_sizes_are_read_as_they_were_typed():

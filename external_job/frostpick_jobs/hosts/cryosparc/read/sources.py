@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from frostpick.errors import FrostpickError, InputError, option
 from frostpick.images import MACHINE_ERRORS
+from frostpick_jobs.formats.walk import in_project
 from frostpick_jobs.hosts.cryosparc.server import shim
 from frostpick_jobs.hosts.cryosparc.server.connect import Patience, Server, connect
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
@@ -236,7 +237,8 @@ class ProjectFiles:
     downloader: Downloader
 
     def source(self, path: str, signature: int = 0) -> ProjectFile | RemoteFile:
-        """Return the source of a path relative to the project."""
+        """Return the source of a path relative to the project, which exports mark by a ``>``."""
+        path = in_project(path)
         if self.folder is not None:
             return ProjectFile(self.folder, path)
         return RemoteFile(self.downloader, path, signature)
