@@ -13,10 +13,11 @@ from cryosparc.dataset import Dataset
 
 from frostpick.errors import InputError, LabelError
 from frostpick.pick_columns import OPTIONAL
+from frostpick.picking.places import judge
+from frostpick.picking.readings import MIRRORED
 from frostpick.picking.threshold import Cut
 from frostpick.types import Labels, LocalFile, Micrograph, Picks
 from frostpick_jobs.hosts.cryosparc.read.exposures import as_micrographs, read_exposures, shortest
-from frostpick_jobs.hosts.cryosparc.read.mirror import warn_if_mirrored
 from frostpick_jobs.hosts.cryosparc.read.particle_labels import (
     match_rows,
     read_labels,
@@ -36,6 +37,7 @@ from frostpick_jobs.hosts.cryosparc.write.slots import (
 )
 from frostpick_jobs.hosts.cryosparc.write.uids import job_seed, make_unique, pick_uids
 from frostpick_jobs.job.host import MicrographOutput
+from frostpick_jobs.tasks.places import look_at, mirrored_sentence
 
 UIDS = (2**63 + 11, 7, 2**64 - 1)
 SHAPES = ((100, 160), (300, 200), (100, 160))
@@ -327,7 +329,7 @@ def test_repeated_uids_are_told_apart_the_same_way():
 
 
 @pytest.mark.parametrize("upside_down", [False, True])
-def test_mirrored_picks_are_told_from_the_image(tmp_path, caplog, upside_down):
+def test_mirrored_picks_are_told_from_the_image(tmp_path, upside_down):
     import mrcfile
 
     rng = np.random.default_rng(3)
@@ -344,7 +346,9 @@ def test_mirrored_picks_are_told_from_the_image(tmp_path, caplog, upside_down):
         y = 159 - xy[:, 1] if upside_down else xy[:, 1]
         micrographs.append(Micrograph(str(n), LocalFile(path), 2.0, image.shape))
         labels[str(n)] = Labels.from_xy(str(n), xy[:, 0], y)
-    found = warn_if_mirrored(micrographs, labels, 32.0, flipped=False)
-    assert found.mirror_fits_better == upside_down and found.picks == 14
-    assert ("repeat with --flip-y" in caplog.text) == upside_down
-    assert warn_if_mirrored(micrographs, labels, None, flipped=False) is None
+    verdict = judge(look_at(micrographs, labels, 32.0), (MIRRORED,))
+    assert (verdict.reading == MIRRORED) == upside_down and verdict.reading in (MIRRORED, None)
+    if upside_down:
+        assert verdict.positions == 14
+        assert "repeat with --flip-y" in mirrored_sentence(verdict, "picks", False)
+        assert "leave out --flip-y" in mirrored_sentence(verdict, "picks", True)

@@ -105,6 +105,10 @@ class Host(ABC):
     spool: Path
     #: Whether the program runs this job again and again while its session grows.
     live: bool = False
+    #: Whether images and positions are turned upside down; None where there is no such option.
+    flip_y: bool | None = None
+    #: Whether the program keeps positions as fractions of an image, not in pixels.
+    fractions: bool = False
 
     @property
     @abstractmethod

@@ -32,6 +32,7 @@ from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import ITERATE, TRAIN
 from frostpick_jobs.tasks.trained import deliver_trained, picked_figures
 from frostpick_jobs.tasks.training_inputs import (
+    compare_with_images,
     given_labels,
     micrographs_to_train_on,
     start_model,
@@ -76,6 +77,7 @@ def run_iterate(
         micrographs = micrographs_to_train_on(host)
         start = start_model(host, settings)
         labels = given_labels(host, start)
+        compare_with_images(host, record, micrographs, labels, settings, start)
     spool = host.spool / SPOOL
     verifier = _second_opinion(host.models, settings, labels, start)
     record.add(second_opinion=verifier.key if verifier else None, shipped=host.models.used)

@@ -15,6 +15,7 @@ from frostpick_jobs.tasks.declarations import TRAIN
 from frostpick_jobs.tasks.iterate import run_iterate
 from frostpick_jobs.tasks.trained import deliver_trained, picked_figures
 from frostpick_jobs.tasks.training_inputs import (
+    compare_with_images,
     given_labels,
     micrographs_to_train_on,
     start_model,
@@ -64,6 +65,7 @@ def run_train(
         start = start_model(host, settings)
         record.add(shipped=host.models.used)
         labels = given_labels(host, start)
+        compare_with_images(host, record, micrographs, labels, settings, start)
         if not labels:
             log.info("no labels: the start model learns from its own picks on these micrographs")
     with record.stage("training"):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from frostpick.errors import InputError, LabelError, option
 from frostpick.models.picking_model import PickingModel
+from frostpick.runtime.run_record import RunRecord
 from frostpick.settings import TrainSettings
 from frostpick.training.few import (
     FROM_MODEL,
@@ -14,8 +15,10 @@ from frostpick.training.few import (
     count_particles,
     warn_of_few,
 )
+from frostpick.training.picker.setup import choose_diameter
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.job.host import Host
+from frostpick_jobs.tasks.places import check_places
 
 
 def micrographs_to_train_on(host: Host) -> Sequence[Micrograph]:
@@ -46,6 +49,19 @@ def given_labels(host: Host, start: PickingModel | None) -> Mapping[str, Labels]
     check_number(particles, needless=start is not None)
     warn_of_few(particles, FROM_NOTHING if start is None else FROM_MODEL)
     return labels
+
+
+def compare_with_images(
+    host: Host,
+    record: RunRecord,
+    micrographs: Sequence[Micrograph],
+    labels: Mapping[str, Labels],
+    settings: TrainSettings,
+    start: PickingModel | None,
+) -> None:
+    """Warn where the labels do not fit the images (`frostpick_jobs.tasks.places`)."""
+    diameter = choose_diameter(settings, labels, start)
+    check_places(host, record, micrographs, labels, settings, diameter_A=diameter, what="labels")
 
 
 def start_model(host: Host, settings: TrainSettings) -> PickingModel | None:

@@ -51,7 +51,7 @@ class CryoSPARCHost(Host):
     models
         ``(kind, text) -> model`` of the models that the settings take from other jobs.
     diameter_A
-        For labels: the test for mirrored picks, and what counts as one particle.
+        For labels: what counts as one particle.
     keep_spool
         Keep the spool of a finished job, so that a cleared job needs no inference.
     poll_seconds, event_seconds
@@ -59,6 +59,7 @@ class CryoSPARCHost(Host):
     """
 
     name = "cryosparc"
+    fractions = True
 
     def __init__(
         self,
@@ -96,6 +97,11 @@ class CryoSPARCHost(Host):
     def place(self) -> Place:
         """The job's number; its folder is on the server's disks."""
         return Place(f"{self.job.project}-{self.job.uid}")
+
+    @property
+    def flip_y(self) -> bool:  # type: ignore[override]
+        """Whether images and positions are turned upside down."""
+        return self.request.flip_y
 
     def begin(self) -> None:
         """Start the job, its event log and the watch over its status."""

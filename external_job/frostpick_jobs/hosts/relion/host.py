@@ -42,7 +42,7 @@ from frostpick_jobs.job.outputs import (
     ScoredRows,
 )
 from frostpick_jobs.job.progress import FileAppears, LineReporter
-from frostpick_jobs.job.report import REPORT, job_report, report_title
+from frostpick_jobs.job.report import REPORT, job_report, report_title, warnings_of
 from frostpick_jobs.job.results import Place
 from frostpick_jobs.job.spelling import in_relion
 from frostpick_jobs.tasks.declarations import InputKind, OutputKind, OutputSpec, TaskSpec, is_rest
@@ -248,6 +248,7 @@ class RelionHost(Host):
             pixel_size_A=self._pixel_size_A,
             project=Path(),
             stacks=False,
+            picks_pixel_size_A=self._picks_pixel_size_A,
         )
 
     @property
@@ -276,5 +277,6 @@ class RelionHost(Host):
         title = report_title(report, self._arguments.prefix)
         write_text(self._job / REPORT, job_report(title, report, outputs, in_relion))
         figures = [replace(one, caption=spelled(one.caption, in_relion)) for one in report.figures]
-        write_figures_pdf(self._job / LOGFILE, figures, unused_inputs(report.failed, named=True))
+        told = [*warnings_of(report.record, in_relion), unused_inputs(report.failed, named=True)]
+        write_figures_pdf(self._job / LOGFILE, figures, "; ".join(filter(None, told)))
         return LOGFILE, NodeKind.LOGFILE
