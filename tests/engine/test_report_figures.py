@@ -25,7 +25,7 @@ from frostpick.report import (
 from frostpick.report.accuracy import reliability
 from frostpick.report.encode import LEVELS, encode, palette_png
 from frostpick.report.figure import printable, slug
-from frostpick.report.micrographs import round_length
+from frostpick.report.micrographs import near_threshold, round_length
 from frostpick.report.outcome import compare
 from frostpick.report.pruning import worth_of_merit
 from frostpick.report.scores import histogram_edges, kept_histogram
@@ -83,7 +83,27 @@ def test_low_probability_has_another_colour_and_pale_picks_are_grey() -> None:
     top, bottom, left, right = image_area(rgb)
     assert np.ptp(rgb[top:bottom, left:right], axis=2).max() <= 12
     assert rgb[top:bottom, left:right].max() > 150
-    assert "1 picks below" in pale.caption
+    assert "1 pick below the threshold is thin and pale" in pale.caption
+
+
+def test_of_the_picks_below_the_threshold_only_the_next_ones_are_drawn() -> None:
+    """Five far below it, sixty near it: the best forty of those are drawn, and all are counted."""
+    x = np.array([50.0, *range(100, 700, 10), 800, 850, 900, 950, 970])
+    score = np.array([2.0, *np.linspace(0.1, 0.9, 60), *[-0.5] * 5])
+    given = (np.full(66, 300.0), score, score >= 1.0, 0.1, 40.0, "a")
+    figure = picks_on_micrograph(GREY, x, *given, threshold=1.0)
+    assert "65 picks below the threshold, the 40 next to it thin and pale" in figure.caption
+    near = near_threshold(score, score >= 1.0, 1.0)
+    assert near.tolist() == list(range(60, 20, -1))
+    rgb = pixels(figure)
+    top, bottom, left, right = image_area(rgb)
+    inside = rgb[top:bottom, left:right]
+    far = inside[:, round(0.78 * inside.shape[1]) :]
+    assert (np.abs(far - 128) <= 2).all()
+    assert near_threshold(score[61:], score[61:] >= 1.0, 1.0).tolist() == []
+    # without a threshold what is selected tells it, else the best
+    assert near_threshold(np.array([3.0, 1.5, 2.5]), np.array([True, False, False])).tolist() == [2]
+    assert near_threshold(np.array([3.0, 1.5, 2.5]), np.zeros(3, bool)).tolist() == [0, 2]
 
 
 def test_with_truth_found_false_and_missed_have_their_own_colours() -> None:

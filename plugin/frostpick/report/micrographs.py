@@ -36,7 +36,10 @@ Floats = NDArray[np.float64]
 _PALE = "#F2F2F2"
 _TITLE_IN, _FOOT_IN, _MAX_IMAGE_IN = 0.36, 0.62, 8.0
 _LEAST_PROBABILITY = 0.4
-_ORIENTATION = "Row 0 of the file is at the top, column 0 at the left."
+#: Picks below the threshold are drawn within this many units of score, and at most so many: more
+#: of them bury the image.
+MARGIN, MOST_BELOW = 1.0, 40
+_ORIENTATION = "Row 0 of the file is at the top."
 
 
 def picks_on_micrograph(
@@ -52,11 +55,13 @@ def picks_on_micrograph(
     *,
     truth_ignored: ArrayLike | None = None,
     pixel_size_A: float | None = None,
+    threshold: float | None = None,
 ) -> Figure:
     """Draw the picks of one micrograph as circles of the particle's diameter.
 
     Without truth, selected picks are coloured by probability. With truth, colours
-    say found, false and missed. Picks below the threshold are thin and pale.
+    say found, false and missed. Of the picks below the threshold only those near it are
+    drawn, thin and pale: within `MARGIN`, and the best `MOST_BELOW`.
 
     Parameters
     ----------
@@ -83,6 +88,9 @@ def picks_on_micrograph(
         as in `frostpick.evaluation`.
     pixel_size_A
         Of the full-resolution micrograph, for the scale bar.
+    threshold
+        In score units. None: the lowest selected score, the highest of all where none is
+        selected.
     """
     image = np.atleast_2d(np.asarray(preview))
     xy = np.stack([_flat(x_px), _flat(y_px)], axis=1)
@@ -93,9 +101,11 @@ def picks_on_micrograph(
     with drawing(*_sheet(image.shape), layout=None) as canvas:
         axes = _image(canvas, image, title)
         line = float(np.clip(0.06 * size * 72 * WIDTH_IN / image.shape[1], 0.8, 1.8))
-        _rings(axes, xy[~picked] * scale, size, _PALE, max(0.45 * line, 0.6), alpha=0.6)
+        near = near_threshold(logit, picked, threshold)
+        _rings(axes, xy[near] * scale, size, _PALE, max(0.45 * line, 0.6), alpha=0.6)
         if truth_xy is None:
             told = _by_probability(canvas, axes, xy[picked] * scale, logit[picked], size, line)
+            _tell_pale(canvas, len(near))
         else:
             full = (image.shape[0] / scale, image.shape[1] / scale)
             outcome = compare(xy[picked], logit[picked], truth_xy, truth_ignored, diameter_px, full)
@@ -103,14 +113,49 @@ def picks_on_micrograph(
         if pixel_size_A is not None and pixel_size_A > 0:
             _scale_bar(canvas, axes, pixel_size_A / scale, truth_xy is not None)
         axes.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
-        below = int((~picked).sum())
-        pale = f" {below} picks below the threshold are thin and pale." if below else ""
         return finished(
             canvas,
             MICROGRAPH_PREFIX + slug(title),
-            f"{title}: {told}{pale} Circles have the particle's diameter. {_ORIENTATION}",
+            f"{title}: {told}{_told_below(int((~picked).sum()), len(near))} {_ORIENTATION}",
             noisy=True,
         )
+
+
+def near_threshold(
+    score: Floats, selected: NDArray[np.bool_], threshold: float | None = None
+) -> NDArray[np.intp]:
+    """Return the picks below the threshold that are drawn, the best first.
+
+    Parameters
+    ----------
+    score, selected
+        ``(n,)`` float64 and bool.
+    threshold
+        As in `picks_on_micrograph`.
+    """
+    below = np.flatnonzero(~selected)
+    below = below[np.argsort(-score[below], kind="stable")]
+    if threshold is None and len(score):
+        threshold = float(score[selected].min() if selected.any() else score.max())
+    if threshold is not None:
+        below = below[score[below] >= threshold - MARGIN]
+    return below[:MOST_BELOW]
+
+
+def _tell_pale(canvas: Canvas, drawn: int) -> None:
+    if drawn:
+        told = f"{drawn} just below the threshold, pale"
+        canvas.text(0.012, 0.16 / canvas.get_figheight(), told, fontsize=9)
+
+
+def _told_below(below: int, drawn: int) -> str:
+    """Return what the caption says of the picks below the threshold."""
+    if not below:
+        return ""
+    count = f" {below} pick{'s' * (below != 1)} below the threshold"
+    if drawn == below:
+        return f"{count} {'is' if below == 1 else 'are'} thin and pale."
+    return f"{count}, the {drawn} next to it thin and pale." if drawn else f"{count}, not drawn."
 
 
 def round_length(length: float) -> float:
@@ -157,8 +202,8 @@ def _by_probability(
     bar_axes.set_title("probability", fontsize=9, weight="normal", loc="left", pad=2)
     n = len(xy)
     told = f"{n} selected pick{'s' * (n != 1)}"
-    canvas.text(0.012, 0.5 * _FOOT_IN / height_in, told, va="center_baseline")
-    return f"{told}, coloured by the probability of being a particle."
+    canvas.text(0.012, 0.36 / height_in, told)
+    return f"{told}, coloured by probability."
 
 
 def _by_truth(
@@ -190,10 +235,7 @@ def _by_truth(
     )
     told = ", ".join(f"{len(xy)} {label}" for label, xy, *_ in groups)
     near = " White ones are at particles cut by the border." if len(outcome.ignored) else ""
-    return (
-        f"{told}. Selected picks against the truth, within a quarter of the diameter: blue"
-        f" is found, red with a cross false, yellow dotted missed.{near}"
-    )
+    return f"{told}: selected picks against the truth, within a quarter of the diameter.{near}"
 
 
 def _rings(
