@@ -55,6 +55,7 @@ def picks_on_micrograph(
     truth_ignored: ArrayLike | None = None,
     pixel_size_A: float | None = None,
     threshold: float | None = None,
+    one: str = "selected pick",
 ) -> Figure:
     """Draw the picks of one micrograph as circles of the particle's diameter.
 
@@ -90,6 +91,8 @@ def picks_on_micrograph(
     threshold
         In score units. None: the lowest selected score, the highest of all where none is
         selected.
+    one
+        What a selected pick is called.
     """
     image = np.atleast_2d(np.asarray(preview))
     xy = np.stack([_flat(x_px), _flat(y_px)], axis=1)
@@ -103,7 +106,8 @@ def picks_on_micrograph(
         near = near_threshold(logit, picked, threshold)
         rings(axes, xy[near] * scale, size, _PALE, max(0.45 * line, 0.6), alpha=0.6)
         if truth_xy is None:
-            told = _by_probability(canvas, axes, xy[picked] * scale, logit[picked], size, line)
+            of = f"{picked.sum()} {one}{'s' * (picked.sum() != 1)}"
+            told = _by_probability(canvas, axes, xy[picked] * scale, logit[picked], size, line, of)
             _tell_pale(canvas, len(near))
         else:
             full = (image.shape[0] / scale, image.shape[1] / scale)
@@ -158,7 +162,7 @@ def _told_below(below: int, drawn: int) -> str:
 
 
 def _by_probability(
-    canvas: Canvas, axes: Axes, xy: Floats, logit: Floats, size: float, line: float
+    canvas: Canvas, axes: Axes, xy: Floats, logit: Floats, size: float, line: float, told: str
 ) -> str:
     probability = sigmoid(logit)
     norm, colours = Normalize(_LEAST_PROBABILITY, 1.0, clip=True), _probability_colours()
@@ -176,8 +180,6 @@ def _by_probability(
     bar_axes.grid(False)
     bar_axes.tick_params(labelsize=9, length=2, pad=1.5)
     bar_axes.set_title("probability", fontsize=9, weight="normal", loc="left", pad=2)
-    n = len(xy)
-    told = f"{n} selected pick{'s' * (n != 1)}"
     canvas.text(0.012, 0.36 / height_in, told)
     return f"{told}, coloured by probability."
 

@@ -139,6 +139,7 @@ def _drawn(
             diameter_px=diameter,
             title=title,
             pixel_size_A=1.0,
+            one="row",
         )
     reasons = Counter(REASONS[one] for one in decisions.reason[at].tolist() if one)
     return decisions_on_micrograph(
