@@ -106,7 +106,8 @@ def picks_on_micrograph(
         near = near_threshold(logit, picked, threshold)
         rings(axes, xy[near] * scale, size, _PALE, max(0.45 * line, 0.6), alpha=0.6)
         if truth_xy is None:
-            of = f"{picked.sum()} {one}{'s' * (picked.sum() != 1)}"
+            n = int(picked.sum())
+            of = f"{n} {one}{'s' if n != 1 else ''}"
             told = _by_probability(canvas, axes, xy[picked] * scale, logit[picked], size, line, of)
             _tell_pale(canvas, len(near))
         else:
