@@ -230,10 +230,9 @@ def test_one_progress_line_a_stage_with_time_left():
     assert len(events.texts) <= 7
     assert events.texts[1][0] == "picking: 21 of 100, 0:00:08 left, picks 3"
     assert events.texts[-1][0] == "picking: 100 of 100, picks 3"
-    reporter.name_micrographs({"123": "a.mrc"})
-    reporter.figure("x", b"", "123: 5 picks")
-    reporter.figure("x", b"", "no colon")
-    assert events.plots == ["a.mrc: 5 picks", "no colon"]
+    reporter.figure("x", b"", "a.mrc: 5 picks")
+    reporter.figure("x", b"", "")
+    assert events.plots == ["a.mrc: 5 picks", "x"]
 
 
 def test_event_log_joins_lines_and_keeps_the_last_of_a_name(monkeypatch):

@@ -282,11 +282,13 @@ def test_a_model_stands_among_the_nodes_and_a_fitted_pruner_does_not(job, pruner
     one, fitted = host(in_parts="mics.star"), Pruner.load(Path(pruner))
     one.begin()
     for name, nodes in (
-        ("model", ["model/model.safetensors", "logfile.pdf"]),
+        ("model", ["model/model.json", "logfile.pdf"]),
         ("pruner", ["logfile.pdf"]),
     ):
         one.deliver([ModelOutput(name, fitted), Report({"task": "train"})])
         assert Pruner.load(job / name).digest == fitted.digest
+        # as a user copies it from the list of outputs
+        assert Pruner.load(job / name / "model.json").digest == fitted.digest
         written = (job / "RELION_OUTPUT_NODES.star").read_text().splitlines()
         assert [w.split()[0] for w in written if w.startswith(JOB)] == [JOB + n for n in nodes]
 

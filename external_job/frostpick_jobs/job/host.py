@@ -176,6 +176,10 @@ class Host(ABC):
         """
         return f"{self.place.job.rstrip('/')}/{output}"
 
+    def title(self, micrograph_id: str) -> str:
+        """Return what a micrograph is called in pictures; by default its id."""
+        return micrograph_id
+
     def show(self, figures: Sequence[Figure]) -> None:
         """Show pictures where the program has a place for them while the job runs."""
         for one in figures:

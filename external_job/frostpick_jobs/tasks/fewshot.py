@@ -121,7 +121,7 @@ def _cryomae(host: Host, settings: FewshotSettings) -> tuple[AutoencoderModel | 
         result = train_fewshot(
             micrographs, exemplars, settings, start=start, spool=spool, reporter=host.reporter
         )
-        figures = fewshot_figures(result.curve, result.view)
+        figures = fewshot_figures(result.curve, result.view, host.title(result.view.micrograph_id))
         return Made(result.model, result.curve, result.summary, figures)
 
     return start, train

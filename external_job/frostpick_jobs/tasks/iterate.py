@@ -96,9 +96,7 @@ def run_iterate(
     plots.append(training_curves(result.curve, chosen_step=result.summary.get("chosen_step")))
     with record.stage("pictures"):
         contrast = result.model.card.contrast
-        plots += picked_figures(
-            result.model, micrographs, labels, settings, contrast, host.reporter
-        )
+        plots += picked_figures(result.model, micrographs, labels, settings, contrast, host)
     done = IteratingResult(
         host.place,
         dict(result.summary.get("failed", {})),

@@ -13,7 +13,6 @@ from frostpick.picking.work import pick_micrographs
 from frostpick.report.figure import Figure
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.executors.local import LocalExecutor
-from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
 from frostpick.settings import Contrast, PickSettings, TrainSettings
@@ -33,7 +32,7 @@ def picked_figures(
     labels: Mapping[str, Labels],
     settings: TrainSettings,
     contrast: Contrast,
-    reporter: Reporter,
+    host: Host,
     executor: Executor | None = None,
 ) -> list[Figure]:
     """Pick a few micrographs, labelled ones where there are any, and draw the picks.
@@ -42,6 +41,8 @@ def picked_figures(
     ----------
     contrast
         What the training found, or was told.
+    host
+        Whose progress it is, and who knows what micrographs are called.
     executor
         Who picks, and where. None: this process, on the first device of the settings.
     """
@@ -49,6 +50,7 @@ def picked_figures(
     shown = spread(labelled or list(micrographs), MOST_PICKED)
     told = settings.model_dump(include={"device", "threads", "pixel_size"})
     picking = PickSettings(**told, contrast=contrast)
+    reporter = host.reporter
     executor = executor or LocalExecutor(settings.device, settings.threads, most=1)
     plan = plan_picking(model, picking, frozenset(m.id for m in shown), executor)
     if plan.contrast == "auto":  # else the training has looked at it
@@ -57,7 +59,8 @@ def picked_figures(
     figures: list[Figure] = []
     for found in pick_micrographs(model, shown, plan, reporter, executor):
         if isinstance(found, MicrographPicks):
-            figures += on_micrograph(found, model.card.threshold)
+            title = host.title(found.micrograph_id)
+            figures += on_micrograph(found, model.card.threshold, title)
         reporter.advance(1)
     return figures
 

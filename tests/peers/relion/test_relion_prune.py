@@ -62,7 +62,7 @@ def test_pruned_particles_go_through_select_and_class2d(project):
     particles = f"{extract}particles.star"
     job = project.external("prune", inputs={"in_part": particles}, pruner="tiny", **KEEP)
     assert project.run(job) == "finished", project.output(job)
-    assert project.nodes(job) == {"particles.star": 3, "logfile.pdf": 13}
+    assert project.nodes(job) == {"particles.star": 3, "rejected.star": 3, "logfile.pdf": 13}
     table = list(csv.DictReader((project.folder / job / "scores.csv").read_text().splitlines()))
     kept = [row["keep"] == "1" for row in table]
     right = [
@@ -163,7 +163,7 @@ def test_verified_particles_are_selected_by_their_score_and_their_spread(project
     particles = f"{extract}particles.star"
     job = project.external("verify", inputs={"in_part": particles}, pruner="tiny", **SCORE)
     assert project.run(job) == "finished", project.output(job)
-    assert project.nodes(job) == {"particles.star": 3, "logfile.pdf": 13}
+    assert project.nodes(job) == {"particles.star": 3, "rejected.star": 3, "logfile.pdf": 13}
     table = list(csv.DictReader((project.folder / job / "scores.csv").read_text().splitlines()))
     assert len(table) == len(list(project.boxes(extract)))
     median = float(np.median([float(row["spread"]) for row in table]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,9 +117,15 @@ class CryoSPARCHost(Host):
 
     def micrographs(self) -> Sequence[Micrograph]:
         """Return the exposures, none where none are connected; the id is the uid in decimal."""
-        found = self._connected.micrographs
-        self._reporter.name_micrographs({one.id: one.source.name for one in found})
-        return found
+        return self._connected.micrographs
+
+    def title(self, micrograph_id: str) -> str:
+        """Return the name of an exposure's file: nobody knows uids."""
+        return self._titles.get(micrograph_id, micrograph_id)
+
+    @cached_property
+    def _titles(self) -> Mapping[str, str]:
+        return {one.id: one.source.name for one in self._connected.micrographs}
 
     def labels(self) -> Mapping[str, Labels]:
         """Return the particles to learn from, re-centred, in image pixels."""
@@ -126,7 +133,7 @@ class CryoSPARCHost(Host):
 
     def candidates(self) -> Candidates:
         """Return the rows of the particle input."""
-        self.micrographs()  # whose names the pictures show
+        self.micrographs()  # the log tells of them first
         return self._connected.candidates()
 
     def judged(self) -> Judged:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import assert_never
 
 from frostpick.errors import spelled
+from frostpick.models.model_file import CARD
 from frostpick.runtime.atomic import remove_leftovers, write_text
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.hosts.relion import markers
@@ -182,9 +183,9 @@ class RelionHost(Host):
                     self._note(*model_files(one.name))
                     one.model.save(self._job / one.name)
                     if one.name in _NODES:
-                        nodes.append((f"{one.name}/model.safetensors", NodeKind.MODEL))
+                        nodes.append((f"{one.name}/{CARD}", NodeKind.MODEL))
                 case KeptRows():
-                    nodes.append(self._row_files.write_kept(one.decisions))
+                    nodes += self._row_files.write_kept(one.decisions)
                 case ScoredRows():
                     nodes.append(self._row_files.write_scored(one.decisions))
                 case Files():

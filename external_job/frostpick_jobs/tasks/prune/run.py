@@ -220,7 +220,9 @@ def _told(
     counts = decisions.counts()
     log.info("%s", ", ".join(f"{name}: {count}" for name, count in counts.items()))
     with record.stage("pictures"):
-        figures = prune_figures(inputs.parts, plan, fitted, scored.rows, judged)
+        figures = prune_figures(
+            inputs.parts, plan, fitted, scored.rows, judged, scored.names, host.title
+        )
     host.show(figures)
     record.add(
         model={"digest": fitted.pruner.digest, "name": settings.pruner},
