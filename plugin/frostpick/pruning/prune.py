@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.errors import MicrographError
-from frostpick.images import MACHINE_ERRORS, PixelSizes
+from frostpick.images import PixelSizes, is_machine_error
 from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
 from frostpick.picking.read import read_with_pixel_size
@@ -177,7 +177,7 @@ def map_sections(
     MicrographError
         The stack cannot be had or read, or lacks an image.
     OSError
-        The machine is out of files or memory.
+        The machine or a disk failed, not this file.
     """
     name = stack.source.name
     try:
@@ -189,7 +189,7 @@ def map_sections(
     except ImageFileError as error:
         raise MicrographError(name, str(error)) from error
     except OSError as error:
-        if error.errno in MACHINE_ERRORS:
+        if is_machine_error(error):
             raise
         raise MicrographError(
             name, f"cannot be read ({error.strerror or error}); expected a stack of particles"

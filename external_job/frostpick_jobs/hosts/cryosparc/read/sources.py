@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from frostpick.errors import FrostpickError, InputError, option
-from frostpick.images import MACHINE_ERRORS
+from frostpick.images import is_machine_error
 from frostpick_jobs.hosts.cryosparc.read.mounts import AS_TOLD, Mounts
 from frostpick_jobs.hosts.cryosparc.server import shim
 from frostpick_jobs.hosts.cryosparc.server.connect import Patience, Server, connect
@@ -124,7 +124,7 @@ class Downloader:
         Raises
         ------
         OSError
-            The server answers, and does not serve this file; or one of `MACHINE_ERRORS`.
+            The server answers, and does not serve this file; or this machine fails.
         FrostpickError
             The server does not answer, or nothing can be written here: no file can be had.
         """
@@ -145,7 +145,7 @@ class Downloader:
         try:
             yield
         except OSError as error:
-            if error.errno in MACHINE_ERRORS:
+            if is_machine_error(error):
                 raise
             raise FrostpickError(
                 f"{error.filename or self._folder}: {error.strerror or error}; "
