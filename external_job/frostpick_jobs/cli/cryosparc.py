@@ -54,7 +54,7 @@ def selftest(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Ask a real instance what no public source tells; makes jobs titled 'frostpick selftest'."""
+    """Ask a real instance what no public source tells, by jobs that are deleted at the end."""
     log_to_terminal()
     from frostpick.runtime.atomic import write_text
     from frostpick_jobs.hosts.cryosparc.selftest import run_selftest
