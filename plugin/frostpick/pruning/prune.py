@@ -167,6 +167,15 @@ def is_light(stack: ParticleStack, plan: PrunePlan) -> bool:
     return stack.light is not False
 
 
+def _check_size(found: tuple[int, int], told: tuple[int, int] | None) -> None:
+    """Compare images with what the host says, which their pixel size and positions are for."""
+    if told is not None and told != found:
+        raise ImageFileError(
+            f"images of {found[1]} x {found[0]} pixels; expected {told[1]} x {told[0]}, as their "
+            "data set says: give the stack that the data set was made for"
+        )
+
+
 def map_sections(
     stack: ParticleStack, function: Callable[[torch.Tensor], Boxes]
 ) -> Iterator[Boxes]:
@@ -183,6 +192,7 @@ def map_sections(
     try:
         with stack.source.fetch() as path:
             opened = Stack.open(path)
+            _check_size(opened.header.shape, stack.shape)
             for start in range(0, len(stack), BATCH):
                 images = opened.read(stack.index[start : start + BATCH])
                 yield function(torch.from_numpy(images))
