@@ -261,6 +261,8 @@ class ParticleStack:
         where unknown.
     position_pixel_A
         Pixel size of the positions; None where unknown.
+    shape
+        Rows and columns of an image, as the host has it; None where it does not say.
     """
 
     source: MicrographSource
@@ -272,6 +274,7 @@ class ParticleStack:
     x_px: NDArray[np.float64] | None = None
     y_px: NDArray[np.float64] | None = None
     position_pixel_A: float | None = None
+    shape: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.row)

@@ -14,8 +14,9 @@ from frostpick_jobs.hosts.cryosparc.ports import ports, reference
 from frostpick_jobs.hosts.cryosparc.reporter import CryoSPARCReporter
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.selftest import redact
-from frostpick_jobs.hosts.cryosparc.server.connect import Credentials, check_versions, find_url
+from frostpick_jobs.hosts.cryosparc.server.connect import find_url
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, cut, detail, is_transient
+from frostpick_jobs.hosts.cryosparc.server.login import Credentials
 from frostpick_jobs.hosts.cryosparc.server.references import (
     JobRef,
     OutputRef,
@@ -23,6 +24,7 @@ from frostpick_jobs.hosts.cryosparc.server.references import (
     parse_job,
     parse_output,
 )
+from frostpick_jobs.hosts.cryosparc.server.versions import check_versions
 from frostpick_jobs.hosts.cryosparc.spool import spool_folder
 from frostpick_jobs.hosts.cryosparc.write.summary import listed, table
 from frostpick_jobs.tasks.declarations import FEWSHOT, PICK, PRUNE, TRAIN, VERIFY
@@ -61,6 +63,29 @@ def test_versions():
         check_versions("http://h", "v4.7.1+240807", "5.0.3")
     with pytest.raises(ServerError, match=r"~=5.1.0"):
         check_versions("http://h", "v5.1.0", "5.0.3")
+
+
+#: (server, client, what is said, what is not): PyPI has cryosparc-tools 4.0 to 4.7 and 5.0.
+DIFFER = [
+    ("v4.7.1", "5.0.3", "pip install --force-reinstall 'cryosparc-tools~=4.7.0'", "--ignore"),
+    ("v5.0.0", "4.7.1", "pip install --force-reinstall 'cryosparc-tools~=5.0.0'", "if there is"),
+    ("v5.1.2", "5.0.3", "'cryosparc-tools~=5.1.0'  if there is one of 5.1; else", "4.7"),
+    ("v5.1.2", "5.0.3", "go on as it is with --ignore-version", "4.7"),
+    ("v6.0.0", "5.0.3", "~=6.0.0'  if there is one of 6.0", "--ignore"),
+    ("v4.6.2", "5.0.3", "expected CryoSPARC 4.7 or 5", "pip install"),
+]
+
+
+@pytest.mark.parametrize(("server", "tools", "said", "not_said"), DIFFER)
+def test_a_remedy_for_another_version_that_can_be_had(server, tools, said, not_said):
+    with pytest.raises(ServerError) as caught:
+        check_versions("http://h", server, tools)
+    assert said in str(caught.value) and not_said not in str(caught.value)
+
+
+def test_another_version_can_be_ignored(caplog):
+    check_versions("http://h", "v5.1.2", "5.0.3", ignore=True)
+    assert "is v5.1.2 and cryosparc-tools here is 5.0.3; going on all the same" in caplog.text
 
 
 def test_secrets_are_never_shown():

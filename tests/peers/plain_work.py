@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -82,3 +83,12 @@ class Backwards:
 def do_all(work, items):
     """Do items in the toy's process."""
     return [made for _, made in through(work, items, Resources(), lambda: None)]
+
+
+class Warns(Squares):
+    """Work in which a library warns."""
+
+    def do(self, number, reading):
+        """Square with a warning."""
+        warnings.warn(f"a library's words on {number}", RuntimeWarning, stacklevel=1)
+        return super().do(number, reading)

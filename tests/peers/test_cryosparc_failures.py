@@ -28,11 +28,11 @@ from csemu.seed import seed_project
 from csemu.serve import free_port, running
 from csemu.store import Options, Refused, Store
 
-from frostpick.errors import FrostpickError
+from frostpick.errors import FrostpickError, JobStopped
 from frostpick.settings import PickSettings
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.run import Tempo
-from frostpick_jobs.hosts.cryosparc.server import shim, upload, wiring
+from frostpick_jobs.hosts.cryosparc.server import shim, upload
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks.pick import finish, missing
@@ -350,18 +350,49 @@ def test_half_made_jobs_are_failed_and_named(tmp_path, monkeypatch):
         assert any("no more outputs" in text for text in p.texts("J4"))
 
 
-def test_a_stop_while_the_job_is_made_fails_it(tmp_path, monkeypatch):
+STEPS = ["add_input", "connect", "add_output"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_while_the_job_is_made_fails_it_and_says_how_to_go_on(
+    tmp_path, monkeypatch, caplog, step, number
+):
     with project(tmp_path, shapes=SHAPES[:1]) as p:
-        real = wiring._training_input
+        real, done = getattr(p.store, step), []
 
         def interrupted(*arguments):
-            os.kill(os.getpid(), signal.SIGTERM)
+            if not done:
+                done.append(os.kill(os.getpid(), number))
             return real(*arguments)
 
-        monkeypatch.setattr(wiring, "_training_input", interrupted)
-        with pytest.raises(BaseException, match="SIGTERM"):
+        monkeypatch.setattr(p.store, step, interrupted)
+        with pytest.raises(JobStopped, match=number.name):
             pick(p)
         assert p.job("J4").status == "failed"
+        (again,) = re.findall(r"P1-J4 .* marked as failed; to go on: (.*?)  ;", caplog.text)
+        assert again == f"{AGAIN} --job J4 --micrographs J2.exposures"
+        caplog.clear()
+        assert pick(p, job="J4") == 0 and p.job("J4").status == "completed"
+        assert p.job("J4").spec.outputs.root["micrographs"].num_items == 1
+
+
+def test_a_stop_while_a_job_of_the_web_page_is_connected_says_how_to_go_on(
+    tmp_path, monkeypatch, caplog
+):
+    with project(tmp_path, shapes=SHAPES[:1]) as p:
+        made = p.store.create_job(p.uid, "W1", "snowflake", "by hand")
+        real = p.store.connect
+
+        def interrupted(*arguments):
+            os.kill(os.getpid(), signal.SIGINT)
+            return real(*arguments)
+
+        monkeypatch.setattr(p.store, "connect", interrupted)
+        with pytest.raises(JobStopped):
+            pick(p, job=made.uid)
+        assert f"to go on: {AGAIN} --job J4 --micrographs J2.exposures  ;" in caplog.text
+        assert p.job("J4").status == "building"
 
 
 def test_the_printed_command_resumes_a_job_whose_process_was_killed(tmp_path):

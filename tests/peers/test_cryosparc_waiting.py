@@ -106,6 +106,7 @@ def test_ctrl_c_ends_the_job_while_the_server_is_silent(
         if name == "create_job":
             with pytest.raises(JobStopped):
                 pick(p, server)
+            assert "in P1-W1: where there is one titled 'frostpick pick' without" in caplog.text
         else:
             assert pick(p, server) == 128 + signal.SIGINT
             assert f"{AGAIN} --job {p.latest()}" in caplog.text

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.images import is_machine_error
 from frostpick.runtime.basis import Basis
 from frostpick.runtime.checkpoint import training_key
 from frostpick.types import Labels, Micrograph, Picks
@@ -36,10 +37,15 @@ def with_labels(labels: Mapping[str, Labels]) -> dict[str, Labels]:
 
 
 def fingerprint(micrograph: Micrograph) -> str | None:
-    """Return the fingerprint of a file; None where it is not there, which ends no job."""
+    """Return the fingerprint of a file; None where it is not there, which ends no job.
+
+    A machine or a disk that fails does: the file may be the same as before.
+    """
     try:
         return micrograph.source.fingerprint()
-    except OSError:
+    except OSError as error:
+        if is_machine_error(error):
+            raise
         return None
 
 

@@ -171,7 +171,14 @@ class Connected:
     def _files(self) -> ProjectFiles:
         links = [link for one in self._view.inputs.values() for link in one.links]
         jobs = sorted({link.job for link in links})
-        return find_project_files(self._job.server, self._job.project, self._spool, jobs)
+        return find_project_files(
+            self._job.server,
+            self._job.project,
+            self._spool,
+            jobs,
+            mounts=self._request.mounts,
+            download=self._request.download,
+        )
 
     def _load(
         self, found: InputView, slots_of: Callable[[Sequence[str]], list[str]]

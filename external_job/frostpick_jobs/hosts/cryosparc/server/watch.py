@@ -6,8 +6,8 @@ import logging
 import threading
 
 from frostpick_jobs.hosts.cryosparc.server import shim
-from frostpick_jobs.hosts.cryosparc.server.connect import Server
-from frostpick_jobs.hosts.cryosparc.server.errors import detail
+from frostpick_jobs.hosts.cryosparc.server.connect import UNKNOWN_LOGIN, Server
+from frostpick_jobs.hosts.cryosparc.server.errors import detail, status_code
 from frostpick_jobs.hosts.cryosparc.server.job_view import ACTIVE
 from frostpick_jobs.hosts.cryosparc.server.waiting import Waiting
 
@@ -76,10 +76,12 @@ class StatusWatch:
                 lambda: shim.status(self._server.client, self._project, self._job), hang
             )
         except Exception as error:
+            unknown = status_code(error) == UNKNOWN_LOGIN
             if not self._silent:
-                log.warning("the server does not answer (%s); the job goes on", detail(error))
+                what = "knows this login no more" if unknown else "does not answer"
+                log.warning("the server %s (%s); the job goes on", what, detail(error))
             self._silent = True
-            if getattr(error, "code", None) == 401:
+            if unknown:
                 self._server.renew_login()
             return False
         if self._silent:
