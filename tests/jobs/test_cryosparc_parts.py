@@ -2,12 +2,12 @@
 
 import logging
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from waits import LONG
 
 from frostpick.errors import ConfigError
 from frostpick_jobs.hosts.cryosparc.ports import ports, reference
@@ -264,10 +264,11 @@ def test_event_log_joins_lines_and_keeps_the_last_of_a_name(monkeypatch):
     pytest.importorskip("cryosparc")
     from frostpick_jobs.hosts.cryosparc.server.event_log import EventLog, EventLogHandler
 
-    sent = []
+    sent, asked, all_said = [], threading.Event(), threading.Event()
 
     def log(text, *, level="text", name=None):
-        time.sleep(0.02)
+        asked.set()
+        assert all_said.wait(LONG)
         sent.append((text, level, name))
 
     job = SimpleNamespace(controller=SimpleNamespace(log=log))
@@ -277,7 +278,8 @@ def test_event_log_joins_lines_and_keeps_the_last_of_a_name(monkeypatch):
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
-        time.sleep(0.1)
+        events.text("begun")
+        assert asked.wait(LONG)  # the rest comes while the first is being sent
         for n in range(50):
             logger.info("line %d", n)
             events.text(f"step {n}", name="progress")
@@ -285,9 +287,10 @@ def test_event_log_joins_lines_and_keeps_the_last_of_a_name(monkeypatch):
         logger.debug("not this")
         events.text("x" * 100_000)
     finally:
+        all_said.set()
         logger.removeHandler(handler)
-        events.close()
-    assert len(sent) <= 8
+        events.close(LONG)
+    assert len(sent) == 5 and sent[0] == ("begun", "text", None)
     joined = "\n".join(text for text, _, name in sent if name is None)
     assert [line for line in joined.splitlines() if line.startswith("line")] == [
         f"line {n}" for n in range(50)
@@ -325,13 +328,13 @@ def test_an_event_log_is_waited_for_in_vain_once(waiting):
     events = EventLog(SimpleNamespace(controller=SimpleNamespace(log=log)), seconds=0.0)
     try:
         events.text("first")
-        assert asked.wait(60)
+        assert asked.wait(LONG)
         for n in range(waiting):
             events.text(str(n))
         events.close(0.1)
         again = threading.Thread(target=events.close, args=(3600.0,), daemon=True)
         again.start()
-        again.join(60)
+        again.join(LONG)
         assert not again.is_alive()
     finally:
         answered.set()

@@ -7,6 +7,7 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
+from waits import LONG
 
 from frostpick.errors import InputError
 from frostpick.models.pruner.model import Pruner
@@ -217,11 +218,11 @@ def test_a_second_start_leaves_the_running_job_alone(job, monkeypatch):
     def hold():
         with job_lock(job / ".frostpick"):
             held.set()
-            release.wait(60)
+            release.wait(LONG)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    held.wait(10)
+    assert held.wait(LONG)
     try:
         argv = ["--o", JOB, "--in_mics", "mics.star"]
         assert relion_job.run_relion_job("pick", argv) == relion_job.BUSY

@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from waits import LONG
 
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
@@ -275,7 +276,7 @@ def test_the_client_really_sends_an_empty_body_when_it_repeats_an_upload():
     def serve(listener):
         for attempt in range(2):
             connection, _ = listener.accept()
-            connection.settimeout(1.0)
+            connection.settimeout(LONG)
             data = b""
             try:
                 while more := connection.recv(65536):

@@ -6,6 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 from tiny_pruner import tiny_pruner
+from waits import LONG
 
 pytestmark = pytest.mark.relion
 MICROGRAPHS = {"in_mic": "JoinStar/job003/join_mics.star"}
@@ -90,7 +91,7 @@ def test_pruned_particles_go_through_select_and_class2d(project):
     command += "--zero_mask --oversampling 0 --psi_step 45 --offset_range 2 --offset_step 2 --norm "
     command += f"--scale --flatten_solvent --dont_check_norm --j 1 --i {select}particles.star"
     done = subprocess.run(
-        command.split(), cwd=project.folder, capture_output=True, text=True, timeout=300
+        command.split(), cwd=project.folder, capture_output=True, text=True, timeout=LONG
     )
     assert done.returncode == 0, done.stdout + done.stderr
     data = (project.folder / "Class2D/run_it001_data.star").read_text()

@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 
 #: Of the last requests of a job that was stopped.
 QUICK = Patience(1.5, 0.3, hang=1.5)
+#: Seconds for the last lines of the event log: of a job that ends, that was stopped, and where
+#: the server does not answer.
+LAST_EVENTS, QUICK_EVENTS, UNANSWERED_EVENTS = 30.0, 5.0, 0.5
 LOGGERS = ("frostpick", "frostpick_jobs")
 
 
@@ -220,7 +223,8 @@ class CryoSPARCHost(Host):
         # Whoever stops a job at the terminal does not wait for a server that is away.
         patience = QUICK if outcome is Outcome.ABORTED else None
         lost, answers = self._status_that_is_lost(patience or SHORT)
-        self._close_events((5.0 if patience else 30.0) if answers else 0.5)
+        seconds = QUICK_EVENTS if patience else LAST_EVENTS
+        self._close_events(seconds if answers else UNANSWERED_EVENTS)
         how = "clear it in the web page, then resume with" if lost == "completed" else "resume with"
         again = f"what is done is kept in {self.spool}; {how}: {self._again}"
         if lost is None:
@@ -249,11 +253,13 @@ class CryoSPARCHost(Host):
                 logger.setLevel(logging.INFO)
             logger.addHandler(handler)
 
-    def _close_events(self, timeout: float = 30.0, check: Callable[[], None] = no_stop) -> None:
+    def _close_events(
+        self, timeout: float | None = None, check: Callable[[], None] = no_stop
+    ) -> None:
         if self._handler is not None:
             for name in LOGGERS:
                 logging.getLogger(name).removeHandler(self._handler)
                 logging.getLogger(name).setLevel(self._levels[name])
             self._handler = None
         if self._events is not None:
-            self._events.close(timeout, check)
+            self._events.close(LAST_EVENTS if timeout is None else timeout, check)

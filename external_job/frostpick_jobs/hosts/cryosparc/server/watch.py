@@ -62,18 +62,19 @@ class StatusWatch:
         reason = REASONS.get(self.lost, "job {job} is {status} by somebody else's hand")
         return reason.format(job=self._job, status=self.lost)
 
-    def ask(self, hang: float = ASKED) -> bool:
+    def ask(self, hang: float | None = None) -> bool:
         """Ask once; return whether there was an answer.
 
         Parameters
         ----------
         hang
-            Seconds after which the server counts as silent.
+            Seconds after which the server counts as silent; None: `ASKED`.
         """
         try:
             waiting = Waiting(f"the status of {self._job}", lambda: None)
             status = waiting.answer(
-                lambda: shim.status(self._server.client, self._project, self._job), hang
+                lambda: shim.status(self._server.client, self._project, self._job),
+                ASKED if hang is None else hang,
             )
         except Exception as error:
             unknown = status_code(error) == UNKNOWN_LOGIN
