@@ -120,6 +120,7 @@ def train_on_exemplars(
     )
     epochs = None if settings.steps is None else math.ceil(settings.steps / Recipe().epoch_steps)
     asked = TrainSettings(**alike, start_from=start_name(settings), epochs=epochs)
+    asked = asked.model_copy(update={"label_weights": "trust"})  # marked by hand
     given = settings.model_dump(mode="json", include={*alike, *COURSE} - settings.without_effect())
     return train_picker(
         micrographs,

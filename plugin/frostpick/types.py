@@ -205,6 +205,8 @@ class Labels(Picks):
     ----------
     sign
         ``(n,)`` int8: +1 for a particle, -1 for a place that is none.
+    worth
+        ``(n,)`` float64, what each counts in a training, 0 to 1; 1 unless labels were judged.
     complete
         True when every particle of the micrograph is labelled.
     """
@@ -213,9 +215,15 @@ class Labels(Picks):
         default=None,  # type: ignore[arg-type]
         metadata=typed(np.int8),
     )
+    worth: NDArray[np.float64] = field(
+        default=None,  # type: ignore[arg-type]
+        metadata=typed(np.float64),
+    )
     complete: bool = False
 
     def __post_init__(self) -> None:
+        if self.worth is None:
+            object.__setattr__(self, "worth", np.ones(len(np.atleast_1d(self.x_px))))
         if self.sign is None:
             object.__setattr__(self, "sign", np.ones(len(np.atleast_1d(self.x_px)), np.int8))
         super().__post_init__()

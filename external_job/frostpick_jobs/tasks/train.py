@@ -13,10 +13,11 @@ from frostpick_jobs.job.results import TrainingResult
 from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import TRAIN
 from frostpick_jobs.tasks.iterate import run_iterate
-from frostpick_jobs.tasks.trained import deliver_trained, picked_figures
+from frostpick_jobs.tasks.trained import deliver_trained, least_trusted, picked_figures
 from frostpick_jobs.tasks.training_inputs import (
     compare_with_images,
     given_labels,
+    judging_model,
     micrographs_to_train_on,
     start_model,
 )
@@ -76,8 +77,10 @@ def run_train(
             start=start,
             spool=host.spool / SPOOL,
             reporter=host.reporter,
+            judge=judging_model(host, settings, labels, start),
         )
     plots = [training_curves(result.curve, chosen_step=result.summary.get("chosen_step"))]
+    plots += least_trusted(result.judged)
     with record.stage("pictures"):
         contrast = result.model.card.contrast
         plots += picked_figures(

@@ -10,12 +10,14 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.picking.pick import MicrographPicks
 from frostpick.picking.plan import plan_picking, settle_contrast
 from frostpick.picking.work import pick_micrographs
+from frostpick.report.boxes import box_mosaic
 from frostpick.report.figure import Figure
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
 from frostpick.settings import Contrast, PickSettings, TrainSettings
+from frostpick.training.picker.judged import Judged
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.outputs import Files, ModelOutput, Report
@@ -63,6 +65,21 @@ def picked_figures(
             figures += on_micrograph(found, model.card.threshold, title)
         reporter.advance(1)
     return figures
+
+
+def least_trusted(judged: Judged) -> list[Figure]:
+    """Draw the labels that look least like particles; nothing where labels were not judged."""
+    if not len(judged.boxes):
+        return []
+    caption = (
+        "The least trusted labels, smoothed, each with its own grey scale, and how probably the "
+        f"model that judges takes it for a particle. Labels: {judged.told['text']}."
+    )
+    return [
+        box_mosaic(
+            judged.boxes, judged.captions, name="least_trusted_labels", caption=caption, columns=5
+        )
+    ]
 
 
 def deliver_trained(
