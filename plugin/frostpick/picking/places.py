@@ -128,7 +128,7 @@ def weigh(looked: Sequence[Looked], reading: Reading) -> float:
         return 0.0
     centre = shifted.mean(0)
     # an image without any grey levels has no errors either
-    inverse = np.linalg.pinv(np.cov(shifted.T))
+    inverse = np.asarray(np.linalg.pinv(np.cov(shifted.T)), np.float64)
     chance = float(_distance(shifted - centre, inverse).max())
     far = float(_distance(found - centre, inverse))
     return far * min(1.0, ORDINARY / chance) if chance > 0 else 0.0
