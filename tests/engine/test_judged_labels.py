@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ from frostpick.settings import TrainSettings
 from frostpick.simulate import SimulationSettings, random_protein, simulate_micrograph, write_mrc
 from frostpick.training.digests import labels_digest, worth_digest
 from frostpick.training.examples import Region, TrainingImage
+from frostpick.training.measure import Found
+from frostpick.training.picker.compared import compare_with_start
 from frostpick.training.picker.judged import (
     FEWEST,
     REPEAT,
@@ -305,3 +308,44 @@ def test_noise_among_labels_does_not_train(
     assert sum(map(len, left.values())) == result.summary["labels"]
     assert all((one.worth >= 0.5).all() and (one.worth < 1).any() for one in left.values())
     assert list(tmp_path.iterdir()) == [tmp_path / "train"]
+
+
+class Compared:
+    """A course whose networks find held-out labels as told."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, own: float, start: float, held: int) -> None:
+        at = [(y, x) for y in range(5, 115, 10) for x in range(5, 115, 10)][:held]
+        image = an_image("a", at)
+        self.parts = [(replace(image, held_out=image.whole), image.whole)]
+        self.shares = {"own": own, "start": start}
+
+    def held_out_parts(self) -> list[tuple[TrainingImage, Region]]:
+        return self.parts
+
+    def network(self) -> str:
+        return "own"
+
+    def looking(self, network: object, selector: object = None) -> str:
+        return "own" if network == "own" else "start"
+
+    def find(self, look: str, parts: object) -> Found:
+        """The first picks are labels, as many of the hundred as told, none of the rest is."""
+        matched = np.arange(100) < 100 * self.shares[look]
+        return Found(-np.arange(100.0), matched, np.zeros(100))
+
+
+@pytest.mark.parametrize(
+    ("own", "start", "held", "warned"),
+    [(0.5, 0.8, 30, True), (0.78, 0.8, 30, False), (0.9, 0.8, 30, False), (0.1, 0.8, 19, False)],
+)
+def test_a_model_that_got_worse_is_told(
+    own: float, start: float, held: int, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    course: Any = Compared(own, start, held)
+    found = compare_with_start(course, load_model("general"))
+    assert ("IS WORSE" in caplog.text) is warned
+    expected = {"held_out_ap": own, "start_held_out_ap": start} if held >= 20 else {}
+    assert found == pytest.approx(expected)
+    assert compare_with_start(course, None) == {}
