@@ -301,6 +301,31 @@ def test_what_is_no_table_is_refused(
     assert file in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "read,label",
+    [
+        (read_picks, "rlnCoordinateX"),
+        (lambda path: read_particles(path, 1.0), "rlnImageName"),
+        (read_micrograph_list, "rlnMicrographName"),
+    ],
+)
+def test_a_second_table_is_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, read: Any, label: str
+) -> None:
+    """As RELION, the readers take one table of a file: the first, where no name decides."""
+    columns = picks_of(TRUTH).columns
+    if label == "rlnMicrographName":
+        columns = {label: columns[label]}
+    elif label == "rlnImageName":
+        columns = {label: [f"{n}@a.mrcs" for n in (1, 2, 3)]}
+    content = star([("a", Rows(columns)), ("b", Rows(columns))], StarStyle())
+    assert len(read(write(tmp_path / "p.star", content))) == 3
+    assert f"only block 'data_a' is read; 3 rows with {label} in data_b are not" in caplog.text
+    caplog.clear()
+    read(write(tmp_path / "p.star", star([("a", Rows(columns))], StarStyle())))
+    assert not caplog.text
+
+
 def test_what_a_row_can_do_without(tmp_path: Path) -> None:
     """Optional columns that a program leaves empty count as not given; no row is lost."""
     missing = star([("", picks_of(TRUTH))], replace(StarStyle(), number=FIXED))
