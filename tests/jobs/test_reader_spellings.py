@@ -211,6 +211,35 @@ def test_scores_by_their_labels(tmp_path: Path, label: str, text: str) -> None:
     assert picks.score is not None and picks.score.tolist() == [5.25]
 
 
+# rlnImageName: the stack, and the section from 0.
+IMAGES = {
+    "relion": ("000012@Extract/job005/Movies/a.mrcs", "Extract/job005/Movies/a.mrcs", 11),
+    "no zeros": ("12@a.mrcs", "a.mrcs", 11),
+    "an absolute path": ("000012@/data/a b.mrcs", "/data/a b.mrcs", 11),
+    "pyem": ("000012@J12/extract/a.mrc", "J12/extract/a.mrc", 11),
+    "pyem, CryoSPARC's mark": ("000012@>J12/extract/a.mrc", "J12/extract/a.mrc", 11),
+    "an @ in the name": ("1@a@b.mrcs", "a@b.mrcs", 0),
+    "an image of its own": ("boxes/a_12.mrc", "boxes/a_12.mrc", 0),
+    "the same, marked": (">J12/a_12.mrc", "J12/a_12.mrc", 0),
+}
+
+
+@pytest.mark.parametrize("text,file,index", IMAGES.values(), ids=IMAGES)
+def test_images_of_particles(tmp_path: Path, text: str, file: str, index: int) -> None:
+    content = star([("", Rows({"rlnImageName": [text]}))], StarStyle(quote='"'))
+    rows = read_particles(write(tmp_path / "p.star", content), 1.0)
+    assert (rows.image, rows.file, rows.index.tolist()) == ((text,), (file,), [index])
+
+
+@pytest.mark.parametrize("text", ["000000@a.mrcs", "x@a.mrcs", "-1@a.mrcs", "1.0@a.mrcs", "1@"])
+def test_images_that_are_nowhere(tmp_path: Path, text: str) -> None:
+    content = star([("", Rows({"rlnImageName": [text]}))], StarStyle())
+    with pytest.raises(
+        InputError, match=r"p\.star, row 1: rlnImageName is .*expected NUMBER@STACK"
+    ):
+        read_particles(write(tmp_path / "p.star", content), 1.0)
+
+
 # x, y of the box's corner and its size; the particle is on pixel corner + size // 2.
 BOXES = {
     "eman1, crYOLO": "10\t20\t64\t64\n",
