@@ -32,7 +32,9 @@ def main() -> None:
     parser.add_argument("--lane", help="lane for Extract; none runs it on the master")
     parser.add_argument("--url", help="CryoSPARC; else CRYOSPARC_BASE_URL")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--epochs", type=int, help="length of the training; fitted when left out")
+    parser.add_argument(
+        "--steps", type=int, help="length of each pass of the training; fitted when left out"
+    )
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     for name in ("frostpick", "frostpick_jobs"):
@@ -57,7 +59,7 @@ def train_and_pick(server, options) -> str:
     training = JobRequest(TRAIN, inputs={"micrographs": micrographs, "picks": particles}, **place)
     picking = JobRequest(PICK, inputs={"micrographs": micrographs}, **place)
 
-    learn = TrainSettings(diameter=options.diameter, device=options.device, epochs=options.epochs)
+    learn = TrainSettings(diameter=options.diameter, device=options.device, steps=options.steps)
     trained = number(run.run_task(server, training, learn))
     return number(run.run_task(server, picking, PickSettings(model=trained, device=options.device)))
 

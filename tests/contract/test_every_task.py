@@ -108,11 +108,11 @@ def both(project: Path, data: Any) -> Written:
     return {**picks(project, data), **particles(project, data)}
 
 
-PRUNING = {"four_rotations": False, "keep_at": "0"}
+PRUNING = {"four_rotations": False, "threshold": "0"}
 JOBS: dict[str, Job] = {
     "pick": Job(settings={"model": "blob"}),
-    "train": Job(labels, settings={"network": "conv31", "epochs": 1}),
-    "iterate": Job(labels, settings={"network": "conv31", "epochs": 1, "rounds": 1}),
+    "train": Job(labels, settings={"network": "conv31", "steps": 50}),
+    "iterate": Job(labels, settings={"network": "conv31", "steps": 10, "rounds": 1}),
     "fewshot": Job(exemplars, settings={"method": "pu", "steps": 2}),
     "pretrain": Job(settings={"method": "mae", "steps": 2}, wrong=None),
     "prune picks": Job(examples, settings=PRUNING, wrong=both),

@@ -58,7 +58,7 @@ def run(
         "threads": 1,
         "device": "cpu",
         "network": "conv31",
-        "epochs": 1,
+        "steps": STEPS,
         "rounds": 1,
         **case.settings,
         **changes,

@@ -42,7 +42,7 @@ def attempt(out):
             if task == "pick":
                 api.pick(micrographs=f"{project}/Micrographs", **given)
             else:
-                given.update(network="conv31", epochs=1)
+                given.update(network="conv31", steps=50)
                 api.train(
                     micrographs=f"{project}/Micrographs", picks=f"{project}/labels.csv", **given
                 )

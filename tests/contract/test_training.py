@@ -45,7 +45,7 @@ def train(
         "threads": 1,
         "device": "cpu",
         "network": "conv31",
-        "epochs": 1,
+        "steps": 50,
         **case.settings,
         **changes,
     }

@@ -20,7 +20,9 @@ def test_later_layers_win_and_none_is_not_given() -> None:
 
 
 def test_dashes_and_the_word_from() -> None:
-    settings = resolve(TrainSettings, ("x", {"from": "general", "expected-per-micrograph": "40"}))
+    settings = resolve(
+        TrainSettings, ("x", {"start_model": "general", "expected-per-micrograph": "40"})
+    )
     assert settings.start_from == "general" and settings.expected_per_micrograph == 40.0
 
 

@@ -37,7 +37,7 @@ def loud(name, value=""):
     ("name", "value", "text"),
     [
         ("pixel_size", "", "--pixel-size"),
-        ("from", "", "--from"),
+        ("from", "", "--start-model"),
         ("bad", "rest", "--bad rest"),
         ("url", "http://HOST:39000", "--url http://HOST:39000"),
         ("labels", "", "--picks"),
@@ -78,8 +78,8 @@ def test_a_wording_is_the_text_for_everybody_else():
     ("message", "given", "flags", "loudly"),
     [
         (Wording(f"give {option('device', 'cpu')}"), (), "give --device cpu", "give <device:cpu>"),
-        (Wording(f"%d %% by {option('from')}"), (5,), "5 % by --from", "5 % by <from:>"),
-        ("%s: %s", ("a", Wording(option("from"))), "a: --from", "a: <from:>"),
+        (Wording(f"%d %% by {option('start_model')}"), (5,), "5 % by --from", "5 % by <from:>"),
+        ("%s: %s", ("a", Wording(option("start_model"))), "a: --from", "a: <from:>"),
         ("skipped: %s", (LabelError(option("good")),), "skipped: --good", "skipped: <good:>"),
         ("%(a)s", ({"a": Wording(option("good"))},), "--good", "<good:>"),
         ("100 %", (), "100 %", "100 %"),

@@ -59,10 +59,17 @@ def call(*words: str) -> typer.testing.Result:
             "frostpick cryosparc prune --project P1 --bad rest",
         ),
         (
-            ["prune", *AT, "--particles", "J12.particles", "--mostly-good", "--restart"],
+            [
+                "prune",
+                *AT,
+                "--particles",
+                "J12.particles",
+                "--assume-mostly-particles",
+                "--restart",
+            ],
             "prune",
             PruneSettings,
-            "frostpick cryosparc prune --project P1 --mostly-good",
+            "frostpick cryosparc prune --project P1 --assume-mostly-particles",
         ),
         (
             ["fewshot", *AT, "--exemplars", "J12.particles", "--url", "http://h:1", "--seed", "3"],

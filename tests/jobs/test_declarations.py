@@ -103,8 +103,8 @@ def test_labels_are_needed_only_where_training_starts_from_nothing() -> None:
     given = {"micrographs": ["m"]}
     check_inputs(TRAIN, given, TrainSettings())
     with pytest.raises(InputError, match="no labels; give a few hundred picks with --picks"):
-        check_inputs(TRAIN, given, TrainSettings(start_from="none"))
-    check_inputs(TRAIN, {**given, "picks": ["p"]}, TrainSettings(start_from="none"))
+        check_inputs(TRAIN, given, TrainSettings(start_model="none"))
+    check_inputs(TRAIN, {**given, "picks": ["p"]}, TrainSettings(start_model="none"))
 
 
 @pytest.mark.parametrize("task", [PRUNE, VERIFY])
@@ -131,10 +131,10 @@ def test_rest_needs_what_it_is_the_rest_of() -> None:
 
 
 def test_an_option_that_the_method_does_not_use_is_refused_if_it_was_given() -> None:
-    given = FewshotSettings(preset="base")
+    given = FewshotSettings(encoder_size="base")
     with pytest.raises(
         ConfigError,
-        match=r"--preset has no use in --method pu, which auto has chosen: it is a size of "
+        match=r"--encoder-size has no use in --method pu, which auto has chosen: it is a size of "
         r"cryoMAE's network; leave it away, or give --method cryomae",
     ):
         refuse_unused(FEWSHOT, "pu", given, "auto")

@@ -190,7 +190,7 @@ def test_few_shot_keeps_what_it_starts_from(
             run_fewshot(host, FewshotSettings(method=method, **told, **more))
 
     # no encoder of that size is shipped, and general serves pu, which has no sizes
-    base = {"preset": "base"} if method == "cryomae" else {}
+    base = {"encoder_size": "base"} if method == "cryomae" else {}
     run("out")
     run("base", **base)
     shelf.add("mae-tiny-2", second)

@@ -140,7 +140,7 @@ def test_a_stopped_job_goes_on_and_equals_an_uninterrupted_one(
     read.clear()
     for name in ("scores.csv", "kept.star", "rejected.star"):
         assert (project / "parts" / name).read_bytes() == (project / "whole" / name).read_bytes()
-    prune(project, settings(pruner, keep_at="p=0.9"), "parts")
+    prune(project, settings(pruner, threshold="p=0.9"), "parts")
     assert read == []  # another threshold needs no box
     prune(project, settings(pruner, diameter=1.1 * DIAMETER_A), "parts")
     assert sorted(read) == ["a.mrc", "b.mrc"]
@@ -196,7 +196,10 @@ def test_labels_in_the_forms_that_users_have(
     # one row is on no micrograph, and one at the edge
     assert len(found["unlabelled"]) == len(ROWS) - 2 and 0 < found["prior"] < 1
     with pytest.raises(Reached):
-        prune(project, settings(pruner, mostly_good=True, expected_good=0.7, restart=True))
+        prune(
+            project,
+            settings(pruner, assume_mostly_particles=True, particle_fraction=0.7, restart=True),
+        )
     assert caught["prior"] == 0.7 and caught["labels"].good.all()
     source = write_particles(project)
     truth = json.loads((project / "truth.json").read_text())
@@ -266,7 +269,7 @@ def test_rows_that_are_not_selected_are_neither_input_nor_labels(
 def test_scripts_prune_and_verify(project: Path, pruner: str) -> None:
     told = {"diameter": DIAMETER_A, "pixel_size": PIXEL_A, "pruner": pruner, "threads": 1}
     inputs = {"micrographs": "mics", "picks": "picks.csv"}
-    once = {"keep_at": "0", "four_rotations": False}
+    once = {"threshold": "0", "four_rotations": False}
     found = frostpick_jobs.prune("out", **inputs, **once, **told)
     assert found.decisions.keep.tolist() == [not reason for *_, reason in ROWS]
     every = frostpick_jobs.verify("verified", **inputs, **told)

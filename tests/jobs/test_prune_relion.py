@@ -30,7 +30,7 @@ JOB = "External/job009/"
 SHAPE = (192, 224)
 NAMES = ("MotionCorr/job002/Movies/gridA/x.12.mrc", "MotionCorr/job002/Movies/gridB/y.mrc")
 DISCS = ([(50, 60), (120, 70), (170, 140)], [(60, 50), (150, 120)])
-TOLD = {"diameter": DIAMETER_A, "device": "cpu", "threads": 1, "keep_at": "0"}
+TOLD = {"diameter": DIAMETER_A, "device": "cpu", "threads": 1, "threshold": "0"}
 EMPTY = ([(60, 140), (115, 130)], [(70, 140)])
 MICROGRAPHS = """
 data_optics

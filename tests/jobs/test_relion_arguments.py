@@ -59,7 +59,7 @@ def test_booleans_take_words(words, expected):
 
 
 @pytest.mark.parametrize(
-    "words", [["--diameter", "--epochs", "3"], ["--diameter", "", "--epochs", "3"]]
+    "words", [["--diameter", "--steps", "150"], ["--diameter", "", "--steps", "150"]]
 )
 def test_an_empty_value_is_unset(words):
     _, values = parse(TrainSettings, *words)
@@ -69,7 +69,7 @@ def test_an_empty_value_is_unset(words):
 
 
 def test_from_is_the_label_of_start_from():
-    _, values = parse(TrainSettings, "--from", "General/model")
+    _, values = parse(TrainSettings, "--start-model", "General/model")
     assert resolve(TrainSettings, ("command line", values)).start_from == "General/model"
 
 

@@ -366,6 +366,6 @@ def test_a_first_look_at_ten_thousand_exposures(tmp_path):
         slots = [("micrograph_blob",) * 2, ("mscope_params",) * 2, ("ctf",) * 2]
         _finish(p.store, job, "exposures", "exposure", many, slots)
         _done(p.store, job)
-        code, made = pick(p, micrographs=[f"{job.uid}.exposures"], settings={"limit": 2})
+        code, made = pick(p, micrographs=[f"{job.uid}.exposures"], settings={"max_micrographs": 2})
         assert code == 0
         assert p.job(made).spec.outputs.root["micrographs"].num_items == 2

@@ -108,7 +108,7 @@ def extracted(p, rows, name="particles", slots=SLOTS, first=1000):
 def prune(p, pruner, particles, *, settings=None, **request):
     where = {} if "job" in request else {"workspace": "W1"}
     asked = requested("prune", p.uid, particles=particles, **{**where, **request})
-    told = {"pruner": pruner, "diameter": DIAMETER_A, "keep_at": "0", "min_distance": 8.0}
+    told = {"pruner": pruner, "diameter": DIAMETER_A, "threshold": "0", "min_distance": 8.0}
     options = {**told, "border": 0.0, "threads": 1, "device": "cpu", **(settings or {})}
     code = run.run_task_for_exit_code(
         p.connect(), asked, PruneSettings(**options), spool=p.root / "spool", tempo=TEMPO

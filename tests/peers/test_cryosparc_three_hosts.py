@@ -113,7 +113,7 @@ def test_the_same_pixels_and_scores(tmp_path, monkeypatch):
         settings = TrainSettings(
             diameter=DIAMETER_A,
             network="conv31",
-            epochs=1,
+            steps=50,
             expected_per_micrograph=8.0,
             threads=1,
             device="cpu",

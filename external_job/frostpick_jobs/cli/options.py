@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import types
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from frostpick.settings import Settings, about
@@ -16,13 +16,12 @@ NO = ("no", "false", "0", "off", "n")
 
 @dataclass(frozen=True)
 class Option:
-    """One option: the settings field, its long flag, its simple type, and its help text.
+    """One option: the settings field, its simple type, and its help text.
 
-    A hidden one is taken and not shown.
+    A hidden one is taken and not shown; so is a name of before, whose ``field`` is that name.
     """
 
     field: str
-    name: str
     type: type
     default: Any
     help: str
@@ -31,12 +30,12 @@ class Option:
     @property
     def flag(self) -> str:
         """The long option for people, with dashes."""
-        return "--" + self.name.replace("_", "-")
+        return "--" + self.field.replace("_", "-")
 
     @property
     def label(self) -> str:
         """The long option as a RELION parameter label gives it, with underscores."""
-        return "--" + self.name
+        return "--" + self.field
 
 
 def list_options(kind: type[Settings]) -> tuple[Option, ...]:
@@ -45,22 +44,15 @@ def list_options(kind: type[Settings]) -> tuple[Option, ...]:
     Parameters
     ----------
     kind
-        A settings class; an alias is the option's name (``from`` for ``start_from``).
-        Types are reduced to bool, int, float or str; choices are strings.
+        A settings class. Types are reduced to bool, int, float or str; choices are strings.
     """
-    found = []
+    found, before = [], []
     for field, info in kind.model_fields.items():
-        found.append(
-            Option(
-                field=field,
-                name=info.alias or field,
-                type=_simple(info.annotation),
-                default=info.default,
-                help=info.description or "",
-                hidden=about(info).hidden,
-            )
-        )
-    return tuple(found)
+        text, told = info.description or "", about(info)
+        one = Option(field, _simple(info.annotation), info.default, text, told.hidden)
+        found.append(one)
+        before += [replace(one, field=name, hidden=True) for name in told.was]
+    return (*found, *before)
 
 
 def _simple(annotation: Any) -> type:

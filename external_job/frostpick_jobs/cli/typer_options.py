@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import keyword
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,9 +11,10 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
+from frostpick_jobs.cli.console import log_to_terminal
 from frostpick_jobs.cli.options import Option, list_options
-from frostpick_jobs.cli.task_inputs import inputs_on, option_name
-from frostpick_jobs.tasks.declarations import InputSpec, TaskSpec
+from frostpick_jobs.cli.task_inputs import inputs_on
+from frostpick_jobs.tasks.declarations import InputSpec, TaskSpec, inputs_of_today
 from frostpick_jobs.tasks.declarations.kinds import always
 
 #: Inputs as they were typed, by their name in the declaration.
@@ -61,15 +63,19 @@ def task_command(
     and the model card.
     """
     options, inputs = list_options(task.settings), inputs_on(task, host)
+    before_names = [old for one in inputs for old in one.was.get(host, ())]
 
     def command(*, config: Path | None, **arguments: Any) -> None:
-        given: Typed = {one.name: tuple(arguments.pop(one.name) or ()) for one in inputs}
-        typed = {one.field: arguments.pop(one.field) for one in options}
+        names = [*(one.name for one in inputs), *before_names]
+        log_to_terminal(host)
+        given = {name: tuple(arguments.pop(name) or ()) for name in names}
+        given = _of_today(task, host, given)
+        typed = {one.field: arguments.pop(_parameter_of(one)) for one in options}
         values = {name: value for name, value in typed.items() if value is not None}
         act(given, values, config, **arguments)
 
     parameters = [*before, *(_input(one, host) for one in inputs), *after]
-    parameters += [*map(_setting, options), _CONFIG]
+    parameters += [*map(_setting, options), *map(_input_of_before, before_names), _CONFIG]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in parameters}
     command.__name__, command.__doc__ = task.name, task.help_on(host)
@@ -96,16 +102,39 @@ _CONFIG = parameter(
 
 def _input(one: InputSpec, host: str) -> inspect.Parameter:
     """Return the option of an input; a job of a CryoSPARC server may have it connected already."""
-    option = typer.Option(f"--{option_name(one, host)}", help=one.help_on(host))
-    if one.needed is always and host != "cryosparc":
+    option = typer.Option(f"--{one.name}", help=one.help_on(host))
+    if _is_required(one, host) and not one.was.get(host):
         return parameter(one.name, Annotated[list[str], option])
     return parameter(one.name, Annotated[list[str] | None, option], None)
+
+
+def _input_of_before(name: str) -> inspect.Parameter:
+    option = typer.Option(f"--{name}", hidden=True)
+    return parameter(name, Annotated[list[str] | None, option], None)
+
+
+def _is_required(one: InputSpec, host: str) -> bool:
+    return one.needed is always and host != "cryosparc"
+
+
+def _of_today(task: TaskSpec, host: str, given: Typed) -> Typed:
+    """Return inputs by their names of today, and refuse to go on without a required one."""
+    found = {name: tuple(files) for name, files in inputs_of_today(task, host, given).items()}
+    for one in task.inputs:
+        if _is_required(one, host) and not found.get(one.name):
+            raise typer.BadParameter(f"Missing option '--{one.name}'.")
+    return found
 
 
 def _setting(option: Option) -> inspect.Parameter:
     flags = [option.flag, f"--no-{option.flag[2:]}"] if option.type is bool else [option.flag]
     told = typer.Option("/".join(flags), help=_help(option), hidden=option.hidden)
-    return parameter(option.field, Annotated[option.type | None, told], None)
+    return parameter(_parameter_of(option), Annotated[option.type | None, told], None)
+
+
+def _parameter_of(option: Option) -> str:
+    """Return a name for Python, which has ``from`` for itself."""
+    return f"{option.field}_" if keyword.iskeyword(option.field) else option.field
 
 
 def _help(option: Option) -> str:

@@ -24,6 +24,9 @@ from frostpick_jobs.inputs.headers import with_header
 from frostpick_jobs.inputs.rows import PickRows, pick_rows
 from frostpick_jobs.job.host import Candidates, Judged
 
+#: Inputs of the task beside the micrographs.
+NAMES = ("picks", "particles", "labels", "bad")
+
 
 @dataclass(frozen=True)
 class PruneInputs:
@@ -79,12 +82,12 @@ class PruneInputs:
         host
             How the host reads them: the last four parameters, and ``pixel_size_A``.
         """
-        files = {name: tuple(given.get(name, ())) for name in ("picks", "particles", "good", "bad")}
+        files = {name: tuple(given.get(name, ())) for name in NAMES}
         return cls(
             micrographs,
             files["picks"],
             next(map(Path, files["particles"]), None),
-            files["good"],
+            files["labels"],
             () if rest else files["bad"],
             rest,
             **host,

@@ -82,7 +82,7 @@ def run_fewshot(
         shipped=host.models.used,
         exemplars=sum(len(one) for one in exemplars.values()),
     )
-    micrographs = spread(everything, settings.limit or len(everything))
+    micrographs = spread(everything, settings.max_micrographs or len(everything))
     # the training has settled the contrast, and its model knows it
     named = settings.model_copy(update={"model": method, "contrast": None})
     with record.stage("picking"):
@@ -135,17 +135,17 @@ def _network(host: Host, settings: FewshotSettings) -> tuple[PickingModel | None
 
 
 def _encoder(settings: FewshotSettings, models: JobModels) -> AutoencoderModel | None:
-    if settings.model == "none":
+    if settings.encoder == "none":
         return None
-    if settings.model:
-        return models.encoder(settings.model)
-    found = models.encoder_of(settings.preset)
+    if settings.encoder:
+        return models.encoder(settings.encoder)
+    found = models.encoder_of(settings.encoder_size)
     if found is None:
         log.warning(
             Wording(
-                "no pretrained encoder of preset %s comes with this version; pretrain one with "
+                "no pretrained encoder of size %s comes with this version; pretrain one with "
                 f"frostpick pretrain --method mae and give it as {option('model')}"
             ),
-            settings.preset,
+            settings.encoder_size,
         )
     return found

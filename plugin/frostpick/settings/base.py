@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import warnings
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 from frostpick.settings.device import check_device
 from frostpick.settings.field import about, setting
+from frostpick.settings.renamed import old_names, renamed, told_of
 
 Contrast = Literal["dark", "light", "auto"]
 #: ``auto``, ``cpu``, ``cuda``, or GPU numbers; which is there is found out when a job runs.
@@ -24,12 +27,45 @@ class Settings(BaseModel):
         frozen=True, extra="forbid", populate_by_name=True, coerce_numbers_to_str=True
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _take_old_names(cls, values: Any) -> Any:
+        """Take the names of before too, until 2.0, with a warning."""
+        if isinstance(values, Mapping):
+            for old in old_names(cls).keys() & values.keys():
+                new, values = renamed(cls, old, values)
+                warnings.warn(told_of(old, new), DeprecationWarning, stacklevel=3)
+        return values
+
+    def for_key(self, without: Collection[str] = (), only: Collection[str] = ()) -> dict[str, Any]:
+        """Return JSON values by the names that they had first, for a digest that outlives names.
+
+        Parameters
+        ----------
+        without, only
+            Names of today: what to leave out, and, where given, what alone to take.
+        """
+        told = self.model_dump(mode="json", exclude=set(without), include=set(only) or None)
+        return dict(_as_first(type(self), name, value) for name, value in told.items())
+
     @classmethod
     def without_effect(cls) -> frozenset[str]:
         """Return the fields that change no result, which a resume key leaves out."""
         return frozenset(
             name for name, info in cls.model_fields.items() if not about(info).changes_results
         )
+
+
+def _as_first(kind: type[Settings], name: str, value: Any) -> tuple[str, Any]:
+    """Return a setting under its first name; one that this had no value for keeps today's."""
+    told = about(kind.model_fields[name])
+    if not told.was:
+        return name, value
+    if value is not None and told.was_times != 1:
+        if value % told.was_times:
+            return name, value
+        value //= told.was_times
+    return told.was[0], value
 
 
 class RunSettings(Settings):

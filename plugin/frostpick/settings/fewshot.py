@@ -6,17 +6,18 @@ from typing import Annotated, Literal
 
 from frostpick.settings.field import setting
 from frostpick.settings.model_ref import ModelRef
-from frostpick.settings.pick import PickSettings
+from frostpick.settings.pick import PickingSettings
 
 
-class FewshotSettings(PickSettings):
+class FewshotSettings(PickingSettings):
     """Options of ``fewshot``: those of ``pick``, for it picks with the model it makes."""
 
-    model: Annotated[str, ModelRef("encoder", or_none=True, from_job=False)] = setting(
+    encoder: Annotated[str, ModelRef("encoder", or_none=True, from_job=False)] = setting(
         "",
         "Encoder to start cryoMAE from: none, a file, a folder, or a shipped name such as "
         "mae-tiny-1; the newest shipped when empty.",
         "Model",
+        was="model",
     )
     expected_per_micrograph: float | None = setting(
         None,
@@ -40,14 +41,19 @@ class FewshotSettings(PickSettings):
     steps: int | None = setting(
         None, "Longest training in steps; fitted when empty.", "Training", unit="steps", ge=1
     )
-    preset: Literal["tiny", "small", "base"] = setting(
-        "tiny", "Size of cryoMAE's network: tiny, small or base.", "Model", advanced=True
+    encoder_size: Literal["tiny", "small", "base"] = setting(
+        "tiny",
+        "Size of cryoMAE's network: tiny, small or base.",
+        "Model",
+        advanced=True,
+        was="preset",
     )
-    selector: Literal["disc-nms", "density-cut"] | None = setting(
+    picking_rule: Literal["disc-nms", "density-cut"] | None = setting(
         None,
         "How cryoMAE's scores become picks: disc-nms, or density-cut, its paper's threshold by "
         "micrograph; disc-nms when empty.",
         "Picking",
+        was="selector",
         advanced=True,
     )
     restart: bool = setting(

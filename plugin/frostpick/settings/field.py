@@ -41,6 +41,11 @@ class About:
         Another value gives other results, so that it belongs to the resume key.
     hidden
         Still taken, no longer shown: an option of before.
+    was
+        Its names of before, still taken until 2.0; resume keys have the first one for ever, so
+        that a job of before goes on.
+    was_times
+        What a number under that name is multiplied by.
     """
 
     group: Group
@@ -49,6 +54,8 @@ class About:
     path: PathKind | None = None
     changes_results: bool = True
     hidden: bool = False
+    was: tuple[str, ...] = ()
+    was_times: int = 1
 
 
 def setting(
@@ -61,6 +68,8 @@ def setting(
     path: PathKind | None = None,
     changes_results: bool = True,
     hidden: bool = False,
+    was: str | tuple[str, ...] = (),
+    was_times: int = 1,
     **limits: Any,
 ) -> Any:
     """Return a pydantic field with what `About` holds.
@@ -70,9 +79,10 @@ def setting(
     default, text
         Default and help text.
     limits
-        What `pydantic.Field` takes: ``gt``, ``ge``, ``le``, ``alias``.
+        What `pydantic.Field` takes: ``gt``, ``ge``, ``le``.
     """
-    told = About(group, advanced, unit, path, changes_results, hidden)
+    names = (was,) if isinstance(was, str) else was
+    told = About(group, advanced, unit, path, changes_results, hidden, names, was_times)
     return Field(default, description=text, json_schema_extra={_KEY: told}, **limits)  # type: ignore[dict-item]
 
 

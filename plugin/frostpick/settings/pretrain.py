@@ -17,8 +17,8 @@ class PretrainSettings(ScaleSettings):
         "pruner: what prune starts from.",
         "Training",
     )
-    preset: Literal["tiny", "small", "base"] = setting(
-        "tiny", "Size of the autoencoder: tiny, small or base.", "Model"
+    encoder_size: Literal["tiny", "small", "base"] = setting(
+        "tiny", "Size of the autoencoder: tiny, small or base.", "Model", was="preset"
     )
     corpus: int | None = setting(
         None,

@@ -133,7 +133,7 @@ def _model(
             micrographs=str(data.train.micrographs),
             picks=[str(labels)] if rows else [],
             diameter=data.diameter_A,
-            start_from=session.start,
+            start_model=session.start,
             threads=session.threads,
             device=session.device,
             **told,

@@ -52,7 +52,7 @@ def _one(bench: Path, name: str, kind: str, *, merit: bool) -> dict[str, float]:
                 here / "out",
                 micrographs=mics if labels else mics[:1],
                 picks=here / "picks.csv",
-                keep_at=rule,
+                threshold=rule,
                 **labels,
                 **asked,
             )

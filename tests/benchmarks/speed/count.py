@@ -126,10 +126,10 @@ def _step_cpu() -> float:
                 micrographs=str(place / "micrographs"),
                 picks=[str(place / "labels.csv")],
                 diameter=SMALL_DIAMETER_A,
-                epochs=epochs,
+                steps=epochs * steps,
                 threads=1,
                 device="cpu",
-                start_from="none",
+                start_model="none",
             )
             spent.append(float(trained.training["cpu_s"]))
     return (spent[1] - spent[0]) / steps

@@ -10,7 +10,7 @@ from frostpick_jobs.hosts.cryosparc.ports import ports
 from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL
 from frostpick_jobs.hosts.cryosparc.server.references import JobRef, OutputRef, parse_output
 from frostpick_jobs.job.spelling import in_cryosparc
-from frostpick_jobs.tasks.declarations import REST, TaskSpec, is_rest
+from frostpick_jobs.tasks.declarations import REST, TaskSpec, inputs_of_today, is_rest
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,14 @@ class JobRequest:
     def __post_init__(self) -> None:
         """Refuse an input that the task does not have, and read the texts that name outputs."""
         known = [port.spec.name for port in ports(self.task)]
-        unknown = [name for name, given in self.inputs.items() if given and name not in known]
+        inputs = inputs_of_today(self.task, "cryosparc", self.inputs)
+        unknown = [name for name, given in inputs.items() if given and name not in known]
         if unknown:
             raise ConfigError(
                 f"{self.task.name} has no input {unknown[0]!r} in CryoSPARC; it has: "
                 f"{', '.join(known)}"
             )
-        read = {name: self._read(name, given) for name, given in self.inputs.items() if given}
+        read = {name: self._read(name, given) for name, given in inputs.items() if given}
         object.__setattr__(self, "inputs", read)
 
     def outputs_for(self, name: str) -> tuple[OutputRef, ...]:
@@ -87,5 +88,8 @@ class JobRequest:
         if self.is_rest(name):
             return (REST,)
         return tuple(
-            one if isinstance(one, OutputRef) else parse_output(one, option(name)) for one in given
+            one
+            if isinstance(one, OutputRef)
+            else parse_output(one, option(self.task.input(name).mark))
+            for one in given
         )

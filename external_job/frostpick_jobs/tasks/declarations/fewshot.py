@@ -24,7 +24,7 @@ FEWSHOT = TaskSpec(
     inputs=(
         MICROGRAPHS,
         InputSpec(
-            "exemplars",
+            "labels",
             InputKind.EXEMPLARS,
             "File of about 15 particles marked on one micrograph (STAR, CSV, .box, Topaz text); "
             "may be repeated.",
@@ -33,6 +33,7 @@ FEWSHOT = TaskSpec(
                 "Manual Picker.",
             },
             needed=always,
+            was={"folder": ("exemplars",), "cryosparc": ("exemplars",)},
         ),
     ),
     outputs=(OutputSpec("picks", OutputKind.PICKS), MODEL, MICROGRAPH_TABLE, REPORT),
@@ -45,11 +46,11 @@ FEWSHOT = TaskSpec(
     },
     citation=f"{XU}; {BEPLER}",
     methods=(
-        Method("cryomae", frozenset({"preset", "selector"}), XU),
+        Method("cryomae", frozenset({"encoder_size", "picking_rule"}), XU),
         Method("pu", citation=BEPLER),
     ),
     no_use={
-        "preset": "it is a size of cryoMAE's network",
-        "selector": "it is a rule for cryoMAE's scores",
+        "encoder_size": "it is a size of cryoMAE's network",
+        "picking_rule": "it is a rule for cryoMAE's scores",
     },
 )

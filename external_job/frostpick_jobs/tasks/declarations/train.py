@@ -14,7 +14,7 @@ from frostpick_jobs.tasks.declarations.spec import InputKind, InputSpec, TaskSpe
 
 def from_nothing(settings: TrainSettings) -> bool:
     """Tell whether a training starts from no model, so that it needs labels."""
-    return settings.start_from == "none"
+    return settings.start_model == "none"
 
 
 TRAIN = TaskSpec(
@@ -23,12 +23,13 @@ TRAIN = TaskSpec(
     inputs=(
         MICROGRAPHS,
         InputSpec(
-            "picks",
+            "labels",
             InputKind.LABELS,
             "File, folder or pattern of picks to learn from (STAR, CSV, .box, Topaz text); may "
             "be repeated. Without it the start model learns from its own picks.",
             {"cryosparc": PICKED_OR_EXTRACTED},
             needed=from_nothing,
+            was={"folder": ("picks",), "cryosparc": ("particles", "picks")},
         ),
     ),
     outputs=(MODEL, FILES, REPORT),

@@ -9,6 +9,7 @@ from frostpick.errors import FrostpickError, marked
 from frostpick.report.figure import Figure
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
+from frostpick.settings import PickSettings
 from frostpick.types import Micrograph
 from frostpick_jobs.job.endings import NothingYet
 from frostpick_jobs.job.host import Host
@@ -83,7 +84,8 @@ def finish_picking(
         own,
         renew=settings.renew_threshold,
     )
-    record.add(model={"digest": job.model.digest, "name": settings.model}, seed=settings.seed)
+    named = {"name": settings.model} if isinstance(settings, PickSettings) else {}
+    record.add(model={"digest": job.model.digest, **named}, seed=settings.seed)
     record.add(
         device=str(job.executor.devices[0]),
         threads=job.executor.threads,
@@ -96,7 +98,7 @@ def finish_picking(
         done,
         failed,
         threshold,
-        settings.write,
+        settings.output_picks,
         totals,
         record,
         min_distance_A=job.plan.min_distance_A,

@@ -211,7 +211,7 @@ def _schedule(
     elif soft is not None:
         epochs *= recipe.taught_times
     return Schedule(
-        steps=recipe.epoch_steps * (settings.epochs or epochs),
+        steps=settings.steps or recipe.epoch_steps * epochs,
         rate=recipe.tuning_rate if tuning else recipe.rate,
         warm_up=recipe.warm_up,
         weight_decay=recipe.weight_decay,
@@ -238,10 +238,10 @@ def training_basis(
     settings, diameter = setting.settings, setting.reading.diameter_A
     usable = (m for m in micrographs if m.id not in setting.gathered.failed)
     # the start is told by its digest
-    aside = {"start_from", *settings.without_effect()}
+    aside = {"start_model", *settings.without_effect()}
     parts: dict[str, Any] = {
         "format": 1,
-        "settings": settings.model_dump(mode="json", exclude=aside),
+        "settings": settings.for_key(without=aside),
         "recipe": setting.recipe.key(),
         "start": setting.start.digest if setting.start else None,
         "diameter": diameter,
@@ -249,7 +249,7 @@ def training_basis(
         "labels": labels_digest(labels),
         "micrographs": micrographs_told(usable),
     }
-    told = settings.model_dump(mode="json", by_alias=True, exclude=set(settings.without_effect()))
+    told = settings.model_dump(mode="json", exclude=set(settings.without_effect()))
     return basis_of(
         parts,
         told if asked is None else asked,
