@@ -32,7 +32,7 @@ def main() -> None:
     trained = frostpick_jobs.train(
         options.out / "train",
         micrographs=micrographs,
-        picks=picks,
+        labels=picks,
         diameter=options.diameter,
         steps=options.steps,
     )

@@ -56,7 +56,7 @@ def train_and_pick(server, options) -> str:
     micrographs = (parse_output(options.micrographs, "--micrographs"),)
     particles = (parse_output(options.particles, "--particles"),)
     place = {"project": options.project, "workspace": options.workspace}
-    training = JobRequest(TRAIN, inputs={"micrographs": micrographs, "picks": particles}, **place)
+    training = JobRequest(TRAIN, inputs={"micrographs": micrographs, "labels": particles}, **place)
     picking = JobRequest(PICK, inputs={"micrographs": micrographs}, **place)
 
     learn = TrainSettings(diameter=options.diameter, device=options.device, steps=options.steps)

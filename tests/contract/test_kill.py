@@ -44,7 +44,7 @@ def attempt(out):
             else:
                 given.update(network="conv31", steps=50)
                 api.train(
-                    micrographs=f"{project}/Micrographs", picks=f"{project}/labels.csv", **given
+                    micrographs=f"{project}/Micrographs", labels=f"{project}/labels.csv", **given
                 )
             code = 0
         finally:

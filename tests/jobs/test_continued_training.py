@@ -102,7 +102,7 @@ def run(task: str, out: str = "out", **others: Any) -> int:
     """Run a job of a folder as the command does; return the exit status."""
     told = {"diameter": DIAMETER_A, "pixel_size": PIXEL_A, "device": "cpu", "threads": 1}
     told |= {"start_model": "start", "steps": STEPS, **others}
-    inputs = {"micrographs": ["Micrographs"], "picks": ["labels.csv"]}
+    inputs = {"micrographs": ["Micrographs"], "labels": ["labels.csv"]}
     host = FolderHost(Path(out), inputs, pixel_size=PIXEL_A)
     if task == "iterate":
         more = {"rounds": 1, "pruner": "none"}
@@ -247,7 +247,7 @@ def test_few_labels_are_refused_or_told_of(
     (*_, last) = logs.messages
     refused = f"training needs at least 3 labelled particles inside the micrographs, found {count};"
     assert last.startswith(refused) == (count < 3)
-    assert ("or leave --picks away" in last) == (count < 3)
+    assert ("or leave --labels away" in last) == (count < 3)
     few = [one for one in logs.messages if one.startswith(f"{count} labels are few: from general")]
     assert len(few) == (3 <= count < 15)
     assert all(len(one) <= 300 for one in [*few, last])

@@ -72,7 +72,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def host(data: Path, out: Path, exemplars: bool = True) -> FolderHost:
-    given = {"exemplars": [data / "exemplars.csv"]} if exemplars else {}
+    given = {"labels": [data / "exemplars.csv"]} if exemplars else {}
     return FolderHost(out, {"micrographs": [data], **given}, pixel_size=PIXEL_A)
 
 
@@ -250,7 +250,7 @@ def test_missing_exemplars_and_another_job_are_told(data: Path, done: Path, tmp_
     elsewhere = tmp_path / "other.csv"
     elsewhere.write_text("micrograph,x_px,y_px\nm0.mrc,3,3\nm0.mrc,90,90\n")
     two = FolderHost(
-        tmp_path / "two", {"micrographs": [data], "exemplars": [elsewhere]}, pixel_size=PIXEL_A
+        tmp_path / "two", {"micrographs": [data], "labels": [elsewhere]}, pixel_size=PIXEL_A
     )
     with pytest.raises(LabelError, match="at least 3 exemplars"):
         run_fewshot(two, settings())

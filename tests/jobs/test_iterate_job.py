@@ -128,7 +128,7 @@ def test_who_gives_the_second_opinion(project: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_neither_picks_nor_a_model_is_told(project: Path) -> None:
-    with pytest.raises(InputError, match="--picks"):
+    with pytest.raises(InputError, match="--labels"):
         api.iterate("out", micrographs="Micrographs", pixel_size=2.0, start_model="none", **QUICK)
 
 
@@ -188,4 +188,4 @@ def test_labels_of_the_relion_job() -> None:
     ]
     settings = read_command_line(ITERATE, words)[1]
     assert isinstance(settings, IterateSettings)
-    assert (settings.rounds, settings.pruner, settings.start_from) == (5, "none", "general")
+    assert (settings.rounds, settings.pruner, settings.start_model) == (5, "none", "general")

@@ -38,7 +38,7 @@ from frostpick_jobs.tasks.prune import run as prune_task
 from frostpick_jobs.tasks.prune.run import run_verify
 from frostpick_jobs.tasks.select import run_select
 
-EXEMPLARS = {"micrographs": ["mics"], "exemplars": ["picks.csv"]}
+EXEMPLARS = {"micrographs": ["mics"], "labels": ["picks.csv"]}
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_a_fit_to_labels_is_not_made_again(
     shelf.add("pruner-1", tiny_pruner())
     (project / "good.csv").write_text("micrograph,x_px,y_px\na,50,60\na,120,70\nb,60,50\n")
     (project / "bad.csv").write_text("micrograph,x_px,y_px\na,60,140\nb,70,140\na,115,130\n")
-    told: dict[str, Any] = {"good": ["good.csv"], "bad": ["bad.csv"]}
+    told: dict[str, Any] = {"labels": ["good.csv"], "bad": ["bad.csv"]}
     prune(project, settings("pruner"), **told)
     made = (project / "out" / "pruner" / "model.safetensors").read_bytes()
     shelf.add("pruner-2", other_pruner())

@@ -205,7 +205,7 @@ def test_good_labels_alone_are_set_against_sure_mistakes_of_the_input(
     asked = settings(pruner)
     for names in (["plain.star"], ["good.star"]):
         with pytest.raises(Reached):
-            prune(project, asked, picks=names, good=["good.star"])
+            prune(project, asked, picks=names, labels=["good.star"])
         labels = caught["labels"]
         if names == ["good.star"]:  # no mistakes among them
             assert labels.good.all() and len(caught["unlabelled"]) == 20
@@ -219,7 +219,7 @@ def test_good_labels_alone_are_set_against_sure_mistakes_of_the_input(
     # Labels that the start takes for mistakes: a particle it does not know.
     for given, more in (("others.star", {}), ("good.star", {"assume_mostly_particles": True})):
         with pytest.raises(Reached):
-            prune(project, settings(pruner, **more), picks=["plain.star"], good=[given])
+            prune(project, settings(pruner, **more), picks=["plain.star"], labels=[given])
         assert caught["labels"].good.all() and len(caught["unlabelled"]) == 256
 
 
@@ -232,7 +232,7 @@ def test_labelled_places_at_the_edge_of_doubt_are_no_mistakes(
     monkeypatch.setattr("frostpick.pruning.reliable_negatives.UNKNOWN", 1.0)
     caught = catch_fit(monkeypatch)
     with pytest.raises(Reached):
-        prune(project, settings(pruner), picks=["plain.star"], good=["good.star"])
+        prune(project, settings(pruner), picks=["plain.star"], labels=["good.star"])
     boxes, good = caught["labels"].boxes.numpy(), caught["labels"].good
     assert good.sum() == 100 and (~good).sum() > 50
     known = {box.tobytes() for box in boxes[good]}

@@ -65,12 +65,12 @@ def test_an_empty_value_is_unset(words):
     _, values = parse(TrainSettings, *words)
     settings = resolve(TrainSettings, ("command line", values))
     assert settings.diameter is None
-    assert settings.epochs == 3
+    assert settings.steps == 150
 
 
-def test_from_is_the_label_of_start_from():
+def test_a_start_model_may_lie_in_another_job():
     _, values = parse(TrainSettings, "--start-model", "General/model")
-    assert resolve(TrainSettings, ("command line", values)).start_from == "General/model"
+    assert resolve(TrainSettings, ("command line", values)).start_model == "General/model"
 
 
 def test_an_unknown_label_is_named_with_its_neighbours():

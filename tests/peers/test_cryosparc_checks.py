@@ -332,7 +332,7 @@ def test_selftest_answers_every_question_and_hides_the_site(tmp_path):
 def test_the_commands_help_and_usage(tmp_path):
     for words, expected in (
         (["pick", "--help"], "--min-distance"),
-        (["train", "--help"], "--particles"),
+        (["train", "--help"], "--labels"),
     ):
         path = os.pathsep.join(str(ROOT / name) for name in ("plugin", "external_job"))
         said = subprocess.run(

@@ -37,7 +37,7 @@ def _short(monkeypatch):
 
 
 def iterate(p, particles=(PARTICLES,), **settings):
-    asked = requested("iterate", p.uid, "W1", micrographs=(EXPOSURES,), picks=particles)
+    asked = requested("iterate", p.uid, "W1", micrographs=(EXPOSURES,), labels=particles)
     options = {"diameter": DIAMETER_A, "threads": 1, "device": "cpu", "steps": 8, "rounds": 1}
     fresh = {} if "start_model" in settings else {"network": "conv31"}
     settings = IterateSettings(**{**options, **fresh, **settings})
@@ -73,7 +73,7 @@ def test_rounds_with_particles_and_then_from_that_job_alone(tmp_path):
 def test_neither_particles_nor_a_model_makes_no_job(tmp_path):
     with project(tmp_path) as p:
         before = set(p.store.jobs)
-        with pytest.raises(InputError, match="--particles"):
+        with pytest.raises(InputError, match="--labels"):
             iterate(p, particles=())
         assert set(p.store.jobs) == before
 

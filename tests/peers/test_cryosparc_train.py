@@ -56,7 +56,7 @@ def reached(monkeypatch):
 def train(p, particles=(PARTICLES,), micrographs=(EXPOSURES,), settings=None, **request):
     where = {} if "job" in request else {"workspace": "W1"}
     asked = requested(
-        "train", p.uid, micrographs=micrographs, picks=particles, **{**where, **request}
+        "train", p.uid, micrographs=micrographs, labels=particles, **{**where, **request}
     )
     options = {"diameter": DIAMETER_A, **ONE_THREAD, **(settings or {})}
     code = run.run_task_for_exit_code(

@@ -84,9 +84,9 @@ def run_fewshot(
     )
     micrographs = spread(everything, settings.max_micrographs or len(everything))
     # the training has settled the contrast, and its model knows it
-    named = settings.model_copy(update={"model": method, "contrast": None})
+    picking = settings.model_copy(update={"contrast": None})
     with record.stage("picking"):
-        store, job = prepare_picking(host, named, micrographs, made.model, executor)
+        store, job = prepare_picking(host, picking, micrographs, made.model, executor)
         part = pick_part(store, job, micrographs, host.reporter)
     with record.stage("delivering"):
         picked = finish_picking(
@@ -95,6 +95,7 @@ def run_fewshot(
             job,
             [part],
             record,
+            made_by=method,
             figures=made.figures,
             others=[ModelOutput(MODEL, made.model)],
         )
@@ -144,7 +145,7 @@ def _encoder(settings: FewshotSettings, models: JobModels) -> AutoencoderModel |
         log.warning(
             Wording(
                 "no pretrained encoder of size %s comes with this version; pretrain one with "
-                f"frostpick pretrain --method mae and give it as {option('model')}"
+                f"frostpick pretrain --method mae and give it as {option('encoder')}"
             ),
             settings.encoder_size,
         )

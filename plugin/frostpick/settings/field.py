@@ -94,6 +94,13 @@ def about(info: FieldInfo) -> About:
     return extra[_KEY]  # type: ignore[return-value]
 
 
+def names_before(info: FieldInfo) -> tuple[str, ...]:
+    """Return the names that a field had before; none for one declared without `setting`."""
+    extra = info.json_schema_extra
+    told = extra.get(_KEY) if isinstance(extra, dict) else None
+    return told.was if isinstance(told, About) else ()
+
+
 def values_of(info: FieldInfo) -> tuple[str, ...]:
     """Return the words that a field takes, in their order; none where it takes others."""
     return _literals(info.annotation)

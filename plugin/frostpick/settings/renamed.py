@@ -7,12 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from frostpick.settings.field import about
+from frostpick.settings.field import about, names_before
 
 
 def old_names(kind: type[BaseModel]) -> dict[str, str]:
     """Return name of before -> name of today, for the settings of a class that had another."""
-    return {old: name for name, info in kind.model_fields.items() for old in about(info).was}
+    return {old: name for name, info in kind.model_fields.items() for old in names_before(info)}
 
 
 def told_of(old: str, new: str) -> str:
@@ -39,3 +39,13 @@ def renamed(
         except ValueError:
             pass  # refused with the other wrong values
     return new, left if left.get(new) is not None else {**left, new: value}
+
+
+def names_of_today(values: Mapping[str, Any], *kinds: type[BaseModel]) -> dict[str, Any]:
+    """Return settings that were kept by names of before, by those that the classes have today."""
+    found = dict(values)
+    for kind in kinds:
+        for old in old_names(kind):
+            if old in found:
+                found = renamed(kind, old, found)[1]
+    return found

@@ -124,7 +124,7 @@ def _step_cpu() -> float:
             trained = api.train(
                 place / f"out{epochs}",
                 micrographs=str(place / "micrographs"),
-                picks=[str(place / "labels.csv")],
+                labels=[str(place / "labels.csv")],
                 diameter=SMALL_DIAMETER_A,
                 steps=epochs * steps,
                 threads=1,

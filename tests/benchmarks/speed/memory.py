@@ -20,7 +20,7 @@ CHILD = """
 import json, resource, sys
 from frostpick_jobs import api
 asked = json.loads(sys.argv[1])
-out = api.train(asked["out"], micrographs=asked["micrographs"], picks=[asked["labels"]],
+out = api.train(asked["out"], micrographs=asked["micrographs"], labels=[asked["labels"]],
                 diameter=asked["diameter"], steps=asked["steps"], threads=asked["threads"],
                 device="cpu", start_model="none", pixel_size=asked["pixel_size"])
 used = resource.getrusage(resource.RUSAGE_SELF)

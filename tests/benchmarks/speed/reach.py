@@ -56,7 +56,7 @@ def one_training(data: BenchSet, epochs: int, options: argparse.Namespace) -> tu
         trained = api.train(
             place / "train",
             micrographs=str(data.train.micrographs),
-            picks=[str(place / "labels.csv")],
+            labels=[str(place / "labels.csv")],
             start_model="none",
             steps=50 * epochs,
             **shared,

@@ -42,6 +42,7 @@ def finish_picking(
     parts: Sequence[Part],
     record: RunRecord,
     *,
+    made_by: str = "",
     figures: Sequence[Figure] = (),
     others: Sequence[Output] = (),
 ) -> PickingResult:
@@ -54,6 +55,8 @@ def finish_picking(
     parts
         What the parts of the job came to, in any order. A result without a share is read
         for the sums, as well as for the outputs.
+    made_by
+        What the record calls a model that the job made itself.
     figures
         Pictures after those of the picks; kept for `run_select`.
     others
@@ -84,8 +87,8 @@ def finish_picking(
         own,
         renew=settings.renew_threshold,
     )
-    named = {"name": settings.model} if isinstance(settings, PickSettings) else {}
-    record.add(model={"digest": job.model.digest, **named}, seed=settings.seed)
+    name = settings.model if isinstance(settings, PickSettings) else made_by
+    record.add(model={"digest": job.model.digest, "name": name}, seed=settings.seed)
     record.add(
         device=str(job.executor.devices[0]),
         threads=job.executor.threads,
