@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from frostpick.errors import JobStopped
+from frostpick.settings import names_of_today
 from frostpick_jobs.cli.config_file import resolve_settings
 from frostpick_jobs.cli.options import list_options
 from frostpick_jobs.cli.parameters import (
@@ -80,6 +81,7 @@ class Place:
         self, task: TaskSpec, given: Typed, values: dict[str, Any], config: Path | None
     ) -> str:
         """Return the command that resumes, but for ``--job``: inputs are connected by then."""
+        values = names_of_today(values, task.settings)
         words = ["frostpick", "cryosparc", task.name, "--project", self.project]
         for option in list_options(task.settings):
             value = values.get(option.field)

@@ -8,7 +8,7 @@ from frostpick.settings.model_ref import ModelRef
 from frostpick.settings.pick import PickingSettings, PickSettings
 from frostpick.settings.pretrain import PretrainSettings
 from frostpick.settings.prune import PruneSettings
-from frostpick.settings.renamed import names_of_today, old_names, renamed, told_of
+from frostpick.settings.renamed import both_names, names_of_today, old_names, told_of
 from frostpick.settings.resolve import option_key, resolve
 from frostpick.settings.threshold import Threshold
 from frostpick.settings.train import Objective, TrainSettings
@@ -32,10 +32,10 @@ __all__ = [
     "TrainSettings",
     "VerifySettings",
     "about",
+    "both_names",
     "names_of_today",
     "old_names",
     "option_key",
-    "renamed",
     "resolve",
     "told_of",
 ]

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 from frostpick.settings.device import check_device
 from frostpick.settings.field import about, setting
-from frostpick.settings.renamed import old_names, renamed, told_of
+from frostpick.settings.renamed import both_names, old_names, renamed, told_of_setting
 
 Contrast = Literal["dark", "light", "auto"]
 #: ``auto``, ``cpu``, ``cuda``, or GPU numbers; which is there is found out when a job runs.
@@ -30,11 +30,15 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _take_old_names(cls, values: Any) -> Any:
-        """Take the names of before too, until 2.0, with a warning."""
+        """Take the names of before too, until 2.0, with a warning; not beside those of today."""
         if isinstance(values, Mapping):
-            for old in old_names(cls).keys() & values.keys():
-                new, values = renamed(cls, old, values)
-                warnings.warn(told_of(old, new), DeprecationWarning, stacklevel=3)
+            for old, new in old_names(cls).items():
+                if old not in values:
+                    continue
+                if values[old] is not None and values.get(new) is not None:
+                    raise ValueError(both_names(old, new))
+                values = renamed(cls, old, values)
+                warnings.warn(told_of_setting(cls, old), DeprecationWarning, stacklevel=3)
         return values
 
     def for_key(self, without: Collection[str] = (), only: Collection[str] = ()) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,30 +16,42 @@ def old_names(kind: type[BaseModel]) -> dict[str, str]:
     return {old: name for name, info in kind.model_fields.items() for old in names_before(info)}
 
 
-def told_of(old: str, new: str) -> str:
-    """Return what a user of a name of before is told."""
-    return f"{old!r} is called {new!r} now; the old name goes with version 2.0"
+def told_of(old: str, new: str, times: int = 1) -> str:
+    """Return what a user of a name of before is told; ``times`` is that of its number."""
+    number = "" if times == 1 else f", and 1 is {times} there"
+    return f"{old!r} is called {new!r} now{number}; the old name goes with version 2.0"
 
 
-def renamed(
-    kind: type[BaseModel], old: str, values: Mapping[str, Any]
-) -> tuple[str, dict[str, Any]]:
-    """Return the name of today of a setting, and values with it in place of the old one.
+def told_of_setting(kind: type[BaseModel], old: str) -> str:
+    """Return what a user of the name of before of a setting is told."""
+    new = old_names(kind)[old]
+    return told_of(old, new, about(kind.model_fields[new]).was_times)
+
+
+def both_names(old: str, new: str) -> str:
+    """Return what a user of both names is told."""
+    return f"{old!r} is the old name of {new!r}; give one of the two"
+
+
+def renamed(kind: type[BaseModel], old: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with the name of today of a setting in place of the old one.
 
     Parameters
     ----------
     old
-        A name of before that ``values`` has; a value under the new name beside it wins.
+        A name of before that ``values`` has; a value under the new name beside it stays.
     """
     new, left = old_names(kind)[old], dict(values)
     value = left.pop(old)
     times = about(kind.model_fields[new]).was_times
     if times != 1 and value is not None:
         try:
-            value = times * int(str(value))
-        except ValueError:
-            pass  # refused with the other wrong values
-    return new, left if left.get(new) is not None else {**left, new: value}
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if number.is_integer():  # others are refused with the wrong values
+            value = times * int(number)
+    return left if left.get(new) is not None else {**left, new: value}
 
 
 def names_of_today(values: Mapping[str, Any], *kinds: type[BaseModel]) -> dict[str, Any]:
@@ -47,5 +60,5 @@ def names_of_today(values: Mapping[str, Any], *kinds: type[BaseModel]) -> dict[s
     for kind in kinds:
         for old in old_names(kind):
             if old in found:
-                found = renamed(kind, old, found)[1]
+                found = renamed(kind, old, found)
     return found

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from frostpick.errors import ConfigError, listed
 from frostpick.settings.base import Settings
-from frostpick.settings.renamed import old_names, renamed, told_of
+from frostpick.settings.renamed import both_names, old_names, renamed, told_of_setting
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def _of_today(kind: type[Settings], where: str, given: Mapping[str, Any]) -> dic
             layer.pop(old, None)
             continue
         if layer.get(new) is not None:
-            raise ConfigError(f"{where}: {old!r} is the old name of {new!r}; give one of the two")
-        layer = renamed(kind, old, layer)[1]
-        log.warning("%s: %s", where, told_of(old, new))
+            raise ConfigError(f"{where}: {both_names(old, new)}")
+        layer = renamed(kind, old, layer)
+        log.warning("%s: %s", where, told_of_setting(kind, old))
     return layer

@@ -31,7 +31,7 @@ class TrainSettings(ScaleSettings):
         "Model to start from: general (the newest; general-1 is always the same) or another "
         "shipped name, a file, a folder, or none.",
         "Model",
-        was=("from", "start_from"),
+        was=("start_from", "from"),
     )
     objective: Objective = setting(
         "nnpu", "Loss: nnpu, ge-binomial, ge-kl or pn.", "Training", advanced=True

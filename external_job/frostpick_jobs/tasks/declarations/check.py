@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from frostpick.errors import ConfigError, InputError, option
-from frostpick.settings import Settings, told_of
+from frostpick.settings import Settings, both_names, told_of
 from frostpick_jobs.tasks.declarations.spec import Given, InputKind, Method, TaskSpec
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def inputs_of_today(
             if not len(files):
                 continue
             if len(found.get(one.name, ())):
-                raise ConfigError(f"{old!r} is the old name of {one.name!r}; give one of the two")
+                raise ConfigError(both_names(old, one.name))
             log.warning(told_of(old, one.name))
             found[one.name] = files
     return found
@@ -65,9 +65,13 @@ def check_inputs(task: TaskSpec, given: Given, settings: Settings) -> None:
     InputError
         An input that the settings need is not given.
     ConfigError
-        Inputs exclude each other, or one is useless without another.
+        Inputs exclude each other, one is useless without another, or one has a name of before.
     """
     has = {name for name, value in given.items() if len(value)}
+    for one in task.inputs:
+        for old in {name for names in one.was.values() for name in names} - _names(task):
+            if old in has:
+                raise ConfigError(f"the input {old!r} of {task.name} is called {one.name!r} now")
     for one in task.inputs:
         if one.needed(settings) and one.name not in has:
             raise InputError(_MISSING[one.kind].format(option(one.mark)))
