@@ -42,7 +42,8 @@ Method = Literal["cryomae", "pu"]
 
 def check_count(exemplars: Mapping[str, Labels]) -> None:
     """Say how many exemplars there are; `LabelError` for fewer than three."""
-    on = {name: len(one) for name, one in exemplars.items() if len(one)}
+    on = {name: int((one.sign > 0).sum()) for name, one in exemplars.items()}
+    on = {name: count for name, count in on.items() if count}
     if not on:
         raise LabelError(
             f"no exemplar is on any of the micrographs; check {option('exemplars')} and its names"

@@ -200,7 +200,7 @@ def test_few_shot_keeps_what_it_starts_from(
     shelf.add("mae-base-1", first)
     for out, more in (("out", {}), ("base", base), ("new", {})):
         run(out, **more)
-    run("newer", model="mae-tiny-2" if method == "cryomae" else "general-2")
+    run("newer", encoder="mae-tiny-2" if method == "cryomae" else "general-2")
     if method == "cryomae":
         assert asked == [first.digest, None, first.digest, None, second.digest, second.digest]
     else:
@@ -231,7 +231,7 @@ def test_auto_goes_on_with_a_model_that_is_shipped_no_longer(
 
     def run(out: str) -> None:
         host = FolderHost(project / out, EXEMPLARS, pixel_size=PIXEL_A)
-        execute(host, lambda: run_fewshot(host, FewshotSettings(model=version, **told)))
+        execute(host, lambda: run_fewshot(host, FewshotSettings(encoder=version, **told)))
 
     with pytest.raises(Enough):
         run("out")

@@ -57,7 +57,7 @@ def test_prune_and_verify_with_an_executor_from_scratch(tmp_path: Path) -> None:
     tiny_pruner().save(tmp_path / "pruner")
     scale = {"diameter": DIAMETER_A, "pixel_size": PIXEL_A, "device": "cpu", "threads": 1}
     told: dict[str, Any] = {"pruner": str(tmp_path / "pruner"), **scale}
-    inputs: Any = {"micrographs": tmp_path / "mics", "labels": tmp_path / "picks.csv"}
+    inputs: Any = {"micrographs": tmp_path / "mics", "picks": tmp_path / "picks.csv"}
     toy = Backwards()
     for task in (api.prune, api.verify):
         usual, own = tmp_path / task.__name__, tmp_path / f"{task.__name__}_toy"

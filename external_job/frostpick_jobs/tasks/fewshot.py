@@ -16,6 +16,7 @@ from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.spread import spread
 from frostpick.settings import FewshotSettings
 from frostpick.training.cryomae.train import train_fewshot
+from frostpick.training.few import count_particles
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.models import JobModels
@@ -66,6 +67,8 @@ def run_fewshot(
         check_count(exemplars)
     method = choose_method(settings, kind=host.models.kind_of)
     refuse_unused(FEWSHOT, method, settings, "auto" if settings.method == "auto" else "")
+    if method == "cryomae":
+        _tell_of_unused(exemplars)
     spool, folder = host.spool / TRAINING / method, host.spool / MODEL
     with record.stage("training"):
         make = _cryomae if method == "cryomae" else _network
@@ -80,7 +83,7 @@ def run_fewshot(
         training=dict(made.summary),
         curve=list(made.curve),
         shipped=host.models.used,
-        exemplars=sum(len(one) for one in exemplars.values()),
+        exemplars=count_particles(exemplars),
     )
     micrographs = spread(everything, settings.max_micrographs or len(everything))
     # the training has settled the contrast, and its model knows it
@@ -100,6 +103,19 @@ def run_fewshot(
             others=[ModelOutput(MODEL, made.model)],
         )
     return FewshotResult(**vars(picked), model=made.model)
+
+
+def _tell_of_unused(exemplars: Mapping[str, Labels]) -> None:
+    """Say that a method learns nothing from places without a particle."""
+    none = sum(len(one) for one in exemplars.values()) - count_particles(exemplars)
+    if none:
+        log.warning(
+            Wording(
+                "%d labels are places without a particle, of which cryomae makes no use; "
+                f"{option('method', 'pu')} learns from them"
+            ),
+            none,
+        )
 
 
 def _cryomae(host: Host, settings: FewshotSettings) -> tuple[AutoencoderModel | None, Train]:
