@@ -331,13 +331,15 @@ def test_dangling_links_name_their_target(tmp_path):
 
 
 def test_description_has_parameters_and_citation():
-    from frostpick.settings import PickSettings
+    from frostpick.settings import FewshotSettings, PickSettings
     from frostpick_jobs.hosts.cryosparc.run import describe
 
     text = describe(JobRequest(PICK, "P1"), PickSettings(diameter=120.0), {})
     assert "| diameter | 120.0 |" in text and "Nat. Methods" in text and "| image |" in text
     told = describe(JobRequest(PICK, "P1"), PickSettings(), {"model": "abc", "pruner": "def"})
     assert "| model digest | abc |\n| pruner digest | def |\n" in told
+    few = describe(JobRequest(FEWSHOT, "P1"), FewshotSettings(steps=20), {})
+    assert "| steps | 20 |" in few and "| encoder |" not in few  # not set
     assert np.all([line.startswith("|") for line in text.splitlines()[2:-2]])
 
 

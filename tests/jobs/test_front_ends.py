@@ -33,7 +33,14 @@ from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.hosts.relion import markers
 from frostpick_jobs.hosts.relion.arguments import JobArguments
 from frostpick_jobs.hosts.relion.inputs import given_inputs
-from frostpick_jobs.tasks.declarations import HOSTS, TASKS, InputKind, TaskSpec, tasks_on
+from frostpick_jobs.tasks.declarations import (
+    FEWSHOT,
+    HOSTS,
+    TASKS,
+    InputKind,
+    TaskSpec,
+    tasks_on,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -203,6 +210,34 @@ def test_what_is_hidden_is_still_taken() -> None:
     for host in ("folder", "cryosparc"):
         (param,) = (p for p in command_of(app, train, host).params if p.name == "rounds")
         assert param.hidden
+
+
+@pytest.mark.parametrize("words", [[], ["cryosparc"], ["models"]])
+def test_summaries_fit_their_column(words: list[str]) -> None:
+    done = typer.testing.CliRunner(env={"COLUMNS": "80"}).invoke(app, [*words, "--help"])
+    commands = done.output.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert len(commands) >= 2 and not [line for line in commands if line.endswith("...")]
+
+
+@pytest.mark.parametrize(("task", "host"), WHERE, ids=NAMED)
+def test_help_has_a_heading_for_advanced_options_and_tells_defaults(
+    task: TaskSpec, host: str
+) -> None:
+    usual, _, advanced = help_of(task, host).partition("\nAdvanced:\n")
+    for option in list_options(task.settings):
+        if not option.hidden:
+            flag = option.label if host == "relion" else option.flag
+            where = advanced if option.advanced else usual
+            assert re.search(rf"^ +{flag}\b", where, re.M), flag
+    plain = " ".join((usual + advanced).split()).replace("- ", "-")
+    assert "when empty" not in plain.lower()
+    told = about(task.settings.model_fields["contrast"]).unset if task.name != "pretrain" else ""
+    assert f"[default: {told}" in plain and "[default: 0]" in plain
+
+
+def test_labels_of_few_shot_picking_are_shown_as_needed() -> None:
+    shown = " ".join(help_of(FEWSHOT, "folder").split())
+    assert "may be repeated. [required] -o, --out" in shown
 
 
 def test_a_folder_needs_what_the_task_always_needs() -> None:

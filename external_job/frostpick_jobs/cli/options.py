@@ -10,6 +10,9 @@ from typing import Any
 
 from frostpick.settings import Settings, about
 
+#: Heading of options that the usual job does not need: those of a paper's ablation.
+ADVANCED = "Advanced"
+
 YES = ("yes", "true", "1", "on", "y")
 NO = ("no", "false", "0", "off", "n")
 
@@ -26,6 +29,15 @@ class Option:
     default: Any
     help: str
     hidden: bool = False
+    advanced: bool = False
+    unset: str = ""
+
+    @property
+    def told(self) -> str:
+        """The help text, with the default, or with what is taken where none is given."""
+        silent = self.type is bool or self.default in (None, "")
+        default = self.unset or ("" if silent else str(self.default))
+        return f"{self.help}  [default: {default}]" if default else self.help
 
     @property
     def flag(self) -> str:
@@ -48,8 +60,16 @@ def list_options(kind: type[Settings]) -> tuple[Option, ...]:
     """
     found, before = [], []
     for field, info in kind.model_fields.items():
-        text, told = info.description or "", about(info)
-        one = Option(field, _simple(info.annotation), info.default, text, told.hidden)
+        told = about(info)
+        one = Option(
+            field,
+            _simple(info.annotation),
+            info.default,
+            info.description or "",
+            hidden=told.hidden,
+            advanced=told.advanced,
+            unset=told.unset,
+        )
         found.append(one)
         before += [replace(one, field=name, hidden=True) for name in told.was]
     return (*found, *before)
@@ -71,16 +91,17 @@ def add_argparse_options(parser: argparse.ArgumentParser, kind: type[Settings]) 
     as a bare flag: bare means unset, and yes for a boolean. Nothing is converted
     here; `values_from_namespace` leaves the texts to `frostpick.settings.resolve`.
     """
+    advanced = parser.add_argument_group(ADVANCED)
     for option in list_options(kind):
         spellings = dict.fromkeys((option.label, option.flag))
-        parser.add_argument(
+        (advanced if option.advanced else parser).add_argument(
             *spellings,
             dest=option.field,
             nargs="?",
             const="yes" if option.type is bool else "",
             default=None,
             metavar=option.type.__name__.upper(),
-            help=argparse.SUPPRESS if option.hidden else option.help.replace("%", "%%"),
+            help=argparse.SUPPRESS if option.hidden else option.told.replace("%", "%%"),
         )
 
 

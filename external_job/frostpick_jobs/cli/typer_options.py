@@ -12,7 +12,7 @@ import typer
 import typer.core
 
 from frostpick_jobs.cli.console import log_to_terminal
-from frostpick_jobs.cli.options import Option, list_options
+from frostpick_jobs.cli.options import ADVANCED, Option, list_options
 from frostpick_jobs.cli.task_inputs import inputs_on
 from frostpick_jobs.tasks.declarations import InputSpec, TaskSpec, inputs_of_today
 from frostpick_jobs.tasks.declarations.kinds import always
@@ -21,7 +21,25 @@ from frostpick_jobs.tasks.declarations.kinds import always
 Typed = dict[str, tuple[str, ...]]
 
 
-class PatternCommand(typer.core.TyperCommand):
+class TaskCommand(typer.core.TyperCommand):
+    """A command in whose help options that few need have a heading; typer has one for all."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options into the help, the advanced ones after the others."""
+        usual: list[tuple[str, str]] = []
+        advanced: list[tuple[str, str]] = []
+        for one in self.get_params(ctx):
+            shown = one.get_help_record(ctx)
+            if shown is not None:
+                is_advanced = getattr(one, "rich_help_panel", None) == ADVANCED
+                (advanced if is_advanced else usual).append(shown)
+        for heading, rows in (("Options", usual), (ADVANCED, advanced)):
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+
+
+class PatternCommand(TaskCommand):
     """A command that tells what went wrong when the shell has expanded a pattern."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -94,7 +112,9 @@ _CONFIG = parameter(
     "config",
     Annotated[
         Path | None,
-        typer.Option("--config", help="YAML file with any option above from --device on."),
+        typer.Option(
+            "--config", help="YAML file with options; inputs and folders are always typed."
+        ),
     ],
     None,
 )
@@ -102,8 +122,11 @@ _CONFIG = parameter(
 
 def _input(one: InputSpec, host: str) -> inspect.Parameter:
     """Return the option of an input; a job of a CryoSPARC server may have it connected already."""
-    option = typer.Option(f"--{one.name}", help=one.help_on(host))
-    if _is_required(one, host) and not one.was.get(host):
+    help_text, required = one.help_on(host), _is_required(one, host)
+    if required and one.was.get(host):
+        help_text += "  [required]"  # by us: a name of before may stand for it
+    option = typer.Option(f"--{one.name}", help=help_text)
+    if required and not one.was.get(host):
         return parameter(one.name, Annotated[list[str], option])
     return parameter(one.name, Annotated[list[str] | None, option], None)
 
@@ -128,16 +151,15 @@ def _of_today(task: TaskSpec, host: str, given: Typed) -> Typed:
 
 def _setting(option: Option) -> inspect.Parameter:
     flags = [option.flag, f"--no-{option.flag[2:]}"] if option.type is bool else [option.flag]
-    told = typer.Option("/".join(flags), help=_help(option), hidden=option.hidden)
+    told = typer.Option(
+        "/".join(flags),
+        help=option.told,
+        hidden=option.hidden,
+        rich_help_panel=ADVANCED if option.advanced else None,
+    )
     return parameter(_parameter_of(option), Annotated[option.type | None, told], None)
 
 
 def _parameter_of(option: Option) -> str:
     """Return a name for Python, which has ``from`` for itself."""
     return f"{option.field}_" if keyword.iskeyword(option.field) else option.field
-
-
-def _help(option: Option) -> str:
-    """Return the help text with the default, which typer does not know."""
-    silent = option.type is bool or option.default is None
-    return option.help if silent else f"{option.help}  [default: {option.default}]"

@@ -42,9 +42,14 @@ def job_report(title: str, report: Report, outputs: Sequence[Output], spell: Spe
         summary_rows(record),
         parts,
         failures=[(name, spelled(why, spell)) for name, why in report.failed.items()],
-        settings=record.get("settings", {}),
+        settings=_given(record.get("settings", {})),
         software=record.get("versions", {}),
     )
+
+
+def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that have a value: the others tell a reader nothing."""
+    return {name: value for name, value in settings.items() if value not in (None, "")}
 
 
 def summary_rows(record: Mapping[str, Any]) -> list[Row]:

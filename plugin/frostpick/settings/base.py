@@ -120,9 +120,9 @@ class ScaleSettings(RunSettings):
     )
     contrast: Contrast | None = setting(
         None,
-        "Particles are dark or light on the ice, or auto finds out; when empty as the model was "
-        "trained, dark without one.",
+        "Particles are dark or light on the ice, or auto finds out.",
         "Data",
+        unset="as the model was trained, dark without one",
     )
     allow_missing: bool = setting(
         False,

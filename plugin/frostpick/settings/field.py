@@ -46,6 +46,8 @@ class About:
         that a job of before goes on.
     was_times
         What a number under that name is multiplied by.
+    unset
+        What is taken where the default is that no value is given: ``estimated``.
     """
 
     group: Group
@@ -56,6 +58,7 @@ class About:
     hidden: bool = False
     was: tuple[str, ...] = ()
     was_times: int = 1
+    unset: str = ""
 
 
 def setting(
@@ -70,6 +73,7 @@ def setting(
     hidden: bool = False,
     was: str | tuple[str, ...] = (),
     was_times: int = 1,
+    unset: str = "",
     **limits: Any,
 ) -> Any:
     """Return a pydantic field with what `About` holds.
@@ -82,7 +86,7 @@ def setting(
         What `pydantic.Field` takes: ``gt``, ``ge``, ``le``.
     """
     names = (was,) if isinstance(was, str) else was
-    told = About(group, advanced, unit, path, changes_results, hidden, names, was_times)
+    told = About(group, advanced, unit, path, changes_results, hidden, names, was_times, unset)
     return Field(default, description=text, json_schema_extra={_KEY: told}, **limits)  # type: ignore[dict-item]
 
 

@@ -29,8 +29,9 @@ class PickingSettings(ScaleSettings):
     )
     min_distance: float | None = setting(
         None,
-        "Smallest distance between picks in Angstrom; the model's own when empty.",
+        "Smallest distance between picks in Angstrom.",
         "Picking",
+        unset="the model's own",
         unit="A",
         gt=0,
     )

@@ -21,9 +21,9 @@ class PruneSettings(VerifySettings):
     )
     min_distance: float | None = setting(
         None,
-        "Of two kept rows nearer than this in Angstrom the worse is a duplicate; 0 keeps both, "
-        "the pruner's own when empty.",
+        "Of two kept rows nearer than this in Angstrom the worse is a duplicate; 0 keeps both.",
         "Pruning",
+        unset="the pruner's own",
         unit="A",
         ge=0,
     )
@@ -43,8 +43,9 @@ class PruneSettings(VerifySettings):
     )
     particle_fraction: float | None = setting(
         None,
-        "Fraction of particles in the input; estimated from the scores when empty.",
+        "Fraction of particles in the input.",
         "Pruning",
+        unset="estimated from the scores",
         was="expected_good",
         gt=0,
         lt=1,

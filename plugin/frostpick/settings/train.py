@@ -17,7 +17,7 @@ class TrainSettings(ScaleSettings):
     """Options of ``train``."""
 
     expected_per_micrograph: float | None = setting(
-        None, "Mean number of particles on a micrograph; estimated when empty.", "Data", gt=0
+        None, "Mean number of particles on a micrograph.", "Data", unset="estimated", gt=0
     )
     picks_pixel_size: float | None = setting(
         None,
@@ -34,28 +34,35 @@ class TrainSettings(ScaleSettings):
         was=("start_from", "from"),
     )
     objective: Objective = setting(
-        "nnpu", "Loss: nnpu, ge-binomial, ge-kl or pn.", "Training", advanced=True
+        "nnpu",
+        "Loss: nnpu (non-negative risk of positive and unlabelled pixels), ge-binomial or ge-kl "
+        "(the expected number of particles as a constraint), or pn (all that is without a label "
+        "is no particle).",
+        "Training",
+        advanced=True,
     )
     network: str | None = setting(
         None,
         "Train this network from nothing: resnet8, dilated, conv31, conv63, conv127, or DeepEM's: "
-        "deepem, and deepem-klh and deepem-19s at its paper's sizes. When empty, the start "
-        "model's own, and resnet8 from none.",
+        "deepem, and deepem-klh and deepem-19s at its paper's sizes.",
         "Model",
+        unset="the start model's own, and resnet8 from none",
         advanced=True,
     )
     picking_rule: Literal["disc-nms", "four-rotations"] | None = setting(
         None,
         "How the model finds picks: disc-nms, or four-rotations, DeepEM's rule, at four times the "
-        "work; the start model's own, or disc-nms, when empty.",
+        "work.",
         "Picking",
+        unset="the start model's own, or disc-nms",
         advanced=True,
         was="selector",
     )
     steps: int | None = setting(
         None,
-        "Length of each of the two passes of the training; fitted when empty.",
+        "Length of each of the two passes of the training.",
         "Training",
+        unset="fitted to the labels",
         unit="steps",
         was="epochs",
         was_times=50,

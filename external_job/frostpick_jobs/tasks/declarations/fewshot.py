@@ -39,10 +39,11 @@ FEWSHOT = TaskSpec(
     outputs=(OutputSpec("picks", OutputKind.PICKS), MODEL, MICROGRAPH_TABLE, REPORT),
     run="frostpick_jobs.tasks.fewshot:run_fewshot",
     preflight="frostpick_jobs.tasks.preflight:before_fewshot",
-    summary="Pick all micrographs from about fifteen exemplars on one of them; continues.",
+    summary="Pick all micrographs from about fifteen labelled particles. An unfinished job "
+    "goes on.",
     hints={
         "relion": "Pick micrographs from a few exemplars in a RELION External job.",
-        "cryosparc": "Pick all micrographs from about fifteen particles marked on one of them.",
+        "cryosparc": "Pick all micrographs from about fifteen labelled particles.",
     },
     citation=f"{XU}; {BEPLER}",
     methods=(

@@ -32,11 +32,11 @@ ITERATE = TaskSpec(
     outputs=(MODEL, replace(FILES, files=("rounds.csv",)), REPORT),
     run="frostpick_jobs.tasks.iterate:run_iterate",
     preflight="frostpick_jobs.tasks.preflight:before_iterating",
-    summary="Train in rounds: pick, verify every pick, learn from what it is worth; continues.",
+    summary="Train in rounds: pick, verify every pick, learn from them. Unfinished rounds go on.",
     hints={
         "relion": "Train a picking model in rounds in a RELION External job.",
-        "cryosparc": "Train in rounds: pick, verify, learn from the verified picks; --labels "
-        "may be left out.\n\nWithout --labels a model is needed to start from. --pruner also "
+        "cryosparc": "Train in rounds: pick, verify the picks, learn from them.\n\n--labels "
+        "may be left out. Without them a model is needed to start from. --pruner also "
         "takes a pruning job, such as J30.",
     },
     citation=f"{ZHU}; {BEPLER}",

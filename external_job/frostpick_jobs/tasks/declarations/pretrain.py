@@ -18,8 +18,7 @@ PRETRAIN = TaskSpec(
     ),
     outputs=(MODEL, REPORT),
     run="frostpick_jobs.tasks.pretrain:run_pretrain",
-    summary="Pretrain what train, fewshot or prune start from; continues an unfinished "
-    "pretraining.",
+    summary="Pretrain what train, fewshot or prune start from. An unfinished pretraining goes on.",
     citation=f"{BEPLER}; {XU}; {LI}",
     methods=(
         Method("picker", frozenset({"corpus"}), BEPLER),

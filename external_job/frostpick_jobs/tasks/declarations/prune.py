@@ -48,11 +48,11 @@ PRUNE = TaskSpec(
     ),
     run="frostpick_jobs.tasks.prune.run:run_prune",
     preflight="frostpick_jobs.tasks.preflight:before_pruning",
-    summary="Keep the particles among picks or extracted particles, and say why of the rest.",
+    summary="Keep the particles among picks or extracted particles. The others get a reason.",
     hints={
         "relion": "Prune coordinates or particles in a RELION External job.",
-        "cryosparc": "Split particles into kept and rejected ones; every other slot passes "
-        "through.\n\n--pruner also takes an earlier pruning job, such as J30.",
+        "cryosparc": "Split particles into kept and rejected ones.\n\nEvery other slot passes "
+        "through. --pruner also takes an earlier pruning job, such as J30.",
     },
     citation=LI,
 )

@@ -35,8 +35,8 @@ TRAIN = TaskSpec(
     outputs=(MODEL, FILES, REPORT),
     run="frostpick_jobs.tasks.train:run_train",
     preflight="frostpick_jobs.tasks.preflight:before_training",
-    summary="Train a picking model from incomplete picks, or none; continues an unfinished "
-    "training.",
+    summary="Train a picking model from incomplete picks, or from none. An unfinished training "
+    "goes on.",
     hints={
         "relion": "Train a picking model in a RELION External job.",
         "cryosparc": "Train a picking model on picks or particles of a project.",
