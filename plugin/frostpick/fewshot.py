@@ -118,6 +118,7 @@ def train_on_exemplars(
         }
     )
     asked = TrainSettings(**alike, start_model=start_name(settings), steps=settings.steps)
+    asked = asked.model_copy(update={"label_weights": "trust"})  # marked by hand
     given = settings.model_dump(mode="json", include={*alike, *COURSE} - settings.without_effect())
     return train_picker(
         micrographs,

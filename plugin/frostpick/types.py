@@ -205,6 +205,8 @@ class Labels(Picks):
     ----------
     sign
         ``(n,)`` int8: +1 for a particle, -1 for a place that is none.
+    worth
+        ``(n,)`` float64, what each counts in a training, 0 to 1; 1 unless labels were judged.
     complete
         True when every particle of the micrograph is labelled.
     """
@@ -213,9 +215,15 @@ class Labels(Picks):
         default=None,  # type: ignore[arg-type]
         metadata=typed(np.int8),
     )
+    worth: NDArray[np.float64] = field(
+        default=None,  # type: ignore[arg-type]
+        metadata=typed(np.float64),
+    )
     complete: bool = False
 
     def __post_init__(self) -> None:
+        if self.worth is None:
+            object.__setattr__(self, "worth", np.ones(len(np.atleast_1d(self.x_px))))
         if self.sign is None:
             object.__setattr__(self, "sign", np.ones(len(np.atleast_1d(self.x_px)), np.int8))
         super().__post_init__()
@@ -261,6 +269,8 @@ class ParticleStack:
         where unknown.
     position_pixel_A
         Pixel size of the positions; None where unknown.
+    shape
+        Rows and columns of an image, as the host has it; None where it does not say.
     """
 
     source: MicrographSource
@@ -272,6 +282,7 @@ class ParticleStack:
     x_px: NDArray[np.float64] | None = None
     y_px: NDArray[np.float64] | None = None
     position_pixel_A: float | None = None
+    shape: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.row)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from waits import LONG
 
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
@@ -46,7 +47,7 @@ class Case:
         self.project, self.files = project, list(files)
         self._stack = ExitStack()
         self._store, url = self._stack.enter_context(POOL.lease(project / "state"))
-        self._server = connect(url, environ=LOGIN, patience=Patience(20.0, 0.05))
+        self._server = connect(url, environ=LOGIN, patience=Patience(LONG, 0.05))
         self._stack.callback(self._server.close)
         self._uid = self._store.create_project("contract").uid
         self._store.create_workspace(self._uid, "contract")

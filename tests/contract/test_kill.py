@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waits import LONG
 
 from frostpick.models.picking_model import PickingModel
 
@@ -94,7 +95,7 @@ def kill_and_continue(task: str, project: Path, kills: int) -> tuple[Path, Path]
         [sys.executable, "-c", ATTEMPTS, task, str(project), str(kills), str(seed)],
         capture_output=True,
         text=True,
-        timeout=1200,
+        timeout=4 * LONG,
         env={"PYTHONPATH": f"{root / 'plugin'}:{root / 'external_job'}", "OMP_NUM_THREADS": "1"},
         check=False,
     )

@@ -4,7 +4,7 @@ import os
 
 import pytest
 import torch
-from plain_work import Backwards, Squares, Unreadable
+from plain_work import Backwards, Squares, Unreadable, Warns
 
 from frostpick.errors import JobStopped
 from frostpick.runtime.executors.base import Resources, in_order
@@ -34,11 +34,12 @@ def test_every_item_is_done_once_and_in_order(engine):
 
 def test_what_is_finished_first_comes_first_where_no_order_is_asked_for(tmp_path, caplog):
     engine = ProcessExecutor([CPU, CPU], 4)
+    assert Resources.of(CPU, 2).readers + 2 == Squares.most_given
     with caplog.at_level("INFO"):
         found = engine.run(Squares(tmp_path), range(8), SilentReporter(), ordered=False)
         pairs = list(found)
     assert sorted(pairs) == [(n, n * n) for n in range(8)]
-    assert pairs[0] != (0, 0)  # it takes longer than all that the other process has
+    assert pairs[0] != (0, 0)
     pids = {int(path.suffix[1:]) for path in tmp_path.iterdir()}
     assert len(pids) == 2 and os.getpid() not in pids
     assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
@@ -64,6 +65,15 @@ def test_an_item_that_cannot_be_read_there_is_an_error_and_no_silence(caplog):
     with caplog.at_level("INFO"), pytest.raises(RuntimeError, match="no number"):
         list(engine.run(Squares(), [1, Unreadable(), 2], SilentReporter()))
     assert "one process each" not in caplog.text
+
+
+def test_what_a_library_warns_of_there_comes_as_a_record(caplog, capfd):
+    """The terminal decides how it is shown; the process itself writes nothing to it."""
+    engine = ProcessExecutor([CPU, CPU], 2)
+    assert list(engine.run(Warns(), [3, 4], SilentReporter())) == [(3, 9), (4, 16)]
+    told = [one.getMessage() for one in caplog.records if one.name == "py.warnings"]
+    assert len(told) == 2 and "RuntimeWarning: a library's words on 3" in "".join(told)
+    assert "a library's words" not in capfd.readouterr().err
 
 
 def test_a_wrong_device_is_an_error_when_it_is_needed():

@@ -17,7 +17,7 @@ from frostpick.images import read_header, read_image
 QUIET = settings(
     max_examples=150,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 WORDS = st.one_of(
     st.integers(-(2**31), 2**31 - 1),

@@ -31,7 +31,6 @@ from frostpick.iterating.verification import (
     sort_picks,
     verify_picks,
 )
-from frostpick.iterating.view_features import view_features
 from frostpick.iterating.views import divergence, view_shares
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.shipped import shipped
@@ -43,6 +42,7 @@ from frostpick.runtime.executors.processes import ProcessExecutor
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.settings import IterateSettings, PickSettings
 from frostpick.training.picker.recipe import Recipe
+from frostpick.training.view_features import view_features
 from frostpick.types import Labels, LocalFile, Micrograph
 
 DIAMETER_PX, PIXEL_A, SIDE = 16.0, 4.0, (180, 200)

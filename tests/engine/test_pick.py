@@ -10,6 +10,7 @@ import mrcfile
 import numpy as np
 import pytest
 import torch
+from waits import LONG
 
 from frostpick.errors import ConfigError, JobStopped, MicrographError
 from frostpick.models.shipped import shipped
@@ -235,7 +236,7 @@ def test_a_stop_comes_through_while_a_reader_hangs():
 
     def read(item):
         started.set()
-        assert release.wait(30)
+        assert release.wait(LONG)
 
     with pytest.raises(JobStopped):
         list(read_ahead([1, 2, 3], read, 2, check))

@@ -23,12 +23,15 @@ from frostpick.report import (
     training_curves,
 )
 from frostpick.report.accuracy import reliability
+from frostpick.report.circles import round_length
+from frostpick.report.decisions import decisions_on_micrograph
 from frostpick.report.encode import LEVELS, encode, palette_png
 from frostpick.report.figure import printable, slug
-from frostpick.report.micrographs import round_length
+from frostpick.report.micrographs import near_threshold
 from frostpick.report.outcome import compare
-from frostpick.report.pruning import worth_of_merit
+from frostpick.report.pruning import decisions_by_reason, worth_of_merit
 from frostpick.report.scores import histogram_edges, kept_histogram
+from frostpick.report.verified import verified_rows
 
 
 def pixels(figure: Figure) -> np.ndarray:
@@ -83,7 +86,27 @@ def test_low_probability_has_another_colour_and_pale_picks_are_grey() -> None:
     top, bottom, left, right = image_area(rgb)
     assert np.ptp(rgb[top:bottom, left:right], axis=2).max() <= 12
     assert rgb[top:bottom, left:right].max() > 150
-    assert "1 picks below" in pale.caption
+    assert "1 pick below the threshold is thin and pale" in pale.caption
+
+
+def test_of_the_picks_below_the_threshold_only_the_next_ones_are_drawn() -> None:
+    """Five far below it, sixty near it: the best forty of those are drawn, and all are counted."""
+    x = np.array([50.0, *range(100, 700, 10), 800, 850, 900, 950, 970])
+    score = np.array([2.0, *np.linspace(0.1, 0.9, 60), *[-0.5] * 5])
+    given = (np.full(66, 300.0), score, score >= 1.0, 0.1, 40.0, "a")
+    figure = picks_on_micrograph(GREY, x, *given, threshold=1.0)
+    assert "65 picks below the threshold, the 40 next to it thin and pale" in figure.caption
+    near = near_threshold(score, score >= 1.0, 1.0)
+    assert near.tolist() == list(range(60, 20, -1))
+    rgb = pixels(figure)
+    top, bottom, left, right = image_area(rgb)
+    inside = rgb[top:bottom, left:right]
+    far = inside[:, round(0.78 * inside.shape[1]) :]
+    assert (np.abs(far - 128) <= 2).all()
+    assert near_threshold(score[61:], score[61:] >= 1.0, 1.0).tolist() == []
+    # without a threshold what is selected tells it, else the best
+    assert near_threshold(np.array([3.0, 1.5, 2.5]), np.array([True, False, False])).tolist() == [2]
+    assert near_threshold(np.array([3.0, 1.5, 2.5]), np.zeros(3, bool)).tolist() == [0, 2]
 
 
 def test_with_truth_found_false_and_missed_have_their_own_colours() -> None:
@@ -213,8 +236,48 @@ def test_histogram_of_rows_counts_what_the_bars_count() -> None:
     scores = [-2.0, math.nan, 0.5, 0.6, 3.0, -1.0]
     kept = np.array([False, False, False, True, True, False])
     caption = kept_histogram(scores, 0.5, kept).caption
-    assert "Scores of 5 rows of 6, the others could not be read. 2 are kept" in caption
-    assert "1 at or above the threshold 0.5 are rejected all the same" in caption
+    assert "All 6 rows: 2 kept, 3 rejected, 1 not read and without a score" in caption
+    assert "1 at or above it are rejected as duplicates" in caption
+    bars = decisions_by_reason({"kept": 2, "low score": 2, "duplicate": 1, "not read": 1})
+    assert "all 6 rows" in bars.caption
+    none = kept_histogram([math.nan] * 3, 0.5, np.zeros(3, bool)).caption
+    assert "All 3 rows: 0 kept, 0 rejected, 3 not read" in none
+
+
+def test_kept_and_rejected_rows_stand_on_their_micrograph() -> None:
+    """A kept row at (800, 150) and two rejected ones, of different reasons, in full pixels."""
+    figure = decisions_on_micrograph(
+        GREY,
+        [800.0, 200.0, 500.0],
+        [150.0, 450.0, 300.0],
+        [True, False, False],
+        0.1,
+        120.0,
+        "a.mrc",
+        {"ice": 1, "carbon": 0, "low score": 1},
+    )
+    assert figure.is_micrograph
+    assert figure.caption.startswith("a.mrc: 1 kept, 2 rejected (1 ice, 1 low score).")
+    rgb = pixels(figure)
+    r, g, b = np.moveaxis(rgb, 2, 0)
+    x, y, width = ring(rgb, (b > r + 80) & (b > 180))
+    assert (x, y) == (pytest.approx(80.0, abs=0.3), pytest.approx(15.0, abs=0.3))
+    assert width == pytest.approx(12.0, abs=0.8)
+    x, y, _ = ring(rgb, (r > 180) & (g < 120) & (b < 60))
+    assert (x, y) == (pytest.approx(35.0, abs=0.6), pytest.approx(37.5, abs=0.6))
+
+
+def test_verified_rows_show_probability_and_spread() -> None:
+    """Two of three read rows above even odds; the middle one of the spreads .1, .2 and .9."""
+    caption = verified_rows([2.0, -1.0, 0.5, math.nan], [0.1, 0.2, 0.9, math.nan]).caption
+    assert "3 rows, none dropped: 2 have a probability of one half or more" in caption
+    assert "median spread 0.20" in caption and "1 were not read" in caption
+    assert verified_rows([math.nan], [math.nan]).caption == "None of 1 rows has a score."
+    rng = np.random.default_rng(0)
+    score = rng.normal(0, 3, 400)
+    flat, steep = (pixels(verified_rows(score, d)) for d in (np.full(400, 0.3), abs(score)))
+    assert not np.array_equal(flat, steep)
+    verified_rows([1e30, -1e30], [0.0, 0.0])
 
 
 @pytest.mark.parametrize(

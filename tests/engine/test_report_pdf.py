@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from frostpick.report import Figure, picks_on_micrograph, score_histogram, write_figures_pdf
 
@@ -39,6 +41,25 @@ def test_same_figures_give_the_same_bytes(tmp_path: Path) -> None:
         write_figures_pdf(tmp_path / name, figures())
     assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
     assert b"CreationDate" not in (tmp_path / "a.pdf").read_bytes()
+
+
+def test_twelve_large_micrographs_with_hundreds_of_picks_are_below_3_MB(tmp_path: Path) -> None:
+    """White noise, which no compression makes small, is the worst that a preview can be."""
+    rng = np.random.default_rng(1)
+    pages = []
+    for number in range(12):
+        noise = np.clip(rng.normal(127.5, 32, (800, 800)), 0, 255).astype(np.uint8)
+        x, y, score = rng.uniform(0, 4000, 900), rng.uniform(0, 4000, 900), rng.normal(-1, 2, 900)
+        name = f"{number}.mrc"
+        pages.append(picks_on_micrograph(noise, x, y, score, score > 0, 0.2, 150.0, name))
+    path = tmp_path / "logfile.pdf"
+    write_figures_pdf(path, pages)
+    assert page_count(path) == 12
+    assert path.stat().st_size < 3_000_000
+    # a picture is stored with the pixels that it has, not made small
+    with Image.open(io.BytesIO(pages[0].png)) as png:
+        widths = [int(w) for w in re.findall(rb"/Width (\d+)", path.read_bytes())]
+        assert min(widths) >= png.width
 
 
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:

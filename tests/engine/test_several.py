@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from multiprocessing.reduction import ForkingPickler
 
 import mrcfile
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from odd_sources import OddSource
+from waits import wait_until
 
 from frostpick.errors import DeviceError, FrostpickError, JobStopped, MicrographError, ModelError
 from frostpick.models.shipped import shipped
@@ -87,6 +87,13 @@ def alive(pids):
     return [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
 
 
+def ignores(pid, number):
+    """Tell whether a process ignores a signal."""
+    with open(f"/proc/{pid}/status") as status:
+        (mask,) = (line.split()[1] for line in status if line.startswith("SigIgn:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
 def test_picks_do_not_depend_on_the_number_of_processes(folder, caplog):
     (folder / "m2.mrc").write_bytes(b"broken")
     alone = pick_micrographs(MODEL, micrographs(folder), PLAN, SilentReporter())
@@ -131,11 +138,8 @@ def test_a_stop_ends_them_all_even_one_that_hangs(folder, monkeypatch):
     reporter = SilentReporter()
     found = pick_on_devices(micrographs(folder, m1="hang"), reporter)
     next(found)
-    deadline = time.monotonic() + 60
-    while len(pids := seen(folder)) < 2 or not seen(folder, "hanging.*"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert len(alive(pids)) == 2
+    wait_until(lambda: len(seen(folder)) == 2 and seen(folder, "hanging.*"))
+    assert len(alive(pids := seen(folder))) == 2
     reporter.stop_requested = True
     with pytest.raises(JobStopped):
         next(found)
@@ -158,21 +162,16 @@ def test_no_process_outlives_a_killed_parent(folder, tmp_path):
     path = [here, os.path.join(os.path.dirname(here), "peers")]
     script.write_text(SCRIPT.format(path=path, folder=str(folder)))
     parent = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 90
-    while len(seen(folder)) < 2 or not seen(folder, "hanging.*"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: len(seen(folder)) == 2 and seen(folder, "hanging.*"))
     pids = seen(folder)
     for pid in pids:
-        os.kill(pid, signal.SIGINT)  # a Ctrl-C reaches them all, and is the parent's to answer
-    time.sleep(0.2)
+        # a Ctrl-C reaches them all, and is the parent's to answer
+        assert ignores(pid, signal.SIGINT)
+        os.kill(pid, signal.SIGINT)
     assert len(alive(pids)) == 2
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 60
-    while alive(pids) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not alive(pids)
+    wait_until(lambda: not alive(pids))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from waits import LONG
 
 from frostpick._version import __version__
 from frostpick.errors import InputError, JobStopped, option
@@ -20,7 +21,7 @@ from frostpick_jobs.tasks.declarations import TASKS
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "frostpick_jobs.cli.main", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=LONG, check=False)
 
 
 def read_csv(path) -> list[dict[str, str]]:

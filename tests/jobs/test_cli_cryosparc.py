@@ -26,7 +26,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Return what reaches the job's own code, in place of a server."""
     caught: dict[str, Any] = {}
 
-    def server(url: str | None) -> Any:
+    def server(url: str | None, *, ignore_version: bool) -> Any:
+        caught.update(ignore_version=ignore_version)
         return SimpleNamespace(url=url, close=lambda: caught.update(closed=True))
 
     def action(server: Any, request: Any, settings: Any, **others: Any) -> int:
@@ -135,3 +136,25 @@ def test_the_answers_of_a_selftest_replace_no_file(tmp_path) -> None:
     done = typer.testing.CliRunner().invoke(app, [*words, "-o", str(path)])
     assert isinstance(done.exception, InputError) and "answers.json" in str(done.exception)
     assert path.read_text() == "mine\n"
+
+
+def test_where_files_are_and_which_version_goes_into_the_command_that_resumes(
+    asked: dict[str, Any],
+) -> None:
+    words = ["pick", *AT, "--micrographs", "J10.exposures", "--ignore-version"]
+    assert call(*words, "--map", "/bulk=/mnt/a b", "--map", "/data=/d").exit_code == 0
+    request = asked["request"]
+    assert str(request.mounts.local("/bulk/P1")) == "/mnt/a b/P1" and asked["ignore_version"]
+    assert request.again == (
+        "frostpick cryosparc pick --project P1 --ignore-version --map '/bulk=/mnt/a b' "
+        "--map /data=/d"
+    )
+    assert call(*words[:-1], "--download").exit_code == 0
+    assert asked["request"].download and not asked["ignore_version"]
+    assert asked["request"].again == "frostpick cryosparc pick --project P1 --download"
+    both = call(*words, "--download", "--map", "/bulk=/mnt")
+    assert isinstance(both.exception, ConfigError) and "give one of them" in str(both.exception)
+    for wrong in ("/bulk", "bulk=/mnt", "/bulk=mnt", "=/mnt"):
+        refused = call(*words, "--map", wrong)
+        assert isinstance(refused.exception, ConfigError), wrong
+        assert f"--map {wrong}: expected a folder" in str(refused.exception)

@@ -2,20 +2,21 @@
 
 import logging
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from waits import LONG
 
 from frostpick.errors import ConfigError
 from frostpick_jobs.hosts.cryosparc.ports import ports, reference
 from frostpick_jobs.hosts.cryosparc.reporter import CryoSPARCReporter
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.selftest import redact
-from frostpick_jobs.hosts.cryosparc.server.connect import Credentials, check_versions, find_url
+from frostpick_jobs.hosts.cryosparc.server.connect import find_url
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, cut, detail, is_transient
+from frostpick_jobs.hosts.cryosparc.server.login import Credentials
 from frostpick_jobs.hosts.cryosparc.server.references import (
     JobRef,
     OutputRef,
@@ -23,6 +24,7 @@ from frostpick_jobs.hosts.cryosparc.server.references import (
     parse_job,
     parse_output,
 )
+from frostpick_jobs.hosts.cryosparc.server.versions import check_versions
 from frostpick_jobs.hosts.cryosparc.spool import spool_folder
 from frostpick_jobs.hosts.cryosparc.write.summary import listed, table
 from frostpick_jobs.tasks.declarations import FEWSHOT, PICK, PRUNE, TRAIN, VERIFY
@@ -61,6 +63,29 @@ def test_versions():
         check_versions("http://h", "v4.7.1+240807", "5.0.3")
     with pytest.raises(ServerError, match=r"~=5.1.0"):
         check_versions("http://h", "v5.1.0", "5.0.3")
+
+
+#: (server, client, what is said, what is not): PyPI has cryosparc-tools 4.0 to 4.7 and 5.0.
+DIFFER = [
+    ("v4.7.1", "5.0.3", "pip install --force-reinstall 'cryosparc-tools~=4.7.0'", "--ignore"),
+    ("v5.0.0", "4.7.1", "pip install --force-reinstall 'cryosparc-tools~=5.0.0'", "if there is"),
+    ("v5.1.2", "5.0.3", "'cryosparc-tools~=5.1.0'  if there is one of 5.1; else", "4.7"),
+    ("v5.1.2", "5.0.3", "go on as it is with --ignore-version", "4.7"),
+    ("v6.0.0", "5.0.3", "~=6.0.0'  if there is one of 6.0", "--ignore"),
+    ("v4.6.2", "5.0.3", "expected CryoSPARC 4.7 or 5", "pip install"),
+]
+
+
+@pytest.mark.parametrize(("server", "tools", "said", "not_said"), DIFFER)
+def test_a_remedy_for_another_version_that_can_be_had(server, tools, said, not_said):
+    with pytest.raises(ServerError) as caught:
+        check_versions("http://h", server, tools)
+    assert said in str(caught.value) and not_said not in str(caught.value)
+
+
+def test_another_version_can_be_ignored(caplog):
+    check_versions("http://h", "v5.1.2", "5.0.3", ignore=True)
+    assert "is v5.1.2 and cryosparc-tools here is 5.0.3; going on all the same" in caplog.text
 
 
 def test_secrets_are_never_shown():
@@ -230,20 +255,20 @@ def test_one_progress_line_a_stage_with_time_left():
     assert len(events.texts) <= 7
     assert events.texts[1][0] == "picking: 21 of 100, 0:00:08 left, picks 3"
     assert events.texts[-1][0] == "picking: 100 of 100, picks 3"
-    reporter.name_micrographs({"123": "a.mrc"})
-    reporter.figure("x", b"", "123: 5 picks")
-    reporter.figure("x", b"", "no colon")
-    assert events.plots == ["a.mrc: 5 picks", "no colon"]
+    reporter.figure("x", b"", "a.mrc: 5 picks")
+    reporter.figure("x", b"", "")
+    assert events.plots == ["a.mrc: 5 picks", "x"]
 
 
 def test_event_log_joins_lines_and_keeps_the_last_of_a_name(monkeypatch):
     pytest.importorskip("cryosparc")
     from frostpick_jobs.hosts.cryosparc.server.event_log import EventLog, EventLogHandler
 
-    sent = []
+    sent, asked, all_said = [], threading.Event(), threading.Event()
 
     def log(text, *, level="text", name=None):
-        time.sleep(0.02)
+        asked.set()
+        assert all_said.wait(LONG)
         sent.append((text, level, name))
 
     job = SimpleNamespace(controller=SimpleNamespace(log=log))
@@ -253,7 +278,8 @@ def test_event_log_joins_lines_and_keeps_the_last_of_a_name(monkeypatch):
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
-        time.sleep(0.1)
+        events.text("begun")
+        assert asked.wait(LONG)  # the rest comes while the first is being sent
         for n in range(50):
             logger.info("line %d", n)
             events.text(f"step {n}", name="progress")
@@ -261,9 +287,10 @@ def test_event_log_joins_lines_and_keeps_the_last_of_a_name(monkeypatch):
         logger.debug("not this")
         events.text("x" * 100_000)
     finally:
+        all_said.set()
         logger.removeHandler(handler)
-        events.close()
-    assert len(sent) <= 8
+        events.close(LONG)
+    assert len(sent) == 5 and sent[0] == ("begun", "text", None)
     joined = "\n".join(text for text, _, name in sent if name is None)
     assert [line for line in joined.splitlines() if line.startswith("line")] == [
         f"line {n}" for n in range(50)
@@ -301,13 +328,13 @@ def test_an_event_log_is_waited_for_in_vain_once(waiting):
     events = EventLog(SimpleNamespace(controller=SimpleNamespace(log=log)), seconds=0.0)
     try:
         events.text("first")
-        assert asked.wait(60)
+        assert asked.wait(LONG)
         for n in range(waiting):
             events.text(str(n))
         events.close(0.1)
         again = threading.Thread(target=events.close, args=(3600.0,), daemon=True)
         again.start()
-        again.join(60)
+        again.join(LONG)
         assert not again.is_alive()
     finally:
         answered.set()

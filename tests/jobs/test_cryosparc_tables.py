@@ -13,16 +13,18 @@ from cryosparc.dataset import Dataset
 
 from frostpick.errors import InputError, LabelError
 from frostpick.pick_columns import OPTIONAL
+from frostpick.picking.places import judge
+from frostpick.picking.readings import MIRRORED
 from frostpick.picking.threshold import Cut
 from frostpick.types import Labels, LocalFile, Micrograph, Picks
 from frostpick_jobs.hosts.cryosparc.read.exposures import as_micrographs, read_exposures, shortest
-from frostpick_jobs.hosts.cryosparc.read.mirror import warn_if_mirrored
 from frostpick_jobs.hosts.cryosparc.read.particle_labels import (
     match_rows,
     read_labels,
     shift_in_A,
     table,
 )
+from frostpick_jobs.hosts.cryosparc.read.prune_rows import ParticleInput
 from frostpick_jobs.hosts.cryosparc.read.sources import ProjectFiles
 from frostpick_jobs.hosts.cryosparc.write.converters import CONVERTERS, fraction
 from frostpick_jobs.hosts.cryosparc.write.pick_table import RowCollector, as_dataset
@@ -35,6 +37,7 @@ from frostpick_jobs.hosts.cryosparc.write.slots import (
 )
 from frostpick_jobs.hosts.cryosparc.write.uids import job_seed, make_unique, pick_uids
 from frostpick_jobs.job.host import MicrographOutput
+from frostpick_jobs.tasks.places import look_at, mirrored_sentence
 
 UIDS = (2**63 + 11, 7, 2**64 - 1)
 SHAPES = ((100, 160), (300, 200), (100, 160))
@@ -80,6 +83,34 @@ def test_exposures_become_micrographs():
     assert [m.pixel_size_A for m in found] == [1.1, 2.0, 1.1]
     assert [m.group for m in found] == ["4", "5", "6"]
     assert found[1].source.name == "b.mrc"
+
+
+def test_paths_of_an_exported_data_set(tmp_path):
+    """A ``>`` marks a path as relative to the project, mounted or not."""
+    paths = tuple(f">{path}" for path in PATHS)
+    place = tmp_path / PATHS[1]
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"x")
+    read = as_micrographs(exposures(paths=paths), ProjectFiles(tmp_path, None))
+    with read[1].source.fetch() as path:
+        assert path == place
+    far = as_micrographs(exposures(paths=paths), ProjectFiles(None, None))
+    assert [one.source.path for one in far] == list(PATHS)
+    rows = particle_rows([99], [0.5], [0.5], paths=[PATHS[2]])  # found by its path
+    assert match_rows(rows, exposures(paths=paths)).tolist() == [2]
+    rows = particle_rows([99], [0.5], [0.5], paths=[paths[0]])
+    assert match_rows(rows, exposures()).tolist() == [0]
+
+
+def test_stacks_of_an_exported_data_set():
+    rows = Dataset({"uid": np.array([4, 5], np.uint64)})
+    rows.add_fields([("blob/path", "O"), ("blob/idx", "<u4"), ("blob/psize_A", "<f4")])
+    rows["blob/path"] = np.array([">J3/extract/s.mrc", "J3/extract/s.mrc"], dtype=object)
+    rows["blob/idx"] = np.array([7, 2], np.uint32)
+    rows["blob/psize_A"] = np.array([1.5, 1.5], np.float32)
+    stacks = ParticleInput.of("J4.particles", [rows]).stacks(ProjectFiles(None, None))
+    assert {stack.source.path for stack in stacks} == {"J3/extract/s.mrc"}
+    assert sorted(k for stack in stacks for k in stack.index.tolist()) == [2, 7]
 
 
 def test_single_precision_pixel_sizes_are_read_as_they_were_typed():
@@ -298,7 +329,7 @@ def test_repeated_uids_are_told_apart_the_same_way():
 
 
 @pytest.mark.parametrize("upside_down", [False, True])
-def test_mirrored_picks_are_told_from_the_image(tmp_path, caplog, upside_down):
+def test_mirrored_picks_are_told_from_the_image(tmp_path, upside_down):
     import mrcfile
 
     rng = np.random.default_rng(3)
@@ -315,7 +346,9 @@ def test_mirrored_picks_are_told_from_the_image(tmp_path, caplog, upside_down):
         y = 159 - xy[:, 1] if upside_down else xy[:, 1]
         micrographs.append(Micrograph(str(n), LocalFile(path), 2.0, image.shape))
         labels[str(n)] = Labels.from_xy(str(n), xy[:, 0], y)
-    found = warn_if_mirrored(micrographs, labels, 32.0, flipped=False)
-    assert found.mirror_fits_better == upside_down and found.picks == 14
-    assert ("repeat with --flip-y" in caplog.text) == upside_down
-    assert warn_if_mirrored(micrographs, labels, None, flipped=False) is None
+    verdict = judge(look_at(micrographs, labels, 32.0), (MIRRORED,))
+    assert (verdict.reading == MIRRORED) == upside_down and verdict.reading in (MIRRORED, None)
+    if upside_down:
+        assert verdict.positions == 14
+        assert "repeat with --flip-y" in mirrored_sentence(verdict, "picks", False)
+        assert "leave out --flip-y" in mirrored_sentence(verdict, "picks", True)

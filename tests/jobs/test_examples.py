@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from waits import LONG
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def run(script: str, *words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(EXAMPLES / script), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=LONG, check=False)
 
 
 @pytest.mark.slow

@@ -294,7 +294,7 @@ def test_relion_job_leaves_coordinates_a_model_and_its_marker(
     assert (job / "RELION_JOB_EXIT_SUCCESS").exists()
     assert (job / "Micrographs" / "m1_autopick.star").exists()
     nodes = (job / "RELION_OUTPUT_NODES.star").read_text()
-    assert "model/model.safetensors" in nodes and "logfile.pdf" in nodes
+    assert "model/model.json" in nodes and "logfile.pdf" in nodes
     assert PickingModel.load(job / "model").card.kind == "exemplar"
 
 

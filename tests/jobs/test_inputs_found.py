@@ -19,8 +19,10 @@ from frostpick_jobs.formats import read_pick_files, read_picks
 from frostpick_jobs.formats.columns import bool_column, optional_column
 from frostpick_jobs.formats.micrograph_list import read_micrographs_star
 from frostpick_jobs.formats.star.particles import read_particles
+from frostpick_jobs.hosts.relion.inputs import read_micrographs
 from frostpick_jobs.hosts.relion.paths import check_tails
 from frostpick_jobs.inputs.find import find_micrographs
+from frostpick_jobs.inputs.name_matching import match_names
 from frostpick_jobs.inputs.names import check_id
 from frostpick_jobs.inputs.rows import pick_rows
 
@@ -156,6 +158,75 @@ def test_particles_whose_first_stack_is_missing(tmp_path: Path) -> None:
     path = put(tmp_path / "Job" / "deep" / "p.star", text + "000001@Extract/b.mrcs 2\n")
     sources = [stack.source for stack in read_particles(path).stacks()]
     assert [s.path.exists() for s in sources if isinstance(s, LocalFile)] == [False, True]
+
+
+@pytest.fixture
+def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Lay out a CryoSPARC project's folder, seen from elsewhere; files name its jobs by ``>``."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    project = tmp_path / "CS-project"
+    for name in ("J7/motioncorrected/a.mrc", "J7/motioncorrected/b.mrc", "J9/extract/b.mrc"):
+        put(project / name, b"x")
+    return project
+
+
+def test_particles_of_an_export(exported: Path) -> None:
+    head = "data_particles\nloop_\n_rlnImageName\n_rlnImagePixelSize\n"
+    text = head + "000002@>J9/extract/a.mrc 2\n000003@>J9/extract/b.mrc 2\n"
+    rows = read_particles(put(exported / "J11" / "exports" / "p.star", text))
+    assert [
+        stack.source.path for stack in rows.stacks() if isinstance(stack.source, LocalFile)
+    ] == [
+        exported / "J9/extract/a.mrc",
+        exported / "J9/extract/b.mrc",
+    ]
+    assert rows.image[1] == "000003@>J9/extract/b.mrc"  # as written, for what is written
+    plain = put(exported / "plain.star", head + "3@J9/extract/b.mrc 2\n")
+    assert rows.rows_not_in(read_particles(plain)).tolist() == [0]
+
+
+@pytest.mark.parametrize("name", ["mics.star", "mics.txt"])
+def test_micrographs_of_an_export(exported: Path, name: str) -> None:
+    names = [">J7/motioncorrected/a.mrc", ">J7/motioncorrected/b.mrc"]
+    head = "data_\nloop_\n_rlnMicrographName\n" if name.endswith("star") else ""
+    path = put(exported / name, head + "\n".join(names) + "\n")
+    found = find_micrographs([path])
+    assert [one.id for one in found] == names
+    assert [one.source.path for one in found if isinstance(one.source, LocalFile)] == [
+        exported / "J7/motioncorrected/a.mrc",
+        exported / "J7/motioncorrected/b.mrc",
+    ]
+    put(path, head + names[0] + "\n" + names[0][1:] + "\n")
+    with pytest.raises(InputError, match="twice"):
+        find_micrographs([path])
+
+
+def test_relion_reads_micrographs_of_an_export(exported: Path, monkeypatch) -> None:
+    monkeypatch.chdir(exported)
+    head = "data_\nloop_\n_rlnMicrographName\n"
+    put(exported / "m.star", head + ">J7/motioncorrected/a.mrc\nJ7/motioncorrected/b.mrc\n")
+    one, other = read_micrographs("m.star")
+    assert one.id == ">J7/motioncorrected/a.mrc"
+    assert isinstance(one.source, LocalFile) and isinstance(other.source, LocalFile)
+    assert one.source.path == exported / "J7/motioncorrected/a.mrc"
+    assert other.source.path == exported / "J7/motioncorrected/b.mrc"
+    put(exported / "m.star", head + ">J7/motioncorrected/a.mrc\nJ7/motioncorrected/a.mrc\n")
+    with pytest.raises(InputError, match="more than once, in rows 1 and 2"):
+        read_micrographs("m.star")
+
+
+def test_picks_of_an_export(exported: Path) -> None:
+    """A name without its folders would fit both micrographs."""
+    ids = ["J7/motioncorrected/a.mrc", "J8/motioncorrected/a.mrc"]
+    assert match_names([f">{one}" for one in ids], ids) == {f">{one}": one for one in ids}
+    assert match_names(ids, [f">{one}" for one in ids]) == {one: f">{one}" for one in ids}
+    assert match_names([">a.mrc"], ["x/a.mrc"]) == {">a.mrc": "x/a.mrc"}
+    put(exported / "J8" / "a.star", "data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n48 36\n")
+    head = "data_\nloop_\n_rlnMicrographName\n_rlnMicrographCoordinates\n"
+    text = head + ">J7/motioncorrected/a.mrc >J8/a.star\n"
+    table = read_picks(put(exported / "J8" / "list.star", text))
+    assert (table.micrograph, table.x_px.tolist()) == ((">J7/motioncorrected/a.mrc",), [48.0])
 
 
 def test_images_are_compared_as_numbers(tmp_path: Path) -> None:

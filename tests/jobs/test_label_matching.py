@@ -206,14 +206,3 @@ def test_matches_by_file_name_alone_are_told(caplog):
     caplog.clear()
     match_names(["x/a/m1.mrc", "m2.mrc"], ["a/m1.mrc", "a/m2.mrc"])
     assert "alone" not in caplog.text
-
-
-@pytest.mark.parametrize(("binned", "told"), [(1, False), (2, True), (4, True)])
-def test_labels_in_one_corner_ask_for_the_pixel_size_of_the_picks(caplog, binned, told) -> None:
-    x, y = np.arange(24.0) * 8 / binned, np.arange(24.0) * 4 / binned
-    with caplog.at_level(logging.WARNING):
-        labels_for([table(x, y)], [micrograph()])
-        assert ("give their pixel size as --picks-pixel-size" in caplog.text) == told
-        caplog.clear()
-        labels_for([table(x, y)], [micrograph()], picks_pixel_size_A=2.0 * binned)
-        assert not caplog.text

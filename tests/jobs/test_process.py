@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from waits import LONG, ended, wait_until
 
 ROOT = Path(__file__).parents[2]
 #: An import that a module is in the middle of, and what some libraries make of an exception there.
@@ -17,7 +17,7 @@ SLOW = """
 import pathlib, time
 try:
     pathlib.Path('importing').touch()
-    time.sleep(60)
+    time.sleep(3600)
 except BaseException as error:
     raise ImportError('half a module') from error
 """
@@ -34,13 +34,6 @@ def start(folder: Path, *words: str, **streams: object) -> subprocess.Popen[str]
     )
 
 
-def wait_for(path: Path) -> None:
-    end = time.monotonic() + 120
-    while not path.exists() and time.monotonic() < end:
-        time.sleep(0.02)
-    assert path.exists()
-
-
 @pytest.mark.parametrize("module", ["typer", "torch"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_in_the_middle_of_an_import(tmp_path: Path, module: str, number: int) -> None:
@@ -54,9 +47,9 @@ def test_a_signal_in_the_middle_of_an_import(tmp_path: Path, module: str, number
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    wait_for(tmp_path / "importing")
+    wait_until((tmp_path / "importing").exists)
     process.send_signal(number)
-    printed, told = process.communicate(timeout=60)
+    printed, told = ended(process)
     assert process.returncode == 128 + number
     assert printed == "" and told == f"frostpick: stopped by {signal.Signals(number).name}\n"
 
@@ -67,9 +60,9 @@ def test_relion_is_told_of_it(tmp_path: Path, number: int) -> None:
     (tmp_path / "m.star").write_text("\ndata_\n\nloop_\n_rlnMicrographName #1\na.mrc\n\n")
     words = ["pick", "--o", "External/job002/", "--in_mics", "m.star"]
     process = start(tmp_path, "frostpick_jobs.cli.relion", *words, stderr=subprocess.PIPE)
-    wait_for(tmp_path / "importing")
+    wait_until((tmp_path / "importing").exists)
     process.send_signal(number)
-    _, told = process.communicate(timeout=60)
+    _, told = ended(process)
     assert process.returncode == 128 + number and "Traceback" not in told
     assert (tmp_path / "External/job002/RELION_JOB_EXIT_FAILURE").exists()
 
@@ -80,15 +73,15 @@ def test_a_command_without_a_job_is_stopped_in_order(tmp_path: Path, words: list
         "import pathlib, time, frostpick_jobs.commands.simulate as s\n"
         "def slow(*a):\n"
         "    pathlib.Path('working').touch()\n"
-        "    time.sleep(60)\n"
+        "    time.sleep(3600)\n"
         "s.random_protein = slow\n"
         "import frostpick_jobs.cli.main as m; m.main()\n"
     )
     (tmp_path / "begin.py").write_text(code)
     process = start(tmp_path, "begin", *words, stderr=subprocess.PIPE)
-    wait_for(tmp_path / "working")
+    wait_until((tmp_path / "working").exists)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, told = ended(process)
     assert process.returncode == 130 and "Traceback" not in told
     assert told.endswith("frostpick: stopped by SIGINT\n")
 
@@ -106,7 +99,7 @@ def test_without_streams_it_works_and_logs_into_no_file(tmp_path: Path, closed: 
         env=os.environ | {"PYTHONPATH": paths},
         cwd=tmp_path,
         check=False,
-        timeout=300,
+        timeout=LONG,
     )
     assert done.returncode == 0
     for path in (tmp_path / "out/particles.csv", tmp_path / "p/picks.csv"):

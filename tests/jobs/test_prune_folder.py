@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,12 +32,16 @@ from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.store.prune_store import PruneStore
 from frostpick_jobs.tasks.prune import figures as prune_figures
+from frostpick_jobs.tasks.prune import pictured
 from frostpick_jobs.tasks.prune.run import run_verify
 
 
 @pytest.fixture(autouse=True)
 def _without_pictures(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    if request.node.name != "test_every_pick_is_kept_or_rejected_with_its_reason":
+    if request.node.name not in (
+        "test_every_pick_is_kept_or_rejected_with_its_reason",
+        "test_one_micrograph_shows_what_was_kept_and_rejected",
+    ):
         monkeypatch.setattr("frostpick_jobs.tasks.prune.run.prune_figures", lambda *a: [])
 
 
@@ -63,6 +68,32 @@ def test_every_pick_is_kept_or_rejected_with_its_reason(project: Path, pruner: s
     page = (project / "out/report.html").read_text()
     assert "boxes_kept" in page or "Boxes kept" in page
     assert (project / "out/pruner/model.safetensors").is_file()
+
+
+def test_one_micrograph_shows_what_was_kept_and_rejected(
+    project: Path, pruner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one with most rows of both kinds, each at its place in Angstrom."""
+    shown: list[tuple[Any, ...]] = []
+    draw = pictured.decisions_on_micrograph
+
+    def drawn(*given: Any, **more: Any) -> Any:
+        shown.append(given)
+        return draw(*given, **more)
+
+    monkeypatch.setattr(pictured, "decisions_on_micrograph", drawn)
+    prune(project, settings(pruner))
+    ((preview, x, y, keep, scale, size, title, reasons),) = shown
+    # three of a.mrc are kept and four rejected, of b.mrc two and one; c could not be read
+    assert title == "a.mrc"
+    own = [row for row in ROWS if row[0] == "a"]
+    wanted = [(a * PIXEL_A, b * PIXEL_A, not why) for _, a, b, why in own]
+    assert list(zip(x.tolist(), y.tolist(), keep.tolist(), strict=True)) == wanted
+    assert size == DIAMETER_A and scale * PIXEL_A <= 1.01 and preview.dtype == np.uint8
+    assert preview.std() > 1  # the image itself
+    assert sum(reasons.values()) == sum(bool(why) for *_, why in own)
+    page = (project / "out/report.html").read_text()
+    assert f"{title}: {sum(keep)} kept, {len(own) - sum(keep)} rejected (" in page
 
 
 def test_a_box_is_looked_at_four_times_unless_told_otherwise(project: Path, pruner: str) -> None:

@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from waits import LONG, ended, wait_until
 
 from frostpick_jobs.cli import relion
 from frostpick_jobs.cli.relion_job import read_command_line
@@ -41,7 +41,7 @@ def start(*words, before=(), **environment):
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LONG,
     )
 
 
@@ -78,7 +78,7 @@ def test_missing_torch(tmp_path):
 
 def test_a_signal_while_torch_is_imported(tmp_path):
     (tmp_path / "torch.py").write_text(
-        "import pathlib, time\npathlib.Path('importing').touch()\ntime.sleep(60)\n"
+        "import pathlib, time\npathlib.Path('importing').touch()\ntime.sleep(3600)\n"
     )
     paths = [str(tmp_path), str(ROOT / "plugin"), str(ROOT / "external_job")]
     process = subprocess.Popen(
@@ -87,11 +87,9 @@ def test_a_signal_while_torch_is_imported(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    end = time.monotonic() + 60
-    while not (tmp_path / "importing").exists() and time.monotonic() < end:
-        time.sleep(0.05)
+    wait_until((tmp_path / "importing").exists)
     process.terminate()
-    _, printed = process.communicate(timeout=60)
+    _, printed = ended(process)
     assert process.returncode == 143
     assert "SIGTERM" in printed
     assert left_in(tmp_path / "External/job002") == [markers.FAILURE]

@@ -50,15 +50,32 @@ def test_nodes_file(tmp_path, name, generation):
     assert written == (GOLDEN / f"{name}_nodes.star").read_bytes()
 
 
-def test_a_model_is_no_node_in_3_1(tmp_path):
-    rows = [("model/model.safetensors", NodeKind.MODEL)]
-    write_nodes(tmp_path, "External/job002/", rows, Generation.RELION_3)
-    assert "model.safetensors" not in (tmp_path / "RELION_OUTPUT_NODES.star").read_text()
-    write_nodes(tmp_path, "External/job002/", rows, Generation.RELION_5)
-    assert (
-        "External/job002/model/model.safetensors 99 ParamsData.safetensors.frostpick.model\n"
-        in (tmp_path / "RELION_OUTPUT_NODES.star").read_text()
-    )
+#: Words in a node's label by which the GUI of a generation does not run relion_display on it.
+NOT_DISPLAYED = {
+    Generation.RELION_4: (
+        *("MicrographsCoords.star.relion", "LogFile.pdf.relion"),
+        *("ProcessData.txt.relion.polish.params", "ProcessData.star.relion.postprocess"),
+    ),
+    Generation.RELION_5: (
+        *("MicrographCoordsGroup.star.relion", "LogFile.pdf.relion"),
+        *("ParamsData.txt.relion.polish", "ProcessData.star.relion.postprocess"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "generation"), GENERATIONS)
+def test_nodes_of_a_training(tmp_path, name, generation):
+    """3.1 has no integer for a model; 4 and 5 must not hand it to relion_display."""
+    rows = [("model/model.json", NodeKind.MODEL), ("logfile.pdf", NodeKind.LOGFILE)]
+    write_nodes(tmp_path, "External/job002/", rows, generation)
+    written = (tmp_path / "RELION_OUTPUT_NODES.star").read_text()
+    assert written == (GOLDEN / f"{name}_train_nodes.star").read_text()
+    labels = [line.split()[2] for line in written.splitlines() if "model/model.json" in line]
+    assert len(labels) == (generation in NOT_DISPLAYED)
+    for label in labels:
+        assert any(word in label for word in NOT_DISPLAYED[generation])
+        # the word before the first dot is what the GUI sorts and offers nodes by
+        assert label.split(".")[0] == "FrostpickModel"
 
 
 @pytest.mark.parametrize(

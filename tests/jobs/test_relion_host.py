@@ -7,6 +7,7 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
+from waits import LONG
 
 from frostpick.errors import InputError
 from frostpick.models.pruner.model import Pruner
@@ -217,11 +218,11 @@ def test_a_second_start_leaves_the_running_job_alone(job, monkeypatch):
     def hold():
         with job_lock(job / ".frostpick"):
             held.set()
-            release.wait(60)
+            release.wait(LONG)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    held.wait(10)
+    assert held.wait(LONG)
     try:
         argv = ["--o", JOB, "--in_mics", "mics.star"]
         assert relion_job.run_relion_job("pick", argv) == relion_job.BUSY
@@ -282,11 +283,13 @@ def test_a_model_stands_among_the_nodes_and_a_fitted_pruner_does_not(job, pruner
     one, fitted = host(in_parts="mics.star"), Pruner.load(Path(pruner))
     one.begin()
     for name, nodes in (
-        ("model", ["model/model.safetensors", "logfile.pdf"]),
+        ("model", ["model/model.json", "logfile.pdf"]),
         ("pruner", ["logfile.pdf"]),
     ):
         one.deliver([ModelOutput(name, fitted), Report({"task": "train"})])
         assert Pruner.load(job / name).digest == fitted.digest
+        # as a user copies it from the list of outputs
+        assert Pruner.load(job / name / "model.json").digest == fitted.digest
         written = (job / "RELION_OUTPUT_NODES.star").read_text().splitlines()
         assert [w.split()[0] for w in written if w.startswith(JOB)] == [JOB + n for n in nodes]
 

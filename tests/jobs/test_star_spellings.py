@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from spellings import STAR_STYLES, Rows, star
 
 from frostpick.errors import InputError
 from frostpick.types import Decisions
@@ -23,35 +24,34 @@ LABELS = (
 ROWS = [f"{n}@Extract/s.mrcs Mics/m{n}.mrc {10 * n} {10 * n + 5} 1" for n in (1, 2, 3)]
 
 
-def text(block: str = "particles", labels: str = "numbered", rows: list[str] = ROWS) -> str:
-    numbered = labels == "numbered"
-    head = [f"{one} #{n}" if numbered else one for n, one in enumerate(LABELS, 1)]
+def text(block: str = "particles", rows: list[str] = ROWS) -> str:
+    head = [f"{one} #{n}" for n, one in enumerate(LABELS, 1)]
     lines = ["", f"data_{block}", "", "loop_", *head, *rows, ""]
     return OPTICS + "1 2.5\n\n" + "\n".join(lines)
 
 
-#: Who writes it so, and the file.
+TABLES = [
+    ("optics", Rows({"rlnOpticsGroup": [1.0], "rlnImagePixelSize": [2.5]})),
+    (
+        "particles",
+        Rows(
+            {
+                "rlnImageName": [f"{n}@Extract/s.mrcs" for n in (1, 2, 3)],
+                "rlnMicrographName": [f"Mics/m{n}.mrc" for n in (1, 2, 3)],
+                "rlnCoordinateX": [10.0, 20.0, 30.0],
+                "rlnCoordinateY": [15.0, 25.0, 35.0],
+                "rlnOpticsGroup": [1.0] * 3,
+            }
+        ),
+    ),
+]
+#: Who writes it so, and the file: every style, and what is none.
 SPELLINGS: dict[str, bytes] = {
-    "relion": text().encode(),
+    **{name: star(TABLES, style) for name, style in STAR_STYLES.items()},
     "relion-3.0-block-without-name": text("").encode(),
-    "cistem-data_images": text("images").encode(),
-    "another-block-name": text("stack_1").encode(),
-    "starfile-no-numbers": text(labels="plain").encode(),
-    "starfile-tabs": text(rows=[r.replace(" ", "\t") for r in ROWS]).encode(),
-    "pyem-no-blank-lines": text().replace("\n\n", "\n").encode(),
-    "cistem-quotes": text(rows=[r.replace("Mics/m1.mrc", "'Mics/m1.mrc'") for r in ROWS]).encode(),
-    "windows-crlf": text().replace("\n", "\r\n").encode(),
-    "old-mac-cr": text().replace("\n", "\r").encode(),
-    "byte-order-mark": b"\xef\xbb\xbf" + text().encode(),
     "byte-order-mark-in-the-middle": text().replace("data_part", "\ufeffdata_part").encode(),
-    "byte-order-mark-first": b"\xef\xbb\xbf" + text().partition("30001\n\n")[2].encode(),
-    "indented": "\n".join("  " + line for line in text().split("\n")).encode(),
-    "comments": text(rows=[f"{r} # {n}" for n, r in enumerate(ROWS)]).encode(),
-    "blank-lines-between-rows": text(rows=[r + "\n" for r in ROWS]).encode(),
-    "no-line-end-at-the-end": text().rstrip().encode(),
     "no-utf-8": text().replace("# version", "# \udcb5 version").encode(errors="surrogateescape"),
     "pandas-floats": text(rows=[r[:-2] + " 1.000000" for r in ROWS]).encode(),
-    "particles-before-optics": (text().partition("1 2.5\n")[2] + OPTICS + "1 2.5\n").encode(),
     "optics-of-another-name": text().replace("data_optics", "data_my_optics").encode(),
 }
 

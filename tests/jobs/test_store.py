@@ -170,7 +170,9 @@ def test_the_digest_holds_every_part() -> None:
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(cut=st.integers(0, 2000), at=st.integers(0, 2000), flip=st.integers(1, 255))
 def test_a_damaged_file_is_absent_or_harmless(tmp_path: Path, cut: int, at: int, flip: int) -> None:

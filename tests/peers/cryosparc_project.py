@@ -5,17 +5,21 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from csemu.seed import seed_project
 from csemu.serve import running
 from csemu.store import Options, Store
+from waits import LONG
 
+from frostpick_jobs.hosts.cryosparc import host
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
+from frostpick_jobs.hosts.cryosparc.server import job as server_job
+from frostpick_jobs.hosts.cryosparc.server import watch
 from frostpick_jobs.hosts.cryosparc.server.connect import Patience, Server, connect
 from frostpick_jobs.tasks.declarations import task_named
 
@@ -85,7 +89,7 @@ class Project:
     def uid(self) -> str:
         return self.made["project_uid"]
 
-    def connect(self, seconds: float = 20.0) -> Server:
+    def connect(self, seconds: float = LONG) -> Server:
         server = connect(self.url, environ=LOGIN, patience=Patience(seconds, 0.05))
         self.servers.append(server)
         return server
@@ -177,6 +181,14 @@ def requested(task, project, workspace=None, **given):
     return JobRequest(spec, project, workspace, inputs=inputs, **given)
 
 
+#: The limits of the program by itself, as they are when this is imported.
+USUAL = {
+    host: {name: getattr(host, name) for name in ("QUICK", "SHORT", "LAST_EVENTS", "QUICK_EVENTS")},
+    server_job: {"SHORT": server_job.SHORT},
+    watch: {"ASKED": watch.ASKED},
+}
+
+
 class ServerPool:
     """Servers that stay up for the session: building one takes longer than most tests."""
 
@@ -196,7 +208,8 @@ class ServerPool:
             store = Store(state, options or Options())
             url = self._stack.enter_context(running(store))
         try:
-            yield store, url
+            with patient():
+                yield store, url
         finally:
             self._free.append((store, url))
 
@@ -204,9 +217,25 @@ class ServerPool:
 POOL = ServerPool()
 
 
-def wait_until(condition, seconds=60.0):
-    """Wait for a condition; fail after a while."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
+@contextlib.contextmanager
+def patient() -> Iterator[None]:
+    """Let no limit end the last requests of a job: a server that is slow is not silent.
+
+    A test of a server that is silent sets `impatient` limits again.
+    """
+    limits = Patience(LONG, 0.05, hang=LONG)
+    with (
+        mock.patch.multiple(host, QUICK=limits, SHORT=limits, LAST_EVENTS=LONG, QUICK_EVENTS=LONG),
+        mock.patch.object(server_job, "SHORT", limits),
+        mock.patch.object(watch, "ASKED", LONG),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def impatient() -> Iterator[None]:
+    """Set the limits that a user has, for a server that does not answer."""
+    with contextlib.ExitStack() as stack:
+        for module, limits in USUAL.items():
+            stack.enter_context(mock.patch.multiple(module, **limits))
+        yield

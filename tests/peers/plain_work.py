@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
+from waits import wait_until
 
 from frostpick.runtime.executors.base import Resources, through
 
@@ -23,13 +24,18 @@ log = logging.getLogger("frostpick.plain")
 
 @dataclass(frozen=True)
 class Squares:
-    """Squares numbers and notes the process that did; 0 takes its time, -1 is a bug."""
+    """Squares numbers and notes the process that did; -1 is a bug.
+
+    Where it is noted, 0 waits until another process has done more than it is given at a time:
+    the first of that has then arrived.
+    """
 
     notes: Path | None = None
 
     doing: ClassVar[str] = "squaring"
     died: ClassVar[str] = "squaring on {device} died ({how})"
     most_readers: ClassVar[int] = 2
+    most_given: ClassVar[int] = 3
 
     def begin(self, resources):
         """Set up."""
@@ -45,11 +51,14 @@ class Squares:
         assert reading.done()
         if number == -1:
             raise KeyError("a bug")
-        if number == 0:
-            time.sleep(1.5)
         if self.notes is not None:
+            if number == 0:
+                wait_until(lambda: len(self._of_others()) > self.most_given)
             (self.notes / f"{number}.{os.getpid()}").touch()
         return int(reading.result()) ** 2
+
+    def _of_others(self):
+        return [note for note in self.notes.iterdir() if note.suffix != f".{os.getpid()}"]
 
 
 class Unreadable:
@@ -82,3 +91,12 @@ class Backwards:
 def do_all(work, items):
     """Do items in the toy's process."""
     return [made for _, made in through(work, items, Resources(), lambda: None)]
+
+
+class Warns(Squares):
+    """Work in which a library warns."""
+
+    def do(self, number, reading):
+        """Square with a warning."""
+        warnings.warn(f"a library's words on {number}", RuntimeWarning, stacklevel=1)
+        return super().do(number, reading)

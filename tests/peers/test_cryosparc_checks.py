@@ -1,6 +1,5 @@
 """What is wrong is said in one sentence before anything is created; files that cannot be had."""
 
-import json
 import os
 import pickle  # noqa: TID251
 import re
@@ -10,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from waits import LONG
 
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
@@ -23,7 +23,6 @@ from frostpick.settings import PickSettings
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.read import sources
 from frostpick_jobs.hosts.cryosparc.run import Tempo
-from frostpick_jobs.hosts.cryosparc.selftest import run_selftest
 from frostpick_jobs.hosts.cryosparc.server.connect import Patience, connect
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
@@ -153,12 +152,13 @@ def test_login(tmp_path, monkeypatch):
     with project(tmp_path, shapes=ONE) as p:
         with pytest.raises(FrostpickError, match=r"cannot connect to .* 401") as caught:
             connect(p.url, environ={**LOGIN, "CRYOSPARC_PASSWORD": "hush-hush"})
-        assert "hush" not in str(caught.value) and "4.7" in str(caught.value)
+        assert "hush" not in str(caught.value)
+        assert "refuses the e-mail or the password; set CRYOSPARC_EMAIL" in str(caught.value)
         with pytest.raises(ServerError, match=r"no login for .*cryosparc.tools login --url"):
             connect(p.url, environ={})
         with pytest.raises(ConfigError, match="which CryoSPARC"):
             connect(None, environ={})
-        with pytest.raises(FrostpickError, match=r"cannot connect to http://127.0.0.1:9 "):
+        with pytest.raises(FrostpickError, match=r"cannot connect to http://127.0.0.1:9 .*4\.7"):
             connect("http://127.0.0.1:9", environ=LOGIN)
         # Host and port from the environment; and both together with an URL are no clash.
         host, port = p.url.removeprefix("http://").split(":")
@@ -276,7 +276,7 @@ def test_the_client_really_sends_an_empty_body_when_it_repeats_an_upload():
     def serve(listener):
         for attempt in range(2):
             connection, _ = listener.accept()
-            connection.settimeout(1.0)
+            connection.settimeout(LONG)
             data = b""
             try:
                 while more := connection.recv(65536):
@@ -306,27 +306,6 @@ def test_the_client_really_sends_an_empty_body_when_it_repeats_an_upload():
             assert APINamespace(client)._call("post", "/x", schema, body) == "ok"
         thread.join()
     assert lengths[0] >= 5000 and lengths[1] < 10
-
-
-def test_selftest_answers_every_question_and_hides_the_site(tmp_path):
-    with project(tmp_path, shapes=ONE) as p:
-        answers = run_selftest(p.connect(), p.uid, None)
-        text = json.dumps(answers)
-        assert answers["save with float64 fractions"]["code"] == 422
-        assert answers["save of picks"]["items"] == 2
-        assert answers["save, mark failed, mark completed after a kill"]["status"] == "killed"
-        native = answers["native jobs"]
-        assert native["specs"]["inspect_picks_v2"]["inputs"]["particles"]["slots"] == [
-            "location (location, required)",
-            "pick_stats (pick_stats, required)",
-        ]
-        assert "topaz_train" in native["missing"]
-        assert answers["status after Ctrl-C inside the client's run()"] == "completed"
-        assert answers["download of an imported micrograph, which is a link"]["bytes"] > 256_000
-        for secret in ("127.0.0.1", "picker@", str(tmp_path), "secret"):
-            assert secret not in text
-        made = [j for j in p.store.jobs.values() if j.title == "frostpick selftest"]
-        assert len(made) >= 10 and not [j for j in made if j.status in ("running", "waiting")]
 
 
 def test_the_commands_help_and_usage(tmp_path):

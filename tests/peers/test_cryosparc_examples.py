@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waits import LONG
 
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
@@ -44,7 +45,7 @@ def run(p, words, **environ):
         **environ,
     }
     return subprocess.run(
-        words, env=environment, capture_output=True, text=True, timeout=300, check=False
+        words, env=environment, capture_output=True, text=True, timeout=LONG, check=False
     )
 
 

@@ -5,7 +5,6 @@ import re
 import shlex
 import signal
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -21,20 +20,22 @@ from cryosparc_project import (
     command,
     project,
     requested,
-    wait_until,
     write_project,
 )
 from csemu.seed import seed_project
 from csemu.serve import free_port, running
 from csemu.store import Options, Refused, Store
+from waits import LONG, wait_until
 
-from frostpick.errors import FrostpickError
+from frostpick.errors import FrostpickError, JobStopped
 from frostpick.settings import PickSettings
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.run import Tempo
-from frostpick_jobs.hosts.cryosparc.server import shim, upload, wiring
+from frostpick_jobs.hosts.cryosparc.server import shim, upload
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
+from frostpick_jobs.hosts.cryosparc.server.waiting import Waiting
+from frostpick_jobs.hosts.cryosparc.server.watch import StatusWatch
 from frostpick_jobs.tasks.pick import finish, missing
 
 pytestmark = [
@@ -116,8 +117,23 @@ def check_resumed(project, job, done, before):
     assert whole == resumed
 
 
-def wait_for_status_poll():
-    time.sleep(0.5)
+@pytest.fixture
+def noticed(monkeypatch):
+    """Return what waits until the job's watch knows that the job is not ours any more."""
+    real, seen = StatusWatch.ask, threading.Event()
+
+    def ask(self, *arguments):
+        answered = real(self, *arguments)
+        if self.lost is not None:
+            seen.set()
+        return answered
+
+    monkeypatch.setattr(StatusWatch, "ask", ask)
+
+    def wait():
+        assert seen.wait(LONG)
+
+    return wait
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -155,14 +171,16 @@ def test_an_exception_fails_the_job_and_it_resumes(tmp_path, stored, caplog):
 
 
 @pytest.mark.parametrize("switch", ["allow", "refuse"])
-def test_a_kill_in_the_web_page_stops_the_job_and_leaves_it_killed(tmp_path, stored, switch):
+def test_a_kill_in_the_web_page_stops_the_job_and_leaves_it_killed(
+    tmp_path, stored, noticed, switch
+):
     actions, done = stored
     options = Options(mark_failed_after_kill=switch)
     with project(tmp_path, options, shapes=SHAPES) as p:
 
         def kill():
             p.connect().client.find_job(p.uid, p.latest()).kill()
-            wait_for_status_poll()
+            noticed()
 
         actions += [kill]
         assert pick(p) == 130
@@ -171,7 +189,9 @@ def test_a_kill_in_the_web_page_stops_the_job_and_leaves_it_killed(tmp_path, sto
         check_resumed(p, job, done, before=1)
 
 
-def test_a_job_killed_and_cleared_under_way_loses_nothing(tmp_path, stored, caplog, monkeypatch):
+def test_a_job_killed_and_cleared_under_way_loses_nothing(
+    tmp_path, stored, noticed, caplog, monkeypatch
+):
     actions, done = stored
     with project(tmp_path, shapes=SHAPES) as p:
         ask = shim.status
@@ -189,7 +209,7 @@ def test_a_job_killed_and_cleared_under_way_loses_nothing(tmp_path, stored, capl
             with one_at_a_time:
                 p.store.kill(p.uid, p.latest())
                 p.store.clear(p.uid, p.latest())
-            wait_for_status_poll()
+            noticed()
 
         actions += [lambda: None, clear]
         assert pick(p) == 130
@@ -273,7 +293,7 @@ def test_an_upload_that_arrives_empty_is_made_again(tmp_path, monkeypatch):
         assert emptied and (p.store.jdir(p.job(job.uid)) / "model/x.bin").read_bytes() == b"12345"
 
 
-def test_a_server_restart_in_mid_job_is_waited_out(tmp_path, stored):
+def test_a_server_restart_in_mid_job_is_waited_out(tmp_path, stored, monkeypatch):
     """The server goes away, forgets every login, and comes back."""
     actions, _ = stored
     truth = write_project(tmp_path / "raw", shapes=SHAPES)
@@ -287,9 +307,16 @@ def test_a_server_restart_in_mid_job_is_waited_out(tmp_path, stored):
         p = Project(store, made, truth, url, tmp_path)
         stack.callback(p.close)
         server = p.connect()
+        real, refused = Waiting.pause, threading.Event()
+
+        def pause(self, seconds):
+            refused.set()
+            real(self, seconds)
+
+        monkeypatch.setattr(Waiting, "pause", pause)
 
         def back():
-            time.sleep(1.0)
+            assert refused.wait(LONG)
             p.store = Store(tmp_path / "state", Options())
             up.enter_context(running(p.store, port))
 
@@ -300,7 +327,7 @@ def test_a_server_restart_in_mid_job_is_waited_out(tmp_path, stored):
             returning.start()
 
         actions += [lambda: None, restart]
-        assert pick(p, server) == 0
+        assert pick(p, server) == 0 and refused.is_set()
         returning.join()
         job = p.latest()
         assert p.job(job).status == "completed"
@@ -350,29 +377,69 @@ def test_half_made_jobs_are_failed_and_named(tmp_path, monkeypatch):
         assert any("no more outputs" in text for text in p.texts("J4"))
 
 
-def test_a_stop_while_the_job_is_made_fails_it(tmp_path, monkeypatch):
+STEPS = ["add_input", "connect", "add_output"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_while_the_job_is_made_fails_it_and_says_how_to_go_on(
+    tmp_path, monkeypatch, caplog, step, number
+):
     with project(tmp_path, shapes=SHAPES[:1]) as p:
-        real = wiring._training_input
+        real, done = getattr(p.store, step), []
 
         def interrupted(*arguments):
-            os.kill(os.getpid(), signal.SIGTERM)
+            if not done:
+                done.append(os.kill(os.getpid(), number))
             return real(*arguments)
 
-        monkeypatch.setattr(wiring, "_training_input", interrupted)
-        with pytest.raises(BaseException, match="SIGTERM"):
+        monkeypatch.setattr(p.store, step, interrupted)
+        with pytest.raises(JobStopped, match=number.name):
             pick(p)
         assert p.job("J4").status == "failed"
+        (again,) = re.findall(r"P1-J4 .* marked as failed; to go on: (.*?)  ;", caplog.text)
+        assert again == f"{AGAIN} --job J4 --micrographs J2.exposures"
+        caplog.clear()
+        assert pick(p, job="J4") == 0 and p.job("J4").status == "completed"
+        assert p.job("J4").spec.outputs.root["micrographs"].num_items == 1
 
 
-def test_the_printed_command_resumes_a_job_whose_process_was_killed(tmp_path):
+def test_a_stop_while_a_job_of_the_web_page_is_connected_says_how_to_go_on(
+    tmp_path, monkeypatch, caplog
+):
+    with project(tmp_path, shapes=SHAPES[:1]) as p:
+        made = p.store.create_job(p.uid, "W1", "snowflake", "by hand")
+        real = p.store.connect
+
+        def interrupted(*arguments):
+            os.kill(os.getpid(), signal.SIGINT)
+            return real(*arguments)
+
+        monkeypatch.setattr(p.store, "connect", interrupted)
+        with pytest.raises(JobStopped):
+            pick(p, job=made.uid)
+        assert f"to go on: {AGAIN} --job J4 --micrographs J2.exposures  ;" in caplog.text
+        assert p.job("J4").status == "building"
+
+
+def test_the_printed_command_resumes_a_job_whose_process_was_killed(tmp_path, monkeypatch):
     """``kill -9``: the job stays running, and the command that was logged takes it over."""
     with project(tmp_path, shapes=SHAPES * 2, per=3) as p:
         words = ["pick", "--project", p.uid, "--workspace", "W1", "--micrographs", "J2.exposures"]
         options = ["--diameter", "48", "--threads", "1", "--threshold", "p=0.9"]
+        save, killed = p.store.save_output, threading.Event()
+
+        def hold(*arguments):
+            killed.wait()
+            raise Refused(503, "too late")
+
+        monkeypatch.setattr(p.store, "save_output", hold)  # so that it cannot end before
         first = command(p, *words, *options)
         wait_until(lambda: len(list(p.root.rglob("picks/*.npz"))) >= 1)
         first.kill()
         output = first.communicate()[0]
+        killed.set()
+        monkeypatch.setattr(p.store, "save_output", save)
         job = p.latest()
         assert p.job(job).status == "running"
         (resume,) = re.findall(r"to resume: (.*)", output)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from waits import LONG
 
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
@@ -107,7 +108,7 @@ def command(p, *words, **environ):
         },
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=LONG,
         check=False,
     )
 

@@ -1,5 +1,6 @@
 """What ends a job where micrographs are downloaded, and what costs one micrograph only."""
 
+import csv
 import errno
 import os
 import shutil
@@ -14,6 +15,7 @@ pytest.importorskip("fastapi")
 from cryosparc.stream import Stream
 from cryosparc_project import DIAMETER_A, project, requested
 from csemu.store import Options, Refused
+from test_cryosparc_prune import extracted, prune, rows_of
 
 from frostpick.errors import FrostpickError, InputError, MicrographError
 from frostpick.pruning.prune import map_sections
@@ -210,3 +212,24 @@ def test_an_image_of_another_size_than_the_data_set_says_is_named(tmp_path):
         text = "\n".join(p.texts(job))
         assert code == 0 and "micrographs that failed     1" in text
         assert f"{BAD}.mrc has 100 x 160 pixels; expected 200 x 320, as its data set says" in text
+
+
+def test_a_stack_of_another_size_than_the_data_set_says_is_named(tmp_path, pruner):
+    """The particles were extracted again, in larger boxes, into the file that is named."""
+    with project(tmp_path) as p:
+        rows = rows_of(p)
+        source = extracted(p, rows)
+        stack = p.store.pdir(p.uid) / source.job / "stack_1.mrc"
+        with mrcfile.open(stack) as file:
+            larger = np.pad(file.data, ((0, 0), (8, 8), (4, 4)), mode="reflect")
+        with mrcfile.new(stack, larger, overwrite=True):
+            pass
+        code, job = prune(p, pruner, (source,))
+        assert code == 0 and p.job(job).status == "completed"
+        text = "\n".join(p.texts(job))
+        told = "stack_1.mrc: images of 72 x 80 pixels; expected 64 x 64, as their data set says"
+        assert told in text
+        table = (p.store.pdir(p.uid) / job / "scores.csv").read_text()
+        reasons = {int(row["uid"]): row["reason"] for row in csv.DictReader(table.splitlines())}
+        for number, row in enumerate(rows):
+            assert (reasons[1000 + number] == "not read") == (row[0] == 1)

@@ -215,6 +215,7 @@ def test_the_event_log_tells_the_story(tmp_path):
         assert progress == ["picking: 3 of 3"]
         pictures = [e for e in p.store.events[p.uid, job] if e.type == "image"]
         assert sum("mic_00" in e.text for e in pictures) == 3 and len(pictures) >= 5
+        assert all(len(e.text) < 300 and "…" not in e.text for e in pictures)
         model = p.job(job)
         first = next(e for e in pictures if "mic_000.mrc:" in e.text)
         shown = [

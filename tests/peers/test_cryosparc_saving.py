@@ -14,7 +14,7 @@ from csemu.store import Options, Refused
 from test_cryosparc_failures import pick as pick_for_code
 from test_cryosparc_failures import spool
 from test_cryosparc_pick import output, pick
-from test_cryosparc_prune import EXPOSURES, SLOTS, check_rows, extracted, prune, rows_of
+from test_cryosparc_prune import EXPOSURES, SLOTS, check_rows, extracted, prune, rows_of, verify
 
 from frostpick.errors import FrostpickError
 from frostpick_jobs.hosts.cryosparc.run import Tempo
@@ -163,16 +163,21 @@ def test_an_empty_output_that_is_refused_does_not_fail_the_job(tmp_path, monkeyp
         assert f"{job}.particles stays empty" in caplog.text
 
 
+def curated(p, kept):
+    """Return an output with some of the micrographs."""
+    made = p.store.load_output(p.uid, "J2", "exposures", ["micrograph_blob", "mscope_params"])
+    job = p.store.create_job(p.uid, "W1", "import_micrographs", "curated")
+    slots = [("micrograph_blob",) * 2, ("mscope_params",) * 2]
+    _finish(p.store, job, "accepted", "exposure", made.take(kept), slots)
+    _done(p.store, job)
+    return OutputRef(job.uid, "accepted")
+
+
 def test_rows_on_micrographs_that_were_curated_away_are_rejected(tmp_path, pruner, caplog):
     with project(tmp_path) as p:
         rows = rows_of(p)
         source = extracted(p, rows, slots=("location", "pick_stats"))
-        made = p.store.load_output(p.uid, "J2", "exposures", ["micrograph_blob", "mscope_params"])
-        curated = p.store.create_job(p.uid, "W1", "import_micrographs", "curated")
-        slots = [("micrograph_blob",) * 2, ("mscope_params",) * 2]
-        _finish(p.store, curated, "accepted", "exposure", made.take([0, 2]), slots)
-        _done(p.store, curated)
-        code, job = prune(p, pruner, (source,), micrographs=(OutputRef(curated.uid, "accepted"),))
+        code, job = prune(p, pruner, (source,), micrographs=(curated(p, [0, 2]),))
         assert code == 0 and p.job(job).status == "completed"
         uids = 1000 + np.arange(len(rows))
         kept, rejected = (
@@ -188,6 +193,30 @@ def test_rows_on_micrographs_that_were_curated_away_are_rejected(tmp_path, prune
         away = [table[u]["reason"] for u, row in zip(uids, rows, strict=True) if row[0] == 1]
         assert len(table) == len(rows) and set(away) == {"not read"}
         assert f"{job}.particles_rejected is without 7 rows" in caplog.text
+
+
+def test_rows_on_micrographs_that_were_curated_away_are_verified_as_not_read(tmp_path, pruner):
+    """They have the scores that either slider of Inspect Picks leaves out."""
+    with project(tmp_path) as p:
+        rows = rows_of(p)
+        source = extracted(p, rows, slots=("location", "pick_stats"))
+        code, job = verify(p, pruner, (source,), micrographs=(curated(p, [1]),))
+        assert code == 0 and p.job(job).status == "completed"
+        after = p.store.load_output(p.uid, job, "particles_verified", "all")
+        on = {1000 + n: row[0] == 1 for n, row in enumerate(rows)}
+        assert sorted(after["uid"]) == sorted(on)
+        for uid, probability, spread in zip(
+            after["uid"], after["pick_stats/ncc_score"], after["pick_stats/power"], strict=True
+        ):
+            assert (
+                (probability > 0 and spread < 999)
+                if on[uid]
+                else (probability, spread)
+                == (
+                    0.0,
+                    999.0,
+                )
+            )
 
 
 @pytest.mark.parametrize("connected", [False, True])

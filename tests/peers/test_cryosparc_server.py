@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waits import LONG
 
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
@@ -21,7 +22,7 @@ def test_the_real_client_passes_every_group_of_the_selfcheck():
         env=clean,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=LONG,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "16 groups passed" in done.stdout

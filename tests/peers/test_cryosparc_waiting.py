@@ -4,18 +4,20 @@ import os
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
+from waits import LONG
 
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
-from cryosparc_project import project
+from cryosparc_project import impatient, project
 from csemu.store import Options
 from test_cryosparc_failures import AGAIN, pick
 
 from frostpick.errors import JobStopped
-from frostpick_jobs.hosts.cryosparc.server import waiting
+from frostpick_jobs.hosts.cryosparc.server import connect, waiting
 from frostpick_jobs.hosts.cryosparc.server.connect import Credentials, Patience, Server
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
 from frostpick_jobs.tasks.pick import finish
@@ -38,7 +40,7 @@ class Answer(Exception):
 
 @pytest.fixture
 def server():
-    return Server("http://x", None, "v5.0.3", Credentials(), Patience(600.0, 0.05))
+    return Server("http://x", None, "v5.0.3", Credentials(), Patience(LONG, 0.05))
 
 
 @pytest.fixture
@@ -59,6 +61,14 @@ def test_it_is_said_what_is_waited_for(server, silence, monkeypatch, caplog):
     def refused():
         raise Answer(500)
 
+    now = [0.0]
+
+    def sleep(seconds):
+        now[0] += seconds
+
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=sleep)
+    monkeypatch.setattr(waiting, "time", clock)
+    monkeypatch.setattr(connect, "time", clock)
     with pytest.raises(ServerError, match="error 500"):
         server.call("read J5", refused, patience=Patience(0.6, 0.1))
     assert "waiting for CryoSPARC at http://x: read J5 (error 500)" in caplog.text
@@ -66,23 +76,21 @@ def test_it_is_said_what_is_waited_for(server, silence, monkeypatch, caplog):
 
 @pytest.mark.parametrize("how", ["hangs", "refuses"])
 def test_every_request_sees_a_stop(server, silence, how):
+    asked = threading.Event()
+
     def request():
+        asked.set()
         if how == "refuses":
             raise Answer(500)
         silence.wait()
-
-    asked = threading.Event()
 
     def stop():
         if asked.is_set():
             raise JobStopped("stopped")
 
     server.stop = stop
-    threading.Timer(0.3, asked.set).start()
-    began = time.monotonic()
     with pytest.raises(JobStopped):
         server.call("save", request)
-    assert time.monotonic() - began < 300.0  # its patience is 600 s
 
 
 @pytest.mark.parametrize("name", ["create_job", "load_input", "path", "save_output"])
@@ -91,7 +99,7 @@ def test_ctrl_c_ends_the_job_while_the_server_is_silent(
 ):
     """At the making, the reading, a download and the saving; every request after it hangs too."""
     monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
-    with project(tmp_path, Options(remote_paths=True), shapes=ONE) as p:
+    with project(tmp_path, Options(remote_paths=True), shapes=ONE) as p, impatient():
         real, pressed = getattr(p.store, name), []
 
         def hang(*arguments, **words):
@@ -101,14 +109,15 @@ def test_ctrl_c_ends_the_job_while_the_server_is_silent(
             silence.wait()
             return real(*arguments, **words)
 
-        server = p.connect(seconds=600.0)  # by itself it would wait as long
+        server = p.connect(seconds=LONG)  # by itself it would wait as long
         monkeypatch.setattr(p.store, name, hang)
         if name == "create_job":
             with pytest.raises(JobStopped):
                 pick(p, server)
+            assert "in P1-W1: where there is one titled 'frostpick pick' without" in caplog.text
         else:
             assert pick(p, server) == 128 + signal.SIGINT
             assert f"{AGAIN} --job {p.latest()}" in caplog.text
-        # Tens of seconds on a busy machine; what waits for the server waits ten minutes.
-        assert time.monotonic() - pressed[0] < 120.0
+        # Tens of seconds on a busy machine; what waits for the server waits three times as long.
+        assert time.monotonic() - pressed[0] < LONG / 3
         silence.set()

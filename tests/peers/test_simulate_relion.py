@@ -9,6 +9,7 @@ import mrcfile
 import numpy as np
 import pytest
 import tifffile
+from waits import LONG
 
 from frostpick.images import read_image
 from frostpick.simulate import Protein, add_projection
@@ -28,7 +29,9 @@ PIXEL_A = 4.0
 
 
 def run(*command, cwd):
-    subprocess.run([str(c) for c in command], cwd=cwd, check=True, capture_output=True, timeout=120)
+    subprocess.run(
+        [str(c) for c in command], cwd=cwd, check=True, capture_output=True, timeout=LONG
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from frostpick_jobs.cli.notes import OURS, LibraryNotes, is_ours
 from frostpick_jobs.job.spelling import SpelledFormatter
 
 if TYPE_CHECKING:
@@ -27,13 +28,14 @@ class _Stderr(_Handler):
 def log_to_terminal(host: str = "folder") -> None:
     """Send the log of both packages to standard error, with options as ``host`` has them.
 
-    Standard output is for results.
+    Standard output is for results. What libraries warn of becomes notes (`LibraryNotes`).
     """
     handler = _Stderr()
     handler.setFormatter(SpelledFormatter(host))
+    handler.addFilter(is_ours)
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [handler, LibraryNotes()]
     root.setLevel(logging.WARNING)
-    for package in ("frostpick", "frostpick_jobs"):
+    for package in OURS:
         logging.getLogger(package).setLevel(logging.INFO)
     logging.captureWarnings(True)

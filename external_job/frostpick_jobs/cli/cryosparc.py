@@ -11,7 +11,7 @@ import typer
 
 from frostpick.errors import InputError, option
 from frostpick_jobs.cli.console import log_to_terminal
-from frostpick_jobs.cli.parameters import Overwrite, Project, Url, Workspace
+from frostpick_jobs.cli.parameters import IgnoreVersion, Overwrite, Project, Url, Workspace
 from frostpick_jobs.cli.server_command import server_command
 from frostpick_jobs.cli.typer_options import TaskCommand
 from frostpick_jobs.job.endings import help_text
@@ -36,13 +36,13 @@ def cryosparc_app(tasks: Sequence[TaskSpec]) -> typer.Typer:
     return app
 
 
-def login_check(url: Url = None) -> None:
+def login_check(url: Url = None, ignore_version: IgnoreVersion = False) -> None:
     """Say whether the login works, and whether the versions fit."""
     log_to_terminal()
     from frostpick_jobs.hosts.cryosparc.server.connect import connect
     from frostpick_jobs.hosts.cryosparc.server.shim import tools_version
 
-    server = connect(url)
+    server = connect(url, ignore_version=ignore_version)
     server.close()
     print(f"logged in at {server.url}: CryoSPARC {server.version}, tools {tools_version()}")
 
@@ -51,6 +51,7 @@ def selftest(
     project: Project,
     workspace: Workspace = None,
     url: Url = None,
+    ignore_version: IgnoreVersion = False,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="File for the answers; else the screen.")
     ] = None,
@@ -58,7 +59,7 @@ def selftest(
 ) -> None:
     """Ask a real instance what no public source tells.
 
-    It makes jobs titled 'frostpick selftest'.
+    It makes jobs for that, which are deleted at the end.
     """
     log_to_terminal()
     from frostpick.runtime.atomic import write_text
@@ -69,7 +70,7 @@ def selftest(
     check_uid(project, "P", "--project")
     if out is not None and out.exists() and not overwrite:
         raise InputError(f"{out}: already there; give another file, or {option('overwrite')}")
-    server = connect(url)
+    server = connect(url, ignore_version=ignore_version)
     try:
         answers = json.dumps(run_selftest(server, project, workspace), indent=2) + "\n"
     finally:

@@ -46,3 +46,22 @@ Spool = Annotated[
     Path | None,
     typer.Option("--spool", help="Folder of this machine for results that are not saved yet."),
 ]
+Download = Annotated[
+    bool,
+    typer.Option("--download", help="Download micrographs, also where the project is mounted."),
+]
+Mapped = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        help="Where a folder of the server is on this machine, such as /bulk=/mnt/bulk; repeat it "
+        "for others.",
+    ),
+]
+IgnoreVersion = Annotated[
+    bool,
+    typer.Option(
+        "--ignore-version",
+        help="Go on where cryosparc-tools is not of the server's version, with a warning.",
+    ),
+]

@@ -22,8 +22,11 @@ from frostpick_jobs.cli.parameters import (
     ORIGINAL,
     Blob,
     Debug,
+    Download,
     FlipY,
+    IgnoreVersion,
     Job,
+    Mapped,
     Project,
     Spool,
     Title,
@@ -53,12 +56,16 @@ class Place:
     title: Title = ""
     blob: Blob = ORIGINAL
     flip_y: FlipY = False
+    download: Download = False
+    mapped: Mapped = None
     url: Url = None
+    ignore_version: IgnoreVersion = False
     spool: Spool = None
     debug: Debug = False
 
     def request(self, task: TaskSpec, given: Typed, again: str) -> JobRequest:
         """Return what is asked of the server; `ConfigError` for a name of a wrong form."""
+        from frostpick_jobs.hosts.cryosparc.read.mounts import Mounts
         from frostpick_jobs.hosts.cryosparc.request import JobRequest
         from frostpick_jobs.hosts.cryosparc.server.references import check_uid
 
@@ -74,6 +81,8 @@ class Place:
             image_slot=self.blob,
             title=self.title,
             flip_y=self.flip_y,
+            download=self.download,
+            mounts=Mounts.parse(self.mapped or ()),
             again=again,
         )
 
@@ -95,7 +104,14 @@ class Place:
         others["--blob"] = None if self.blob == ORIGINAL else self.blob
         for flag, text in others.items():
             words += [] if text is None else [flag, str(text)]
-        words += ["--flip-y"] if self.flip_y else []
+        switches = {
+            "--flip-y": self.flip_y,
+            "--download": self.download,
+            "--ignore-version": self.ignore_version,
+        }
+        words += [flag for flag, is_on in switches.items() if is_on]
+        for text in self.mapped or ():
+            words += ["--map", text]
         for one in inputs_on(task, "cryosparc"):
             words += [_flag(one), REST] if one.rest and is_rest(given, one.name) else []
         return shlex.join(words)
@@ -105,7 +121,7 @@ class Place:
         from frostpick_jobs.hosts.cryosparc.server.connect import connect
         from frostpick_jobs.job.lifecycle import status_of_stop
 
-        server = connect(self.url)
+        server = connect(self.url, ignore_version=self.ignore_version)
         try:
             code = action(server)
         except JobStopped as stop:

@@ -24,9 +24,9 @@ def read_box(path: Path, micrograph: str) -> PickTable:
     """
     rows = []
     for number, line in enumerate(star_lines(path), 1):
-        values = line.replace(",", " ").split()
-        if not values or values[0].startswith("#"):
+        if not line.strip() or line.lstrip().startswith("#"):
             continue
+        values = _values(line)
         if len(values) < 4:
             raise InputError(
                 f"{path}, line {number}: {len(values)} values, expected x y width height"
@@ -39,3 +39,8 @@ def read_box(path: Path, micrograph: str) -> PickTable:
         for name, column in zip(("x", "y", "width", "height"), zip(*rows, strict=True), strict=True)
     )
     return PickTable(path, "box", (micrograph,) * len(rows), x + width // 2, y + height // 2)
+
+
+def _values(line: str) -> list[str]:
+    """Split at commas where there are any: ``10,5 20,5`` is no ``10 5 20 5``."""
+    return [v.strip() for v in line.split(",")] if "," in line else line.split()

@@ -30,7 +30,7 @@ def finite_column(path: Path, name: str, values: Sequence[str]) -> NDArray[np.fl
         A value is no number, or not finite; the sentence names file, row and value.
     """
     try:
-        numbers = np.array([float(v) for v in values], np.float64)
+        numbers = _numbers(values)
         if np.isfinite(numbers).all():
             return numbers
     except ValueError:
@@ -45,7 +45,7 @@ def optional_column(path: Path, name: str, values: Sequence[str]) -> NDArray[np.
     For columns that a row can do without.
     """
     try:
-        numbers = np.array([float(v) for v in values], np.float64)
+        numbers = _numbers(values)
     except ValueError:
         numbers = np.array([float(v) if _is_finite(v) else np.nan for v in values], np.float64)
     known = np.isfinite(numbers)
@@ -120,8 +120,15 @@ def whole_number(value: str) -> str:
     return str(int(number)) if number.is_integer() else value
 
 
+def _numbers(values: Sequence[str]) -> NDArray[np.float64]:
+    """Return text as float64; raises ValueError."""
+    if "_" in "".join(values):
+        raise ValueError("1_000 is 1000 to Python alone")
+    return np.array([float(v) for v in values], np.float64)
+
+
 def _is_finite(value: str) -> bool:
     try:
-        return math.isfinite(float(value))
+        return "_" not in value and math.isfinite(float(value))
     except ValueError:
         return False

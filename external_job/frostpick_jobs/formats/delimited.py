@@ -65,8 +65,8 @@ def read_delimited(path: Path, unnamed: str) -> PickTable:
     Raises
     ------
     InputError
-        A coordinate column is missing or a column is there twice, a row is too short, or a
-        coordinate is no number.
+        A coordinate column is missing or a column is there twice, a row is too short or too
+        long, or a coordinate is no number.
     """
     lines = _lines(path)
     header = next(lines, None)
@@ -102,7 +102,8 @@ def read_delimited(path: Path, unnamed: str) -> PickTable:
     for number, row in enumerate(_rows(path, lines, delimiter), 1):
         if not row:
             continue
-        if len(row) < len(names):
+        if len(row) != len(names) and (len(row) < len(names) or any(row[len(names) :])):
+            # Of too many, a comma inside a number or names of rows have moved the columns.
             raise InputError(
                 f"{path}, row {number}: {len(row)} values, expected {len(names)} as in the header"
             )

@@ -13,7 +13,7 @@ from frostpick_jobs.formats.walk import Unreadable, absent, at_home, folders_bel
 
 log = logging.getLogger(__name__)
 
-PICK_SUFFIXES = (".star", ".csv", ".tsv", ".txt", ".box")
+PICK_SUFFIXES = (".star", ".csv", ".tsv", ".tab", ".txt", ".box")
 _JOB_NOTES = (
     "job.star",
     "job_pipeline.star",

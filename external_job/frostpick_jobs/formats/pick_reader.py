@@ -29,7 +29,7 @@ from frostpick_jobs.formats.star.picks import (
 )
 from frostpick_jobs.formats.star.read import StarTable
 from frostpick_jobs.formats.star.relion_paths import relion_tail
-from frostpick_jobs.formats.walk import base_of
+from frostpick_jobs.formats.walk import base_of, in_project
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def _read_list(path: Path, table: StarTable, base: Path | None) -> PickTable:
     names = table.columns.get("rlnMicrographName")
     if names is None:
         raise InputError(f"{path}: a list of coordinate files needs rlnMicrographName")
-    files = table.columns[LIST_LABEL]
+    files = [in_project(file) for file in table.columns[LIST_LABEL]]
     folder = _project_folder(path, files, base)
     found = [isfile(folder / file) for file in files]
     there = [row for row, one in enumerate(found) if one]

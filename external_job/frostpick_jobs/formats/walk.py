@@ -48,12 +48,22 @@ class Unreadable:
         log.warning("left out, since they cannot be read: %s", text)
 
 
+def in_project(name: str) -> str:
+    """Return a path without the ``>`` by which CryoSPARC marks it as relative to the project.
+
+    Its exports have it in front of every path; converters of STAR files leave it there.
+    """
+    return name.removeprefix(">")
+
+
 def base_of(names: Iterable[str], folders: Sequence[Path]) -> Path | None:
     """Return the folder that names are relative to; None where none of them is a file anywhere.
 
     That is the first that has the first name which is in any: single files may be gone.
+    A ``>`` in front of a name is no part of it (`in_project`).
     """
-    return next((f for name in names for f in folders if os.path.isfile(f / name)), None)
+    plain = map(in_project, names)
+    return next((f for name in plain for f in folders if os.path.isfile(f / name)), None)
 
 
 def at_home(argument: str) -> str:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 from frostpick.errors import MicrographError
-from frostpick.images import MACHINE_ERRORS, PixelSizes, read_header
+from frostpick.images import PixelSizes, is_machine_error, read_header
 from frostpick.types import Micrograph
 
 log = logging.getLogger(__name__)
@@ -26,13 +26,13 @@ def with_header(micrograph: Micrograph, sizes: PixelSizes) -> Micrograph:
     Raises
     ------
     OSError
-        One of `MACHINE_ERRORS`: the machine's failure, not the file's.
+        The machine or a disk failed, not the file.
     """
     try:
         with micrograph.source.fetch() as path:
             header = read_header(path, micrograph.id)
     except (OSError, MicrographError) as error:
-        if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
+        if is_machine_error(error):
             raise
         log.warning("%s: the header cannot be read (%s)", micrograph.id, error)
         return micrograph

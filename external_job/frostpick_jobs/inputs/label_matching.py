@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.errors import LabelError, Wording, option
+from frostpick.errors import LabelError, option
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.formats import PickTable
 from frostpick_jobs.inputs.name_matching import match_names
@@ -19,8 +19,8 @@ __all__ = ["labels_for", "match_names"]
 
 log = logging.getLogger(__name__)
 
-#: So many labels all in this part of columns and rows from pixel 0 are no chance.
-CORNER_LABELS, CORNER = 20, 0.7
+#: So many labels outside their micrographs, and most of all, are of another scale.
+MOST_OUTSIDE = 5
 
 Float = NDArray[np.float64]
 
@@ -65,7 +65,8 @@ def labels_for(
     Raises
     ------
     LabelError
-        Names cannot be matched, a pixel size is needed and unknown, or a place has both signs.
+        Names cannot be matched, a pixel size is needed and unknown, a place has both signs, or
+        most labels lie outside their micrographs.
     """
     matches = match_names(
         [name for table in tables for name in table.rows_by_micrograph()],
@@ -80,7 +81,6 @@ def labels_for(
     labels: dict[str, Labels] = {}
     outside = double = 0
     doubt: str | None = None
-    reach = np.zeros(2)
     for micrograph in micrographs:
         if micrograph.id not in by_id:
             continue
@@ -101,22 +101,19 @@ def labels_for(
         double += int(np.count_nonzero(~stay))
         xy, rows, sign = xy[inside][stay], rows[inside][stay], sign[inside][stay]
         if len(xy):
-            if known.shape is not None and picks_pixel_size_A is None:
-                reach = np.maximum(reach, xy.max(axis=0) / known.shape[::-1])
             source = by_id[known.id][0][0].format
             labels[known.id] = Labels.from_xy(
                 known.id, xy[:, 0], xy[:, 1], row=rows, source=source, sign=sign
             )
+    inside_count = double + sum(map(len, labels.values()))
+    if outside > inside_count and (outside >= MOST_OUTSIDE or not inside_count):
+        raise LabelError(
+            f"{outside} of {outside + inside_count} labels lie outside their micrographs; if they "
+            f"were made on images of another size, give their pixel size as "
+            f"{option('picks_pixel_size')}"
+        )
     if doubt:
         log.warning("%s", doubt)
-    elif sum(map(len, labels.values())) >= CORNER_LABELS and 0 < reach.max() < CORNER:
-        log.warning(
-            Wording(
-                "all labels lie in the first %.0f %% of the columns and rows; if they were "
-                f"picked on binned images, give their pixel size as {option('picks_pixel_size')}"
-            ),
-            100 * reach.max(),
-        )
     for table in tables:
         if table.format != "cryosparc" and table.shift_A is not None:
             moved = int(np.count_nonzero(table.shift_A.any(axis=1)))
@@ -162,6 +159,19 @@ def _positions(
         if table.shift_A is not None and table.shift_A[rows].any():
             own = _pixel_size(micrograph, f"re-centring the particles of {table.path}")
         return table.centres(rows, own)
+    return scaled_centres(table, rows, micrograph, picks_pixel_size_A)
+
+
+def scaled_centres(
+    table: PickTable, rows: NDArray[np.int64], micrograph: Micrograph, picks_pixel_size_A: float
+) -> tuple[Float, Float]:
+    """Return x and y, of picks made at another pixel size, in pixels of the micrograph.
+
+    Raises
+    ------
+    LabelError
+        The pixel size of the micrograph is not known.
+    """
     x, y = table.centres(rows, picks_pixel_size_A)
     ratio = picks_pixel_size_A / _pixel_size(micrograph, "picks_pixel_size")
     return x * ratio, y * ratio

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from frostpick.errors import InputError
 from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs.formats import read_micrograph_list
-from frostpick_jobs.formats.walk import base_of
+from frostpick_jobs.formats.walk import base_of, in_project
 from frostpick_jobs.inputs.names import check_id
 
 LIST_SUFFIXES = (".star", ".txt", ".lst")
@@ -35,7 +35,7 @@ def read_list(path: Path) -> list[Micrograph]:
     names = [row.name for row in rows]
     _refuse_twice(path, names)
     base = _base(path, names)
-    files = [base / name for name in names]
+    files = [base / in_project(name) for name in names]
     return [
         Micrograph(check_id(one), LocalFile(file), row.pixel_size_A, group=row.group)
         for one, file, row in zip(_ids(names, files), files, rows, strict=True)
@@ -45,10 +45,11 @@ def read_list(path: Path) -> list[Micrograph]:
 def _refuse_twice(path: Path, names: Sequence[str]) -> None:
     first: dict[str, int] = {}
     for row, name in enumerate(names, 1):
-        if first.setdefault(os.path.normpath(name), row) != row:
+        place = os.path.normpath(in_project(name))
+        if first.setdefault(place, row) != row:
             raise InputError(
-                f"{path}: names {name} twice, as micrographs {first[os.path.normpath(name)]} and "
-                f"{row} of the list; leave one of them out"
+                f"{path}: names {name} twice, as micrographs {first[place]} and {row} of the list; "
+                "leave one of them out"
             )
 
 
@@ -66,7 +67,7 @@ def _base(path: Path, names: Sequence[str]) -> Path:
 
 
 def _ids(names: Sequence[str], files: Sequence[Path]) -> list[str]:
-    pure = [PurePosixPath(name) for name in names]
+    pure = [PurePosixPath(in_project(name)) for name in names]
     if not any(one.is_absolute() or ".." in one.parts for one in pure):
         return list(names)
     places = [os.path.abspath(file) for file in files]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from frostpick.errors import LabelError
 from frostpick_jobs.formats import relion_tail
+from frostpick_jobs.formats.walk import in_project
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,8 @@ def match_names(names: Sequence[str], ids: Sequence[str], what: str = "picks") -
 
 def _plain(name: str) -> Parts:
     """Return the folders of a path and its file name without extensions."""
-    parts = [p for p in name.replace("\\", "/").split("/") if p not in ("", ".")] or [name]
+    plain = in_project(name).replace("\\", "/")
+    parts = [p for p in plain.split("/") if p not in ("", ".")] or [name]
     while _EXTENSION.search(parts[-1]) and not parts[-1].startswith("."):
         parts[-1] = _EXTENSION.sub("", parts[-1])
     return tuple(parts)

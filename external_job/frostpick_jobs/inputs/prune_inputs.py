@@ -53,6 +53,8 @@ class PruneInputs:
         Whether ``particles`` may be a stack of images.
     allow_missing
         Go on without folders of picks that cannot be read.
+    picks_pixel_size_A
+        Pixel size that all picks were made at, where it is not the micrographs'.
     """
 
     micrographs: Sequence[Micrograph]
@@ -65,6 +67,7 @@ class PruneInputs:
     project: Path | None = None
     stacks: bool = True
     allow_missing: bool = False
+    picks_pixel_size_A: float | None = None
 
     @classmethod
     def of(
@@ -82,7 +85,7 @@ class PruneInputs:
         rest
             ``bad`` was given as the word for all that is not good.
         host
-            How the host reads them: the last four parameters, and ``pixel_size_A``.
+            How the host reads them: the last five parameters, and ``pixel_size_A``.
         """
         files = {name: tuple(given.get(name, ())) for name in NAMES}
         return cls(
@@ -127,6 +130,11 @@ class PruneInputs:
         """Return the rows to decide on."""
         if self.picks:
             return self.pick_rows.candidates(self.micrographs)
+        if self.picks_pixel_size_A is not None:
+            raise ConfigError(
+                f"{option('picks_pixel_size')} is for {option('picks')}: particles are images, "
+                "whose positions are not read from micrographs; leave it out"
+            )
         assert self.particles is not None
         if self.is_stack:
             return self._stack(self.particles)
@@ -217,7 +225,13 @@ class PruneInputs:
         return self._rows_of(tables, every=sign != 1)
 
     def _rows_of(self, tables: Sequence[PickTable], every: bool = False) -> PickRows:
-        return pick_rows(tables, self.micrographs, self.with_header, every=every)
+        return pick_rows(
+            tables,
+            self.micrographs,
+            self.with_header,
+            every=every,
+            picks_pixel_size_A=self.picks_pixel_size_A,
+        )
 
     def _stack(self, path: Path) -> Candidates:
         try:

@@ -14,6 +14,7 @@ from frostpick.points import nearest_distance
 from frostpick.types import Micrograph, Picks
 from frostpick_jobs.formats import PickTable
 from frostpick_jobs.formats.columns import known_merit
+from frostpick_jobs.inputs.label_matching import scaled_centres
 from frostpick_jobs.inputs.name_matching import match_names
 from frostpick_jobs.inputs.twice import refuse_picks_twice
 from frostpick_jobs.job.host import Candidates
@@ -96,8 +97,9 @@ def pick_rows(
     complete: Complete | None = None,
     *,
     every: bool = False,
+    picks_pixel_size_A: float | None = None,
 ) -> PickRows:
-    """Return the rows of tables; aligned particles are re-centred.
+    """Return the rows of tables in pixels of the micrographs; aligned particles are re-centred.
 
     Rows that a file marks as not selected are left out unless ``every`` is set, as in
     training: a table of all picks above the floor is mostly others.
@@ -105,12 +107,16 @@ def pick_rows(
     Parameters
     ----------
     complete
-        Fills in the pixel size of a micrograph, asked where an alignment needs it.
+        Fills in the pixel size of a micrograph, asked where an alignment or another pixel size
+        of the picks needs it.
+    picks_pixel_size_A
+        Pixel size the picks were made at, where it is not that of the micrographs.
 
     Raises
     ------
     LabelError
-        Names of the tables cannot be told apart, or fit no micrograph.
+        Names of the tables cannot be told apart, or fit no micrograph; or a pixel size is needed
+        and unknown.
     InputError
         Two tables hold the same picks.
     """
@@ -122,11 +128,16 @@ def pick_rows(
     x, y = [np.zeros(0)], [np.zeros(0)]
     for table in tables:
         tx, ty = table.x_px.copy(), table.y_px.copy()
-        if table.shift_A is not None and table.shift_A.any():
+        shifted = table.shift_A is not None and table.shift_A.any()
+        if shifted or picks_pixel_size_A is not None:
             for name, rows in table.rows_by_micrograph().items():
                 if name not in found:
                     continue
                 micrograph = by_id[found[name]]
+                if picks_pixel_size_A is not None:
+                    full = complete(micrograph) if complete is not None else micrograph
+                    tx[rows], ty[rows] = scaled_centres(table, rows, full, picks_pixel_size_A)
+                    continue
                 size = table.pixel_size_A[rows[0]] if table.pixel_size_A is not None else np.nan
                 if not size > 0:
                     full = complete(micrograph) if complete is not None else micrograph

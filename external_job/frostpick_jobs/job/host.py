@@ -105,6 +105,10 @@ class Host(ABC):
     spool: Path
     #: Whether the program runs this job again and again while its session grows.
     live: bool = False
+    #: Whether images and positions are turned upside down; None where there is no such option.
+    flip_y: bool | None = None
+    #: Whether the program keeps positions as fractions of an image, not in pixels.
+    fractions: bool = False
 
     @property
     @abstractmethod
@@ -171,6 +175,10 @@ class Host(ABC):
             Name of the output in the task's declaration.
         """
         return f"{self.place.job.rstrip('/')}/{output}"
+
+    def title(self, micrograph_id: str) -> str:
+        """Return what a micrograph is called in pictures; by default its id."""
+        return micrograph_id
 
     def show(self, figures: Sequence[Figure]) -> None:
         """Show pictures where the program has a place for them while the job runs."""

@@ -41,10 +41,16 @@ def job_report(title: str, report: Report, outputs: Sequence[Output], spell: Spe
         title,
         summary_rows(record),
         parts,
+        warnings_of(record, spell),
         failures=[(name, spelled(why, spell)) for name, why in report.failed.items()],
         settings=_given(record.get("settings", {})),
         software=record.get("versions", {}),
     )
+
+
+def warnings_of(record: Mapping[str, Any], spell: Spell) -> list[str]:
+    """Return the warnings of a run record, with options as ``spell`` has them."""
+    return [spelled(text, spell) for text in record.get("warnings", ())]
 
 
 def _given(settings: Mapping[str, Any]) -> dict[str, Any]:

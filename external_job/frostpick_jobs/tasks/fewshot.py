@@ -28,6 +28,7 @@ from frostpick_jobs.tasks.made import Made, keep_made, kept_made, made_key
 from frostpick_jobs.tasks.pick.finish import finish_picking
 from frostpick_jobs.tasks.pick.missing import pick_part
 from frostpick_jobs.tasks.pick.prepare import all_micrographs, prepare_picking
+from frostpick_jobs.tasks.places import check_places
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,15 @@ def run_fewshot(
         everything = all_micrographs(host, settings)
         exemplars = host.labels()
         check_count(exemplars)
+        check_places(
+            host,
+            record,
+            everything,
+            exemplars,
+            settings,
+            diameter_A=settings.diameter,
+            what="exemplars",
+        )
     method = choose_method(settings, kind=host.models.kind_of)
     refuse_unused(FEWSHOT, method, settings, "auto" if settings.method == "auto" else "")
     if method == "cryomae":
@@ -128,7 +138,7 @@ def _cryomae(host: Host, settings: FewshotSettings) -> tuple[AutoencoderModel | 
         result = train_fewshot(
             micrographs, exemplars, settings, start=start, spool=spool, reporter=host.reporter
         )
-        figures = fewshot_figures(result.curve, result.view)
+        figures = fewshot_figures(result.curve, result.view, host.title(result.view.micrograph_id))
         return Made(result.model, result.curve, result.summary, figures)
 
     return start, train

@@ -30,9 +30,11 @@ from frostpick_jobs.job.models import JobModels
 from frostpick_jobs.job.results import IteratingResult
 from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import ITERATE, TRAIN
-from frostpick_jobs.tasks.trained import deliver_trained, picked_figures
+from frostpick_jobs.tasks.trained import deliver_trained, least_trusted, picked_figures
 from frostpick_jobs.tasks.training_inputs import (
+    compare_with_images,
     given_labels,
+    judging_model,
     micrographs_to_train_on,
     start_model,
 )
@@ -76,6 +78,7 @@ def run_iterate(
         micrographs = micrographs_to_train_on(host)
         start = start_model(host, settings)
         labels = given_labels(host, start)
+        compare_with_images(host, record, micrographs, labels, settings, start)
     spool = host.spool / SPOOL
     verifier = _second_opinion(host.models, settings, labels, start)
     record.add(second_opinion=verifier.key if verifier else None, shipped=host.models.used)
@@ -89,14 +92,14 @@ def run_iterate(
             reporter=host.reporter,
             verifier=verifier,
             executor=executor,
+            judge=judging_model(host, settings, labels, start),
         )
     plots = round_figures(result.table)
     plots.append(training_curves(result.curve, chosen_step=result.summary.get("chosen_step")))
+    plots += least_trusted(result.judged)
     with record.stage("pictures"):
         contrast = result.model.card.contrast
-        plots += picked_figures(
-            result.model, micrographs, labels, settings, contrast, host.reporter
-        )
+        plots += picked_figures(result.model, micrographs, labels, settings, contrast, host)
     done = IteratingResult(
         host.place,
         dict(result.summary.get("failed", {})),

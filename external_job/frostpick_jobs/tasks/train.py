@@ -13,9 +13,11 @@ from frostpick_jobs.job.results import TrainingResult
 from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import TRAIN
 from frostpick_jobs.tasks.iterate import run_iterate
-from frostpick_jobs.tasks.trained import deliver_trained, picked_figures
+from frostpick_jobs.tasks.trained import deliver_trained, least_trusted, picked_figures
 from frostpick_jobs.tasks.training_inputs import (
+    compare_with_images,
     given_labels,
+    judging_model,
     micrographs_to_train_on,
     start_model,
 )
@@ -64,6 +66,7 @@ def run_train(
         start = start_model(host, settings)
         record.add(shipped=host.models.used)
         labels = given_labels(host, start)
+        compare_with_images(host, record, micrographs, labels, settings, start)
         if not labels:
             log.info("no labels: the start model learns from its own picks on these micrographs")
     with record.stage("training"):
@@ -74,12 +77,14 @@ def run_train(
             start=start,
             spool=host.spool / SPOOL,
             reporter=host.reporter,
+            judge=judging_model(host, settings, labels, start),
         )
     plots = [training_curves(result.curve, chosen_step=result.summary.get("chosen_step"))]
+    plots += least_trusted(result.judged)
     with record.stage("pictures"):
         contrast = result.model.card.contrast
         plots += picked_figures(
-            result.model, micrographs, labels, settings, contrast, host.reporter, executor
+            result.model, micrographs, labels, settings, contrast, host, executor
         )
     failed = dict(result.summary.get("failed", {}))
     done = TrainingResult(host.place, failed, result.model, result.curve, result.summary)

@@ -10,13 +10,14 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.picking.pick import MicrographPicks
 from frostpick.picking.plan import plan_picking, settle_contrast
 from frostpick.picking.work import pick_micrographs
+from frostpick.report.boxes import box_mosaic
 from frostpick.report.figure import Figure
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.executors.local import LocalExecutor
-from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
 from frostpick.settings import Contrast, PickSettings, TrainSettings
+from frostpick.training.picker.judged import Judged
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.outputs import Files, ModelOutput, Report
@@ -33,7 +34,7 @@ def picked_figures(
     labels: Mapping[str, Labels],
     settings: TrainSettings,
     contrast: Contrast,
-    reporter: Reporter,
+    host: Host,
     executor: Executor | None = None,
 ) -> list[Figure]:
     """Pick a few micrographs, labelled ones where there are any, and draw the picks.
@@ -42,6 +43,8 @@ def picked_figures(
     ----------
     contrast
         What the training found, or was told.
+    host
+        Whose progress it is, and who knows what micrographs are called.
     executor
         Who picks, and where. None: this process, on the first device of the settings.
     """
@@ -49,6 +52,7 @@ def picked_figures(
     shown = spread(labelled or list(micrographs), MOST_PICKED)
     told = settings.model_dump(include={"device", "threads", "pixel_size"})
     picking = PickSettings(**told, contrast=contrast)
+    reporter = host.reporter
     executor = executor or LocalExecutor(settings.device, settings.threads, most=1)
     plan = plan_picking(model, picking, frozenset(m.id for m in shown), executor)
     if plan.contrast == "auto":  # else the training has looked at it
@@ -57,9 +61,25 @@ def picked_figures(
     figures: list[Figure] = []
     for found in pick_micrographs(model, shown, plan, reporter, executor):
         if isinstance(found, MicrographPicks):
-            figures += on_micrograph(found, model.card.threshold)
+            title = host.title(found.micrograph_id)
+            figures += on_micrograph(found, model.card.threshold, title)
         reporter.advance(1)
     return figures
+
+
+def least_trusted(judged: Judged) -> list[Figure]:
+    """Draw the labels that look least like particles; nothing where labels were not judged."""
+    if not len(judged.boxes):
+        return []
+    caption = (
+        "The least trusted labels, smoothed, each with its own grey scale, and how probably the "
+        f"model that judges takes it for a particle. Labels: {judged.told['text']}."
+    )
+    return [
+        box_mosaic(
+            judged.boxes, judged.captions, name="least_trusted_labels", caption=caption, columns=5
+        )
+    ]
 
 
 def deliver_trained(

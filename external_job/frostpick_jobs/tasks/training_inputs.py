@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from frostpick.errors import InputError, LabelError, option
 from frostpick.models.picking_model import PickingModel
+from frostpick.models.registry import PAPER_PX
+from frostpick.runtime.run_record import RunRecord
 from frostpick.settings import TrainSettings
 from frostpick.training.few import (
     FROM_MODEL,
@@ -14,8 +16,14 @@ from frostpick.training.few import (
     count_particles,
     warn_of_few,
 )
+from frostpick.training.picker.judged import FEWEST
+from frostpick.training.picker.setup import choose_diameter
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.job.host import Host
+from frostpick_jobs.tasks.places import check_places
+
+#: Judges labels where a training begins with no model.
+JUDGE = "general"
 
 
 def micrographs_to_train_on(host: Host) -> Sequence[Micrograph]:
@@ -48,6 +56,31 @@ def given_labels(host: Host, start: PickingModel | None) -> Mapping[str, Labels]
     return labels
 
 
+def compare_with_images(
+    host: Host,
+    record: RunRecord,
+    micrographs: Sequence[Micrograph],
+    labels: Mapping[str, Labels],
+    settings: TrainSettings,
+    start: PickingModel | None,
+) -> None:
+    """Warn where the labels do not fit the images (`frostpick_jobs.tasks.places`)."""
+    diameter = choose_diameter(settings, labels, start)
+    check_places(host, record, micrographs, labels, settings, diameter_A=diameter, what="labels")
+
+
 def start_model(host: Host, settings: TrainSettings) -> PickingModel | None:
     """Return the model to start from; None for none."""
     return None if settings.start_model == "none" else host.models.picking(settings.start_model)
+
+
+def judging_model(
+    host: Host,
+    settings: TrainSettings,
+    labels: Mapping[str, Labels],
+    start: PickingModel | None,
+) -> PickingModel | None:
+    """Return the model that judges labels: the start, else the shipped one where it is needed."""
+    if start is not None or settings.label_weights == "trust" or settings.network in PAPER_PX:
+        return start
+    return host.models.picking(JUDGE) if count_particles(labels) >= FEWEST else None

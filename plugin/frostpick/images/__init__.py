@@ -9,8 +9,9 @@ them, nor does `read_image` where a micrograph of that host says so.
 """
 
 from frostpick.images.content import ImageHeader, RawImage
+from frostpick.images.machine import MACHINE_ERRORS, is_machine_error
 from frostpick.images.pixel_size import PixelSizes, resolve_pixel_size
-from frostpick.images.read import IMAGE_SUFFIXES, MACHINE_ERRORS, read_header, read_image
+from frostpick.images.read import IMAGE_SUFFIXES, read_header, read_image
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -18,6 +19,7 @@ __all__ = [
     "ImageHeader",
     "PixelSizes",
     "RawImage",
+    "is_machine_error",
     "read_header",
     "read_image",
     "resolve_pixel_size",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from frostpick.images.byte_sign import histogram, sign_of
 from frostpick.images.content import MAX_SIDE, ImageFileError, check_shape, credible_pixel_size
+from frostpick.images.machine import read_values
 
 HEADER_BYTES = 1024
 _DTYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
@@ -129,7 +130,7 @@ def read_plain(
     check_size(header, size)
     handle.seek(header.offset)
     count = header.shape[0] * header.shape[1]
-    values = np.fromfile(handle, dtype=header.dtype, count=count)
+    values = read_values(handle, header.dtype, count)
     if values.size != count:  # the file shrank since its size was asked
         raise _truncated(header, header.offset + values.nbytes)
     return _native(values, header)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import errno
 import gzip
 import logging
 import os
@@ -25,6 +24,7 @@ from frostpick.images.content import (
     check_pixels,
     open_file,
 )
+from frostpick.images.machine import is_machine_error, naming
 
 log = logging.getLogger(__name__)
 
@@ -37,20 +37,6 @@ IMAGE_SUFFIXES: tuple[str, ...] = (
     ".tiff",
 )
 """Endings, in lower case, of files that are taken for micrographs in a folder."""
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EROFS)
-# A disk of the network that does not answer says so of every file.
-_AWAY = (
-    errno.ESTALE,
-    errno.ENOTCONN,
-    errno.ETIMEDOUT,
-    errno.EHOSTDOWN,
-    errno.EHOSTUNREACH,
-    errno.ENETDOWN,
-    errno.ENETUNREACH,
-)
-MACHINE_ERRORS = frozenset((*_FULL, *_AWAY))
-"""``errno`` of failures of the machine or its disks, not of one micrograph: they end a job."""
 
 
 def read_image(path: Path, micrograph_id: str, *, reverse_tiff: bool = True) -> RawImage:
@@ -77,7 +63,7 @@ def read_image(path: Path, micrograph_id: str, *, reverse_tiff: bool = True) -> 
         Missing, empty or truncated file, no image, a stack, complex or non-finite
         pixels, a constant image.
     OSError
-        One of `MACHINE_ERRORS`.
+        The machine or a disk failed, not this file (`is_machine_error`).
     """
     with _explained(path, micrograph_id):
         with open_file(path) as handle:
@@ -149,7 +135,8 @@ def _decompressor(handle: IO[bytes], magic: bytes) -> IO[bytes] | None:
 def _explained(path: Path, micrograph_id: str) -> Iterator[None]:
     """Turn what reading raises into a MicrographError that names the file."""
     try:
-        yield
+        with naming(path):
+            yield
     except ImageFileError as error:
         raise MicrographError(micrograph_id, f"{path}: {error}") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -159,7 +146,7 @@ def _explained(path: Path, micrograph_id: str) -> Iterator[None]:
             "expected a whole file: copy or write it again",
         ) from error
     except OSError as error:
-        if error.errno in MACHINE_ERRORS:
+        if is_machine_error(error):
             raise
         raise MicrographError(
             micrograph_id,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.images.content import ImageFileError, open_file
+from frostpick.images.machine import naming, read_values
 from frostpick.images.mrc import (
     HEADER_BYTES,
     MrcHeader,
@@ -45,7 +46,7 @@ class Stack:
         OSError
             The file cannot be read.
         """
-        with open_file(path) as handle:
+        with naming(path), open_file(path) as handle:
             header, sections = parse_stack_header(handle.read(HEADER_BYTES))
             size = os.fstat(handle.fileno()).st_size
         ny, nx = header.shape
@@ -62,16 +63,33 @@ class Stack:
         """Type of the pixels; where the sign of bytes is open, some sections settle it."""
         if self.header.extremes is None:
             return self.header.dtype
-        some = slice(None, None, max(1, self.sections // LOOKED_AT))
-        settled, said = settle_sign(self.header, self._mapped(self.header.dtype)[some])
+        step = max(1, self.sections // LOOKED_AT)
+        some = self._stored(np.arange(0, self.sections, step), self.header.dtype)
+        settled, said = settle_sign(self.header, some)
         if said is not None:
             log.info("%s: %s", self.path, said)
         return settled.dtype
 
-    def _mapped(self, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
-        """Return all sections as they lie on the disk, ``(sections, ny, nx)``, unread."""
-        shape = (self.sections, *self.header.shape)
-        return np.memmap(self.path, dtype, "r", self.header.offset, shape)
+    def _stored(self, index: NDArray[np.int64], dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+        """Return sections as they lie on the disk, ``(n, ny, nx)``.
+
+        They are read, not mapped: where a disk fails under a map, the system ends the process.
+        """
+        ny, nx = self.header.shape
+        stored = np.empty((len(index), ny, nx), dtype)
+        with naming(self.path), open_file(self.path) as handle:
+            for to, section in enumerate(index.tolist()):
+                begin = self.header.offset + section * ny * nx * dtype.itemsize
+                handle.seek(begin)
+                values = read_values(handle, dtype, ny * nx)
+                if values.size != ny * nx:
+                    needed, size = begin + ny * nx * dtype.itemsize, begin + values.nbytes
+                    raise ImageFileError(
+                        f"{size} bytes; expected {needed} for {section + 1} images of {nx} x {ny} "
+                        "pixels: the file has become shorter, copy or write it again"
+                    )
+                stored[to] = values.reshape(ny, nx)
+        return stored
 
     def read(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the sections ``index`` (from 0) as ``(n, ny, nx)`` float32, in that order.
@@ -79,7 +97,9 @@ class Stack:
         Raises
         ------
         ImageFileError
-            A section is asked for that the stack does not have.
+            A section is asked for that the stack does not have, or no longer has.
+        OSError
+            The file cannot be read.
         """
         lost = index[(index < 0) | (index >= self.sections)]
         if len(lost):
@@ -87,4 +107,4 @@ class Stack:
                 f"image {int(lost[0]) + 1} is asked for and the stack has {self.sections}; "
                 "expected the stack that the table was written for"
             )
-        return np.asarray(self._mapped(self.dtype)[index]).astype(np.float32)
+        return self._stored(index, self.dtype).astype(np.float32)

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from frostpick.errors import InputError, MicrographError, marked, option
 from frostpick.images import PixelSizes, RawImage
 from frostpick.iterating.second_opinion import Verifier
-from frostpick.iterating.view_features import view_features
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.portable import put_together, taken_apart
 from frostpick.picking.calibration import calibrated
@@ -32,6 +31,7 @@ from frostpick.runtime.atomic import atomic_write
 from frostpick.runtime.executors.base import MOST_READERS, Executor, Resources
 from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.reporter import Reporter
+from frostpick.training.view_features import view_features
 from frostpick.types import Micrograph, sigmoid
 
 log = logging.getLogger(__name__)

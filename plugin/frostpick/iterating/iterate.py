@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from frostpick.iterating.judge_first import judge_first
 from frostpick.iterating.last_training import train_last
 from frostpick.iterating.material import Material, choose_material
 from frostpick.iterating.one_round import Rounds
@@ -34,6 +35,7 @@ from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
 from frostpick.settings import TrainSettings
 from frostpick.training.digests import basis_of, labels_digest, micrographs_told, with_labels
+from frostpick.training.picker.judged import Judged
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import choose_diameter
 from frostpick.types import Labels, Micrograph
@@ -66,6 +68,8 @@ class IterationResult:
         shares of the groups of views among its picks.
     curve, summary
         Of the last training.
+    judged
+        What the labels were worth, with pictures of the least trusted.
     """
 
     model: PickingModel
@@ -74,6 +78,7 @@ class IterationResult:
     table: list[dict[str, float]]
     curve: list[dict[str, float]]
     summary: dict[str, Any]
+    judged: Judged
 
 
 def iterate_picker(
@@ -88,6 +93,7 @@ def iterate_picker(
     rule: SureRule | None = None,
     verifier: Verifier | None = None,
     executor: Executor | None = None,
+    judge: PickingModel | None = None,
 ) -> IterationResult:
     """Train in rounds.
 
@@ -106,6 +112,8 @@ def iterate_picker(
         A second opinion on every pick, such as a pruner's.
     executor
         Who picks, and where. None: this process, on the first device of the settings.
+    judge
+        As for `train_picker`: labels are judged once, before the rounds.
 
     Raises
     ------
@@ -119,6 +127,10 @@ def iterate_picker(
     most = settings.rounds or (ROUNDS_FROM_MODEL if start else ROUNDS_FROM_NOTHING)
     settings = settings.model_copy(update={"restart": False, "rounds": 0})
     recipe, rule = recipe or Recipe(), rule or SureRule()
+    labels, judged = judge_first(
+        micrographs, labels, settings, start or judge, recipe, spool, reporter, start
+    )
+    settings = settings.model_copy(update={"label_weights": "trust"})
     material = choose_material(micrographs, labels, settings, start)
     basis = _basis(material, settings, start, recipe, rule, verifier)
     begin_rounds(spool, basis, restart=restart)
@@ -127,7 +139,9 @@ def iterate_picker(
     done, best, taught = run_rounds(rounds, most)
     model, curve, summary = train_last(rounds, done[best], taught)
     finish_rounds(spool, basis)
-    return IterationResult(model, done, best, round_table(rounds, done, best), curve, summary)
+    table = round_table(rounds, done, best)
+    summary = {**summary, "judged_labels": judged.told}
+    return IterationResult(model, done, best, table, curve, summary, judged)
 
 
 def run_rounds(rounds: Rounds, most: int) -> tuple[list[Round], int, Taught | None]:
@@ -191,7 +205,7 @@ def _basis(
 ) -> Basis:
     """Return all that the rounds depend on; their number is not among it."""
     # the models are told by their digests
-    aside = {"start_model", "rounds", "pruner", *settings.without_effect()}
+    aside = {"start_model", "rounds", "pruner", "label_weights", *settings.without_effect()}
     diameter = choose_diameter(settings, material.labels, start)
     parts: dict[str, Any] = {
         "format": 2,

@@ -75,7 +75,7 @@ class ModelFile(ABC):
 
     @classmethod
     def load(cls: type[Model], path: Path) -> Model:
-        """Read a model file or the folder that holds one.
+        """Read a model file; its folder, or the card beside it, names it too.
 
         Raises
         ------
@@ -114,6 +114,8 @@ def write_model_file(folder: Path, card: ModelCard, tensors: dict[str, torch.Ten
 def read_model_file(path: Path) -> tuple[ModelCard, dict[str, torch.Tensor]]:
     """Read card and tensors of a model of any kind; `ModelError` as `ModelFile.load`."""
     file = path / WEIGHTS if path.is_dir() else path
+    if file.name == CARD:  # names its model, as in RELION's list of outputs
+        file = file.with_name(WEIGHTS)
     if not file.is_file():
         raise ModelError(
             f"{file}: no such model file; give a {WEIGHTS}, its folder or a shipped name"

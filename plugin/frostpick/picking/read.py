@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frostpick.errors import MicrographError
-from frostpick.images import MACHINE_ERRORS, PixelSizes, RawImage, read_image
+from frostpick.images import PixelSizes, RawImage, is_machine_error, read_image
 from frostpick.types import Micrograph
 
 
@@ -15,13 +15,13 @@ def fetch_and_decode(micrograph: Micrograph) -> RawImage:
     MicrographError
         The file cannot be had or decoded, or is not of the size that the host knows.
     OSError
-        The disk is full or the machine is out of files or memory.
+        The machine or a disk failed, not this file.
     """
     try:
         with micrograph.source.fetch() as path:
             image = read_image(path, micrograph.id, reverse_tiff=micrograph.reverse_tiff)
     except OSError as error:
-        if error.errno in MACHINE_ERRORS:
+        if is_machine_error(error):
             raise
         raise MicrographError(
             micrograph.id, f"{micrograph.source.name} cannot be read ({error.strerror or error})"

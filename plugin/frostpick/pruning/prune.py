@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.errors import MicrographError
-from frostpick.images import MACHINE_ERRORS, PixelSizes
+from frostpick.images import PixelSizes, is_machine_error
 from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
 from frostpick.picking.read import read_with_pixel_size
@@ -167,6 +167,15 @@ def is_light(stack: ParticleStack, plan: PrunePlan) -> bool:
     return stack.light is not False
 
 
+def _check_size(found: tuple[int, int], told: tuple[int, int] | None) -> None:
+    """Compare images with what the host says, which their pixel size and positions are for."""
+    if told is not None and told != found:
+        raise ImageFileError(
+            f"images of {found[1]} x {found[0]} pixels; expected {told[1]} x {told[0]}, as their "
+            "data set says: give the stack that the data set was made for"
+        )
+
+
 def map_sections(
     stack: ParticleStack, function: Callable[[torch.Tensor], Boxes]
 ) -> Iterator[Boxes]:
@@ -177,19 +186,20 @@ def map_sections(
     MicrographError
         The stack cannot be had or read, or lacks an image.
     OSError
-        The machine is out of files or memory.
+        The machine or a disk failed, not this file.
     """
     name = stack.source.name
     try:
         with stack.source.fetch() as path:
             opened = Stack.open(path)
+            _check_size(opened.header.shape, stack.shape)
             for start in range(0, len(stack), BATCH):
                 images = opened.read(stack.index[start : start + BATCH])
                 yield function(torch.from_numpy(images))
     except ImageFileError as error:
         raise MicrographError(name, str(error)) from error
     except OSError as error:
-        if error.errno in MACHINE_ERRORS:
+        if is_machine_error(error):
             raise
         raise MicrographError(
             name, f"cannot be read ({error.strerror or error}); expected a stack of particles"

@@ -38,13 +38,15 @@ _PANELS = (
 )
 
 
-def fewshot_figures(curve: Sequence[Mapping[str, float]], view: FewshotView) -> list[Figure]:
-    """Return all pictures, in the order of the report."""
+def fewshot_figures(
+    curve: Sequence[Mapping[str, float]], view: FewshotView, title: str
+) -> list[Figure]:
+    """Return all pictures, in the order of the report; ``title`` names the view's micrograph."""
     return [
         fewshot_curves(curve),
-        similarity_map(view.cosine, view.exemplars, view.micrograph_id),
+        similarity_map(view.cosine, view.exemplars, title),
         embeddings(view.exemplar_xy, view.unlabelled_xy, view.picked_xy),
-        density_curve(view.density, view.micrograph_id),
+        density_curve(view.density, title),
     ]
 
 

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.collections import EllipseCollection
 from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure as Canvas
-from matplotlib.lines import Line2D
-from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import ArrayLike, NDArray
 
+from frostpick.report.circles import (
+    ORIENTATION,
+    image_axes,
+    legend,
+    line_width,
+    rings,
+    scale_bar,
+    sheet,
+)
 from frostpick.report.figure import (
-    INK,
     MICROGRAPH_PREFIX,
     SKY,
     VERMILLION,
-    WIDTH_IN,
     YELLOW,
     Figure,
     drawing,
     finished,
-    printable,
     slug,
 )
 from frostpick.report.outcome import Outcome, compare
@@ -34,9 +35,10 @@ from frostpick.types import sigmoid
 Floats = NDArray[np.float64]
 
 _PALE = "#F2F2F2"
-_TITLE_IN, _FOOT_IN, _MAX_IMAGE_IN = 0.36, 0.62, 8.0
 _LEAST_PROBABILITY = 0.4
-_ORIENTATION = "Row 0 of the file is at the top, column 0 at the left."
+#: Picks below the threshold are drawn within this many units of score, and at most so many: more
+#: of them bury the image.
+MARGIN, MOST_BELOW = 1.0, 40
 
 
 def picks_on_micrograph(
@@ -52,11 +54,14 @@ def picks_on_micrograph(
     *,
     truth_ignored: ArrayLike | None = None,
     pixel_size_A: float | None = None,
+    threshold: float | None = None,
+    one: str = "selected pick",
 ) -> Figure:
     """Draw the picks of one micrograph as circles of the particle's diameter.
 
     Without truth, selected picks are coloured by probability. With truth, colours
-    say found, false and missed. Picks below the threshold are thin and pale.
+    say found, false and missed. Of the picks below the threshold only those near it are
+    drawn, thin and pale: within `MARGIN`, and the best `MOST_BELOW`.
 
     Parameters
     ----------
@@ -83,6 +88,11 @@ def picks_on_micrograph(
         as in `frostpick.evaluation`.
     pixel_size_A
         Of the full-resolution micrograph, for the scale bar.
+    threshold
+        In score units. None: the lowest selected score, the highest of all where none is
+        selected.
+    one
+        What a selected pick is called.
     """
     image = np.atleast_2d(np.asarray(preview))
     xy = np.stack([_flat(x_px), _flat(y_px)], axis=1)
@@ -90,58 +100,74 @@ def picks_on_micrograph(
     shown = np.isfinite(xy).all(axis=1)
     xy, logit, picked = xy[shown], logit[shown], picked[shown]
     size = diameter_px * scale
-    with drawing(*_sheet(image.shape), layout=None) as canvas:
-        axes = _image(canvas, image, title)
-        line = float(np.clip(0.06 * size * 72 * WIDTH_IN / image.shape[1], 0.8, 1.8))
-        _rings(axes, xy[~picked] * scale, size, _PALE, max(0.45 * line, 0.6), alpha=0.6)
+    with drawing(*sheet(image.shape), layout=None) as canvas:
+        axes = image_axes(canvas, image, title)
+        line = line_width(size, image.shape[1])
+        near = near_threshold(logit, picked, threshold)
+        rings(axes, xy[near] * scale, size, _PALE, max(0.45 * line, 0.6), alpha=0.6)
         if truth_xy is None:
-            told = _by_probability(canvas, axes, xy[picked] * scale, logit[picked], size, line)
+            n = int(picked.sum())
+            of = f"{n} {one}{'s' if n != 1 else ''}"
+            told = _by_probability(canvas, axes, xy[picked] * scale, logit[picked], size, line, of)
+            _tell_pale(canvas, len(near))
         else:
             full = (image.shape[0] / scale, image.shape[1] / scale)
             outcome = compare(xy[picked], logit[picked], truth_xy, truth_ignored, diameter_px, full)
             told = _by_truth(canvas, axes, outcome, scale, size, line)
         if pixel_size_A is not None and pixel_size_A > 0:
-            _scale_bar(canvas, axes, pixel_size_A / scale, truth_xy is not None)
+            scale_bar(canvas, axes, pixel_size_A / scale, truth_xy is not None)
         axes.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
-        below = int((~picked).sum())
-        pale = f" {below} picks below the threshold are thin and pale." if below else ""
         return finished(
             canvas,
             MICROGRAPH_PREFIX + slug(title),
-            f"{title}: {told}{pale} Circles have the particle's diameter. {_ORIENTATION}",
+            f"{title}: {told}{_told_below(int((~picked).sum()), len(near))} {ORIENTATION}",
             noisy=True,
         )
 
 
-def round_length(length: float) -> float:
-    """Return the largest of 1, 2, 5, 10, 20, ... (or its fractions) not above ``length``."""
-    power = 10.0 ** math.floor(math.log10(length))
-    return max(step * power for step in (1.0, 2.0, 5.0) if step * power <= length * (1 + 1e-9))
+def near_threshold(
+    score: Floats, selected: NDArray[np.bool_], threshold: float | None = None
+) -> NDArray[np.intp]:
+    """Return the picks below the threshold that are drawn, the best first.
+
+    Parameters
+    ----------
+    score, selected
+        ``(n,)`` float64 and bool.
+    threshold
+        As in `picks_on_micrograph`.
+    """
+    below = np.flatnonzero(~selected)
+    below = below[np.argsort(-score[below], kind="stable")]
+    if threshold is None and len(score):
+        threshold = float(score[selected].min() if selected.any() else score.max())
+    if threshold is not None:
+        below = below[score[below] >= threshold - MARGIN]
+    return below[:MOST_BELOW]
 
 
-def _sheet(shape: tuple[int, ...]) -> tuple[float, float]:
-    """Return width and height of the figure in inches: the image as wide as may be."""
-    image_in = min(WIDTH_IN * shape[0] / shape[1], _MAX_IMAGE_IN)
-    return WIDTH_IN, image_in + _TITLE_IN + _FOOT_IN
+def _tell_pale(canvas: Canvas, drawn: int) -> None:
+    if drawn:
+        told = f"{drawn} just below the threshold, pale"
+        canvas.text(0.012, 0.16 / canvas.get_figheight(), told, fontsize=9)
 
 
-def _image(canvas: Canvas, image: NDArray[np.uint8], title: str) -> Axes:
-    height_in = canvas.get_figheight()
-    share = (height_in - _TITLE_IN - _FOOT_IN) / height_in
-    axes = canvas.add_axes((0, _FOOT_IN / height_in, 1, share))
-    axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="antialiased")
-    axes.set_axis_off()
-    middle = 1 - 0.5 * _TITLE_IN / height_in
-    canvas.text(0.012, middle, printable(title), weight="bold", va="center_baseline")
-    return axes
+def _told_below(below: int, drawn: int) -> str:
+    """Return what the caption says of the picks below the threshold."""
+    if not below:
+        return ""
+    count = f" {below} pick{'s' * (below != 1)} below the threshold"
+    if drawn == below:
+        return f"{count} {'is' if below == 1 else 'are'} thin and pale."
+    return f"{count}, the {drawn} next to it thin and pale." if drawn else f"{count}, not drawn."
 
 
 def _by_probability(
-    canvas: Canvas, axes: Axes, xy: Floats, logit: Floats, size: float, line: float
+    canvas: Canvas, axes: Axes, xy: Floats, logit: Floats, size: float, line: float, told: str
 ) -> str:
     probability = sigmoid(logit)
     norm, colours = Normalize(_LEAST_PROBABILITY, 1.0, clip=True), _probability_colours()
-    _rings(axes, xy, size, colours(norm(probability)), line)
+    rings(axes, xy, size, colours(norm(probability)), line)
     height_in = canvas.get_figheight()
     bar_axes = canvas.add_axes((0.6, 0.3 / height_in, 0.36, 0.1 / height_in))
     less = len(probability) > 0 and float(probability.min()) < _LEAST_PROBABILITY
@@ -155,10 +181,8 @@ def _by_probability(
     bar_axes.grid(False)
     bar_axes.tick_params(labelsize=9, length=2, pad=1.5)
     bar_axes.set_title("probability", fontsize=9, weight="normal", loc="left", pad=2)
-    n = len(xy)
-    told = f"{n} selected pick{'s' * (n != 1)}"
-    canvas.text(0.012, 0.5 * _FOOT_IN / height_in, told, va="center_baseline")
-    return f"{told}, coloured by the probability of being a particle."
+    canvas.text(0.012, 0.36 / height_in, told)
+    return f"{told}, coloured by probability."
 
 
 def _by_truth(
@@ -171,82 +195,13 @@ def _by_truth(
     ]
     if len(outcome.ignored):
         groups.append(("not counted", outcome.ignored, _PALE, "-", line))
-    handles = []
-    rim = [Stroke(linewidth=4.4, foreground=INK), Normal()]
-    for label, xy, colour, dash, width in groups:
-        _rings(axes, xy * scale, size, colour, width, dash=dash)
-        shown = f"{len(xy)} {label}"
-        handles.append(Line2D([], [], color=colour, ls=dash, lw=2.8, label=shown, path_effects=rim))
+    for _, xy, colour, dash, width in groups:
+        rings(axes, xy * scale, size, colour, width, dash=dash)
     axes.plot(*(outcome.false * scale).T, "x", color=VERMILLION, ms=5, mew=1.2 * line)
-    canvas.legend(
-        handles=handles,
-        loc="center left",
-        bbox_to_anchor=(0.0, 0.5 * _FOOT_IN / canvas.get_figheight()),
-        ncols=len(handles),
-        fontsize=10,
-        handlelength=1.5,
-        handletextpad=0.5,
-        columnspacing=1.2,
-    )
+    legend(canvas, [(f"{len(xy)} {label}", colour, dash) for label, xy, colour, dash, _ in groups])
     told = ", ".join(f"{len(xy)} {label}" for label, xy, *_ in groups)
     near = " White ones are at particles cut by the border." if len(outcome.ignored) else ""
-    return (
-        f"{told}. Selected picks against the truth, within a quarter of the diameter: blue"
-        f" is found, red with a cross false, yellow dotted missed.{near}"
-    )
-
-
-def _rings(
-    axes: Axes,
-    xy: Floats,
-    size: float,
-    colour: str | Floats,
-    line: float,
-    alpha: float = 1.0,
-    dash: str = "-",
-) -> None:
-    """Draw circles; the bright ones get a dark rim that keeps them visible on any ground."""
-    if len(xy) == 0:
-        return
-    width = np.full(len(xy), size)
-    layers = [(colour, line, alpha)]
-    if alpha == 1.0:
-        layers.insert(0, ("#000000", line + 1.2, 0.45))
-    for ink, thick, opacity in layers:
-        axes.add_collection(
-            EllipseCollection(
-                width,
-                width,
-                np.zeros(len(xy)),
-                units="xy",
-                offsets=xy,
-                offset_transform=axes.transData,
-                facecolors="none",
-                edgecolors=ink,
-                linewidths=thick,
-                linestyles=dash,
-                alpha=opacity,
-            ),
-            autolim=False,
-        )
-
-
-def _scale_bar(canvas: Canvas, image_axes: Axes, preview_pixel_A: float, at_right: bool) -> None:
-    """Draw a bar of a round length below the image, where it hides no pick."""
-    box = image_axes.get_position()  # of the image itself once its aspect is applied
-    image = image_axes.get_images()[0].get_array()
-    assert image is not None
-    rows, columns = image.shape
-    height_in = canvas.get_figheight()
-    shown_in = min(box.width * WIDTH_IN, box.height * height_in * columns / rows)
-    length_A = round_length(columns * preview_pixel_A / 6)
-    share = length_A / (columns * preview_pixel_A) * shown_in / WIDTH_IN
-    left = 0.985 - share if at_right else 0.55 - share
-    y = 0.2 / height_in
-    bar = Line2D([left, left + share], [y, y], color=INK, lw=3, solid_capstyle="butt")
-    bar.set_transform(canvas.transFigure)
-    canvas.add_artist(bar)
-    canvas.text(left + share / 2, 0.28 / height_in, f"{length_A:g} Å", ha="center", fontsize=10)
+    return f"{told}: selected picks against the truth, within a quarter of the diameter.{near}"
 
 
 def _probability_colours() -> Colormap:

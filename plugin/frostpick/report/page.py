@@ -22,11 +22,15 @@ _MICROGRAPHS, _OTHER = "Picks on micrographs", "Further figures"
 _HEADINGS = {
     "score_histogram": "Scores and threshold",
     "expected_precision_recall": "Scores and threshold",
+    "decisions_by_reason": "Scores and threshold",
+    "verified": "Scores and threshold",
     "picks_per_micrograph": "Picks per micrograph",
     "training_curves": "Training",
     "precision_recall": "Compared with the truth",
     "calibration": "Compared with the truth",
     "boxes": "Single picks",
+    "boxes_kept": "Single picks",
+    "boxes_rejected": "Single picks",
 }
 
 

@@ -43,7 +43,8 @@ def decisions_by_reason(counts: Mapping[str, int]) -> Figure:
         return finished(
             canvas,
             "decisions_by_reason",
-            f"What became of {sum(values):,} rows: every one is kept, or rejected for one reason.",
+            f"What became of all {sum(values):,} rows, those of the histogram of scores: every one"
+            " is kept, or rejected for one reason.",
         )
 
 
@@ -76,10 +77,9 @@ def held_out_curves(score: ArrayLike, good: ArrayLike, threshold: float) -> Figu
         return finished(
             canvas,
             "held_out_labels",
-            f"{len(s)} labels, each scored by a pruner that had not learned from it: share of good "
-            f"against bad ones kept (area {area:.3f}), and precision against recall, by their "
-            f"images alone. The dot is even odds: precision {at_precision:.2f}, recall "
-            f"{at_recall:.2f} where good and bad are as frequent as among the labels. This job's "
+            f"{len(s)} labels, each scored by a pruner that had not learned from it (area "
+            f"{area:.3f}). The dot is even odds: precision {at_precision:.2f}, recall "
+            f"{at_recall:.2f} where good and bad are as frequent as among the labels; this job's "
             "threshold is for the share of particles in its input.",
         )
 
@@ -124,9 +124,8 @@ def worth_of_merit(
         return finished(
             canvas,
             "worth_of_merit",
-            f"Share of particles among rows by the figure of merit that their picker gave them, "
-            f"learned from the scores of {learned}. It counts for half of what it "
-            "says; a flat line says nothing.",
+            f"Share of particles by the picker's figure of merit, learned from the scores of "
+            f"{learned}. It counts for half of what it says; a flat line says nothing.",
         )
 
 

@@ -86,6 +86,9 @@ def score_histogram(scores: ArrayLike, threshold: float, selected: int | None = 
 def kept_histogram(scores: ArrayLike, threshold: float, kept: NDArray[np.bool_]) -> Figure:
     """Draw how many rows have which score, and which of them a pruning kept.
 
+    The legend counts every row of the job, those without a score too, as the bars of
+    `frostpick.report.pruning.decisions_by_reason` do.
+
     Parameters
     ----------
     scores
@@ -95,9 +98,10 @@ def kept_histogram(scores: ArrayLike, threshold: float, kept: NDArray[np.bool_])
     kept
         ``(n,)`` bool: more than the threshold decides.
     """
-    values = finite(scores)
-    above = np.asarray(kept, np.bool_)[np.isfinite(np.asarray(scores, np.float64))]
-    count = int(above.sum())
+    everything = np.asarray(scores, np.float64).ravel()
+    read = np.isfinite(everything)
+    values, above = everything[read], np.asarray(kept, np.bool_)[read]
+    count, unread = int(above.sum()), int((~read).sum())
     edges = histogram_edges(values, threshold)
     with drawing() as canvas:
         axes = canvas.add_subplot()
@@ -106,33 +110,35 @@ def kept_histogram(scores: ArrayLike, threshold: float, kept: NDArray[np.bool_])
             (above, BLUE, f"{count:,} kept"),
         ):
             axes.hist(values[chosen], edges.tolist(), color=colour, label=label, rwidth=0.92)
+        if unread:
+            axes.plot([], [], "x", color=VERMILLION, label=f"{unread:,} not read, no score")
         axes.grid(axis="x", visible=False)
         axes.set(xlabel=f"score = {_SCORE}", ylabel="rows")
         axes.yaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
         _mark_threshold(axes, threshold)
         _probability_axis(axes)
-        if len(values):
+        if len(everything):
             _legend_below(canvas)
         else:
             say_empty(axes, "no rows")
         return finished(
             canvas,
             "score_histogram",
-            f"{_told_of_rows(len(kept), values, above, threshold)} A clear valley at the threshold"
-            " means that particles and background are well told apart.",
+            f"{_told_of_rows(len(everything), values, above, threshold)} A clear valley at the"
+            " threshold means that particles and background are well told apart.",
         )
 
 
 def _told_of_rows(rows: int, values: Floats, kept: NDArray[np.bool_], threshold: float) -> str:
-    told = f"Scores of {len(values):,} rows"
-    if rows > len(values):
-        told += f" of {rows:,}, the others could not be read"
-    told += f". {int(kept.sum()):,} are kept"
+    count, unread = int(kept.sum()), rows - len(values)
+    told = f"All {rows:,} rows: {count:,} kept, {len(values) - count:,} rejected"
+    if unread:
+        told += f", {unread:,} not read and without a score"
+    told += f"; the threshold is {threshold:.3g}."
     other = int(((values >= threshold) & ~kept).sum())
     if other:
-        told += f"; {other:,} at or above the threshold {threshold:.3g} are rejected all the same"
-        return told + ", as duplicates or at an edge."
-    return told + f", those at or above the threshold {threshold:.3g}."
+        told += f" {other:,} at or above it are rejected as duplicates or at an edge."
+    return told
 
 
 def expected_precision_recall(scores: ArrayLike, threshold: float) -> Figure:
@@ -173,8 +179,7 @@ def expected_precision_recall(scores: ArrayLike, threshold: float) -> Figure:
             canvas,
             "expected_precision_recall",
             "Expected precision (share of the selected picks that are particles) and recall (share"
-            " of the particles above the floor that are selected) for each threshold, from the"
-            f" probabilities of the picks. {told}",
+            f" of the particles above the floor that are selected). {told}",
         )
 
 

@@ -70,6 +70,10 @@ class RunRecord:
         """Add fields; a later value replaces an earlier one of the same name."""
         self._fields.update(fields)
 
+    def warn(self, text: str) -> None:
+        """Add a warning that a report shows at its top."""
+        self._fields["warnings"] = [*self._fields.get("warnings", ()), text]
+
     def finished(self) -> dict[str, Any]:
         """Return the record as JSON values, with the end time and the seconds of each stage."""
         fields = dict(self._fields)

@@ -76,6 +76,12 @@ class TrainSettings(ScaleSettings):
         ge=0,
         le=20,
     )
+    label_weights: Literal["auto", "trust"] = setting(
+        "auto",
+        "auto weighs each label by how likely it is a particle, where many look like none; trust "
+        "takes all as they are.",
+        "Training",
+    )
     all_micrographs: bool = setting(
         False, "Learn from every micrograph, not from at most 50 without labels.", "Training"
     )

@@ -17,3 +17,11 @@ class VerifySettings(ScaleSettings):
         "A pruner's file, its folder, or a shipped name: pruner (the newest) or pruner-1.",
         "Model",
     )
+    picks_pixel_size: float | None = setting(
+        None,
+        "Pixel size the picks, and good and bad ones, were made at, where it is not the "
+        "micrographs'; results are in pixels of the micrographs.",
+        "Data",
+        unit="A",
+        gt=0,
+    )

@@ -9,17 +9,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.images import is_machine_error
 from frostpick.runtime.basis import Basis
 from frostpick.runtime.checkpoint import training_key
+from frostpick.training.examples import TrainingImage
 from frostpick.types import Labels, Micrograph, Picks
 
 
 def labels_digest(labels: Mapping[str, Labels]) -> str:
-    """Return a digest over the positions and signs of all labels."""
+    """Return a digest over the positions and signs of all labels, and what they are worth."""
     return _digest(
-        (f"{name}|{len(one)}|{one.complete}|", (one.x_px, one.y_px, one.sign))
-        for name, one in sorted(labels.items())
+        (f"{name}|{len(one)}|{one.complete}|", _told(one)) for name, one in sorted(labels.items())
     )
+
+
+def worth_digest(images: Sequence[TrainingImage]) -> str:
+    """Return a digest over the labels of judged images and what each counts."""
+    return _digest(
+        (
+            f"{one.micrograph_id}|",
+            (one.particles_yx, np.zeros(0) if one.worth is None else one.worth),
+        )
+        for one in images
+    )
+
+
+def _told(one: Labels) -> tuple[NDArray[Any], ...]:
+    """Return what labels are; what they are worth, only where that is not 1 for all."""
+    told = (one.x_px, one.y_px, one.sign)
+    return (*told, one.worth) if (one.worth < 1.0).any() else told
 
 
 def picks_digest(picks: Mapping[str, Picks]) -> str:
@@ -36,10 +54,15 @@ def with_labels(labels: Mapping[str, Labels]) -> dict[str, Labels]:
 
 
 def fingerprint(micrograph: Micrograph) -> str | None:
-    """Return the fingerprint of a file; None where it is not there, which ends no job."""
+    """Return the fingerprint of a file; None where it is not there, which ends no job.
+
+    A machine or a disk that fails does: the file may be the same as before.
+    """
     try:
         return micrograph.source.fingerprint()
-    except OSError:
+    except OSError as error:
+        if is_machine_error(error):
+            raise
         return None
 
 

@@ -52,6 +52,8 @@ class TrainingImage:
         Every particle of the micrograph is labelled.
     held_out
         The part that training must not see, kept for measuring; None for none.
+    worth
+        ``(n,)`` float64, what each of ``particles_yx`` counts in the loss, 0 to 1; None: 1.
     """
 
     micrograph_id: str
@@ -61,6 +63,7 @@ class TrainingImage:
     empty_yx: Points
     complete: bool = False
     held_out: Region | None = None
+    worth: NDArray[np.float64] | None = None
 
     @property
     def whole(self) -> Region:
@@ -74,9 +77,19 @@ class TrainingImage:
 
     def training_particles(self, guard: float) -> Points:
         """Return the labels outside the held-out part and its guard band."""
+        return self.particles_yx[self._training(guard)]
+
+    def training_worth(self, guard: float) -> NDArray[np.float64]:
+        """Return ``(n,)``, what each of the `training_particles` counts."""
+        worth = np.ones(len(self.particles_yx)) if self.worth is None else self.worth
+        counted: NDArray[np.float64] = worth[self._training(guard)]
+        return counted
+
+    def _training(self, guard: float) -> NDArray[np.bool_]:
         if self.held_out is None:
-            return self.particles_yx
-        return self.particles_yx[~self.held_out.contains(self.particles_yx, guard)]
+            return np.ones(len(self.particles_yx), np.bool_)
+        outside: NDArray[np.bool_] = ~self.held_out.contains(self.particles_yx, guard)
+        return outside
 
     def held_out_particles(self) -> Points:
         """Return the labels inside the held-out part."""

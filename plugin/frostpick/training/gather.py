@@ -219,13 +219,16 @@ def _with_labels(
     yx = np.stack([labels.y_px, labels.x_px], axis=1)
     inside = ((yx >= -0.5) & (yx <= np.array(shape) - 0.5)).all(1)
     at = working.sampling.from_parent(yx)
+    particles = inside & (labels.sign > 0)
+    worth = labels.worth[particles]
     return TrainingImage(
         micrograph_id,
         pixels,
         working.sampling,
-        particles_yx=at[inside & (labels.sign > 0)],
+        particles_yx=at[particles],
         empty_yx=at[inside & (labels.sign < 0)],
         complete=labels.complete,
+        worth=worth if (worth < 1.0).any() else None,
     ), int((~inside).sum())
 
 

@@ -86,11 +86,15 @@ class Targets:
     unlabelled
         A draw from all locations of the data: inside the image, outside what is
         held out, of a tile placed without regard to labels.
+    worth
+        ``(b, n, n)`` float32, what a positive location counts: the most that a label there is
+        worth. None where every label counts fully.
     """
 
     positive: NDArray[np.bool_]
     empty: NDArray[np.bool_]
     unlabelled: NDArray[np.bool_]
+    worth: NDArray[np.float32] | None = None
 
 
 class TileSampler:
@@ -119,6 +123,8 @@ class TileSampler:
         self.by_cell = tiles - self.by_label
         g = geometry
         self.particles = [im.training_particles(g.guard) for im in images]
+        worths = [im.training_worth(g.guard) for im in images]
+        self.worths = worths if any((one < 1.0).any() for one in worths) else None
         self.empty = [_outside(im, im.empty_yx, g.guard) for im in images]
         self.positives = _places(images, self.particles)
         self.labels = self.positives + _places(images, self.empty)
@@ -134,7 +140,11 @@ class TileSampler:
         """Fraction of the locations that train which lie on the disc of a label."""
         area = float(sum(im.pixels.size for im in self.images if im.trains))
         area -= sum(im.held_out.area for im in self.images if im.trains and im.held_out)
-        return len(self.positives) * np.pi * self.geometry.label_radius**2 / max(area, 1.0)
+        known = float(len(self.positives))
+        if self.worths is not None:
+            trains = zip(self.worths, self.images, strict=True)
+            known = float(sum(worth.sum() for worth, im in trains if im.trains))
+        return known * np.pi * self.geometry.label_radius**2 / max(area, 1.0)
 
     def plan(self, step: int) -> list[TilePlan]:
         """Return the tiles of a step."""
@@ -191,6 +201,7 @@ class TileSampler:
         positive, empty = np.zeros(shape, bool), np.zeros(shape, bool)
         unlabelled = np.zeros(shape, bool)
         radius = self.geometry.label_radius
+        worth = None if self.worths is None else np.zeros(shape, np.float32)
         for k, plan in enumerate(plans):
             image = self.images[plan.image]
             places = np.asarray(plan.centre) + offsets @ plan.turn.T
@@ -198,7 +209,10 @@ class TileSampler:
             positive[k] = usable & on_discs(places, self.particles[plan.image], radius)
             empty[k] = usable & on_discs(places, self.empty[plan.image], radius) & ~positive[k]
             unlabelled[k] = usable & (not plan.by_label)
-        return Targets(positive, empty, unlabelled)
+            if worth is not None and self.worths is not None:
+                own = self.particles[plan.image], self.worths[plan.image]
+                worth[k] = _most_worth(places, *own, radius)
+        return Targets(positive, empty, unlabelled, worth)
 
 
 def random_turn(rng: np.random.Generator, *, any_angle: bool) -> NDArray[np.float64]:
@@ -255,6 +269,16 @@ def on_discs(places: NDArray[np.float64], centres: Points, radius: float) -> NDA
     for centre in near:
         hit |= ((places - centre) ** 2).sum(-1) <= radius**2
     return hit
+
+
+def _most_worth(
+    places: NDArray[np.float64], centres: Points, worth: NDArray[np.float64], radius: float
+) -> NDArray[np.float32]:
+    """Return ``(h, w)``, the most that a label whose disc a place is on is worth; 0 off discs."""
+    most = np.zeros(places.shape[:2], np.float32)
+    for value in np.unique(worth):  # rising: a later one is worth more
+        most[on_discs(places, centres[worth == value], radius)] = value
+    return most
 
 
 def _usable(image: TrainingImage, places: NDArray[np.float64], guard: float) -> NDArray[np.bool_]:

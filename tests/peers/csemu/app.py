@@ -27,7 +27,8 @@ def build_app(store: Store) -> FastAPI:
 
     def auth(request: Request):
         head = request.headers.get("authorization", "")
-        if not head.startswith("Bearer ") or tokens.get(head[7:], 0) < time.time():
+        known = head.startswith("Bearer ") and not store.opt.revoked
+        if not known or tokens.get(head[7:], 0) < time.time():
             raise HTTPException(401, "Not authenticated")
 
     app = FastAPI(

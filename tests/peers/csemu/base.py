@@ -59,8 +59,12 @@ class Options:
         remote_paths=False,
         version=EMULATED_VERSION,
         mark_failed_after_kill="allow",
+        revoked=False,
+        protected=(),
     ):
         assert alloc in ("min", "full") and mark_failed_after_kill in ("allow", "refuse")
         self.email, self.password = email, password
         self.strict_values, self.alloc, self.remote_paths = strict_values, alloc, remote_paths
         self.version, self.mark_failed_after_kill = version, mark_failed_after_kill
+        self.protected = protected  # jobs that may not be deleted
+        self.revoked = revoked  # no token is known any more, whoever made it

@@ -94,6 +94,17 @@ class LifeCycle:
         self._dump_events()
         return self.save_job(job)
 
+    def delete(self, puid, juid):
+        job = self.job(puid, juid)
+        if juid in self.opt.protected:
+            raise Refused(403, f"Job {juid} is protected")
+        if job.children:
+            raise Refused(422, f"Job {juid} has children: {', '.join(job.children)}")
+        shutil.rmtree(self.jdir(job))
+        self.events.pop((puid, juid), None)
+        self._dump_events()
+        del self.jobs[puid, juid]
+
     def _write_csgs(self, job):
         for oname, out in job.spec.outputs.root.items():
             lines = [

@@ -78,6 +78,11 @@ def add_jobs(r: APIRouter, store: Store) -> None:
     def jobs_find_one(project_uid: str, job_uid: str):
         return store.job(project_uid, job_uid)
 
+    @r.delete(J, summary="jobs.delete", response_model=None)
+    def jobs_delete(project_uid: str, job_uid: str) -> None:
+        with store.lock:
+            store.delete(project_uid, job_uid)
+
     @r.get(J + "/:status", summary="jobs.get_status", response_model=JobStatus)
     def get_status(project_uid: str, job_uid: str):
         return store.job(project_uid, job_uid).status

@@ -27,7 +27,7 @@ def running(store, port=None):
     )
     t = threading.Thread(target=server.run, daemon=True)
     t.start()
-    end = time.time() + 20
+    end = time.time() + 900
     while not server.started:
         if time.time() > end:
             raise RuntimeError("emulator did not start")
@@ -36,7 +36,7 @@ def running(store, port=None):
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        t.join(10)
+        t.join(900)
 
 
 def main():

@@ -7,17 +7,16 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import mrcfile
 import numpy as np
 import pytest
+from waits import LONG, wait_until
 
 ROOT = Path(__file__).parents[3]
 DIAMETER_A = 120.0
-LONG = 400
 STATUS = {"0": "running", "1": "scheduled", "2": "finished", "3": "failed", "4": "aborted"}
 
 
@@ -65,7 +64,7 @@ class Project:
         path.chmod(0o755)
         return path
 
-    def relion(self, *words, timeout=120):
+    def relion(self, *words, timeout=LONG):
         return subprocess.run(
             ["relion_pipeliner", *words],
             cwd=self.folder,
@@ -210,12 +209,8 @@ class Project:
             x, y = (float(values[f"_rlnCoordinate{axis}"]) for axis in "XY")
             yield values["_rlnMicrographName"], x, y, box
 
-    def wait_for(self, test, seconds=60):
-        end = time.monotonic() + seconds
-        while not test():
-            if time.monotonic() > end:
-                pytest.fail("waited in vain")
-            time.sleep(0.05)
+    def wait_for(self, test, seconds=LONG):
+        wait_until(test, seconds)
 
     def copy(self, folder):
         """Return a copy of the whole project, so that a test may change it."""

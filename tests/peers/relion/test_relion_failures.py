@@ -15,7 +15,7 @@ def project(imported, tmp_path_factory):
 
 def fails(project, *, task="pick", inputs=MICROGRAPHS, **others):
     job = project.external(task, inputs=inputs, **others)
-    assert project.run(job, timeout=60) == "failed", project.output(job)
+    assert project.run(job) == "failed", project.output(job)
     assert project.markers(job) == ["FAILURE"]
     assert project.nodes(job) == {}
     lines = (project.folder / job / "run.err").read_text().strip().splitlines()

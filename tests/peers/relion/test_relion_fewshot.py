@@ -26,7 +26,7 @@ def done(imported, tmp_path_factory):
     )
     inputs = MICROGRAPHS | {"in_coords": f"{MANUAL}coords_suffix_manualpick.star"}
     job = project.external("fewshot", inputs=inputs, **SHORT)
-    assert project.run(job, timeout=900) == "finished", project.output(job)
+    assert project.run(job) == "finished", project.output(job)
     return project, job
 
 

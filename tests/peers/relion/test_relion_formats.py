@@ -6,6 +6,7 @@ import subprocess
 import mrcfile
 import numpy as np
 import pytest
+from waits import LONG
 
 from frostpick.types import Picks
 from frostpick_jobs.formats import (
@@ -50,7 +51,7 @@ def project(tmp_path):
 
 def relion(project, program, *words):
     done = subprocess.run(
-        [program, *words], cwd=project, capture_output=True, text=True, timeout=60
+        [program, *words], cwd=project, capture_output=True, text=True, timeout=LONG
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from waits import LONG
 
 from frostpick.models.picking_model import PickingModel
 
@@ -32,7 +33,7 @@ def done(imported, tmp_path_factory):
     )
     inputs = MICROGRAPHS | {"in_coords": f"{MANUAL}coords_suffix_manualpick.star"}
     job = project.external("iterate", inputs=inputs, threads=1, **SHORT)
-    assert project.run(job, timeout=1800) == "finished", project.output(job)
+    assert project.run(job, timeout=4 * LONG) == "finished", project.output(job)
     return project, job
 
 

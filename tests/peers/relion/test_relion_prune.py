@@ -6,6 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 from tiny_pruner import tiny_pruner
+from waits import LONG
 
 pytestmark = pytest.mark.relion
 MICROGRAPHS = {"in_mic": "JoinStar/job003/join_mics.star"}
@@ -62,7 +63,7 @@ def test_pruned_particles_go_through_select_and_class2d(project):
     particles = f"{extract}particles.star"
     job = project.external("prune", inputs={"in_part": particles}, pruner="tiny", **KEEP)
     assert project.run(job) == "finished", project.output(job)
-    assert project.nodes(job) == {"particles.star": 3, "logfile.pdf": 13}
+    assert project.nodes(job) == {"particles.star": 3, "rejected.star": 3, "logfile.pdf": 13}
     table = list(csv.DictReader((project.folder / job / "scores.csv").read_text().splitlines()))
     kept = [row["keep"] == "1" for row in table]
     right = [
@@ -90,7 +91,7 @@ def test_pruned_particles_go_through_select_and_class2d(project):
     command += "--zero_mask --oversampling 0 --psi_step 45 --offset_range 2 --offset_step 2 --norm "
     command += f"--scale --flatten_solvent --dont_check_norm --j 1 --i {select}particles.star"
     done = subprocess.run(
-        command.split(), cwd=project.folder, capture_output=True, text=True, timeout=300
+        command.split(), cwd=project.folder, capture_output=True, text=True, timeout=LONG
     )
     assert done.returncode == 0, done.stdout + done.stderr
     data = (project.folder / "Class2D/run_it001_data.star").read_text()
@@ -163,7 +164,7 @@ def test_verified_particles_are_selected_by_their_score_and_their_spread(project
     particles = f"{extract}particles.star"
     job = project.external("verify", inputs={"in_part": particles}, pruner="tiny", **SCORE)
     assert project.run(job) == "finished", project.output(job)
-    assert project.nodes(job) == {"particles.star": 3, "logfile.pdf": 13}
+    assert project.nodes(job) == {"particles.star": 3, "rejected.star": 3, "logfile.pdf": 13}
     table = list(csv.DictReader((project.folder / job / "scores.csv").read_text().splitlines()))
     assert len(table) == len(list(project.boxes(extract)))
     median = float(np.median([float(row["spread"]) for row in table]))

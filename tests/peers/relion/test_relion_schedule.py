@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+from waits import LONG
 
 pytestmark = pytest.mark.relion
 JOB = "External/job001/"
@@ -67,7 +68,7 @@ def schedule(project, *words):
         cwd=project.folder,
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=LONG,
     )
 
 
@@ -84,15 +85,15 @@ def test_the_loop_goes_on_when_the_first_round_has_nothing_to_read(session):
         stderr=subprocess.DEVNULL,
     )
     try:
-        project.wait_for(lambda: project.markers(JOB), 120)
+        project.wait_for(lambda: project.markers(JOB))
         assert project.markers(JOB) == ["SUCCESS"], project.output(JOB)
         assert "nothing to do yet" in (job / "run.err").read_text()
         assert (job / "logfile.pdf").read_bytes().startswith(b"%PDF")
         (project.folder / NAME).write_bytes(whole)
-        project.wait_for(lambda: (job / "Micrographs/first_autopick.star").exists(), 200)
-        project.wait_for(lambda: project.markers(JOB) == ["SUCCESS"], 60)
+        project.wait_for(lambda: (job / "Micrographs/first_autopick.star").exists())
+        project.wait_for(lambda: project.markers(JOB) == ["SUCCESS"])
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(LONG)
     recall, precision = project.recall_and_precision(JOB)
     assert recall > 0.8 and precision > 0.8

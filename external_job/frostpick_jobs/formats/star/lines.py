@@ -16,6 +16,8 @@ _TOKEN = re.compile(
 )
 _FILE_NAME = re.compile(r"/|\.(mrcs?|tiff?|eer|star|box)(\.gz|\.bz2)?$", re.I)
 _MARK = "\ufeff"
+#: What stands between values; a blank of another alphabet is part of a value.
+_BLANKS = " \t\r\n\v\f"
 
 
 class Line(Enum):
@@ -155,7 +157,7 @@ class StarScanner:
                 self._start_table(loop=True)
             self.loop = True
             return Line.LOOP, values
-        is_label = line.lstrip().startswith("_")
+        is_label = line.lstrip(_BLANKS).startswith("_")
         if self.loop and not (is_label and not self._in_rows):
             return self._row(number, values)
         if not is_label:
@@ -167,6 +169,12 @@ class StarScanner:
             raise InputError(
                 f"{self._path}, line {number}: label {values[0]} with {len(values) - 1} values, "
                 "expected one"
+            )
+        if self.loop and len(values) > 1 and values[1:] != [str(len(self.labels) + 1)]:
+            # RELION takes it for a label, and the row would be lost.
+            raise InputError(
+                f"{self._path}, line {number}: label {first} of a loop with {len(values) - 1} "
+                "values, expected none; a name that begins with _ needs quotes"
             )
         self._add_label(number, first[1:])
         return (Line.LABEL if self.loop else Line.PAIR), values

@@ -22,7 +22,7 @@ from frostpick_jobs.formats.star.tables import (
     optics_table,
     with_labels,
 )
-from frostpick_jobs.formats.walk import base_of
+from frostpick_jobs.formats.walk import base_of, in_project
 
 Float = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ class ParticleRows:
     image
         ``(n,)`` text as written, ``000012@path``.
     file, index
-        ``(n,)`` the stack's path as written, and the section from 0.
+        ``(n,)`` the stack's path, without CryoSPARC's ``>``, and the section from 0.
     pixel_size_A
         ``(n,)`` of the images.
     micrograph, x_px, y_px, position_pixel_A
@@ -179,13 +179,13 @@ def read_particles(path: Path, pixel_size_A: float | None = None) -> ParticleRow
 def _image(path: Path, row: int, text: str) -> tuple[int, str]:
     number, at, file = text.partition("@")
     if not at:
-        return 0, text
+        return 0, in_project(text)
     if not (number.isascii() and number.isdigit()) or int(number) < 1 or not file:
         raise InputError(
             f"{path}, row {row}: rlnImageName is {text!r}, expected NUMBER@STACK with a number "
             "from 1"
         )
-    return int(number) - 1, file
+    return int(number) - 1, in_project(file)
 
 
 def _pixel_sizes(

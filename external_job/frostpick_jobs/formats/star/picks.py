@@ -28,12 +28,15 @@ from frostpick_jobs.formats.star.tables import (
 
 Float = NDArray[np.float64]
 
+#: The score of a pick: RELION's label; that of an older Topaz; that of pickers made of neural
+#: networks for boxes, which write no other.
+SCORE_LABELS = ("rlnAutopickFigureOfMerit", "rlnParticleScore", "rlnScore")
 _WANTED = (
     "rlnMicrographName",
     "rlnMicrographCoordinates",
     "rlnCoordinateX",
     "rlnCoordinateY",
-    "rlnAutopickFigureOfMerit",
+    *SCORE_LABELS,
     "rlnOriginXAngst",
     "rlnOriginYAngst",
     "rlnOriginX",
@@ -97,14 +100,14 @@ def picks_from_blocks(path: Path, blocks: dict[str, StarTable], unnamed: str) ->
         raise _no_coordinates(path, table, blocks)
     n = len(table)
     optics = optics_table(blocks)
-    score = columns.get("rlnAutopickFigureOfMerit")
+    score = next((label for label in SCORE_LABELS if label in columns), None)
     return PickTable(
         path,
         "star",
         tuple(columns.get("rlnMicrographName", [unnamed] * n)),
         finite_column(path, "rlnCoordinateX", columns["rlnCoordinateX"]),
         finite_column(path, "rlnCoordinateY", columns["rlnCoordinateY"]),
-        score=None if score is None else optional_column(path, "rlnAutopickFigureOfMerit", score),
+        score=None if score is None else optional_column(path, score, columns[score]),
         shift_A=_shift(path, table, optics),
         pixel_size_A=group_values(path, table, optics, "rlnMicrographPixelSize"),
         sign=sign_column(path, SIGN, columns[SIGN]) if SIGN in columns else None,

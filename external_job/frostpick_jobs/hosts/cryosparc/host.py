@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,9 @@ log = logging.getLogger(__name__)
 
 #: Of the last requests of a job that was stopped.
 QUICK = Patience(1.5, 0.3, hang=1.5)
+#: Seconds for the last lines of the event log: of a job that ends, that was stopped, and where
+#: the server does not answer.
+LAST_EVENTS, QUICK_EVENTS, UNANSWERED_EVENTS = 30.0, 5.0, 0.5
 LOGGERS = ("frostpick", "frostpick_jobs")
 
 
@@ -51,7 +55,7 @@ class CryoSPARCHost(Host):
     models
         ``(kind, text) -> model`` of the models that the settings take from other jobs.
     diameter_A
-        For labels: the test for mirrored picks, and what counts as one particle.
+        For labels: what counts as one particle.
     keep_spool
         Keep the spool of a finished job, so that a cleared job needs no inference.
     poll_seconds, event_seconds
@@ -59,6 +63,7 @@ class CryoSPARCHost(Host):
     """
 
     name = "cryosparc"
+    fractions = True
 
     def __init__(
         self,
@@ -97,6 +102,11 @@ class CryoSPARCHost(Host):
         """The job's number; its folder is on the server's disks."""
         return Place(f"{self.job.project}-{self.job.uid}")
 
+    @property
+    def flip_y(self) -> bool:  # type: ignore[override]
+        """Whether images and positions are turned upside down."""
+        return self.request.flip_y
+
     def begin(self) -> None:
         """Start the job, its event log and the watch over its status."""
         self.job.server.stop = lambda: self.reporter.check()
@@ -110,9 +120,15 @@ class CryoSPARCHost(Host):
 
     def micrographs(self) -> Sequence[Micrograph]:
         """Return the exposures, none where none are connected; the id is the uid in decimal."""
-        found = self._connected.micrographs
-        self._reporter.name_micrographs({one.id: one.source.name for one in found})
-        return found
+        return self._connected.micrographs
+
+    def title(self, micrograph_id: str) -> str:
+        """Return the name of an exposure's file: nobody knows uids."""
+        return self._titles.get(micrograph_id, micrograph_id)
+
+    @cached_property
+    def _titles(self) -> Mapping[str, str]:
+        return {one.id: one.source.name for one in self._connected.micrographs}
 
     def labels(self) -> Mapping[str, Labels]:
         """Return the particles to learn from, re-centred, in image pixels."""
@@ -120,7 +136,7 @@ class CryoSPARCHost(Host):
 
     def candidates(self) -> Candidates:
         """Return the rows of the particle input."""
-        self.micrographs()  # whose names the pictures show
+        self.micrographs()  # the log tells of them first
         return self._connected.candidates()
 
     def judged(self) -> Judged:
@@ -207,7 +223,8 @@ class CryoSPARCHost(Host):
         # Whoever stops a job at the terminal does not wait for a server that is away.
         patience = QUICK if outcome is Outcome.ABORTED else None
         lost, answers = self._status_that_is_lost(patience or SHORT)
-        self._close_events((5.0 if patience else 30.0) if answers else 0.5)
+        seconds = QUICK_EVENTS if patience else LAST_EVENTS
+        self._close_events(seconds if answers else UNANSWERED_EVENTS)
         how = "clear it in the web page, then resume with" if lost == "completed" else "resume with"
         again = f"what is done is kept in {self.spool}; {how}: {self._again}"
         if lost is None:
@@ -236,11 +253,13 @@ class CryoSPARCHost(Host):
                 logger.setLevel(logging.INFO)
             logger.addHandler(handler)
 
-    def _close_events(self, timeout: float = 30.0, check: Callable[[], None] = no_stop) -> None:
+    def _close_events(
+        self, timeout: float | None = None, check: Callable[[], None] = no_stop
+    ) -> None:
         if self._handler is not None:
             for name in LOGGERS:
                 logging.getLogger(name).removeHandler(self._handler)
                 logging.getLogger(name).setLevel(self._levels[name])
             self._handler = None
         if self._events is not None:
-            self._events.close(timeout, check)
+            self._events.close(LAST_EVENTS if timeout is None else timeout, check)

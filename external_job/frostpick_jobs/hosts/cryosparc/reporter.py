@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from frostpick_jobs.hosts.cryosparc.server.event_log import EventLog
 from frostpick_jobs.job.progress import ClosingReporter, seconds_left, shown
@@ -28,17 +28,12 @@ class CryoSPARCReporter:
     ) -> None:
         self._terminal, self._seconds, self._clock = terminal, seconds, clock
         self._events: EventLog | None = None
-        self._names: Mapping[str, str] = {}
         self._said = -float("inf")
         self._begin("", 0)
 
     def attach(self, events: EventLog) -> None:
         """Write to an event log from now on."""
         self._events = events
-
-    def name_micrographs(self, names: Mapping[str, str]) -> None:
-        """Give the file names to be shown instead of uids."""
-        self._names = names
 
     def stage(self, name: str, total: int) -> None:
         """Start a stage."""
@@ -60,8 +55,7 @@ class CryoSPARCReporter:
     def figure(self, name: str, png: bytes, caption: str) -> None:
         """Show a picture in the event log."""
         if self._events is not None:
-            first, colon, rest = (caption or name).partition(":")
-            self._events.plot(png, self._names.get(first, first) + colon + rest)
+            self._events.plot(png, caption or name)
 
     def check(self) -> None:
         """Raise `JobStopped` when the job is not ours any more."""

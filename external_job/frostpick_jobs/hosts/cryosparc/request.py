@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from frostpick.errors import ConfigError, option
 from frostpick_jobs.hosts.cryosparc.ports import ports
 from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL
+from frostpick_jobs.hosts.cryosparc.read.mounts import AS_TOLD, Mounts
 from frostpick_jobs.hosts.cryosparc.server.references import JobRef, OutputRef, parse_output
 from frostpick_jobs.job.spelling import in_cryosparc
 from frostpick_jobs.tasks.declarations import REST, TaskSpec, inputs_of_today, is_rest
@@ -35,6 +36,10 @@ class JobRequest:
         Of a new job; the description is markdown.
     flip_y
         Images and picks are mirrored top to bottom.
+    download
+        Download all files, also where the project is mounted here.
+    mounts
+        Where folders of the server are here.
     again
         The command that resumes the job, without ``--job``.
 
@@ -54,11 +59,18 @@ class JobRequest:
     title: str = ""
     description: str = ""
     flip_y: bool = False
+    download: bool = False
+    mounts: Mounts = AS_TOLD
     again: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse an input that the task does not have, and read the texts that name outputs."""
+        """Refuse what does not go together, and read the texts that name outputs."""
         known = [port.spec.name for port in ports(self.task)]
+        if self.download and self.mounts.pairs:
+            raise ConfigError(
+                f"{option('download')} reads nothing in place, {option('map')} tells where to; "
+                "give one of them"
+            )
         inputs = inputs_of_today(self.task, "cryosparc", self.inputs)
         unknown = [name for name, given in inputs.items() if given and name not in known]
         if unknown:
@@ -77,12 +89,21 @@ class JobRequest:
         """Tell whether an input was given as the word ``rest``."""
         return bool(self.task.input(name).rest) and is_rest(self.inputs, name)
 
-    def resume_command(self, job: str) -> str:
-        """Return the command that resumes the job once it exists."""
+    def resume_command(self, job: str, *, unwired: bool = False) -> str:
+        """Return the command that resumes the job once it exists.
+
+        Parameters
+        ----------
+        unwired
+            The job may lack connections: the command makes those that were asked for.
+        """
         words = [f"frostpick cryosparc {self.task.name} --project {self.project}"]
         names = [port.spec.name for port in ports(self.task)]
         words += [in_cryosparc(name, REST) for name in names if self.is_rest(name)]
-        return f"{self.again or ' '.join(words)} --job {job}"
+        words = [self.again or " ".join(words), "--job", job]
+        if unwired:
+            words += [in_cryosparc(name, str(o)) for name in names for o in self.outputs_for(name)]
+        return " ".join(words)
 
     def _read(self, name: str, given: Sequence[OutputRef | str]) -> tuple[OutputRef | str, ...]:
         if self.is_rest(name):

@@ -1,8 +1,8 @@
 """Answers, on a real instance, the questions that no public source answers.
 
 Every question is asked on its own and its answer written down, a refusal too: a
-refusal is an answer. The jobs that are made are titled ``frostpick selftest`` and
-may be deleted. CryoSPARC 5 only.
+refusal is an answer. The jobs that are made are titled ``frostpick selftest``; they are
+deleted at the end, and those that the server does not delete are named. CryoSPARC 5 only.
 """
 
 from __future__ import annotations
@@ -10,20 +10,22 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from frostpick._version import __version__
 from frostpick.errors import option
+from frostpick_jobs.hosts.cryosparc.selftest_jobs import SelftestJobs
 from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server.checks import check_place
 from frostpick_jobs.hosts.cryosparc.server.connect import Server
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, detail, status_code
 from frostpick_jobs.hosts.cryosparc.write.slots import PICKS
 
 log = logging.getLogger(__name__)
 
-TITLE = "frostpick selftest"
 #: Native jobs whose exact slots and parameters matter.
 JOBS = (
     "inspect_picks_v2",
@@ -62,6 +64,7 @@ def run_selftest(server: Server, project: str, workspace: str | None) -> Answers
     if not shim.is_five():
         raise ServerError("selftest asks a CryoSPARC 5; here is cryosparc-tools for 4.7")
     client = server.client
+    check_place(server, project, workspace)
     if workspace is None:
         spaces = server.call(
             "find workspaces",
@@ -72,15 +75,19 @@ def run_selftest(server: Server, project: str, workspace: str | None) -> Answers
                 f"project {project} has no workspace; make one, or give {option('workspace')}"
             )
         workspace = str(spaces[0].uid)
-    asker = _Asker(server, project, workspace)
+    jobs = SelftestJobs(server, project, workspace)
+    asker = _Asker(server, project, jobs)
     answers: Answers = {
         "frostpick": __version__,
         "tools": shim.tools_version(),
         "server": server.version,
     }
-    for name, question in asker.questions().items():
-        log.info("selftest: %s", name)
-        answers[name] = _asked(question)
+    try:
+        for name, question in asker.questions().items():
+            log.info("selftest: %s", name)
+            answers[name] = _asked(question)
+    finally:
+        answers["jobs that could not be deleted"] = jobs.delete()
     answers["by hand"] = list(BY_HAND)
     cleaned = redact(answers)
     assert isinstance(cleaned, dict)
@@ -109,8 +116,8 @@ def _asked(question: Callable[[], Any]) -> Any:
 class _Asker:
     """The questions, each on jobs of its own."""
 
-    def __init__(self, server: Server, project: str, workspace: str) -> None:
-        self._client, self._project, self._workspace = server.client, project, workspace
+    def __init__(self, server: Server, project: str, jobs: SelftestJobs) -> None:
+        self._client, self._project, self._jobs = server.client, project, jobs
 
     def questions(self) -> dict[str, Callable[[], Any]]:
         return {
@@ -135,7 +142,9 @@ class _Asker:
 
     def native_jobs(self) -> Answers:
         specs = {spec.type: spec for spec in self._client.job_register.specs}
-        known = {name: _spec(spec, name in JOBS) for name, spec in sorted(specs.items())}
+        known = {
+            name: _asked(partial(_spec, spec, name in JOBS)) for name, spec in sorted(specs.items())
+        }
         return {"missing": [name for name in JOBS if name not in specs], "specs": known}
 
     def image_slots(self) -> list[str]:
@@ -151,14 +160,14 @@ class _Asker:
         return sorted(found)
 
     def fields(self, type: str, dtype: str) -> list[list[Any]]:
-        job = self._job()
+        job = self._jobs.make()
         job.add_output(type, "asked", slots=[shim.slot(dtype, dtype)])
         return [
             [field[0], *map(str, field[1:])] for field in job.alloc_output("asked", 0).descr(True)
         ]
 
     def set_param(self) -> Any:
-        job = self._job()
+        job = self._jobs.make()
         return job.set_param("frostpick_threshold", 0.5)
 
     def save(self, change: Callable[[Any], Any]) -> Answers:
@@ -186,20 +195,20 @@ class _Asker:
         }
 
     def fail_unstarted(self) -> Answers:
-        job = self._job()
+        job = self._jobs.make()
         return {
             "mark failed": _asked(lambda: job.stop(error="never started")),
             "status": _asked(lambda: job.refresh().status),
         }
 
     def log_completed(self) -> Any:
-        job = self._job()
+        job = self._jobs.make()
         job.start("running")
         job.stop()
         return {"log": _asked(lambda: bool(job.log("after the end")))}
 
     def interrupted_run(self) -> Any:
-        job = self._job()
+        job = self._jobs.make()
         try:
             with job.run():
                 raise KeyboardInterrupt
@@ -217,12 +226,9 @@ class _Asker:
                         return {"bytes": len(handle.read())}
         return "no imported micrographs in this project"
 
-    def _job(self) -> Any:
-        return self._client.create_external_job(self._project, self._workspace, title=TITLE)
-
     def _picks(self) -> tuple[Any, Any]:
         """Return a running job with a small micrograph and two picks on it."""
-        job = self._job()
+        job = self._jobs.make()
         slots = [shim.slot("location", "location"), shim.slot("pick_stats", "pick_stats")]
         job.add_output("particle", "picks", slots=slots)
         job.start("running")

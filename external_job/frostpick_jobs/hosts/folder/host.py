@@ -198,6 +198,7 @@ class FolderHost(Host):
             rest=is_rest(self._given, "bad"),
             pixel_size_A=self._pixel_size,
             allow_missing=self._allow_missing,
+            picks_pixel_size_A=self._picks_pixel_size,
         )
 
     def _files(self, name: str) -> tuple[str, ...]:

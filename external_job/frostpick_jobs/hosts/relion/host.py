@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import assert_never
 
 from frostpick.errors import spelled
+from frostpick.models.model_file import CARD
 from frostpick.runtime.atomic import remove_leftovers, write_text
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.hosts.relion import markers
@@ -42,7 +43,7 @@ from frostpick_jobs.job.outputs import (
     ScoredRows,
 )
 from frostpick_jobs.job.progress import FileAppears, LineReporter
-from frostpick_jobs.job.report import REPORT, job_report, report_title
+from frostpick_jobs.job.report import REPORT, job_report, report_title, warnings_of
 from frostpick_jobs.job.results import Place
 from frostpick_jobs.job.spelling import in_relion
 from frostpick_jobs.tasks.declarations import InputKind, OutputKind, OutputSpec, TaskSpec, is_rest
@@ -182,9 +183,9 @@ class RelionHost(Host):
                     self._note(*model_files(one.name))
                     one.model.save(self._job / one.name)
                     if one.name in _NODES:
-                        nodes.append((f"{one.name}/model.safetensors", NodeKind.MODEL))
+                        nodes.append((f"{one.name}/{CARD}", NodeKind.MODEL))
                 case KeptRows():
-                    nodes.append(self._row_files.write_kept(one.decisions))
+                    nodes += self._row_files.write_kept(one.decisions)
                 case ScoredRows():
                     nodes.append(self._row_files.write_scored(one.decisions))
                 case Files():
@@ -248,6 +249,7 @@ class RelionHost(Host):
             pixel_size_A=self._pixel_size_A,
             project=Path(),
             stacks=False,
+            picks_pixel_size_A=self._picks_pixel_size_A,
         )
 
     @property
@@ -276,5 +278,6 @@ class RelionHost(Host):
         title = report_title(report, self._arguments.prefix)
         write_text(self._job / REPORT, job_report(title, report, outputs, in_relion))
         figures = [replace(one, caption=spelled(one.caption, in_relion)) for one in report.figures]
-        write_figures_pdf(self._job / LOGFILE, figures, unused_inputs(report.failed, named=True))
+        told = [*warnings_of(report.record, in_relion), unused_inputs(report.failed, named=True)]
+        write_figures_pdf(self._job / LOGFILE, figures, "; ".join(filter(None, told)))
         return LOGFILE, NodeKind.LOGFILE

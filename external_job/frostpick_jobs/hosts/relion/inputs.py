@@ -10,6 +10,7 @@ from pathlib import Path
 from frostpick.errors import InputError, NoInputError
 from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs.formats import read_micrographs_star
+from frostpick_jobs.formats.walk import in_project
 from frostpick_jobs.hosts.relion.arguments import JobArguments
 from frostpick_jobs.hosts.relion.paths import check_tails
 from frostpick_jobs.tasks.declarations import InputKind, TaskSpec, is_rest
@@ -72,15 +73,16 @@ def read_micrographs(in_mics: str) -> list[Micrograph]:
     if not rows:
         raise NoInputError(f"{in_mics}: no micrographs in it; expected at least one row")
     names = [row.name for row in rows]
-    twice = [name for name, count in Counter(names).items() if count > 1]
+    places = [in_project(name) for name in names]
+    twice = [place for place, count in Counter(places).items() if count > 1]
     if twice:
-        rows_of = [str(row) for row, name in enumerate(names, 1) if name == twice[0]]
+        rows_of = [str(row) for row, place in enumerate(places, 1) if place == twice[0]]
         raise InputError(
             f"{in_mics}: micrograph {twice[0]!r} is in it more than once, in rows "
             f"{rows_of[0]} and {rows_of[1]}; leave one of them out"
         )
     check_tails(names)
     return [
-        Micrograph(row.name, LocalFile(project / row.name), row.pixel_size_A, group=row.group)
-        for row in rows
+        Micrograph(row.name, LocalFile(project / place), row.pixel_size_A, group=row.group)
+        for row, place in zip(rows, places, strict=True)
     ]

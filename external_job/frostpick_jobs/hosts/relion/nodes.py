@@ -24,21 +24,29 @@ class NodeKind(enum.Enum):
 #: Path below the job folder, and what it is.
 Node = tuple[str, NodeKind]
 
-# 3.1 knows no integer for a picker's model; 4 and 5 take any label.
+# 3.1 knows no integer for a picker's model; 4 and 5 take any label, but what their GUI does at
+# *Display* goes by words in it: a label without one of these words opens relion_display, which
+# cannot read a model. The node is the model's card, which is text, and its label has the words
+# of the one kind that is shown as text (`cat`). It begins with a word of ours, by which the GUI
+# sorts nodes: no button offers it for another job.
 _INTEGERS = {NodeKind.COORDINATES: 2, NodeKind.LOGFILE: 13, NodeKind.PARTICLES: 3}
-_MODEL_LABEL = "ParamsData.safetensors.frostpick.model"
+_SHOWN_AS_TEXT = {
+    Generation.RELION_4: "ProcessData.txt.relion.polish.params",
+    Generation.RELION_5: "ParamsData.txt.relion.polish",
+}
+_MODEL = "FrostpickModel.json."
 _LABELS = {
     Generation.RELION_4: {
         NodeKind.COORDINATES: "MicrographsCoords.star.relion",
         NodeKind.PARTICLES: "ParticlesData.star.relion",
         NodeKind.LOGFILE: "LogFile.pdf.relion",
-        NodeKind.MODEL: _MODEL_LABEL,
+        NodeKind.MODEL: _MODEL + _SHOWN_AS_TEXT[Generation.RELION_4],
     },
     Generation.RELION_5: {
         NodeKind.COORDINATES: "MicrographCoordsGroup.star.relion",
         NodeKind.PARTICLES: "ParticleGroupMetadata.star.relion",
         NodeKind.LOGFILE: "LogFile.pdf.relion",
-        NodeKind.MODEL: _MODEL_LABEL,
+        NodeKind.MODEL: _MODEL + _SHOWN_AS_TEXT[Generation.RELION_5],
     },
 }
 # What 3.1 prints for a label is one line on its terminal; it reads the integer.

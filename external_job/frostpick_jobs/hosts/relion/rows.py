@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class RowFiles:
-    """Writes rows of the kind that was given, and returns the node of what stands for them.
+    """Writes rows of the kind that was given, and returns the nodes of what stands for them.
 
     Parameters
     ----------
@@ -48,15 +48,15 @@ class RowFiles:
     inputs: PruneInputs
     own: OwnFiles
 
-    def write_kept(self, decisions: Decisions) -> Node:
+    def write_kept(self, decisions: Decisions) -> list[Node]:
         """Write the rows that are kept, particles that are not as well, and all scores."""
         source = self.inputs.row_file
         if source is None:
-            return self._write_coordinates(decisions, self._write_kept_picks)
+            return [self._write_coordinates(decisions, self._write_kept_picks)]
         self._note(REJECTED, PARTICLES)
         copy_rows(source, self._job / REJECTED, ~decisions.keep)
         copy_rows(source, self._job / PARTICLES, decisions.keep)
-        return self._particles(decisions)
+        return [self._particles(decisions), (REJECTED, NodeKind.PARTICLES)]
 
     def write_scored(self, decisions: Decisions) -> Node:
         """Write all rows with score and spread.

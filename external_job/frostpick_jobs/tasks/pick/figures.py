@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ def pick_figures(
     threshold: Threshold,
     counts: Sequence[int],
     failed: int,
+    title: Callable[[str], str] = str,
 ) -> list[Figure]:
     """Draw the scores, the counts, and the picks on a few micrographs.
 
@@ -38,6 +39,8 @@ def pick_figures(
         Selected picks of each micrograph, in the job's order.
     failed
         Number of micrographs that could not be used.
+    title
+        What a micrograph is called, by its id.
     """
     plots = [
         score_histogram(scores, threshold.score, sum(counts)),
@@ -45,11 +48,14 @@ def pick_figures(
         picks_per_micrograph(counts, failed),
     ]
     for result in pictured:
-        plots += on_micrograph(result, threshold.of(result.micrograph_id).score)
+        own = threshold.of(result.micrograph_id).score
+        plots += on_micrograph(result, own, title(result.micrograph_id))
     return plots
 
 
-def on_micrograph(result: StoredPicks | MicrographPicks, threshold: float) -> list[Figure]:
+def on_micrograph(
+    result: StoredPicks | MicrographPicks, threshold: float, title: str
+) -> list[Figure]:
     """Draw the picks on a micrograph, if it has a preview."""
     if result.preview is None:
         return []
@@ -63,7 +69,8 @@ def on_micrograph(result: StoredPicks | MicrographPicks, threshold: float) -> li
         picks.selected,
         scale=result.preview.shape[1] / result.shape[1],
         diameter_px=diameter_A / result.pixel_size_A,
-        title=result.micrograph_id,
+        title=title,
         pixel_size_A=result.pixel_size_A,
+        threshold=threshold,
     )
     return [figure]

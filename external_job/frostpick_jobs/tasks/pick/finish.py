@@ -186,7 +186,7 @@ def deliver_picks(
         counts.append(threshold.of(result.micrograph_id).count(output.picks.score))
         pictured += [result] if result.micrograph_id in shown else []
         host.reporter.advance(1)
-    own = pick_figures(pictured, totals.scores, threshold, counts, len(failed))
+    own = pick_figures(pictured, totals.scores, threshold, counts, len(failed), host.title)
     figures = [*own, *plots]
     host.show(figures)
     summary = PickingResult(

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from frostpick.images import MACHINE_ERRORS
+from frostpick.images import is_machine_error
 from frostpick.picking.pick import MicrographFailure, MicrographPicks
 from frostpick.picking.work import pick_micrographs
 from frostpick.runtime.reporter import Reporter
@@ -73,7 +73,7 @@ def missing_keys(
         try:
             key = pick_key(job.model.digest, job.plan, micrograph)
         except OSError as error:
-            if error.errno in MACHINE_ERRORS:
+            if is_machine_error(error):
                 raise
             reason = f"{micrograph.source.name}: {error.strerror or error}"
             part.failed[micrograph.id] = reason

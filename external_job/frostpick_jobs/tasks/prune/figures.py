@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from frostpick.errors import MicrographError
 from frostpick.pruning.decide import ScoredRows
@@ -19,9 +20,11 @@ from frostpick.report.boxes import box_mosaic
 from frostpick.report.counts import picks_per_micrograph
 from frostpick.report.figure import Figure
 from frostpick.report.pruning import decisions_by_reason, held_out_curves, worth_of_merit
-from frostpick.report.scores import kept_histogram, score_histogram
+from frostpick.report.scores import kept_histogram
+from frostpick.report.verified import verified_rows
 from frostpick.runtime.spread import spread
 from frostpick.types import REASONS, Decisions
+from frostpick_jobs.tasks.prune.pictured import rows_on_micrograph
 
 #: Boxes in a mosaic.
 SHOWN = 36
@@ -37,15 +40,24 @@ def prune_figures(
     fitted: Fitted,
     rows: ScoredRows,
     judged: Judgement,
+    names: Sequence[str],
+    title: Callable[[str], str],
 ) -> list[Figure]:
-    """Draw scores, counts by reason and by micrograph, held-out curves, and mosaics.
+    """Draw scores, counts by reason and by micrograph, held-out curves, a micrograph, mosaics.
 
     And what the figures of merit of the input's picker are worth, where they count.
+
+    Parameters
+    ----------
+    names
+        Micrographs by their numbers in ``rows.group``.
+    title
+        What a micrograph is called, by its id.
     """
     decisions, word = judged.decisions, judged.word
     pruned = bool(np.isfinite(judged.threshold))
     if not pruned:
-        plots = [score_histogram(decisions.score[np.isfinite(decisions.score)], 0.0)]
+        plots = [verified_rows(decisions.score, decisions.spread)]
     else:
         plots = [kept_histogram(decisions.score, judged.threshold, decisions.keep)]
         plots.append(decisions_by_reason(decisions.counts()))
@@ -57,6 +69,7 @@ def prune_figures(
     kept = _kept_by_micrograph(rows, decisions)
     if pruned and len(kept):
         plots.append(picks_per_micrograph(kept))
+    plots += rows_on_micrograph(groups, names, rows, decisions, plan, pruned, title)
     return plots + _mosaics(groups, decisions, plan, pruned)
 
 
@@ -98,8 +111,8 @@ def _mosaics(
                 [boxes[row] for row in shown],
                 captions,
                 name=name,
-                caption=f"Boxes {words}, the best score first and the worst last; dark particles "
-                "at the scale the pruner sees, each with its own grey scale.",
+                caption=f"Boxes {words}, the best score first and the worst last: low-passed to "
+                "an eighth of the diameter, particles dark, each with its own grey scale.",
                 columns=COLUMNS,
             )
         )
@@ -109,8 +122,9 @@ def _mosaics(
 def _boxes(
     groups: Sequence[Group], rows: NDArray[np.int64], plan: PrunePlan
 ) -> Mapping[int, NDArray[np.float32]]:
-    """Return smoothed working boxes of some rows."""
+    """Return low-passed working boxes of some rows."""
     found = {}
+    sigma = plan.geometry.px_per_diameter / 16
     for group in groups:
         at = np.flatnonzero(np.isin(group.row, rows))
         if not len(at):
@@ -121,14 +135,10 @@ def _boxes(
             boxes = prepare_group(part, replace(plan, border=0.0), told).boxes.data.numpy()
         except MicrographError:
             continue
-        found.update({int(row): _soft(box) for row, box in zip(part.row, boxes, strict=True)})
+        for row, box in zip(part.row.tolist(), boxes, strict=True):
+            # noise hides the particle from the eye
+            found[row] = gaussian_filter(box, sigma, mode="nearest")
     return found
-
-
-def _soft(box: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Average 2 x 2 pixels: noise hides the particle from the eye."""
-    h, w = box.shape
-    return np.asarray(box.reshape(h // 2, 2, w // 2, 2).mean((1, 3)))
 
 
 def _caption(decisions: Decisions, row: int) -> str:

@@ -29,6 +29,7 @@ from frostpick_jobs.job.results import PruningResult, VerifyingResult
 from frostpick_jobs.store.prune_store import PruneStore
 from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import PRUNE, VERIFY
+from frostpick_jobs.tasks.places import check_places
 from frostpick_jobs.tasks.preflight import for_scores_alone
 from frostpick_jobs.tasks.prune.figures import prune_figures
 
@@ -86,7 +87,7 @@ def run_prune(
         fitted = fit_to_job(
             inputs.pruner,
             inputs.groups,
-            _labelled(host),
+            _labelled(host, record, settings, plan),
             settings,
             plan,
             spool / FITTED,
@@ -141,6 +142,7 @@ def _read_inputs(
         pruner = host.models.pruner(settings.pruner)
         record.add(shipped=host.models.used)
         plan = plan_pruning(pruner, settings, rotations=rotations)
+        _check_places(host, record, settings, candidates, plan, "picks")
         plan = settle_prune_contrast(parts, plan, host.reporter)
         return _Inputs(candidates, groups, parts, pruner, plan)
 
@@ -166,8 +168,32 @@ def _check(rows: int, groups: Sequence[Group]) -> None:
         )
 
 
-def _labelled(host: Host) -> LabelledRows:
+def _check_places(
+    host: Host,
+    record: RunRecord,
+    settings: PruneSettings,
+    rows: Candidates,
+    plan: PrunePlan,
+    what: str,
+) -> None:
+    """Compare the positions of rows with the images; particles that are cut out have none."""
+    check_places(
+        host,
+        record,
+        [micrograph for micrograph, _ in rows.picks],
+        {micrograph.id: picks for micrograph, picks in rows.picks},
+        settings,
+        diameter_A=plan.geometry.diameter_A,
+        what=what,
+    )
+
+
+def _labelled(
+    host: Host, record: RunRecord, settings: PruneSettings, plan: PrunePlan
+) -> LabelledRows:
     judged = host.judged()
+    if judged.good is not None:
+        _check_places(host, record, settings, judged.good, plan, "good examples")
     good, bad = (None if one is None else _groups(one) for one in (judged.good, judged.bad))
     return LabelledRows(good, bad, judged.rest)
 
@@ -194,7 +220,9 @@ def _told(
     counts = decisions.counts()
     log.info("%s", ", ".join(f"{name}: {count}" for name, count in counts.items()))
     with record.stage("pictures"):
-        figures = prune_figures(inputs.parts, plan, fitted, scored.rows, judged)
+        figures = prune_figures(
+            inputs.parts, plan, fitted, scored.rows, judged, scored.names, host.title
+        )
     host.show(figures)
     record.add(
         model={"digest": fitted.pruner.digest, "name": settings.pruner},

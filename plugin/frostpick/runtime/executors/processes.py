@@ -204,6 +204,7 @@ def _serve(
     logger = logging.getLogger()
     logger.setLevel(log_level)
     logger.addHandler(LogSender(outbox.send))
+    logging.captureWarnings(True)
     inbox: queue.Queue[Any] = queue.Queue()
     threading.Thread(target=_listen, args=(connection, inbox, reporter), daemon=True).start()
     try:

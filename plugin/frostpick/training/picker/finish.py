@@ -20,6 +20,7 @@ from frostpick.training.measure import COUNTED
 from frostpick.training.picker.course import Course
 from frostpick.training.picker.gate import label_gate
 from frostpick.training.picker.held_out import Split
+from frostpick.training.picker.judged import Judged
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.score_fit import fit_scores
 from frostpick.training.picker.soft_picks import SoftPicks
@@ -40,6 +41,7 @@ class Setting:
     gathered: Gathered
     split: Split
     expected_given: bool
+    judged: Judged
 
 
 def finish(
@@ -57,11 +59,13 @@ def finish(
     look = course.looking(network, selector)
     images = setting.split.images
     labels = sum(len(image.particles_yx) for image in images)
+    # labels that were chosen by their scores are no random draw: soft picks calibrate alone
+    chosen = setting.judged.changed and first is not None
     fit = fit_scores(
         look,
         spread(images, COUNTED, "starts"),
-        course.labelled(),
-        labels=labels,
+        [] if chosen else course.labelled(),
+        labels=0 if chosen else labels,
         start=setting.start,
         soft=first,
         px_per_diameter=setting.reading.px_per_diameter,
@@ -96,6 +100,7 @@ def finish(
     )
     summary: dict[str, Any] = {
         **told,
+        "judged_labels": setting.judged.told,
         "failed": setting.gathered.failed,
         "contrast": setting.gathered.contrast,
         "split": setting.split.kind,

@@ -3,7 +3,8 @@ r"""What training minimises: pure functions of logits, in float32.
 Every objective takes the logits of labelled locations (``positive``), of
 unlabelled ones (``unlabelled``) and the class prior, the fraction of all
 locations that lie on a particle's disc. ``softplus(-f)`` is the cross-entropy
-of a logit f with target 1, ``softplus(f)`` with target 0.
+of a logit f with target 1, ``softplus(f)`` with target 0. With ``worth``, what each labelled
+location counts, means over these are weighted.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch.nn.functional import softplus
 
-#: ``(positive, unlabelled, prior) -> scalar``; logits are one-dimensional.
-ObjectiveFunction = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
+#: ``(positive, unlabelled, prior, worth=None) -> scalar``; logits and worth are one-dimensional.
+ObjectiveFunction = Callable[..., torch.Tensor]
 
 #: Smallest variance of the number of particles in `ge_binomial`; below it the
 #: discretised Gaussian is one spike and gives no gradient.
@@ -26,13 +27,23 @@ TOLERANCE = 1.0
 MEAN_CLAMP = 1e-6
 
 
-def pn(positive: torch.Tensor, unlabelled: torch.Tensor, prior: float) -> torch.Tensor:
+def mean_worth(values: torch.Tensor, worth: torch.Tensor | None) -> torch.Tensor:
+    """Return the mean, or the mean weighted by what each value is worth."""
+    return values.mean() if worth is None else (worth * values).sum() / worth.sum()
+
+
+def pn(
+    positive: torch.Tensor,
+    unlabelled: torch.Tensor,
+    prior: float,
+    worth: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Positive-negative risk: every unlabelled location counts as empty.
 
     ``prior * mean softplus(-f_P) + (1 - prior) * mean softplus(f_U)``.
     """
     p, u = positive.float(), unlabelled.float()
-    return prior * softplus(-p).mean() + (1.0 - prior) * softplus(u).mean()
+    return prior * mean_worth(softplus(-p), worth) + (1.0 - prior) * softplus(u).mean()
 
 
 def nnpu(
@@ -41,6 +52,7 @@ def nnpu(
     prior: float,
     labelled: float = 0.0,
     tolerance: float = TOLERANCE,
+    worth: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Non-negative risk of positive and unlabelled data, the clamped form.
 
@@ -60,12 +72,16 @@ def nnpu(
     """
     p, u = positive.float(), unlabelled.float()
     rest = max(0.0, prior - labelled)
-    negative_risk = (1.0 - labelled) * softplus(u).mean() - rest * softplus(p).mean()
-    return prior * softplus(-p).mean() + negative_risk.clamp(min=-tolerance * rest)
+    negative_risk = (1.0 - labelled) * softplus(u).mean() - rest * mean_worth(softplus(p), worth)
+    return prior * mean_worth(softplus(-p), worth) + negative_risk.clamp(min=-tolerance * rest)
 
 
 def ge_kl(
-    positive: torch.Tensor, unlabelled: torch.Tensor, prior: float, slack: float = 10.0
+    positive: torch.Tensor,
+    unlabelled: torch.Tensor,
+    prior: float,
+    slack: float = 10.0,
+    worth: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Labelled cross-entropy plus ``slack * KL(prior || mean probability)``.
 
@@ -75,11 +91,15 @@ def ge_kl(
     mean = torch.sigmoid(unlabelled.float()).mean().clamp(MEAN_CLAMP, 1.0 - MEAN_CLAMP)
     t = min(max(prior, MEAN_CLAMP), 1.0 - MEAN_CLAMP)
     divergence = t * (math.log(t) - mean.log()) + (1.0 - t) * (math.log1p(-t) - (-mean).log1p())
-    return softplus(-positive.float()).mean() + slack * divergence
+    return mean_worth(softplus(-positive.float()), worth) + slack * divergence
 
 
 def ge_binomial(
-    positive: torch.Tensor, unlabelled: torch.Tensor, prior: float, slack: float = 1.0
+    positive: torch.Tensor,
+    unlabelled: torch.Tensor,
+    prior: float,
+    slack: float = 1.0,
+    worth: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Labelled cross-entropy plus the cross-entropy of the count with a binomial.
 
@@ -98,7 +118,7 @@ def ge_binomial(
     t = min(max(prior, MEAN_CLAMP), 1.0 - MEAN_CLAMP)
     log_choose = math.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
     log_binomial = log_choose + k * math.log(t) + (n - k) * math.log1p(-t)
-    return softplus(-positive.float()).mean() - slack * (count * log_binomial).sum()
+    return mean_worth(softplus(-positive.float()), worth) - slack * (count * log_binomial).sum()
 
 
 OBJECTIVES: Mapping[str, ObjectiveFunction] = {

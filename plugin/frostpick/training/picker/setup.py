@@ -23,6 +23,7 @@ from frostpick.training.digests import (
     micrographs_told,
     picks_digest,
     with_labels,
+    worth_digest,
 )
 from frostpick.training.examples import TrainingImage
 from frostpick.training.gather import Reading
@@ -237,9 +238,11 @@ def training_basis(
     """
     settings, diameter = setting.settings, setting.reading.diameter_A
     usable = (m for m in micrographs if m.id not in setting.gathered.failed)
-    # the start is told by its digest
-    aside = {"start_model", *settings.without_effect()}
+    # the start is told by its digest, how labels are weighed by what they are worth
+    aside = {"start_model", "label_weights", *settings.without_effect()}
+    judged = setting.judged
     parts: dict[str, Any] = {
+        **({"worth": worth_digest(judged.images)} if judged.changed else {}),
         "format": 1,
         "settings": settings.for_key(without=aside),
         "recipe": setting.recipe.key(),

@@ -23,11 +23,13 @@ from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
 from frostpick.settings import TrainSettings
-from frostpick.training.few import check_number, count_particles
+from frostpick.training.few import FEWEST, check_number, count_particles
 from frostpick.training.gather import choose_micrographs, gather
+from frostpick.training.picker.compared import compare_with_start
 from frostpick.training.picker.course import Course
 from frostpick.training.picker.finish import Setting, finish
 from frostpick.training.picker.held_out import hold_out
+from frostpick.training.picker.judged import Judged, judged_by, without_labels
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import (
     check_start,
@@ -55,13 +57,16 @@ class TrainingResult:
         One row a measurement: step, epoch, loss, learning_rate, held_out_ap,
         expected_per_micrograph; the kept one has ``chosen`` = 1.
     summary
-        JSON values: expected count, prior, split, labels used, calibration,
-        failures, seconds.
+        JSON values: expected count, prior, split, labels used, what they were judged to be,
+        calibration, failures, seconds.
+    judged
+        What the labels were worth, with pictures of the least trusted.
     """
 
     model: PickingModel
     curve: list[dict[str, float]]
     summary: dict[str, Any]
+    judged: Judged
 
 
 def train_picker(
@@ -75,6 +80,7 @@ def train_picker(
     recipe: Recipe | None = None,
     soft: Mapping[str, Picks] | None = None,
     asked: Mapping[str, Any] | None = None,
+    judge: PickingModel | None = None,
 ) -> TrainingResult:
     """Train a model on incomplete labels.
 
@@ -107,6 +113,10 @@ def train_picker(
         labels, each worth its ``probability``; the start's own when None.
     asked
         What the user asked for, by option, where that was not ``settings``.
+    judge
+        Model that judges the labels before they teach (`frostpick.training.picker.judged`)
+        where there is no ``start``, which does it else. Verified picks stand with labels that
+        were judged before.
 
     Raises
     ------
@@ -139,11 +149,23 @@ def train_picker(
     if soft is None:
         needless = start is not None and asked is None
         check_number(left, needless=needless, given=count_particles(labels))
-    split = hold_out(gathered.images, settings.seed, recipe.guard * recipe.px_per_diameter)
+    judged = Judged(gathered.images, {})
+    if soft is None and settings.label_weights == "auto":
+        judged = judged_by(
+            start or judge, gathered.images, reading, device, reporter, settings.seed
+        )
+        left = sum(len(image.particles_yx) for image in judged.images)
+        if judged.changed and left < FEWEST and start is not None:
+            judged = without_labels(judged)
+        elif judged.changed:
+            check_number(left, needless=False, given=count_particles(labels))
+    split = hold_out(judged.images, settings.seed, recipe.guard * recipe.px_per_diameter)
     expected, given = expected_at_first(settings, split.images, recipe, len(micrographs))
 
     spec = choose_network(settings, start, recipe)
-    setting = Setting(settings, recipe, device, start, spec, reading, gathered, split, given)
+    setting = Setting(
+        settings, recipe, device, start, spec, reading, gathered, split, given, judged
+    )
     basis = training_basis(setting, labels, chosen, soft, asked)
     begin_training(spool, basis, restart=settings.restart)
     result = _take_passes(setting, expected, soft, spool, basis.key, reporter)
@@ -204,13 +226,15 @@ def _take_passes(
         )
         course.run(reporter)
         model, summary = finish(course, setting, first)
+        if number + 1 == passes:
+            summary |= compare_with_start(course, start)
         curve = follow(curve, course.curve())
         if number + 1 < passes:
             teacher = ModelPicks(model, recipe.anchor_sharpness, device)
         expected = float(summary["expected_per_micrograph"])
     summary |= {"passes": passes, "steps": int(curve[-1]["step"])}
     summary["chosen_step"] = next(int(row["step"]) for row in curve if row["chosen"])
-    return TrainingResult(model, curve, summary)
+    return TrainingResult(model, curve, summary, setting.judged)
 
 
 def follow(

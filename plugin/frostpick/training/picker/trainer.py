@@ -66,11 +66,14 @@ class Trainer(AveragedTraining):
         positive = torch.from_numpy(targets.positive).to(self.device)
         unlabelled, prior = self._unlabelled(targets)
         at = torch.from_numpy(unlabelled).to(self.device)
+        worth = None
+        if targets.worth is not None:
+            worth = torch.from_numpy(targets.worth).to(self.device)[positive]
         if self.objective == "nnpu":
             known = min(self.sampler.labelled_share, 0.99 * prior)
-            loss = nnpu(logits[positive], logits[at], prior, known)
+            loss = nnpu(logits[positive], logits[at], prior, known, worth=worth)
         else:
-            loss = OBJECTIVES[self.objective](logits[positive], logits[at], prior)
+            loss = OBJECTIVES[self.objective](logits[positive], logits[at], prior, worth=worth)
         if targets.empty.any():
             empty = torch.from_numpy(targets.empty).to(self.device)
             # a known empty place weighs as much as a known particle

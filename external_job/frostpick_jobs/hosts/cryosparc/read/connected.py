@@ -34,7 +34,6 @@ from frostpick_jobs.hosts.cryosparc.read.inputs import (
     particle_slots,
     pruned_slots,
 )
-from frostpick_jobs.hosts.cryosparc.read.mirror import warn_if_mirrored
 from frostpick_jobs.hosts.cryosparc.read.particle_labels import read_labels
 from frostpick_jobs.hosts.cryosparc.read.prune_rows import ParticleInput
 from frostpick_jobs.hosts.cryosparc.read.sources import ProjectFiles, find_project_files
@@ -56,7 +55,7 @@ class Connected:
     spool
         Local folder, for micrographs that are downloaded.
     diameter_A
-        For labels: the test for mirrored picks, and what counts as one particle.
+        For labels: what counts as one particle.
     """
 
     def __init__(
@@ -111,11 +110,9 @@ class Connected:
         """Return the particles to learn from, re-centred, in pixels of the images."""
         flip_y = self._request.flip_y
         parts = self._load(self._demand(*LEARNED_FROM), particle_slots)
-        labels = read_labels(
+        return read_labels(
             parts, self.exposures, self.micrographs, diameter_A=self._diameter_A, flip_y=flip_y
         )
-        warn_if_mirrored(self.micrographs, labels, self._diameter_A, flipped=flip_y)
-        return labels
 
     @cached_property
     def rows(self) -> ParticleInput:
@@ -174,7 +171,14 @@ class Connected:
     def _files(self) -> ProjectFiles:
         links = [link for one in self._view.inputs.values() for link in one.links]
         jobs = sorted({link.job for link in links})
-        return find_project_files(self._job.server, self._job.project, self._spool, jobs)
+        return find_project_files(
+            self._job.server,
+            self._job.project,
+            self._spool,
+            jobs,
+            mounts=self._request.mounts,
+            download=self._request.download,
+        )
 
     def _load(
         self, found: InputView, slots_of: Callable[[Sequence[str]], list[str]]

@@ -140,12 +140,15 @@ def _stacks_of(
     sign, signature = column("blob/sign", 0.0), column("blob/import_sig", 0.0)
     position = column("location/micrograph_psize_A", 0.0)
     x, y, names = _positions(part, chosen)
-    groups: dict[tuple[str, float, float, float, int], list[int]] = defaultdict(list)
+    shape = np.zeros((len(chosen), 2), np.int64)
+    if "blob/shape" in known:
+        shape = np.asarray(part["blob/shape"]).astype(np.int64).reshape(-1, 2)[chosen]
+    groups: dict[tuple[str, float, float, float, int, int, int], list[int]] = defaultdict(list)
     for at in range(len(chosen)):
         values = (float(pixel[at]), float(sign[at]), float(position[at]), int(signature[at]))
-        groups[(str(paths[at]), *values)].append(at)
+        groups[(str(paths[at]), *values, int(shape[at, 0]), int(shape[at, 1]))].append(at)
     found = []
-    for (path, size, sign_of, position_of, signature_of), rows in groups.items():
+    for (path, size, sign_of, position_of, signature_of, ny, nx), rows in groups.items():
         at_rows = np.array(rows, np.int64)
         found.append(
             ParticleStack(
@@ -159,6 +162,7 @@ def _stacks_of(
                 x_px=x[at_rows],
                 y_px=y[at_rows],
                 position_pixel_A=position_of if position_of > 0 else None,
+                shape=(ny, nx) if ny > 0 and nx > 0 else None,
             )
         )
     return found

@@ -14,7 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from frostpick.errors import FrostpickError, InputError, option
-from frostpick.images import MACHINE_ERRORS
+from frostpick.images import is_machine_error
+from frostpick_jobs.formats.walk import in_project
+from frostpick_jobs.hosts.cryosparc.read.mounts import AS_TOLD, Mounts
 from frostpick_jobs.hosts.cryosparc.server import shim
 from frostpick_jobs.hosts.cryosparc.server.connect import Patience, Server, connect
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
@@ -39,10 +41,13 @@ class ProjectFile:
         The project's folder.
     path
         Path relative to it, as the exposure names it.
+    mounts
+        Where links that lead out of the project go.
     """
 
     folder: Path
     path: str
+    mounts: Mounts = AS_TOLD
     #: See `frostpick.types.at_hand`.
     in_place: ClassVar[bool] = True
 
@@ -56,18 +61,18 @@ class ProjectFile:
 
         `InputError` where the project is not mounted any more: that is no fault of the file.
         """
-        self._stat()
-        return nullcontext(self.folder / self.path)
+        path, _ = self._stat()
+        return nullcontext(path)
 
     def fingerprint(self) -> str:
         """Return size and modification time of what the path leads to."""
-        stat = self._stat()
+        _, stat = self._stat()
         return f"{stat.st_size}:{stat.st_mtime_ns}{_order(self.path)}"
 
-    def _stat(self) -> os.stat_result:
-        path = self.folder / self.path
+    def _stat(self) -> tuple[Path, os.stat_result]:
+        path = self.mounts.follow(self.folder / self.path)
         try:
-            return path.stat()
+            return path, path.stat()
         except FileNotFoundError:
             if path.is_symlink():
                 raise FileNotFoundError(
@@ -100,11 +105,13 @@ class Downloader:
 
     def __init__(self, server: Server, project: str, folder: Path) -> None:
         self._url, self._project, self._folder = server.url, project, folder
+        self._ignore_version = server.ignore_version
         self._server: Server | None = server
         self._room = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_url": self._url, "_project": self._project, "_folder": self._folder}
+        kept = ("_url", "_project", "_folder", "_ignore_version")
+        return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -118,7 +125,7 @@ class Downloader:
         Raises
         ------
         OSError
-            The server answers, and does not serve this file; or one of `MACHINE_ERRORS`.
+            The server answers, and does not serve this file; or this machine fails.
         FrostpickError
             The server does not answer, or nothing can be written here: no file can be had.
         """
@@ -139,7 +146,7 @@ class Downloader:
         try:
             yield
         except OSError as error:
-            if error.errno in MACHINE_ERRORS:
+            if is_machine_error(error):
                 raise
             raise FrostpickError(
                 f"{error.filename or self._folder}: {error.strerror or error}; "
@@ -149,7 +156,7 @@ class Downloader:
 
     def _download(self, path: str, target: Path) -> None:
         if self._server is None:
-            self._server = connect(self._url)
+            self._server = connect(self._url, ignore_version=self._ignore_version)
         server, client = self._server, self._server.client
         first = min(DOWNLOAD_PATIENCE, server.patience.seconds)
         for seconds in (first, server.patience.seconds - first):
@@ -230,20 +237,30 @@ class ProjectFiles:
         The project's folder where this machine mounts it, else None.
     downloader
         Used where it does not.
+    mounts
+        Of the folder's links.
     """
 
     folder: Path | None
     downloader: Downloader
+    mounts: Mounts = AS_TOLD
 
     def source(self, path: str, signature: int = 0) -> ProjectFile | RemoteFile:
-        """Return the source of a path relative to the project."""
+        """Return the source of a path relative to the project, which exports mark by a ``>``."""
+        path = in_project(path)
         if self.folder is not None:
-            return ProjectFile(self.folder, path)
+            return ProjectFile(self.folder, path, self.mounts)
         return RemoteFile(self.downloader, path, signature)
 
 
 def find_project_files(
-    server: Server, project: str, spool: Path, jobs: Sequence[str] = ()
+    server: Server,
+    project: str,
+    spool: Path,
+    jobs: Sequence[str] = (),
+    *,
+    mounts: Mounts = AS_TOLD,
+    download: bool = False,
 ) -> ProjectFiles:
     """Find out whether the project's folder is mounted here, and can be read.
 
@@ -251,26 +268,30 @@ def find_project_files(
     ----------
     jobs
         Jobs of the project whose files are read; a folder without theirs is another one.
+    mounts
+        Where folders of the server are here.
+    download
+        Read nothing in place, whatever is mounted.
     """
     told = server.call(
         f"find project {project}",
         lambda: shim.directory(server.client.find_project(project)),
     )
-    folder = Path(told)
-    against = _why_not_read(folder, jobs)
+    folder = mounts.local(told)
+    against = "is not looked for here" if download else _why_not_read(folder, jobs)
     if against is None:
         log.info("project %s is mounted at %s: micrographs are read in place", project, folder)
     else:
+        where = f"{told}" if folder == Path(told) else f"{told}, here {folder}"
         log.info(
             "project %s (%s) %s: micrographs are downloaded, %d at a time",
             project,
-            folder,
+            where,
             against,
             MOST_AT_ONCE,
         )
-    return ProjectFiles(
-        folder if against is None else None, Downloader(server, project, spool / "downloads")
-    )
+    downloader = Downloader(server, project, spool / "downloads")
+    return ProjectFiles(folder if against is None else None, downloader, mounts)
 
 
 def _why_not_read(folder: Path, jobs: Sequence[str]) -> str | None:

@@ -53,7 +53,7 @@ def check_request(server: Server, request: JobRequest, settings: Settings) -> No
     InputError, ServerError
         One sentence on the first thing that is wrong.
     """
-    _check_place(server, request)
+    check_place(server, request.project, None if request.job else request.workspace)
     existing = None if request.job is None else look_at(server, request.project, request.job)
     if existing is not None:
         _check_existing(existing)
@@ -75,6 +75,28 @@ def check_request(server: Server, request: JobRequest, settings: Settings) -> No
     labels = port_of(request.task, *LEARNED_FROM)
     if labels is not None:
         _check_labels(server, request, labels, existing, settings, exposures)
+
+
+def check_place(server: Server, project: str, workspace: str | None) -> None:
+    """Raise `ServerError` unless a project is there, and a workspace where one is given."""
+    client = server.client
+    try:
+        found = server.call(
+            f"find project {project}", lambda: client.find_project(project).refresh()
+        )
+        if workspace is not None:
+            server.call(
+                f"find workspace {workspace}", lambda: found.find_workspace(workspace).refresh()
+            )
+    except ServerError as error:
+        if error.code == 404:
+            missing = (
+                f"project {project}"
+                if f"project {project}" in str(error)
+                else f"workspace {project}-{workspace}"
+            )
+            raise ServerError(f"there is no {missing} on {server.url}", 404) from None
+        raise
 
 
 def look_at(server: Server, project: str, job: str) -> JobView:
@@ -116,29 +138,6 @@ def check_source(
                 f"it has: {', '.join(filled_slots(output))}"
             )
     return output
-
-
-def _check_place(server: Server, request: JobRequest) -> None:
-    client = server.client
-    try:
-        project = server.call(
-            f"find project {request.project}",
-            lambda: client.find_project(request.project).refresh(),
-        )
-        if request.job is None and request.workspace is not None:
-            server.call(
-                f"find workspace {request.workspace}",
-                lambda: project.find_workspace(request.workspace).refresh(),
-            )
-    except ServerError as error:
-        if error.code == 404:
-            missing = (
-                f"project {request.project}"
-                if f"project {request.project}" in str(error)
-                else f"workspace {request.project}-{request.workspace}"
-            )
-            raise ServerError(f"there is no {missing} on {server.url}", 404) from None
-        raise
 
 
 def _check_existing(view: JobView) -> None:

@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, TypeVar
 
 from frostpick.errors import ConfigError, option
@@ -21,6 +20,14 @@ from frostpick_jobs.hosts.cryosparc.server.errors import (
     is_transient,
     status_code,
 )
+from frostpick_jobs.hosts.cryosparc.server.login import (
+    Credentials,
+    as_saved,
+    check_credentials,
+    lost_login,
+    refused_login,
+)
+from frostpick_jobs.hosts.cryosparc.server.versions import check_versions, other_kind
 from frostpick_jobs.hosts.cryosparc.server.waiting import Waiting
 
 log = logging.getLogger(__name__)
@@ -28,6 +35,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MOST_LOGINS = 5
+UNKNOWN_LOGIN = 401
 
 
 def no_stop() -> None:
@@ -53,35 +61,6 @@ class Patience:
     hang: float | None = None
 
 
-@dataclass(frozen=True)
-class Credentials:
-    """What proves who the user is; nothing of it is ever shown, ``repr`` included."""
-
-    email: str | None = None
-    password: str | None = None
-    licence: str | None = None
-
-    def __repr__(self) -> str:
-        return "Credentials(...)"
-
-    def hide(self, text: str) -> str:
-        """Return a text without any of the secrets."""
-        for secret in (self.password, self.licence):
-            if secret:
-                for form in (secret, sha256(secret.encode()).hexdigest()):
-                    text = text.replace(form, "***")
-        return re.sub(r"(?i)bearer\s+\S+", "Bearer ***", text)
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Credentials:
-        """Read CRYOSPARC_EMAIL, CRYOSPARC_PASSWORD and (4.7) CRYOSPARC_LICENSE_ID now."""
-        return cls(
-            environ.get("CRYOSPARC_EMAIL") or None,
-            environ.get("CRYOSPARC_PASSWORD") or None,
-            environ.get("CRYOSPARC_LICENSE_ID") or None,
-        )
-
-
 class Server:
     """A CryoSPARC instance that answers, and repeats what gets no answer.
 
@@ -95,6 +74,8 @@ class Server:
         The server's version as it told it.
     patience
         For requests that must not be lost.
+    ignore_version
+        Whether versions that differ were accepted, see `connect`.
     """
 
     def __init__(
@@ -104,8 +85,10 @@ class Server:
         version: str,
         credentials: Credentials,
         patience: Patience | None = None,
+        ignore_version: bool = False,
     ) -> None:
         self.url, self.client, self.version = url, client, version
+        self.ignore_version = ignore_version
         self.patience = patience or Patience()
         #: Called while a request waits, from any thread, and between requests; raises to stop.
         self.stop: Callable[[], None] = no_stop
@@ -147,13 +130,15 @@ class Server:
             except Exception as error:
                 if is_of_the_machine(error):
                     raise
-                spent = time.monotonic() - began
-                logins += status_code(error) == 401
-                if not is_transient(error) or spent >= limit.seconds or logins > MOST_LOGINS:
+                spent, unknown = time.monotonic() - began, status_code(error) == UNKNOWN_LOGIN
+                logins += unknown
+                # What is refused for the login alone was not done, and may be asked once more.
+                too_late = spent >= limit.seconds and not (unknown and logins == 1)
+                if not is_transient(error) or too_late or logins > MOST_LOGINS:
                     raise self._refused(what, error) from None
                 waiting.said = self._credentials.hide(detail(error))
                 log.debug("%s: %s; again in %.1f s", what, waiting.said, wait)
-                if status_code(error) == 401:
+                if unknown:
                     self.renew_login()
             waiting.pause(min(wait, max(0.0, limit.seconds - spent)))
             wait = min(2 * wait, 30.0)
@@ -167,8 +152,9 @@ class Server:
         shim.close(self.client)
 
     def _refused(self, what: str, error: BaseException) -> ServerError:
-        said = self._credentials.hide(detail(error))
-        return ServerError(f"CryoSPARC at {self.url}: {what}: {said}", status_code(error))
+        said, code = self._credentials.hide(detail(error)), status_code(error)
+        lost = f"; {lost_login(self.url, self._credentials)}" if code == UNKNOWN_LOGIN else ""
+        return ServerError(f"CryoSPARC at {self.url}: {what}: {said}{lost}", code)
 
     def renew_login(self) -> None:
         """Get a new session, where the server has forgotten this one; never raises."""
@@ -185,6 +171,7 @@ def connect(
     *,
     environ: Mapping[str, str] = os.environ,
     patience: Patience | None = None,
+    ignore_version: bool = False,
 ) -> Server:
     """Connect with a saved login, or with CRYOSPARC_EMAIL and CRYOSPARC_PASSWORD.
 
@@ -193,6 +180,8 @@ def connect(
     url
         Base URL; without one CRYOSPARC_BASE_URL, or CRYOSPARC_MASTER_HOSTNAME and
         CRYOSPARC_BASE_PORT.
+    ignore_version
+        Go on with a server of another version than the client, with a warning.
 
     Raises
     ------
@@ -205,18 +194,19 @@ def connect(
     address, credentials = find_url(url, environ), Credentials.from_environment(environ)
     # The client reports every request at this level.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    _check_credentials(address, credentials)
-    address = _as_saved(address, credentials)
+    check_credentials(address, credentials)
+    address = as_saved(address, credentials)
     try:
         client = shim.new_client(
             address, credentials.email, credentials.password, credentials.licence
         )
         version = shim.server_version(client)
     except Exception as error:
-        raise ServerError(_no_connection(address, tools, credentials, error)) from None
-    server = Server(address, client, version, credentials, patience)
+        refused = refused_login(address, credentials, error)
+        raise ServerError(refused or _no_connection(address, tools, credentials, error)) from None
+    server = Server(address, client, version, credentials, patience, ignore_version)
     try:
-        check_versions(address, version, tools)
+        check_versions(address, version, tools, ignore=ignore_version)
     except ServerError:
         server.close()
         raise
@@ -242,47 +232,11 @@ def find_url(url: str | None, environ: Mapping[str, str]) -> str:
     return found.rstrip("/")
 
 
-def check_versions(url: str, server: str, tools: str) -> None:
-    """Raise `ServerError` unless server and client are of one X.Y; ``develop`` passes."""
-    told = re.match(r"v?(\d+\.\d+)", server)
-    own = re.match(r"\d+\.\d+", tools)
-    if told and own and told[1] != own[0]:
-        raise ServerError(
-            f"CryoSPARC at {url} is {server} and cryosparc-tools here is {tools}; they work "
-            f"together only when the first two numbers agree: "
-            f"pip install --force-reinstall 'cryosparc-tools~={told[1]}.0'"
-        )
-
-
-def _check_credentials(url: str, credentials: Credentials) -> None:
-    if credentials.email and credentials.password:
-        if shim.is_five() or credentials.licence:
-            return
-        raise ServerError("CryoSPARC 4.7 also needs the licence: set CRYOSPARC_LICENSE_ID")
-    if any(shim.has_token(form, credentials.email) for form in (url, url + "/")):
-        return
-    raise ServerError(
-        f"no login for {url}: run  python -m cryosparc.tools login --url {url}  "
-        "or set CRYOSPARC_EMAIL and CRYOSPARC_PASSWORD"
-    )
-
-
-def _as_saved(url: str, credentials: Credentials) -> str:
-    """Return the URL in the spelling that a login is saved for; the client compares texts."""
-    if credentials.email and credentials.password:
-        return url
-    return url if shim.has_token(url, credentials.email) else url + "/"
-
-
 def _no_connection(url: str, tools: str, credentials: Credentials, error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = " ".join(lines[:2]) if lines else type(error).__name__
-    hint = (
-        "a CryoSPARC 4.7 needs: pip install 'cryosparc-tools~=4.7.0'"
-        if shim.is_five()
-        else "a CryoSPARC 5 needs: pip install 'cryosparc-tools~=5.0.3'"
-    )
     return (
         f"cannot connect to {url} with cryosparc-tools {tools}: "
-        f"{credentials.hide(cut(said, 300))}; check URL and login; {hint}"
+        f"{credentials.hide(cut(said, 300))}; check URL and login; "
+        f"{other_kind(shim.is_five())}"
     )

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from frostpick.errors import FrostpickError
-from frostpick.images import MACHINE_ERRORS
+from frostpick.images import is_machine_error
 
 LONGEST = 1500
 
@@ -52,8 +52,7 @@ def is_transient(error: BaseException) -> bool:
 
 def is_of_the_machine(error: BaseException) -> bool:
     """Tell whether this machine failed, not the server: a full disk, no files, no memory."""
-    ours = isinstance(error, OSError) and error.errno in MACHINE_ERRORS
-    return ours and not is_transient(error)
+    return is_machine_error(error) and not is_transient(error)
 
 
 def detail(error: BaseException) -> str:

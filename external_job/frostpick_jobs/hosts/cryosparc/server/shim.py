@@ -124,6 +124,17 @@ def unwired_job(
     return None
 
 
+def titled_jobs(client: Any, project: str, workspace: str, title: str) -> list[str]:
+    """Return the External jobs of a title in a workspace (5.x)."""
+    found = client.find_jobs(project, workspace, type="snowflake")
+    return [str(job.uid) for job in found if job.model.title == title]
+
+
+def delete_job(client: Any, project: str, job: str) -> None:
+    """Delete a job, a running one too (5.x)."""
+    client.api.jobs.delete(project, job)
+
+
 def status(client: Any, project: str, job: str) -> str:
     """Ask the server for a job's status now."""
     if is_five():

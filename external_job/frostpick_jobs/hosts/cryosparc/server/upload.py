@@ -6,6 +6,7 @@ success; so the size of what is there decides, and the upload is made again.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -99,19 +100,27 @@ def upload_file(job: ExternalJob, target: str, data: bytes) -> None:
             f"upload {job}/{target}",
             lambda: controller.upload(target, data, overwrite=True),
         )
-        arrived = size(job, target)
+        arrived = size(job, target, len(data))
         if arrived == len(data):
             return
         log.warning("%s/%s has %d bytes, sent %d; again", job, target, arrived, len(data))
     raise ServerError(f"{job}/{target} does not arrive whole, {ATTEMPTS} times")
 
 
-def size(job: ExternalJob, target: str) -> int:
-    """Return the number of bytes of a file of the job: by its folder, or by reading it back."""
+def size(job: ExternalJob, target: str, sent: int) -> int:
+    """Return the number of bytes of a file of the job: by its folder, or by reading it back.
+
+    Parameters
+    ----------
+    sent
+        How many there should be. Another number at the job's path on this machine tells nothing:
+        the path may be another folder here, or a disk of the network that is behind.
+    """
     server, controller = job.server, job.controller
     path = Path(server.call(f"find {job}", lambda: shim.directory(controller))) / target
-    if path.is_file():
-        return path.stat().st_size
+    with contextlib.suppress(OSError):
+        if path.stat().st_size == sent:
+            return sent
 
     def read() -> int:
         with controller.download(target) as handle:

@@ -6,8 +6,8 @@ import logging
 import threading
 
 from frostpick_jobs.hosts.cryosparc.server import shim
-from frostpick_jobs.hosts.cryosparc.server.connect import Server
-from frostpick_jobs.hosts.cryosparc.server.errors import detail
+from frostpick_jobs.hosts.cryosparc.server.connect import UNKNOWN_LOGIN, Server
+from frostpick_jobs.hosts.cryosparc.server.errors import detail, status_code
 from frostpick_jobs.hosts.cryosparc.server.job_view import ACTIVE
 from frostpick_jobs.hosts.cryosparc.server.waiting import Waiting
 
@@ -62,24 +62,27 @@ class StatusWatch:
         reason = REASONS.get(self.lost, "job {job} is {status} by somebody else's hand")
         return reason.format(job=self._job, status=self.lost)
 
-    def ask(self, hang: float = ASKED) -> bool:
+    def ask(self, hang: float | None = None) -> bool:
         """Ask once; return whether there was an answer.
 
         Parameters
         ----------
         hang
-            Seconds after which the server counts as silent.
+            Seconds after which the server counts as silent; None: `ASKED`.
         """
         try:
             waiting = Waiting(f"the status of {self._job}", lambda: None)
             status = waiting.answer(
-                lambda: shim.status(self._server.client, self._project, self._job), hang
+                lambda: shim.status(self._server.client, self._project, self._job),
+                ASKED if hang is None else hang,
             )
         except Exception as error:
+            unknown = status_code(error) == UNKNOWN_LOGIN
             if not self._silent:
-                log.warning("the server does not answer (%s); the job goes on", detail(error))
+                what = "knows this login no more" if unknown else "does not answer"
+                log.warning("the server %s (%s); the job goes on", what, detail(error))
             self._silent = True
-            if getattr(error, "code", None) == 401:
+            if unknown:
                 self._server.renew_login()
             return False
         if self._silent:

@@ -52,7 +52,13 @@ def prepare_job(server: Server, request: JobRequest) -> ExternalJob:
     """
     if request.job is not None:
         job = _existing(server, request)
-        _wire(job, request)
+        try:
+            _wire(job, request)
+        except FrostpickError:
+            raise
+        except BaseException:
+            log.warning("%s is not ready yet; %s", job, _go_on(job, request))
+            raise
         return job
     server.stop()
     job = ExternalJob(server, request.project, _create(server, request))
@@ -62,9 +68,15 @@ def prepare_job(server: Server, request: JobRequest) -> ExternalJob:
     except FrostpickError as error:
         raise ServerError(f"{error}; {_given_up(job, str(error))}") from None
     except BaseException as error:
-        log.warning("%s", _given_up(job, f"stopped before it was ready ({detail(error)})"))
+        given_up = _given_up(job, f"stopped before it was ready ({detail(error)})")
+        log.warning("%s; %s", given_up, _go_on(job, request))
         raise
     return job
+
+
+def _go_on(job: ExternalJob, request: JobRequest) -> str:
+    again = request.resume_command(job.uid, unwired=True)
+    return f"to go on: {again}  ; if you do not want to, delete the job in the web page"
 
 
 def _create(server: Server, request: JobRequest) -> Any:
@@ -89,6 +101,16 @@ def _create(server: Server, request: JobRequest) -> Any:
         if made is None:
             raise
         return made
+    except FrostpickError:
+        raise
+    except BaseException:
+        log.warning(
+            "stopped while a job was being made in %s: where there is one titled %r without inputs "
+            "and outputs, delete it in the web page",
+            where,
+            request.title,
+        )
+        raise
 
 
 def _existing(server: Server, request: JobRequest) -> ExternalJob:

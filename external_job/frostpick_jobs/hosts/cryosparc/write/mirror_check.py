@@ -11,12 +11,14 @@ import logging
 import numpy as np
 
 from frostpick.errors import FrostpickError
+from frostpick.picking.places import Verdict, judge
+from frostpick.picking.readings import MIRRORED
 from frostpick.types import Labels
 from frostpick_jobs.hosts.cryosparc.read.connected import Connected
 from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL
-from frostpick_jobs.hosts.cryosparc.read.mirror import MOST, MirrorTest, warn_if_mirrored
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.write.pick_table import PickRows
+from frostpick_jobs.tasks.places import MOST_FETCHED, look_at, mirrored_sentence
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +28,7 @@ LEAST = 10
 
 def compare_with_originals(
     rows: PickRows, connected: Connected, request: JobRequest, diameter_A: float | None
-) -> MirrorTest | None:
+) -> Verdict | None:
     """Log a warning where picks fit the original micrographs better upside down.
 
     Nothing is read where the original was picked and nothing flipped: the picks then fit.
@@ -38,10 +40,10 @@ def compare_with_originals(
 
     Returns
     -------
-    MirrorTest or None
+    Verdict or None
         None where nothing was tested, or no original can be read.
     """
-    if request.image_slot == ORIGINAL and not request.flip_y:
+    if diameter_A is None or (request.image_slot == ORIGINAL and not request.flip_y):
         return None
     micrographs, labels = connected.originals, dict[str, Labels]()
     selected, count = np.flatnonzero(rows.selected), 0
@@ -53,13 +55,19 @@ def compare_with_originals(
         y = rows.fields["location/center_y_frac"][at].astype(np.float64) * ny
         labels[micrograph.id] = Labels.from_xy(micrograph.id, x, y)
         count += len(at)
-        if len(labels) == MOST:
+        if len(labels) == MOST_FETCHED:
             break
     if count < LEAST:
         return None
     try:
-        return warn_if_mirrored(micrographs, labels, diameter_A, flipped=request.flip_y)
+        looked = look_at(micrographs, labels, diameter_A)
     except (FrostpickError, OSError) as error:
         # The picks are made; no look at other files may cost them.
         log.warning("the picks are not compared with the original micrographs: %s", error)
         return None
+    if not looked:
+        return None
+    verdict = judge(looked, (MIRRORED,))
+    if verdict.reading is not None:
+        log.warning("%s", mirrored_sentence(verdict, "picks", request.flip_y))
+    return verdict
