@@ -53,7 +53,7 @@ EXTRAS = {
     },
     "cryosparc": {
         *("project", "workspace", "job", "title", "blob", "flip_y", "url", "spool"),
-        *("map", "download", "ignore_version"),
+        *("download", "map", "ignore_version"),
         *("debug", "config"),
     },
 }
@@ -419,7 +419,7 @@ def test_a_new_task_is_asked_of_a_server(
         return 0
 
     monkeypatch.setattr(
-        connect, "connect", lambda url, **told: SimpleNamespace(url=url, close=lambda: None)
+        connect, "connect", lambda url, **_: SimpleNamespace(url=url, close=lambda: None)
     )
     monkeypatch.setattr("frostpick_jobs.hosts.cryosparc.run.run_task_for_exit_code", action)
     words = ["cryosparc", "tally", "--project", "P1", "--workspace", "W2", "--at-least", "2"]

@@ -22,6 +22,7 @@ def _logging_as_before() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     with warnings.catch_warnings():
+        logging.captureWarnings(False)  # another test may have left them captured
         warnings.simplefilter("always")
         yield
         logging.captureWarnings(False)

@@ -34,11 +34,9 @@ MEANT = {
     "plugin/frostpick/pretraining/picker/train_denoiser.py": ["--threads"],
     "external_job/frostpick_jobs/tasks/fewshot.py": ["frostpick pretrain --method mae"],
     CRYOSPARC + "write/model.py": ["frostpick cryosparc pick --model "],
-    CRYOSPARC + "request.py": [" --project ", " --job "],
-    CRYOSPARC + "server/connect.py": [
-        "python -m cryosparc.tools login --url ",
-        "pip install --force-reinstall ",
-    ],
+    CRYOSPARC + "request.py": [" --project ", "--job"],
+    CRYOSPARC + "server/login.py": ["python -m cryosparc.tools login --url "],
+    CRYOSPARC + "server/versions.py": ["pip install --force-reinstall "],
     # what RELION itself puts on the command line
     RELION + "arguments.py": [
         *("--o", "--j", "--gpu", "--config", "--debug", "--pipeline_control", "--{"),
