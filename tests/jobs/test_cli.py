@@ -109,7 +109,7 @@ def test_a_stop_outside_a_job_is_one_sentence(monkeypatch, capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"), [(["cryosparc", "train"], "--labels"), (["train"], "--labels")]
+    ("words", "told"), [(["cryosparc", "train"], "--particles"), (["train"], "--picks")]
 )
 def test_an_error_outside_a_job_has_the_command_s_options(monkeypatch, capsys, words, told) -> None:
     def failed() -> None:

@@ -378,7 +378,7 @@ def test_what_cannot_work_makes_no_job(tmp_path, pruner):
             prune(p, pruner, ())
         with pytest.raises(InputError, match=r"no slot 'blob' with data.*--micrographs"):
             prune(p, pruner, (picks,))
-        with pytest.raises(InputError, match="bad examples without good ones"):
+        with pytest.raises(InputError, match="bad examples without labels"):
             prune(p, pruner, (picks,), micrographs=(EXPOSURES,), bad=(picks,))
         assert len(p.store.jobs) == before
 
