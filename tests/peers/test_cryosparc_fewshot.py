@@ -40,7 +40,7 @@ def _short(monkeypatch):
 
 def few(p, particles=(PARTICLES,), **settings):
     asked = requested("fewshot", p.uid, "W1", micrographs=(EXPOSURES,), labels=particles)
-    options = {"diameter": DIAMETER_A, "threads": 1, "device": "cpu", "model": "none"}
+    options = {"diameter": DIAMETER_A, "threads": 1, "device": "cpu", "encoder": "none"}
     settings = FewshotSettings(**{**options, "method": "cryomae", "threshold": "p=0.5", **settings})
     code = run.run_task_for_exit_code(
         p.connect(), asked, settings, spool=p.root / "spool", tempo=TEMPO
