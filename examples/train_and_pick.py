@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--micrographs", nargs="+", help="folders, files or patterns")
     parser.add_argument("--picks", nargs="+", help="STAR, CSV, .box or Topaz text")
     parser.add_argument("--diameter", type=float, default=160.0, help="in Angstrom")
-    parser.add_argument("--epochs", type=int, help="length of the training")
+    parser.add_argument("--steps", type=int, help="length of each pass of the training")
     options = parser.parse_args()
 
     micrographs, picks = options.micrographs, options.picks
@@ -32,9 +32,9 @@ def main() -> None:
     trained = frostpick_jobs.train(
         options.out / "train",
         micrographs=micrographs,
-        picks=picks,
+        labels=picks,
         diameter=options.diameter,
-        epochs=options.epochs,
+        steps=options.steps,
     )
     picked = frostpick_jobs.pick(options.out / "pick", micrographs=micrographs, model=trained.model)
     print(

@@ -32,7 +32,9 @@ def main() -> None:
     parser.add_argument("--lane", help="lane for Extract; none runs it on the master")
     parser.add_argument("--url", help="CryoSPARC; else CRYOSPARC_BASE_URL")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--epochs", type=int, help="length of the training; fitted when left out")
+    parser.add_argument(
+        "--steps", type=int, help="length of each pass of the training; fitted when left out"
+    )
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     for name in ("frostpick", "frostpick_jobs"):
@@ -54,10 +56,10 @@ def train_and_pick(server, options) -> str:
     micrographs = (parse_output(options.micrographs, "--micrographs"),)
     particles = (parse_output(options.particles, "--particles"),)
     place = {"project": options.project, "workspace": options.workspace}
-    training = JobRequest(TRAIN, inputs={"micrographs": micrographs, "picks": particles}, **place)
+    training = JobRequest(TRAIN, inputs={"micrographs": micrographs, "labels": particles}, **place)
     picking = JobRequest(PICK, inputs={"micrographs": micrographs}, **place)
 
-    learn = TrainSettings(diameter=options.diameter, device=options.device, epochs=options.epochs)
+    learn = TrainSettings(diameter=options.diameter, device=options.device, steps=options.steps)
     trained = number(run.run_task(server, training, learn))
     return number(run.run_task(server, picking, PickSettings(model=trained, device=options.device)))
 

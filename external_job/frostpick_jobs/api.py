@@ -16,7 +16,7 @@ from frostpick.errors import ConfigError, InputError
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.executors.base import Executor
 from frostpick.settings import resolve
-from frostpick_jobs.api_before import order_before
+from frostpick_jobs.api_before import names_before, order_before
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.lifecycle import execute
@@ -89,12 +89,13 @@ def pick(
     return _run(PICK, PickingResult, out, given, {**named, **settings}, executor, in_memory)
 
 
-@order_before("micrographs", "picks", "out")
+@order_before("micrographs", "labels", "out")
+@names_before(picks="labels")
 def train(
     out: Where,
     *,
     micrographs: Paths = (),
-    picks: Paths = (),
+    labels: Paths = (),
     executor: Executor | None = None,
     **settings: Any,
 ) -> TrainingResult:
@@ -103,32 +104,33 @@ def train(
     Parameters
     ----------
     out
-        Output folder; or a host, which brings its own micrographs and picks.
+        Output folder; or a host, which brings its own micrographs and labels.
     micrographs
         Folders, patterns, files or lists.
-    picks
-        Files, folders or patterns of picks to learn from; none where ``start_from`` names a
+    labels
+        Files, folders or patterns of picks to learn from; none where ``start_model`` names a
         model.
     executor
         Who picks the micrographs of the pictures, and where. None: this process.
     settings
-        Fields of `TrainSettings`, e.g. ``diameter=120, start_from="none"``.
+        Fields of `TrainSettings`, e.g. ``diameter=120, start_model="none"``.
 
     Raises
     ------
     FrostpickError
         Any error meant for the user.
     """
-    given = {"micrographs": micrographs, "picks": picks}
+    given = {"micrographs": micrographs, "labels": labels}
     return _run(TRAIN, TrainingResult, out, given, settings, executor)
 
 
-@order_before("micrographs", "picks", "out")
+@order_before("micrographs", "labels", "out")
+@names_before(picks="labels")
 def iterate(
     out: Where,
     *,
     micrographs: Paths = (),
-    picks: Paths = (),
+    labels: Paths = (),
     executor: Executor | None = None,
     **settings: Any,
 ) -> IteratingResult:
@@ -136,7 +138,7 @@ def iterate(
 
     Parameters
     ----------
-    out, micrographs, picks
+    out, micrographs, labels
         As for `train`.
     executor
         Who picks in a round, and where. None: this process, on the first device of the settings.
@@ -148,16 +150,17 @@ def iterate(
     FrostpickError
         Any error meant for the user.
     """
-    given = {"micrographs": micrographs, "picks": picks}
+    given = {"micrographs": micrographs, "labels": labels}
     return _run(ITERATE, IteratingResult, out, given, settings, executor)
 
 
-@order_before("micrographs", "exemplars", "out")
+@order_before("micrographs", "labels", "out")
+@names_before(exemplars="labels")
 def fewshot(
     out: Where,
     *,
     micrographs: Paths = (),
-    exemplars: Paths = (),
+    labels: Paths = (),
     executor: Executor | None = None,
     **settings: Any,
 ) -> FewshotResult:
@@ -168,8 +171,8 @@ def fewshot(
     out
         Output folder, which holds the model that was made as ``model`` too; or a host.
     micrographs
-        Files, folders or patterns, the exemplars' among them.
-    exemplars
+        Files, folders or patterns, the labelled one among them.
+    labels
         Files of marked particles.
     executor
         As for `pick`.
@@ -181,17 +184,18 @@ def fewshot(
     FrostpickError
         Any error meant for the user.
     """
-    given = {"micrographs": micrographs, "exemplars": exemplars}
+    given = {"micrographs": micrographs, "labels": labels}
     return _run(FEWSHOT, FewshotResult, out, given, settings, executor)
 
 
+@names_before(good="labels")
 def prune(
     out: Where,
     *,
     micrographs: Paths = (),
     picks: Paths = (),
     particles: Paths | None = None,
-    good: Paths = (),
+    labels: Paths = (),
     bad: Paths = (),
     executor: Executor | None = None,
     **settings: Any,
@@ -206,12 +210,12 @@ def prune(
         Picks of any program and the micrographs that they lie on.
     particles
         Instead of picks: a particles STAR file, or a stack.
-    good, bad
-        Known particles and non-particles; ``bad="rest"`` is all input that is not good.
+    labels, bad
+        Known particles and non-particles; ``bad="rest"`` is all input that is not a label.
     executor
         Who scores the rows, and where. None: this process, on the first device of the settings.
     settings
-        Fields of `PruneSettings`, e.g. ``diameter=120, keep_at="precision=0.95"``.
+        Fields of `PruneSettings`, e.g. ``diameter=120, threshold="precision=0.95"``.
 
     Raises
     ------
@@ -222,7 +226,7 @@ def prune(
         "micrographs": micrographs,
         "picks": picks,
         "particles": particles or (),
-        "good": good,
+        "labels": labels,
         "bad": bad,
     }
     return _run(PRUNE, PruningResult, out, given, settings, executor)

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from frostpick.settings import told_of
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -38,6 +40,26 @@ def order_before(*names: str) -> Callable[[F], F]:
             if twice:
                 raise TypeError(f"{function.__name__}() got {twice[0]!r} twice")
             return function(**placed, **keywords)
+
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+def names_before(**names: str) -> Callable[[F], F]:
+    """Let inputs be given by names of before, with a warning: ``picks="labels"``."""
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            for old, new in names.items():
+                if old not in keywords:
+                    continue
+                if new in keywords:
+                    raise TypeError(f"{function.__name__}() got {new!r} twice, also as {old!r}")
+                warnings.warn(told_of(old, new), DeprecationWarning, stacklevel=2)
+                keywords[new] = keywords.pop(old)
+            return function(*arguments, **keywords)
 
         return call  # type: ignore[return-value]
 

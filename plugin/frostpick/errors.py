@@ -30,8 +30,8 @@ Spell = Callable[[str, str], str]
 
 #: Brackets that stand in no message for another reason.
 _MARK = re.compile("\u27e6([a-z_]+)(?:=([^\u27e6\u27e7]*))?\u27e7")
-#: Inputs whose flag has another name.
-_FLAGS = {"labels": "picks"}
+#: Labels of some tasks, which a host may take in another place than those of others.
+_FLAGS = {"exemplars": "labels", "good": "labels"}
 
 
 def option(name: str, value: str = "") -> str:
@@ -41,7 +41,8 @@ def option(name: str, value: str = "") -> str:
     ----------
     name
         Field of the settings (``pixel_size``; ``from`` as users know it), or an input:
-        ``micrographs``, ``picks``, ``labels`` to learn from, ``exemplars``, ``particles``, ...
+        ``micrographs``, ``picks``, ``particles``, ``labels`` to learn from; ``exemplars`` and
+        ``good`` are the labels of few-shot picking and of pruning.
     value
         Where the option is meant with one value: ``option("device", "cpu")``.
     """

@@ -8,7 +8,6 @@ not know each other; this module knows both.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -27,7 +26,6 @@ from frostpick.training.few import (
     count_particles,
     warn_of_few,
 )
-from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import TrainingResult, train_picker
 from frostpick.types import Labels, Micrograph
 
@@ -35,7 +33,7 @@ log = logging.getLogger(__name__)
 
 #: Settings that a model from exemplars depends on, beside the scale; the model to start from is
 #: told by its digest as well.
-COURSE = frozenset({"seed", "expected_per_micrograph", "steps", "model"})
+COURSE = frozenset({"seed", "expected_per_micrograph", "steps", "encoder"})
 #: The shipped network that ``pu`` starts from.
 GENERAL = "general"
 
@@ -44,7 +42,8 @@ Method = Literal["cryomae", "pu"]
 
 def check_count(exemplars: Mapping[str, Labels]) -> None:
     """Say how many exemplars there are; `LabelError` for fewer than three."""
-    on = {name: len(one) for name, one in exemplars.items() if len(one)}
+    on = {name: int((one.sign > 0).sum()) for name, one in exemplars.items()}
+    on = {name: count for name, count in on.items() if count}
     if not on:
         raise LabelError(
             f"no exemplar is on any of the micrographs; check {option('exemplars')} and its names"
@@ -77,9 +76,9 @@ def choose_method(settings: FewshotSettings, *, kind: Callable[[str], ModelKind]
     if settings.method != "auto":
         log.info("method: %s, as asked for", settings.method)
         return settings.method
-    if settings.model not in ("", "none"):
-        found: Method = "cryomae" if kind(settings.model) == "encoder" else "pu"
-        log.info("method: %s, which the model %s is for", found, settings.model)
+    if settings.encoder not in ("", "none"):
+        found: Method = "cryomae" if kind(settings.encoder) == "encoder" else "pu"
+        log.info("method: %s, which the model %s is for", found, settings.encoder)
         return found
     method: Method = "pu" if GENERAL in shipped_names() else "cryomae"
     told = Wording(f"method: %s, chosen by auto; {option('method')} names another")
@@ -89,7 +88,7 @@ def choose_method(settings: FewshotSettings, *, kind: Callable[[str], ModelKind]
 
 def start_name(settings: FewshotSettings) -> str:
     """Return the name of the network that ``pu`` starts from; ``none`` for a new one."""
-    return settings.model or (GENERAL if GENERAL in shipped_names() else "none")
+    return settings.encoder or (GENERAL if GENERAL in shipped_names() else "none")
 
 
 def train_on_exemplars(
@@ -118,8 +117,7 @@ def train_on_exemplars(
             "restart",
         }
     )
-    epochs = None if settings.steps is None else math.ceil(settings.steps / Recipe().epoch_steps)
-    asked = TrainSettings(**alike, start_from=start_name(settings), epochs=epochs)
+    asked = TrainSettings(**alike, start_model=start_name(settings), steps=settings.steps)
     asked = asked.model_copy(update={"label_weights": "trust"})  # marked by hand
     given = settings.model_dump(mode="json", include={*alike, *COURSE} - settings.without_effect())
     return train_picker(

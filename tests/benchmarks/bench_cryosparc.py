@@ -222,7 +222,7 @@ def size(options: argparse.Namespace, about: dict[str, str]) -> None:
 
     began = time.perf_counter()
     place, given = (about["project"], "W1"), {"micrographs": (exposures_of,)}
-    labelled_too = {**given, "picks": (particles_of,)}
+    labelled_too = {**given, "labels": (particles_of,)}
     job = prepare_job(server, JobRequest(TRAIN, *place, inputs=labelled_too))
     view = job.look()
     slot = "micrograph_blob"

@@ -85,7 +85,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--bench", type=Path, help="development data; without it: own sets")
     parser.add_argument("--sets", help="names, by commas; all")
     parser.add_argument("--encoder", type=Path, help="pretrained encoder; the shipped one")
-    parser.add_argument("--preset", default="tiny")
+    parser.add_argument("--encoder-size", default="tiny")
     parser.add_argument("--out", type=Path, default=Path(".bench/fewshot"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--variants", default=",".join(VARIANTS))

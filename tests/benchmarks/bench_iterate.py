@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument(
         "--no-plain", action="store_true", help="no plain training (bench_accuracy.py has them)"
     )
-    parser.add_argument("--selector", help="disc-nms or four-rotations")
+    parser.add_argument("--picking-rule", help="disc-nms or four-rotations")
     parser.add_argument("--sets", help="comma list; all simulated ones without it")
     parser.add_argument("--counts", default="15,50")
     parser.add_argument("--draws", type=int, default=5)
@@ -131,10 +131,10 @@ def _name(options: argparse.Namespace, data: str, count: str, draw: int) -> str:
 def one_run(options: argparse.Namespace, data: BenchSet, rows: Any) -> dict[str, Any]:
     """Train in rounds and once plainly, pick the test micrographs with every model, and measure."""
     told = {"diameter": data.diameter_A, "threads": options.threads, "device": options.device}
-    told["selector"] = options.selector
+    told["picking_rule"] = options.selector
     if options.start_from == "none":  # a start brings its own network
         told["network"] = options.network
-    settings = IterateSettings(rounds=options.rounds, start_from=options.start_from, **told)
+    settings = IterateSettings(rounds=options.rounds, start_model=options.start_from, **told)
     start = None if options.start_from == "none" else load_model(options.start_from)
     micrographs, labels = _micrographs(data, "train"), _labels(data, rows)
     verifier = None
@@ -158,7 +158,7 @@ def one_run(options: argparse.Namespace, data: BenchSet, rows: Any) -> dict[str,
             plain = train_picker(
                 micrographs,
                 labels,
-                TrainSettings(start_from=options.start_from, **told),
+                TrainSettings(start_model=options.start_from, **told),
                 start=start,
                 spool=spool / "b",
                 reporter=reporter,

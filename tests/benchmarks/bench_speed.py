@@ -5,7 +5,7 @@ count    floating-point work and bytes of a 4096 x 4096 micrograph and of a trai
          step, and achieved over possible at the rates of yardsticks timed beside
 stages   time and memory of picking 4096 x 4096 micrographs, by stage
 pick     marginal CPU time of ``frostpick pick`` a 752 x 720 micrograph, start-up apart
-train    CPU seconds of training ``--from none`` to Topaz's recorded AP; needs --bench
+train    CPU seconds of training ``--start-model none`` to Topaz's recorded AP; needs --bench
 memory   most host memory of a training on 1000 micrographs of 4096 x 4096
 ======== ==========================================================================
 

@@ -5,7 +5,7 @@
         --counts 15,200 --draws 2 [--shard 0/2] [--table]
 
 A variant is ``NAME:field=value,...`` with fields of `frostpick.training.picker.recipe.Recipe`
-(``tuning_augmentation.x`` for those of an augmentation), objective, network, start_from. The
+(``tuning_augmentation.x`` for those of an augmentation), objective, network, start_model. The
 default runs beside them, on the same labels. Each run is one file of ``--out``; what is there is
 not run again. The table says for every variant how much it gains over the default on the
 same draws, and for each set what the variant that the other sets choose gives there: what is
@@ -129,7 +129,7 @@ def one_run(
     """Train with a variant, pick the test micrographs in memory, and measure."""
     told = {"diameter": data.diameter_A, "threads": options.threads, "device": options.device}
     settings = variant.settings(options.start_from, **told)
-    start = None if settings.start_from == "none" else load_model(settings.start_from)
+    start = None if settings.start_model == "none" else load_model(settings.start_model)
     truth = data.train.truth
     chosen = {f"{n}.mrc": truth.keep(truth.name == n) for n in data.train.names}
     labels = {

@@ -108,7 +108,7 @@ class HostileHost(Host):
 
     def labels(self) -> Mapping[str, Labels]:
         """Return labels whose rows are positions in a table of the host's own, from the end."""
-        (path,) = self._given.get("picks") or self._given["exemplars"]
+        (path,) = self._given["labels"]
         found: dict[str, Labels] = {}
         for uid, x, y, rows in self._by_micrograph(path):
             found[uid] = Labels.from_xy(uid, x, y, row=2**40 - rows, source="hostile")
@@ -121,7 +121,7 @@ class HostileHost(Host):
 
     def judged(self) -> Judged:
         read = self._particles if self._given.get("particles") else self._places
-        good, bad = (self._given.get(name, ()) for name in ("good", "bad"))
+        good, bad = (self._given.get(name, ()) for name in ("labels", "bad"))
         judged = Judged(read(good[0]) if good else None)
         if not bad:
             return judged

@@ -53,7 +53,9 @@ class Case:
         """Return a host whose fields hold CSV files too, which RELION would not browse for."""
         rows = [f'"{self.id_of(file)}" 1' for file in self.files]
         (self.project / "micrographs.star").write_text(OPTICS + "\n".join(rows) + "\n\n")
-        fields = {"picks": "in_coords", "exemplars": "in_coords", "particles": "in_parts"}
+        fields = {"picks": "in_coords", "particles": "in_parts"}
+        if task != "prune":  # which takes its labels beside the fields
+            fields["labels"] = "in_coords"
         arguments = JobArguments(
             Path(JOB),
             JOB,

@@ -71,12 +71,12 @@ class Job:
 
 def labels(project: Path, data: Any, each: int = 5) -> Written:
     rows = [(n, *xy) for n in range(len(data.names)) for xy in data.truth(n)[:each].tolist()]
-    return {"picks": data.write_places(project, "labels.csv", rows)}
+    return {"labels": data.write_places(project, "labels.csv", rows)}
 
 
 def exemplars(project: Path, data: Any) -> Written:
     rows = [(4, *xy) for xy in data.truth(4).tolist()]
-    return {"exemplars": data.write_places(project, "exemplars.csv", rows)}
+    return {"labels": data.write_places(project, "exemplars.csv", rows)}
 
 
 def picks(project: Path, data: Any) -> Written:
@@ -90,7 +90,7 @@ def examples(project: Path, data: Any) -> Written:
         name: data.write_places(
             project, f"{name}.csv", [row for row, one in zip(rows, good, strict=True) if one == is_]
         )
-        for name, is_ in (("good", True), ("bad", False))
+        for name, is_ in (("labels", True), ("bad", False))
     }
     return {**picks(project, data), **sides}
 
@@ -101,18 +101,18 @@ def particles(project: Path, data: Any) -> Written:
 
 def against_the_rest(project: Path, data: Any) -> Written:
     everything, good = data.write_particles(project)
-    return {"particles": everything, "good": good, "bad": "rest"}
+    return {"particles": everything, "labels": good, "bad": "rest"}
 
 
 def both(project: Path, data: Any) -> Written:
     return {**picks(project, data), **particles(project, data)}
 
 
-PRUNING = {"four_rotations": False, "keep_at": "0"}
+PRUNING = {"four_rotations": False, "threshold": "0"}
 JOBS: dict[str, Job] = {
     "pick": Job(settings={"model": "blob"}),
-    "train": Job(labels, settings={"network": "conv31", "epochs": 1}),
-    "iterate": Job(labels, settings={"network": "conv31", "epochs": 1, "rounds": 1}),
+    "train": Job(labels, settings={"network": "conv31", "steps": 50}),
+    "iterate": Job(labels, settings={"network": "conv31", "steps": 10, "rounds": 1}),
     "fewshot": Job(exemplars, settings={"method": "pu", "steps": 2}),
     "pretrain": Job(settings={"method": "mae", "steps": 2}, wrong=None),
     "prune picks": Job(examples, settings=PRUNING, wrong=both),

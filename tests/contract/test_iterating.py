@@ -58,12 +58,12 @@ def run(
         "threads": 1,
         "device": "cpu",
         "network": "conv31",
-        "epochs": 1,
+        "steps": STEPS,
         "rounds": 1,
         **case.settings,
         **changes,
     }
-    host = spy.watch(case.host(task, picks=labels))
+    host = spy.watch(case.host(task, labels=labels))
     during(host)
     if task == "train":
         return run_job(host, lambda: run_train(host, TrainSettings(**options)))
@@ -86,7 +86,7 @@ def test_iterate_stop_continue(case: Any, spy: Any, data: Any, new_case: Any) ->
 
     assert run(case, spy, labels, during) == 130
     assert spy.ends() == ["aborted"] and "deliver" not in spy.names()
-    rounds = case.host("iterate", picks=labels).spool / "rounds"
+    rounds = case.host("iterate", labels=labels).spool / "rounds"
     assert (rounds / "round_00" / "round.json").exists()
     assert (rounds / "round_01" / "training" / "training.safetensors").exists()
     assert run(case, spy, labels) == 0

@@ -43,9 +43,9 @@ def attempt(out):
             if task == "pick":
                 api.pick(micrographs=f"{project}/Micrographs", **given)
             else:
-                given.update(network="conv31", epochs=1)
+                given.update(network="conv31", steps=50)
                 api.train(
-                    micrographs=f"{project}/Micrographs", picks=f"{project}/labels.csv", **given
+                    micrographs=f"{project}/Micrographs", labels=f"{project}/labels.csv", **given
                 )
             code = 0
         finally:

@@ -211,7 +211,7 @@ def train(
         lines += [f"{name},{x},{y}" for x, y in data.truth(number)]
     labels.write_text("\n".join(lines) + "\n")
     options = {"diameter": 64.0, "threads": 1, "device": "cpu", **case.settings}
-    host = spy.watch(case.host("train", picks=labels))
+    host = spy.watch(case.host("train", labels=labels))
     during(host)
     return run_job(host, lambda: run_train(host, TrainSettings(**options)))
 

@@ -129,7 +129,7 @@ def test_another_threshold_needs_no_inference(
     for micrograph_id, picks in few.items():
         assert {tuple(p) for p in picks} <= {tuple(p) for p in many[micrograph_id]}
     with caplog.at_level(logging.INFO):
-        spy.pick(case, write="all")
+        spy.pick(case, output_picks="all")
     everything = case.delivered()
     assert spy.inferred == [] and "picked again" not in caplog.text
     assert all(len(everything[one]) >= len(many[one]) for one in many)
@@ -394,7 +394,7 @@ def test_a_first_micrograph_that_votes_for_the_wrong_contrast_decides_nothing(
 
 def test_limit_is_spread_and_its_threshold_is_not_the_jobs(case: Any, spy: Any) -> None:
     given = [m.id for m in case.host().micrographs()]
-    assert spy.pick(case, limit=2) == 0
+    assert spy.pick(case, max_micrographs=2) == 0
     assert spy.inferred == [given[1], given[4]]
     assert len(spy.outputs()) == 2
     assert spy.pick(case) == 0

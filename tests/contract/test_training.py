@@ -45,11 +45,11 @@ def train(
         "threads": 1,
         "device": "cpu",
         "network": "conv31",
-        "epochs": 1,
+        "steps": 50,
         **case.settings,
         **changes,
     }
-    host = spy.watch(case.host("train", picks=labels))
+    host = spy.watch(case.host("train", labels=labels))
     during(host)
     return run_job(host, lambda: run_train(host, TrainSettings(**options)))
 
@@ -62,7 +62,7 @@ def test_labels_reach_the_engine_row_by_row(
     case: Any, spy: Any, data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labels = write_labels(case, data)
-    given = case.host("train", picks=labels).labels()
+    given = case.host("train", labels=labels).labels()
     reached = {}
 
     def stub(micrographs: Any, labels: Any, settings: Any, **others: Any) -> Any:

@@ -151,8 +151,8 @@ def test_worth_of_anothers_picks_by_hand(an_anchor: Found) -> None:
 
 
 def test_a_named_network_starts_from_nothing() -> None:
-    assert TrainSettings().start_from == "general"
-    assert TrainSettings(network="conv31").start_from == "none"
-    assert resolve(TrainSettings, ("command line", {"network": "conv31"})).start_from == "none"
+    assert TrainSettings().start_model == "general"
+    assert TrainSettings(network="conv31").start_model == "none"
+    assert resolve(TrainSettings, ("command line", {"network": "conv31"})).start_model == "none"
     with pytest.raises(ConfigError, match="starts from nothing, not from general"):
-        resolve(TrainSettings, ("command line", {"network": "conv31", "from": "general"}))
+        resolve(TrainSettings, ("command line", {"network": "conv31", "start_model": "general"}))

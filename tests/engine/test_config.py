@@ -19,9 +19,11 @@ def test_later_layers_win_and_none_is_not_given() -> None:
     assert (settings.diameter, settings.min_distance, settings.threads) == (150.0, 80.0, 3)
 
 
-def test_dashes_and_the_word_from() -> None:
-    settings = resolve(TrainSettings, ("x", {"from": "general", "expected-per-micrograph": "40"}))
-    assert settings.start_from == "general" and settings.expected_per_micrograph == 40.0
+def test_dashes_and_underscores_are_one() -> None:
+    settings = resolve(
+        TrainSettings, ("x", {"start_model": "general", "expected-per-micrograph": "40"})
+    )
+    assert settings.start_model == "general" and settings.expected_per_micrograph == 40.0
 
 
 def test_unknown_key_names_layer_and_neighbour() -> None:

@@ -445,7 +445,7 @@ def test_what_cannot_be_used_is_told(data: Data, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="give --diameter"):
         train(data, tmp_path, diameter=None)
     wrong = autoencoder("small")
-    with pytest.raises(ConfigError, match="give --preset small"):
+    with pytest.raises(ConfigError, match="give --encoder-size small"):
         train(data, tmp_path, start=wrong)
 
 

@@ -24,13 +24,13 @@ def test_auto_takes_the_shipped_network_where_there_is_one(
         assert fewshot.choose_method(asked, kind=not_asked) == method
         assert f"method: {method}, chosen by auto" in caplog.text
         assert fewshot.start_name(FewshotSettings()) == ("general" if method == "pu" else "none")
-        assert fewshot.start_name(FewshotSettings(model="own")) == "own"
+        assert fewshot.start_name(FewshotSettings(encoder="own")) == "own"
     assert fewshot.choose_method(FewshotSettings(method="cryomae"), kind=not_asked) == "cryomae"
 
 
 def test_auto_takes_what_the_model_given_is_for(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    own = FewshotSettings(method="auto", model="own")
+    own = FewshotSettings(method="auto", encoder="own")
     assert fewshot.choose_method(own, kind=lambda text: "encoder") == "cryomae"
     assert fewshot.choose_method(own, kind=lambda text: "picking") == "pu"
     assert "method: pu, which the model own is for" in caplog.text

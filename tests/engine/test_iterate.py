@@ -583,7 +583,7 @@ def test_without_labels_the_start_model_is_round_0(
     assert "held_out_recall" not in result.table[0]
     assert len(result.rounds) == 2 and result.best == 1
     assert result.model.card.parent == start.digest
-    with pytest.raises(ConfigError, match="--from"):
+    with pytest.raises(ConfigError, match="--start-model"):
         iterate((data[0], {}), tmp_path / "none")
 
 

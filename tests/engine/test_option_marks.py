@@ -37,10 +37,10 @@ def loud(name, value=""):
     ("name", "value", "text"),
     [
         ("pixel_size", "", "--pixel-size"),
-        ("from", "", "--from"),
+        ("start_model", "", "--start-model"),
         ("bad", "rest", "--bad rest"),
         ("url", "http://HOST:39000", "--url http://HOST:39000"),
-        ("labels", "", "--picks"),
+        ("labels", "", "--labels"),
     ],
 )
 def test_a_mark_is_a_flag_unless_somebody_spells_it(name, value, text):
@@ -78,10 +78,15 @@ def test_a_wording_is_the_text_for_everybody_else():
     ("message", "given", "flags", "loudly"),
     [
         (Wording(f"give {option('device', 'cpu')}"), (), "give --device cpu", "give <device:cpu>"),
-        (Wording(f"%d %% by {option('from')}"), (5,), "5 % by --from", "5 % by <from:>"),
-        ("%s: %s", ("a", Wording(option("from"))), "a: --from", "a: <from:>"),
-        ("skipped: %s", (LabelError(option("good")),), "skipped: --good", "skipped: <good:>"),
-        ("%(a)s", ({"a": Wording(option("good"))},), "--good", "<good:>"),
+        (
+            Wording(f"%d %% by {option('start_model')}"),
+            (5,),
+            "5 % by --start-model",
+            "5 % by <start_model:>",
+        ),
+        ("%s: %s", ("a", Wording(option("start_model"))), "a: --start-model", "a: <start_model:>"),
+        ("skipped: %s", (LabelError(option("good")),), "skipped: --labels", "skipped: <good:>"),
+        ("%(a)s", ({"a": Wording(option("good"))},), "--labels", "<good:>"),
         ("100 %", (), "100 %", "100 %"),
     ],
 )

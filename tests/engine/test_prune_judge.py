@@ -29,7 +29,7 @@ def rows(score, edge=None, row=None):
 )
 def test_scores_are_for_the_share_that_is_expected(share, expected):
     """Log-odds of a share: log(1/4) = -1.386294, 0, and log(4) = 1.386294."""
-    asked = PruneSettings(expected_good=share, keep_at="0")
+    asked = PruneSettings(particle_fraction=share, threshold="0")
     found = prune_rows(rows([1.0, -1.0]), None, asked, 0.0)
     assert found.decisions.keep.tolist() == expected
     shift = {0.2: -1.386294, 0.5: 0.0, 0.8: 1.386294}[share]
@@ -44,7 +44,7 @@ def test_a_row_at_the_edge_counts_neither_for_the_share_nor_for_the_merit():
     edge, unread = at % 4 == 0, at % 4 == 1
     table = rows(np.where(unread, np.nan, score), edge)
     merit = at[::-1] % 7.0
-    found = prune_rows(table, merit, PruneSettings(keep_at="0"), 0.0)
+    found = prune_rows(table, merit, PruneSettings(threshold="0"), 0.0)
     # 200 rows are left, 150 of them particles, and as if five more of each had been seen.
     assert found.share == pytest.approx((150 + 5) / (200 + 10), abs=1e-4)
     assert found.word is not None and found.word.rows.sum() == 200
@@ -52,7 +52,7 @@ def test_a_row_at_the_edge_counts_neither_for_the_share_nor_for_the_merit():
     assert (reasons[edge] == "edge").all() and (reasons[unread] == "not read").all()
     inside = ~edge & ~unread
     assert np.array_equal(found.decisions.keep[inside], score[inside] > 0)
-    without = prune_rows(table, merit, PruneSettings(keep_at="0", figure_of_merit=False), 0.0)
+    without = prune_rows(table, merit, PruneSettings(threshold="0", figure_of_merit=False), 0.0)
     assert without.word is None
 
 
@@ -62,7 +62,7 @@ def test_a_figure_of_merit_moves_doubtful_rows():
     score = np.where(good, 3.0, -3.0)
     score[200:] = 0.0
     merit = np.where(good, 0.9, 0.1)
-    found = prune_rows(rows(score), merit, PruneSettings(expected_good=0.5, keep_at="0"), 0.0)
+    found = prune_rows(rows(score), merit, PruneSettings(particle_fraction=0.5, threshold="0"), 0.0)
     assert np.array_equal(found.decisions.keep, good)
 
 
@@ -82,7 +82,7 @@ def test_verifying_keeps_every_row(caplog):
 def test_rows_at_an_edge_are_counted_in_words(caplog):
     """No border unless asked: what a picker gave up to the edges is judged."""
     assert PruneSettings().border == 0
-    asked = PruneSettings(border=0.5, keep_at="0")
+    asked = PruneSettings(border=0.5, threshold="0")
     with caplog.at_level("INFO"):
         prune_rows(rows([3.0, 3.0, -3.0], [True, False, True]), None, asked, 0.0)
     assert "2 of 3 rows are rejected as edge" in caplog.text and "0.5 diameters" in caplog.text

@@ -158,7 +158,7 @@ def rows(score):
 
 def test_kept_rows_that_are_no_particles_by_their_own_scores_are_told(caplog):
     """Four kept at log-odds log(1/4): .2 each, .8 in all."""
-    asked = PruneSettings(expected_good=0.5, keep_at="-2")
+    asked = PruneSettings(particle_fraction=0.5, threshold="-2")
     judged = prune_rows(rows([np.log(0.25)] * 4 + [-9.0]), None, asked, 0.0)
     warn_of_doubts(judged, np.zeros(5, bool))
     (record,) = caplog.records

@@ -48,9 +48,9 @@ COMMON = {"device", "threads", "overwrite", "strict", "allow_missing"}
         (settings.TrainSettings, COMMON | {"restart"}),
         (
             settings.PickSettings,
-            COMMON | {"threshold", "renew_threshold", "limit", "live", "write"},
+            COMMON | {"threshold", "renew_threshold", "max_micrographs", "live", "output_picks"},
         ),
-        (settings.PruneSettings, COMMON | {"keep_at", "restart"}),
+        (settings.PruneSettings, COMMON | {"threshold", "restart"}),
     ],
 )
 def test_what_changes_no_result_is_not_in_a_resume_key(kind, expected) -> None:
@@ -59,7 +59,7 @@ def test_what_changes_no_result_is_not_in_a_resume_key(kind, expected) -> None:
 
 def test_words_of_a_choice() -> None:
     fields = settings.FewshotSettings.model_fields
-    assert values_of(fields["selector"]) == ("disc-nms", "density-cut")
+    assert values_of(fields["picking_rule"]) == ("disc-nms", "density-cut")
     assert values_of(fields["diameter"]) == ()
 
 
@@ -90,7 +90,7 @@ def test_a_device_that_is_none_is_refused_when_the_settings_are_read() -> None:
 
 def test_models_are_marked_with_what_they_are_for() -> None:
     fields = settings.IterateSettings.model_fields
-    pruner, start = model_ref(fields["pruner"]), model_ref(fields["start_from"])
+    pruner, start = model_ref(fields["pruner"]), model_ref(fields["start_model"])
     assert pruner is not None and start is not None
     assert (pruner.kind, start.kind, start.or_none) == ("pruner", "picking", True)
     assert model_ref(fields["diameter"]) is None

@@ -335,7 +335,7 @@ def test_verified_picks_teach_a_new_network_for_longer(
     assert new.summary["steps"] == 2 * 2 * 5
     tuned = train(data, tmp_path / "tuned", start=trained.model, recipe=SHORT, soft=truth)
     assert tuned.summary["steps"] == 2 * 5 * SHORT.passes
-    asked = train(data, tmp_path / "asked", recipe=SHORT, soft=truth, epochs=1)
+    asked = train(data, tmp_path / "asked", recipe=SHORT, soft=truth, steps=5)
     assert asked.summary["steps"] == 5
 
 

@@ -47,10 +47,9 @@ def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 READS: list[tuple[str, Read, Callable[[Any], list[str]]]] = [
     ("micrographs", FolderHost.micrographs, lambda found: [m.id for m in found]),
-    ("picks", FolderHost.labels, list),
-    ("exemplars", FolderHost.labels, list),
+    ("labels", FolderHost.labels, list),
     ("picks", FolderHost.candidates, lambda found: [m.id for m, _ in found.picks]),
-    ("good", FolderHost.judged, lambda found: [m.id for m, _ in found.good.picks]),
+    ("labels", FolderHost.judged, lambda found: [m.id for m, _ in found.good.picks]),
     ("bad", FolderHost.judged, lambda found: [m.id for m, _ in found.bad.picks]),
 ]
 

@@ -170,7 +170,7 @@ def test_variants_change_recipe_and_settings() -> None:
     recipe = variant.recipe()
     assert (recipe.rate, recipe.tiles, recipe.augmentation.noise) == (0.001, 16, 0)
     settings = variant.settings("none", diameter=100)
-    assert (settings.objective, settings.start_from) == ("ge-kl", "none")
+    assert (settings.objective, settings.start_model) == ("ge-kl", "none")
     assert variant.digest != parse("v:rate=0.002").digest
     for wrong in ("v:rats=1", "v:tiles=1.5", "v:rate=fast", "v:rate"):
         with pytest.raises(SystemExit, match="--variant"):

@@ -35,7 +35,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return 0
 
     monkeypatch.setattr(connect, "connect", server)
-    monkeypatch.setattr("frostpick_jobs.cli.server_command.log_to_terminal", lambda host: None)
+    monkeypatch.setattr("frostpick_jobs.cli.typer_options.log_to_terminal", lambda host: None)
     monkeypatch.setattr(run, "run_task_for_exit_code", action)
     return caught
 
@@ -54,19 +54,26 @@ def call(*words: str) -> typer.testing.Result:
             "frostpick cryosparc verify --project P1 --pruner J30 --flip-y",
         ),
         (
-            ["prune", *AT, "--particles", "J12.particles", "--good", "J14.a", "--bad", "rest"],
+            ["prune", *AT, "--particles", "J12.particles", "--labels", "J14.a", "--bad", "rest"],
             "prune",
             PruneSettings,
             "frostpick cryosparc prune --project P1 --bad rest",
         ),
         (
-            ["prune", *AT, "--particles", "J12.particles", "--mostly-good", "--restart"],
+            [
+                "prune",
+                *AT,
+                "--particles",
+                "J12.particles",
+                "--assume-mostly-particles",
+                "--restart",
+            ],
             "prune",
             PruneSettings,
-            "frostpick cryosparc prune --project P1 --mostly-good",
+            "frostpick cryosparc prune --project P1 --assume-mostly-particles",
         ),
         (
-            ["fewshot", *AT, "--exemplars", "J12.particles", "--url", "http://h:1", "--seed", "3"],
+            ["fewshot", *AT, "--labels", "J12.particles", "--url", "http://h:1", "--seed", "3"],
             "fewshot",
             FewshotSettings,
             "frostpick cryosparc fewshot --project P1 --seed 3 --url http://h:1",
@@ -90,9 +97,10 @@ def test_a_request_and_the_command_that_resumes(
     assert request.resume_command("J40") == f"{again} --job J40"
     assert (request.project, request.workspace, request.job) == ("P1", "W2", None)
     assert request.inputs["micrographs"] == (MICROGRAPHS,)
-    rows = "exemplars" if name == "fewshot" else "particles"
+    rows = "labels" if name == "fewshot" else "particles"
     assert request.inputs.get(rows) == (None if name == "pick" else (PARTICLES,))
-    assert request.inputs.get("good", ()) == ((OutputRef("J14", "a"),) if "--good" in words else ())
+    known = (OutputRef("J14", "a"),) if "J14.a" in words else ()
+    assert name == "fewshot" or request.inputs.get("labels", ()) == known
     assert request.inputs.get("bad", ()) == ((REST,) if "rest" in words else ())
 
 
@@ -103,12 +111,12 @@ def test_every_input_of_a_job_has_an_option(task: TaskSpec) -> None:
 
 
 def test_labels_are_particles(asked: dict[str, Any]) -> None:
-    done = call("train", *AT, "--micrographs", "J10.exposures", "--particles", "J12.particles")
+    done = call("train", *AT, "--micrographs", "J10.exposures", "--labels", "J12.particles")
     assert done.exit_code == 0, done.output
-    assert asked["request"].inputs == {"micrographs": (MICROGRAPHS,), "picks": (PARTICLES,)}
+    assert asked["request"].inputs == {"micrographs": (MICROGRAPHS,), "labels": (PARTICLES,)}
 
 
-@pytest.mark.parametrize("flag", ["--particles", "--good", "--micrographs"])
+@pytest.mark.parametrize("flag", ["--particles", "--labels", "--micrographs"])
 def test_what_is_no_output_is_told_by_its_option(asked: dict[str, Any], flag: str) -> None:
     done = call("prune", *AT, flag, "rest")
     assert isinstance(done.exception, ConfigError) and not asked

@@ -101,8 +101,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(task: str, out: str = "out", **others: Any) -> int:
     """Run a job of a folder as the command does; return the exit status."""
     told = {"diameter": DIAMETER_A, "pixel_size": PIXEL_A, "device": "cpu", "threads": 1}
-    told |= {"start_from": "start", "epochs": 1, **others}
-    inputs = {"micrographs": ["Micrographs"], "picks": ["labels.csv"]}
+    told |= {"start_model": "start", "steps": STEPS, **others}
+    inputs = {"micrographs": ["Micrographs"], "labels": ["labels.csv"]}
     host = FolderHost(Path(out), inputs, pixel_size=PIXEL_A)
     if task == "iterate":
         more = {"rounds": 1, "pruner": "none"}
@@ -247,7 +247,7 @@ def test_few_labels_are_refused_or_told_of(
     (*_, last) = logs.messages
     refused = f"training needs at least 3 labelled particles inside the micrographs, found {count};"
     assert last.startswith(refused) == (count < 3)
-    assert ("or leave --picks away" in last) == (count < 3)
+    assert ("or leave --labels away" in last) == (count < 3)
     few = [one for one in logs.messages if one.startswith(f"{count} labels are few: from general")]
     assert len(few) == (3 <= count < 15)
     assert all(len(one) <= 300 for one in [*few, last])
@@ -255,10 +255,10 @@ def test_few_labels_are_refused_or_told_of(
 
 def test_a_training_from_nothing_needs_labels(project: Path, logs: Any, stopping: Any) -> None:
     write_labels(project, 2)
-    assert run("train", start_from="none") == 1 and "leave" not in logs.messages[-1]
+    assert run("train", start_model="none") == 1 and "leave" not in logs.messages[-1]
     write_labels(project, 4)
     with stopping(0):
-        assert run("train", start_from="none") == 130
+        assert run("train", start_model="none") == 130
     assert any(one.startswith("4 labels are few: from nothing") for one in logs.messages)
 
 
@@ -288,7 +288,16 @@ def continue_relion(task: str, count: int, *more: str, micrographs: int = 3) -> 
         + "".join(f"{name} {x} {y} 1\n" for name, x, y in rows)
     )
     words = ["--o", "External/job002/", "--in_mics", "m.star", "--in_parts", "p.star"]
-    words += ["--from", "start", "--diameter", f"{DIAMETER_A}", "--epochs", "1", "--j", "1"]
+    words += [
+        "--start-model",
+        "start",
+        "--diameter",
+        f"{DIAMETER_A}",
+        "--steps",
+        f"{STEPS}",
+        "--j",
+        "1",
+    ]
     words += ["--device", "cpu", *(["--rounds", "1", "--pruner", "none"] * (task == "iterate"))]
     return relion.guarded(task, [*words, *more])
 

@@ -137,9 +137,9 @@ def test_resume_command():
 
 
 def test_all_rows_but_those_of_another_input_are_no_output_to_connect():
-    request = JobRequest(PRUNE, "P1", inputs={"good": (OutputRef("J9", "x"),), "bad": ("rest",)})
-    assert request.is_rest("bad") and not request.is_rest("good")
-    assert request.outputs_for("bad") == () and len(request.outputs_for("good")) == 1
+    request = JobRequest(PRUNE, "P1", inputs={"labels": (OutputRef("J9", "x"),), "bad": ("rest",)})
+    assert request.is_rest("bad") and not request.is_rest("labels")
+    assert request.outputs_for("bad") == () and len(request.outputs_for("labels")) == 1
     # nothing on the server tells it, so the command must
     assert request.resume_command("J8") == (
         "frostpick cryosparc prune --project P1 --bad rest --job J8"
@@ -153,7 +153,7 @@ def test_inputs_of_a_request_are_those_of_its_task():
         JobRequest(PICK, "P1", inputs={"particles": ("J10.particles",)})
     with pytest.raises(ConfigError, match="prune has no input 'picks' in CryoSPARC"):
         JobRequest(PRUNE, "P1", inputs={"picks": ("J10.particles",)})
-    for name in ("micrographs", "good"):  # the word has no meaning there
+    for name in ("micrographs", "labels"):  # the word has no meaning there
         with pytest.raises(ConfigError, match=f"--{name} 'rest': expected a job and one of its"):
             JobRequest(PRUNE, "P1", inputs={name: ("rest",)})
 
@@ -165,13 +165,13 @@ def test_inputs_by_their_kinds():
     micrographs = ("micrographs", "exposure", "micrographs", "Micrographs")
     assert told(PICK) == [micrographs]
     learned = ("particle", "particles", "Particles to learn from")
-    assert told(TRAIN) == [micrographs, ("picks", *learned)]
-    assert told(FEWSHOT) == [micrographs, ("exemplars", *learned)]
+    assert told(TRAIN) == [micrographs, ("labels", *learned)]
+    assert told(FEWSHOT) == [micrographs, ("labels", *learned)]
     # picks are particles with micrographs here
     assert told(PRUNE) == [
         micrographs,
         ("particles", "particle", "particles", "Particles to prune"),
-        ("good", "particle", "particles_good", "Known particles"),
+        ("labels", "particle", "particles_good", "Known particles"),
         ("bad", "particle", "particles_bad", "Known non-particles"),
     ]
 
@@ -358,13 +358,15 @@ def test_dangling_links_name_their_target(tmp_path):
 
 
 def test_description_has_parameters_and_citation():
-    from frostpick.settings import PickSettings
+    from frostpick.settings import FewshotSettings, PickSettings
     from frostpick_jobs.hosts.cryosparc.run import describe
 
     text = describe(JobRequest(PICK, "P1"), PickSettings(diameter=120.0), {})
     assert "| diameter | 120.0 |" in text and "Nat. Methods" in text and "| image |" in text
     told = describe(JobRequest(PICK, "P1"), PickSettings(), {"model": "abc", "pruner": "def"})
     assert "| model digest | abc |\n| pruner digest | def |\n" in told
+    few = describe(JobRequest(FEWSHOT, "P1"), FewshotSettings(steps=20), {})
+    assert "| steps | 20 |" in few and "| encoder |" not in few  # not set
     assert np.all([line.startswith("|") for line in text.splitlines()[2:-2]])
 
 

@@ -102,9 +102,9 @@ def test_micrographs_are_needed_and_the_sentence_names_the_option() -> None:
 def test_labels_are_needed_only_where_training_starts_from_nothing() -> None:
     given = {"micrographs": ["m"]}
     check_inputs(TRAIN, given, TrainSettings())
-    with pytest.raises(InputError, match="no labels; give a few hundred picks with --picks"):
-        check_inputs(TRAIN, given, TrainSettings(start_from="none"))
-    check_inputs(TRAIN, {**given, "picks": ["p"]}, TrainSettings(start_from="none"))
+    with pytest.raises(InputError, match="no labels; give a few hundred picks with --labels"):
+        check_inputs(TRAIN, given, TrainSettings(start_model="none"))
+    check_inputs(TRAIN, {**given, "labels": ["p"]}, TrainSettings(start_model="none"))
 
 
 @pytest.mark.parametrize("task", [PRUNE, VERIFY])
@@ -124,17 +124,19 @@ def test_picks_with_micrographs_or_particles(task, given, sentence) -> None:
 
 def test_rest_needs_what_it_is_the_rest_of() -> None:
     given = {"particles": ["s"], "bad": ["rest"]}
-    with pytest.raises(ConfigError, match="--bad rest means all that is not good; give --good"):
+    with pytest.raises(
+        ConfigError, match="--bad rest means all that is not among the labels; give --labels"
+    ):
         check_inputs(PRUNE, given, PRUNE.settings())
-    check_inputs(PRUNE, {**given, "good": ["g"]}, PRUNE.settings())
+    check_inputs(PRUNE, {**given, "labels": ["g"]}, PRUNE.settings())
     assert is_rest(given, "bad") and not is_rest({"bad": ["rest", "more"]}, "bad")
 
 
 def test_an_option_that_the_method_does_not_use_is_refused_if_it_was_given() -> None:
-    given = FewshotSettings(preset="base")
+    given = FewshotSettings(encoder_size="base")
     with pytest.raises(
         ConfigError,
-        match=r"--preset has no use in --method pu, which auto has chosen: it is a size of "
+        match=r"--encoder-size has no use in --method pu, which auto has chosen: it is a size of "
         r"cryoMAE's network; leave it away, or give --method cryomae",
     ):
         refuse_unused(FEWSHOT, "pu", given, "auto")
@@ -145,6 +147,6 @@ def test_an_option_that_the_method_does_not_use_is_refused_if_it_was_given() -> 
 
 
 def test_kinds_say_who_can_serve_an_input() -> None:
-    assert [one.name for one in PRUNE.of_kind(InputKind.EXAMPLES)] == ["good", "bad"]
-    assert [one.name for one in FEWSHOT.of_kind(InputKind.EXEMPLARS)] == ["exemplars"]
+    assert [one.name for one in PRUNE.of_kind(InputKind.EXAMPLES)] == ["labels", "bad"]
+    assert [one.name for one in FEWSHOT.of_kind(InputKind.EXEMPLARS)] == ["labels"]
     assert PICK.gives(OutputKind.PICKS) and not TRAIN.gives(OutputKind.PICKS)

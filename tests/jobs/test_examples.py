@@ -17,7 +17,7 @@ def run(script: str, *words: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_train_and_pick_then_a_facility_round_with_that_model(tmp_path) -> None:
-    done = run("train_and_pick.py", tmp_path, "--epochs", 1)
+    done = run("train_and_pick.py", tmp_path, "--steps", "50")
     assert done.returncode == 0, done.stderr
     assert "particles in" in done.stdout
     words = ("--model", tmp_path / "train" / "model", "--rounds", 2, "--every", 0)

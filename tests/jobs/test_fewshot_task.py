@@ -72,7 +72,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def host(data: Path, out: Path, exemplars: bool = True) -> FolderHost:
-    given = {"exemplars": [data / "exemplars.csv"]} if exemplars else {}
+    given = {"labels": [data / "exemplars.csv"]} if exemplars else {}
     return FolderHost(out, {"micrographs": [data], **given}, pixel_size=PIXEL_A)
 
 
@@ -83,7 +83,7 @@ def settings(**others: object) -> FewshotSettings:
         "device": "cpu",
         "threads": 1,
         "method": "cryomae",
-        "model": "none",
+        "encoder": "none",
         **others,
     }
     return FewshotSettings.model_validate(values)
@@ -250,7 +250,7 @@ def test_missing_exemplars_and_another_job_are_told(data: Path, done: Path, tmp_
     elsewhere = tmp_path / "other.csv"
     elsewhere.write_text("micrograph,x_px,y_px\nm0.mrc,3,3\nm0.mrc,90,90\n")
     two = FolderHost(
-        tmp_path / "two", {"micrographs": [data], "exemplars": [elsewhere]}, pixel_size=PIXEL_A
+        tmp_path / "two", {"micrographs": [data], "labels": [elsewhere]}, pixel_size=PIXEL_A
     )
     with pytest.raises(LabelError, match="at least 3 exemplars"):
         run_fewshot(two, settings())
@@ -287,7 +287,7 @@ def test_relion_job_leaves_coordinates_a_model_and_its_marker(
         [
             *("--o", "External/job005/", "--in_mics", "micrographs.star"),
             *("--in_parts", "exemplars.star", "--diameter", str(DIAMETER_PX * PIXEL_A)),
-            *("--method", "cryomae", "--model", "none", "--device", "cpu", "--j", "1"),
+            *("--method", "cryomae", "--encoder", "none", "--device", "cpu", "--j", "1"),
         ],
     )
     assert status == 0, list(job.iterdir())
@@ -307,7 +307,7 @@ def test_pretrain_makes_the_encoder_that_fewshot_starts_from(data: Path, tmp_pat
     assert AutoencoderModel.load(tmp_path / "pre" / "model").digest == model.digest
     assert model.card.trained_on["source"] == "micrographs"
     assert json.loads((tmp_path / "pre" / "run.json").read_text())["curve"][-1]["step"] == 2
-    run_fewshot(host(data, tmp_path / "few"), settings(model=str(tmp_path / "pre" / "model")))
+    run_fewshot(host(data, tmp_path / "few"), settings(encoder=str(tmp_path / "pre" / "model")))
     made = PickingModel.load(tmp_path / "few" / "model")
     assert made.card.parent == model.digest
     with pytest.raises(ConfigError, match="--diameter"):

@@ -319,7 +319,13 @@ def test_all_are_written_and_the_table_still_says_which_are_selected(
     tmp_path: Path, micrographs: Path
 ) -> None:
     out = tmp_path / "out"
-    told = {"diameter": 64, "model": "blob", "threads": 1, "threshold": "p=0.5", "write": "all"}
+    told = {
+        "diameter": 64,
+        "model": "blob",
+        "threads": 1,
+        "threshold": "p=0.5",
+        "output_picks": "all",
+    }
     result = api.pick(out, micrographs=micrographs, **told)
     assert 0 < result.summary.selected < result.summary.picks
     assert len(read_picks(out / "picks.star")) == result.summary.picks
@@ -349,7 +355,7 @@ def test_relative_paths_from_another_folder(
     tmp_path: Path, micrographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    api.pick("out", micrographs="micrographs/m*.mrc", diameter=64, limit=1)
+    api.pick("out", micrographs="micrographs/m*.mrc", diameter=64, max_micrographs=1)
     assert stars(Path("out")) == ["m1.mrc.star"]
     assert os.listdir("out/star") == ["m1.mrc.star"]
 

@@ -26,14 +26,21 @@ from frostpick_jobs.cli import relion, relion_job
 from frostpick_jobs.cli.main import app, frostpick_app
 from frostpick_jobs.cli.options import list_options
 from frostpick_jobs.cli.parameters import ORIGINAL
-from frostpick_jobs.cli.task_inputs import inputs_on, option_name
+from frostpick_jobs.cli.task_inputs import inputs_on
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.server import connect
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.hosts.relion import markers
 from frostpick_jobs.hosts.relion.arguments import JobArguments
 from frostpick_jobs.hosts.relion.inputs import given_inputs
-from frostpick_jobs.tasks.declarations import HOSTS, TASKS, InputKind, TaskSpec, tasks_on
+from frostpick_jobs.tasks.declarations import (
+    FEWSHOT,
+    HOSTS,
+    TASKS,
+    InputKind,
+    TaskSpec,
+    tasks_on,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,8 +61,8 @@ EXTRAS = {
 INPUTS: dict[str, dict[InputKind, str]] = {
     "folder": {
         InputKind.MICROGRAPHS: "micrographs",
-        InputKind.LABELS: "picks",
-        InputKind.EXEMPLARS: "exemplars",
+        InputKind.LABELS: "labels",
+        InputKind.EXEMPLARS: "labels",
         InputKind.PICKS: "picks",
         InputKind.PARTICLES: "particles",
         InputKind.EXAMPLES: "",
@@ -63,10 +70,35 @@ INPUTS: dict[str, dict[InputKind, str]] = {
     "relion": {InputKind.EXAMPLES: ""},
     "cryosparc": {
         InputKind.MICROGRAPHS: "micrographs",
-        InputKind.LABELS: "particles",
-        InputKind.EXEMPLARS: "exemplars",
+        InputKind.LABELS: "labels",
+        InputKind.EXEMPLARS: "labels",
         InputKind.PARTICLES: "particles",
         InputKind.EXAMPLES: "",
+    },
+}
+#: Names of before 0.2, which are taken until 2.0.
+SETTINGS_BEFORE = {
+    "train": ("from", "start_from", "selector", "epochs"),
+    "iterate": ("from", "start_from", "selector", "epochs"),
+    "pick": ("limit", "write"),
+    "fewshot": ("model", "preset", "selector", "limit", "write"),
+    "pretrain": ("preset",),
+    "prune": ("keep_at", "mostly_good", "expected_good"),
+    "verify": (),
+}
+INPUTS_BEFORE = {
+    "folder": {
+        "train": ("picks",),
+        "iterate": ("picks",),
+        "fewshot": ("exemplars",),
+        "prune": ("good",),
+    },
+    "relion": {"prune": ("good",)},
+    "cryosparc": {
+        "train": ("picks", "particles"),
+        "iterate": ("picks", "particles"),
+        "fewshot": ("exemplars",),
+        "prune": ("good",),
     },
 }
 WHERE = [(task, host) for task in TASKS for host in HOSTS if host in task.hosts]
@@ -101,12 +133,14 @@ def help_of(task: TaskSpec, host: str, application: typer.Typer = app) -> str:
 
 @pytest.mark.parametrize(("task", "host"), WHERE, ids=NAMED)
 def test_a_front_end_offers_settings_inputs_and_its_extras(task: TaskSpec, host: str) -> None:
-    settings = {info.alias or name for name, info in task.settings.model_fields.items()}
+    settings = set(task.settings.model_fields)
     inputs = {INPUTS[host][one.kind] or one.name for one in task.inputs if one.kind in INPUTS[host]}
+    before = set(SETTINGS_BEFORE[task.name]) | set(INPUTS_BEFORE[host].get(task.name, ()))
     found = long_options(task, host)
     assert len(found) == len(set(found))
     assert not inputs & settings and not EXTRAS[host] & (inputs | settings)
-    assert set(found) == settings | inputs | EXTRAS[host]
+    assert not before & (settings | inputs | EXTRAS[host])
+    assert set(found) == settings | inputs | before | EXTRAS[host]
 
 
 def test_only_the_tasks_of_a_host_are_offered() -> None:
@@ -145,13 +179,14 @@ def test_the_program_of_a_task_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_help_shows_every_option_but_the_hidden_ones(task: TaskSpec, host: str) -> None:
     shown = help_of(task, host)
     for option in list_options(task.settings):
-        hidden = about(task.settings.model_fields[option.field]).hidden
+        field = task.settings.model_fields.get(option.field)
+        hidden = field is None or about(field).hidden  # a name of before has no field
         flag = option.label if host == "relion" else option.flag
         # Its own line in the list; other texts may name it.
         listed = re.search(rf"^ +{flag}\b", shown, re.M) is not None
         assert listed != hidden, flag
     for one in inputs_on(task, host):
-        assert re.search(rf"^ +--{option_name(one, host)}\b", shown, re.M)
+        assert re.search(rf"^ +--{one.name}\b", shown, re.M)
         assert one.help_on(host).split()[0] in shown
     first_line = task.help_on(host).partition("\n")[0]
     assert first_line in " ".join(shown.split())
@@ -178,6 +213,34 @@ def test_what_is_hidden_is_still_taken() -> None:
         assert param.hidden
 
 
+@pytest.mark.parametrize("words", [[], ["cryosparc"], ["models"]])
+def test_summaries_fit_their_column(words: list[str]) -> None:
+    done = typer.testing.CliRunner(env={"COLUMNS": "80"}).invoke(app, [*words, "--help"])
+    commands = done.output.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert len(commands) >= 2 and not [line for line in commands if line.endswith("...")]
+
+
+@pytest.mark.parametrize(("task", "host"), WHERE, ids=NAMED)
+def test_help_has_a_heading_for_advanced_options_and_tells_defaults(
+    task: TaskSpec, host: str
+) -> None:
+    usual, _, advanced = help_of(task, host).partition("\nAdvanced:\n")
+    for option in list_options(task.settings):
+        if not option.hidden:
+            flag = option.label if host == "relion" else option.flag
+            where = advanced if option.advanced else usual
+            assert re.search(rf"^ +{flag}\b", where, re.M), flag
+    plain = " ".join((usual + advanced).split()).replace("- ", "-")
+    assert "when empty" not in plain.lower()
+    told = about(task.settings.model_fields["contrast"]).unset if task.name != "pretrain" else ""
+    assert f"[default: {told}" in plain and "[default: 0]" in plain
+
+
+def test_labels_of_few_shot_picking_are_shown_as_needed() -> None:
+    shown = " ".join(help_of(FEWSHOT, "folder").split())
+    assert "may be repeated. [required] -o, --out" in shown
+
+
 def test_a_folder_needs_what_the_task_always_needs() -> None:
     needed = {
         task.name: [p.name for p in command_of(app, task, "folder").params if p.required]
@@ -187,7 +250,7 @@ def test_a_folder_needs_what_the_task_always_needs() -> None:
         "train": ["micrographs", "out"],
         "iterate": ["micrographs", "out"],
         "pick": ["micrographs", "out"],
-        "fewshot": ["micrographs", "exemplars", "out"],
+        "fewshot": ["micrographs", "out"],
         "pretrain": ["out"],
         "prune": ["out"],
         "verify": ["out"],
@@ -195,6 +258,12 @@ def test_a_folder_needs_what_the_task_always_needs() -> None:
     for task in tasks_on("cryosparc"):
         params = command_of(app, task, "cryosparc").params
         assert [p.name for p in params if p.required] == ["project"]
+
+
+def test_few_shot_picking_needs_labels_under_either_name() -> None:
+    told = ["fewshot", "--micrographs", "m", "-o", "o"]
+    done = typer.testing.CliRunner().invoke(app, told)
+    assert done.exit_code == 2 and "Missing option '--labels'" in " ".join(done.output.split())
 
 
 def test_the_image_that_is_read_by_default() -> None:
@@ -256,8 +325,8 @@ TALLY = TaskSpec(
     settings=TallySettings,
     inputs=(
         MICROGRAPHS,
-        InputSpec("picks", InputKind.LABELS, "Picks that nobody looks at."),
-        InputSpec("good", InputKind.EXAMPLES, "Examples that nobody looks at."),
+        InputSpec("labels", InputKind.LABELS, "Picks that nobody looks at."),
+        InputSpec("bad", InputKind.EXAMPLES, "Examples that nobody looks at."),
     ),
     outputs=(REPORT,),
     run="toy_tally.run:run_tally",
@@ -311,9 +380,9 @@ def test_a_new_task_is_offered_on_all_hosts(tally: TaskSpec) -> None:
     told |= {"overwrite", "strict"}
     settings = told | {"at_least"}
     inputs = {
-        "folder": {"micrographs", "picks", "good"},
-        "relion": {"good"},
-        "cryosparc": {"micrographs", "particles", "good"},
+        "folder": {"micrographs", "labels", "bad"},
+        "relion": {"bad"},
+        "cryosparc": {"micrographs", "labels", "bad"},
     }
     for host in HOSTS:
         assert set(long_options(tally, host, commands)) == settings | inputs[host] | EXTRAS[host]
@@ -354,12 +423,12 @@ def test_a_new_task_is_asked_of_a_server(
     )
     monkeypatch.setattr("frostpick_jobs.hosts.cryosparc.run.run_task_for_exit_code", action)
     words = ["cryosparc", "tally", "--project", "P1", "--workspace", "W2", "--at-least", "2"]
-    words += ["--micrographs", "J10.exposures", "--particles", "J12.particles"]
+    words += ["--micrographs", "J10.exposures", "--labels", "J12.particles"]
     done = typer.testing.CliRunner().invoke(frostpick_app((tally,)), words)
     assert done.exit_code == 0, done.output
     request = caught["request"]
     assert request.task is tally and caught["settings"].at_least == 2
     assert request.inputs["micrographs"] == (OutputRef("J10", "exposures"),)
-    assert request.inputs["picks"] == (OutputRef("J12", "particles"),)
+    assert request.inputs["labels"] == (OutputRef("J12", "particles"),)
     again = "frostpick cryosparc tally --project P1 --at-least 2 --job J40"
     assert request.resume_command("J40") == again

@@ -87,7 +87,7 @@ QUICK: dict[str, Any] = {"diameter": 64.0, "threads": 1, "device": "cpu", "round
 
 def test_a_folder_needs_no_picks_where_a_model_is_given(project: Path) -> None:
     done = api.iterate(
-        "out", micrographs="Micrographs", start_from="start", pixel_size=2.0, **QUICK
+        "out", micrographs="Micrographs", start_model="start", pixel_size=2.0, **QUICK
     )
     assert done.model_path is not None
     model = PickingModel.load(done.model_path)
@@ -98,7 +98,7 @@ def test_a_folder_needs_no_picks_where_a_model_is_given(project: Path) -> None:
     first = PickingModel.load(project / "out" / "rounds" / "round_00")
     assert first.card.parent is None and first.card.network.name == "conv31"
     again = api.iterate(
-        "out", micrographs="Micrographs", start_from="start", pixel_size=2.0, **QUICK
+        "out", micrographs="Micrographs", start_model="start", pixel_size=2.0, **QUICK
     )
     assert again.summary.model.digest == model.digest
     rows = dict(summary_rows(json.loads((project / "out" / "run.json").read_text())))
@@ -117,7 +117,7 @@ def test_who_gives_the_second_opinion(project: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(iterate_task, "iterate_picker", enough)
     own = tiny_pruner()
     own.save(project / "own")
-    told = {**QUICK, "start_from": "start", "pixel_size": 2.0}
+    told = {**QUICK, "start_model": "start", "pixel_size": 2.0}
     for number, pruner in enumerate(({}, {"pruner": "none"}, {"pruner": "own"})):
         with pytest.raises(InputError, match="enough"):
             api.iterate(f"out{number}", micrographs="Micrographs", **told, **pruner)
@@ -128,15 +128,15 @@ def test_who_gives_the_second_opinion(project: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_neither_picks_nor_a_model_is_told(project: Path) -> None:
-    with pytest.raises(InputError, match="--picks"):
-        api.iterate("out", micrographs="Micrographs", pixel_size=2.0, start_from="none", **QUICK)
+    with pytest.raises(InputError, match="--labels"):
+        api.iterate("out", micrographs="Micrographs", pixel_size=2.0, start_model="none", **QUICK)
 
 
 def test_a_relion_job_without_coordinates(project: Path) -> None:
     rows = "".join(f"Micrographs/m{k}.mrc 1\n" for k in range(3))
     (project / "m.star").write_text(OPTICS + rows + "\n")
     job = project / "External" / "job002"
-    words = ["--o", "External/job002/", "--in_mics", "m.star", "--from", "start", "--j", "1"]
+    words = ["--o", "External/job002/", "--in_mics", "m.star", "--start-model", "start", "--j", "1"]
     words += ["--diameter", "64", "--rounds", "1", "--device", "cpu"]
     root, packages = logging.getLogger(), ("frostpick", "frostpick_jobs")
     handlers, level = root.handlers[:], root.level
@@ -162,7 +162,7 @@ def test_relion_needs_coordinates_only_without_a_model(
 ) -> None:
     (project / "m.star").write_text("\ndata_\n\nloop_\n_rlnMicrographName #1\na.mrc\n\n")
     words = ["--o", "External/job003/", "--in_mics", "m.star", "--diameter", "64"]
-    words += ["--from", "none"]
+    words += ["--start-model", "none"]
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:
@@ -176,7 +176,16 @@ def test_relion_needs_coordinates_only_without_a_model(
 
 
 def test_labels_of_the_relion_job() -> None:
-    words = ["--o", "External/job002/", "--rounds", "5", "--pruner", "none", "--from", "general"]
+    words = [
+        "--o",
+        "External/job002/",
+        "--rounds",
+        "5",
+        "--pruner",
+        "none",
+        "--start-model",
+        "general",
+    ]
     settings = read_command_line(ITERATE, words)[1]
     assert isinstance(settings, IterateSettings)
-    assert (settings.rounds, settings.pruner, settings.start_from) == (5, "none", "general")
+    assert (settings.rounds, settings.pruner, settings.start_model) == (5, "none", "general")

@@ -38,7 +38,7 @@ from frostpick_jobs.tasks.prune import run as prune_task
 from frostpick_jobs.tasks.prune.run import run_verify
 from frostpick_jobs.tasks.select import run_select
 
-EXEMPLARS = {"micrographs": ["mics"], "exemplars": ["picks.csv"]}
+EXEMPLARS = {"micrographs": ["mics"], "labels": ["picks.csv"]}
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_a_fit_to_labels_is_not_made_again(
     shelf.add("pruner-1", tiny_pruner())
     (project / "good.csv").write_text("micrograph,x_px,y_px\na,50,60\na,120,70\nb,60,50\n")
     (project / "bad.csv").write_text("micrograph,x_px,y_px\na,60,140\nb,70,140\na,115,130\n")
-    told: dict[str, Any] = {"good": ["good.csv"], "bad": ["bad.csv"]}
+    told: dict[str, Any] = {"labels": ["good.csv"], "bad": ["bad.csv"]}
     prune(project, settings("pruner"), **told)
     made = (project / "out" / "pruner" / "model.safetensors").read_bytes()
     shelf.add("pruner-2", other_pruner())
@@ -190,7 +190,7 @@ def test_few_shot_keeps_what_it_starts_from(
             run_fewshot(host, FewshotSettings(method=method, **told, **more))
 
     # no encoder of that size is shipped, and general serves pu, which has no sizes
-    base = {"preset": "base"} if method == "cryomae" else {}
+    base = {"encoder_size": "base"} if method == "cryomae" else {}
     run("out")
     run("base", **base)
     shelf.add("mae-tiny-2", second)
@@ -200,7 +200,7 @@ def test_few_shot_keeps_what_it_starts_from(
     shelf.add("mae-base-1", first)
     for out, more in (("out", {}), ("base", base), ("new", {})):
         run(out, **more)
-    run("newer", model="mae-tiny-2" if method == "cryomae" else "general-2")
+    run("newer", encoder="mae-tiny-2" if method == "cryomae" else "general-2")
     if method == "cryomae":
         assert asked == [first.digest, None, first.digest, None, second.digest, second.digest]
     else:
@@ -231,7 +231,7 @@ def test_auto_goes_on_with_a_model_that_is_shipped_no_longer(
 
     def run(out: str) -> None:
         host = FolderHost(project / out, EXEMPLARS, pixel_size=PIXEL_A)
-        execute(host, lambda: run_fewshot(host, FewshotSettings(model=version, **told)))
+        execute(host, lambda: run_fewshot(host, FewshotSettings(encoder=version, **told)))
 
     with pytest.raises(Enough):
         run("out")

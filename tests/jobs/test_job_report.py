@@ -92,6 +92,13 @@ def test_a_record_with_nothing_in_it_makes_a_page() -> None:
     assert "<html" in job_report("empty", Report({}), [])
 
 
+def test_settings_that_are_not_set_are_not_printed() -> None:
+    settings = {"diameter": 120.5, "min_distance": None, "encoder": "", "border": 0.0}
+    page = job_report("picks", Report({"settings": settings}), [])
+    assert "120.5" in page and "border" in page
+    assert "min_distance" not in page and "encoder" not in page
+
+
 def test_the_expected_table_marks_the_threshold() -> None:
     scores = np.array([-2.0, 0.0, 2.0])
     report = Report(PICK)

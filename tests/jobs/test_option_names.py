@@ -34,11 +34,9 @@ MEANT = {
     "plugin/frostpick/pretraining/picker/train_denoiser.py": ["--threads"],
     "external_job/frostpick_jobs/tasks/fewshot.py": ["frostpick pretrain --method mae"],
     CRYOSPARC + "write/model.py": ["frostpick cryosparc pick --model "],
-    CRYOSPARC + "request.py": [" --project ", " --job "],
-    CRYOSPARC + "server/connect.py": [
-        "python -m cryosparc.tools login --url ",
-        "pip install --force-reinstall ",
-    ],
+    CRYOSPARC + "request.py": [" --project ", "--job"],
+    CRYOSPARC + "server/login.py": ["python -m cryosparc.tools login --url "],
+    CRYOSPARC + "server/versions.py": ["pip install --force-reinstall "],
     # what RELION itself puts on the command line
     RELION + "arguments.py": [
         *("--o", "--j", "--gpu", "--config", "--debug", "--pipeline_control", "--{"),
@@ -148,10 +146,10 @@ def test_every_option_that_a_message_names_is_one() -> None:
     known = {word for text in front_ends for word in re.findall(r'"(--[a-z-]+)"', text)}
     known |= {one.flag for one in options}
     known |= {flag(one.name) for task in TASKS for one in task.inputs}
-    assert {"diameter", "from", "picks", "good", "blob"} <= named()
+    assert {"diameter", "start_model", "picks", "good", "blob"} <= named()
     assert sorted(name for name in named() if flag(name) not in known) == []
     # in RELION a switch without a value is as if it was not given
-    switches = {one.name for one in options if one.type is bool} & named()
+    switches = {one.field for one in options if one.type is bool} & named()
     told = {"overwrite", "strict", "live"}
     assert switches == told | {"restart", "allow_missing", "renew_threshold"}
     assert all(in_relion(name).endswith(" = yes") for name in switches)

@@ -241,7 +241,7 @@ def test_every_task_with_coordinates_asks(images, tmp_path, monkeypatch, task: s
         "prune": PruneSettings,
         "verify": VerifySettings,
     }
-    given = "exemplars" if task == "fewshot" else "picks"
+    given = "labels" if task in words else "picks"
     folder = images[0].source.path.parent
     one = FolderHost(tmp_path / "out", {"micrographs": [folder], given: [picks]})
     with pytest.raises(Reached, match=words.get(task, "picks")):

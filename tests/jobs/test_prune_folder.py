@@ -171,7 +171,7 @@ def test_a_stopped_job_goes_on_and_equals_an_uninterrupted_one(
     read.clear()
     for name in ("scores.csv", "kept.star", "rejected.star"):
         assert (project / "parts" / name).read_bytes() == (project / "whole" / name).read_bytes()
-    prune(project, settings(pruner, keep_at="p=0.9"), "parts")
+    prune(project, settings(pruner, threshold="p=0.9"), "parts")
     assert read == []  # another threshold needs no box
     prune(project, settings(pruner, diameter=1.1 * DIAMETER_A), "parts")
     assert sorted(read) == ["a.mrc", "b.mrc"]
@@ -215,25 +215,28 @@ def test_labels_in_the_forms_that_users_have(
             prune(project, settings(pruner, restart=True), **inputs)
         return dict(caught)
 
-    found = reach(good=["good.csv"], bad=["bad.csv"])["labels"]
+    found = reach(labels=["good.csv"], bad=["bad.csv"])["labels"]
     assert found.good.tolist() == [True, True, False] and found.group.tolist() == [0, 1, 0]
     centre = found.boxes[:, 22:26, 22:26].mean((1, 2))
     assert centre[0] < -2 and centre[1] < -2 and abs(centre[2]) < 1.5
-    found = reach(good=["good.csv"], bad=["rest"])["labels"]
+    found = reach(labels=["good.csv"], bad=["rest"])["labels"]
     # 9 of 11 rows are on micrographs and near no good one; one more is not on any
     assert found.good.sum() == 2 and (~found.good).sum() == len(ROWS) - 1 - 2
-    found = reach(good=["good.csv"])
+    found = reach(labels=["good.csv"])
     assert found["labels"].good.tolist() == [True, True]
     # one row is on no micrograph, and one at the edge
     assert len(found["unlabelled"]) == len(ROWS) - 2 and 0 < found["prior"] < 1
     with pytest.raises(Reached):
-        prune(project, settings(pruner, mostly_good=True, expected_good=0.7, restart=True))
+        prune(
+            project,
+            settings(pruner, assume_mostly_particles=True, particle_fraction=0.7, restart=True),
+        )
     assert caught["prior"] == 0.7 and caught["labels"].good.all()
     source = write_particles(project)
     truth = json.loads((project / "truth.json").read_text())
     copy_rows(source, project / "selected.star", np.array(truth))
     given = {"picks": (), "micrographs": (), "particles": source}
-    found = reach(**given, good=["selected.star"], bad=["rest"])["labels"]
+    found = reach(**given, labels=["selected.star"], bad=["rest"])["labels"]
     assert found.good.sum() == 5 and (~found.good).sum() == 3
 
 
@@ -254,16 +257,16 @@ def test_a_fitted_pruner_is_kept_and_used_again(
     monkeypatch.setattr(prune_fit, "tune_pruner", quick)
     (project / "good.csv").write_text("micrograph,x_px,y_px\na,50,60\nb,60,50\n")
     (project / "bad.csv").write_text("micrograph,x_px,y_px\na,60,140\nb,70,140\n")
-    labels = {"good": ["good.csv"], "bad": ["bad.csv"]}
+    labels = {"labels": ["good.csv"], "bad": ["bad.csv"]}
     for _ in range(2):
         prune(project, settings(pruner), **labels)
     assert len(calls) == 1
     for _ in range(2):  # good ones alone: the input teaches too
-        prune(project, settings(pruner), good=["good.csv"])
+        prune(project, settings(pruner), labels=["good.csv"])
     assert len(calls) == 2
     lines = ["micrograph,x_px,y_px", *(f"{m},{x + 3},{y}" for m, x, y, _ in ROWS)]
     (project / "moved.csv").write_text("\n".join(lines) + "\n")
-    prune(project, settings(pruner), good=["good.csv"], picks=["moved.csv"])
+    prune(project, settings(pruner), labels=["good.csv"], picks=["moved.csv"])
     assert len(calls) == 3
     card = json.loads((project / "out/pruner/model.json").read_text())
     assert card["diameter_A"] == DIAMETER_A and card["trained_on"]["good"] == 2
@@ -288,7 +291,12 @@ def test_rows_that_are_not_selected_are_neither_input_nor_labels(
     assert [(r["micrograph"][0], float(r["x_px"]), float(r["y_px"])) for r in rows] == wanted
     assert "6 of 11 rows are not selected, and left out" in caplog.text
     (project / "no.csv").write_text(head + "a,60,140,-2.0,0.1,0\n")
-    given = {"micrographs": ["mics"], "picks": ["all.csv"], "good": ["all.csv"], "bad": ["no.csv"]}
+    given = {
+        "micrographs": ["mics"],
+        "picks": ["all.csv"],
+        "labels": ["all.csv"],
+        "bad": ["no.csv"],
+    }
     judged = FolderHost(project / "x", given, pixel_size=PIXEL_A).judged()
     assert judged.good is not None and judged.good.rows == len(wanted)
     assert judged.bad is not None and judged.bad.rows == 1  # what is bad need not be selected
@@ -297,7 +305,7 @@ def test_rows_that_are_not_selected_are_neither_input_nor_labels(
 def test_scripts_prune_and_verify(project: Path, pruner: str) -> None:
     told = {"diameter": DIAMETER_A, "pixel_size": PIXEL_A, "pruner": pruner, "threads": 1}
     inputs = {"micrographs": "mics", "picks": "picks.csv"}
-    once = {"keep_at": "0", "four_rotations": False}
+    once = {"threshold": "0", "four_rotations": False}
     found = frostpick_jobs.prune("out", **inputs, **once, **told)
     assert found.decisions.keep.tolist() == [not reason for *_, reason in ROWS]
     every = frostpick_jobs.verify("verified", **inputs, **told)
@@ -312,7 +320,7 @@ def test_wrong_input_is_told_in_one_sentence(project: Path, pruner: str) -> None
         ({"picks": ()}, ConfigError, "give either --picks"),
         ({"particles": Path("p.star")}, ConfigError, "not both"),
         ({"micrographs": ()}, ConfigError, "picks need the micrographs"),
-        ({"bad": ["rest"]}, ConfigError, "give --good"),
+        ({"bad": ["rest"]}, ConfigError, "give --labels"),
     ]
     for number, (inputs, kind, words) in enumerate(cases):
         with pytest.raises(kind, match=words):

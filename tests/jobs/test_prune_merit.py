@@ -190,7 +190,7 @@ def test_the_threshold_is_for_the_share_of_particles_in_the_input(
     kept_before = np.array([n % 2 or n % 20 == 0 for n in range(256)], bool)
     shift = some - every[kept_before]
     assert np.ptp(shift) < 1e-3 and shift.mean() < -1
-    told = scores(project, pruner, "few.star", expected_good=0.5)
+    told = scores(project, pruner, "few.star", particle_fraction=0.5)
     assert (some - told).mean() == pytest.approx(np.log(share / (1 - share)), abs=1e-3)
 
 
@@ -205,7 +205,7 @@ def test_good_labels_alone_are_set_against_sure_mistakes_of_the_input(
     asked = settings(pruner)
     for names in (["plain.star"], ["good.star"]):
         with pytest.raises(Reached):
-            prune(project, asked, picks=names, good=["good.star"])
+            prune(project, asked, picks=names, labels=["good.star"])
         labels = caught["labels"]
         if names == ["good.star"]:  # no mistakes among them
             assert labels.good.all() and len(caught["unlabelled"]) == 20
@@ -217,9 +217,9 @@ def test_good_labels_alone_are_set_against_sure_mistakes_of_the_input(
         middle = labels.boxes[:, 18:30, 18:30].mean((1, 2)).numpy()
         assert middle[~labels.good].mean() > middle[labels.good].mean() + 0.3
     # Labels that the start takes for mistakes: a particle it does not know.
-    for given, more in (("others.star", {}), ("good.star", {"mostly_good": True})):
+    for given, more in (("others.star", {}), ("good.star", {"assume_mostly_particles": True})):
         with pytest.raises(Reached):
-            prune(project, settings(pruner, **more), picks=["plain.star"], good=[given])
+            prune(project, settings(pruner, **more), picks=["plain.star"], labels=[given])
         assert caught["labels"].good.all() and len(caught["unlabelled"]) == 256
 
 
@@ -232,7 +232,7 @@ def test_labelled_places_at_the_edge_of_doubt_are_no_mistakes(
     monkeypatch.setattr("frostpick.pruning.reliable_negatives.UNKNOWN", 1.0)
     caught = catch_fit(monkeypatch)
     with pytest.raises(Reached):
-        prune(project, settings(pruner), picks=["plain.star"], good=["good.star"])
+        prune(project, settings(pruner), picks=["plain.star"], labels=["good.star"])
     boxes, good = caught["labels"].boxes.numpy(), caught["labels"].good
     assert good.sum() == 100 and (~good).sum() > 50
     known = {box.tobytes() for box in boxes[good]}

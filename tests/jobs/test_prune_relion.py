@@ -30,7 +30,7 @@ JOB = "External/job009/"
 SHAPE = (192, 224)
 NAMES = ("MotionCorr/job002/Movies/gridA/x.12.mrc", "MotionCorr/job002/Movies/gridB/y.mrc")
 DISCS = ([(50, 60), (120, 70), (170, 140)], [(60, 50), (150, 120)])
-TOLD = {"diameter": DIAMETER_A, "device": "cpu", "threads": 1, "keep_at": "0"}
+TOLD = {"diameter": DIAMETER_A, "device": "cpu", "threads": 1, "threshold": "0"}
 EMPTY = ([(60, 140), (115, 130)], [(70, 140)])
 MICROGRAPHS = """
 data_optics
@@ -96,7 +96,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(pruner: str, *words: str, task: Literal["prune", "verify"] = "prune") -> int:
     command = ["--o", JOB, *words, "--pruner", pruner, "--diameter", str(DIAMETER_A)]
-    command += ["--keep_at", "0"] if task == "prune" else []
+    command += ["--threshold", "0"] if task == "prune" else []
     return guarded(task, [*command, "--device", "cpu", "--j", "1"])
 
 
@@ -181,8 +181,11 @@ def test_inputs_that_do_not_go_together_fail_in_one_sentence(
         ((), "not neither"),
         (("--in_parts", "particles.star", "--in_coords", "x.star"), "not both"),
         (("--in_coords", "AutoPick/job005/autopick.star"), "give field 'Input micrographs'"),
-        (("--in_parts", "particles.star", "--bad", "rest"), "give label good"),
-        (("--in_parts", "particles.star", "--good", "nothing.star"), "nothing.star: no such file"),
+        (("--in_parts", "particles.star", "--bad", "rest"), "give label labels"),
+        (
+            ("--in_parts", "particles.star", "--labels", "nothing.star"),
+            "nothing.star: no such file",
+        ),
         (("--in_parts", "none.star"), "none.star: no such file"),
     ]
     for words, sentence in cases:
@@ -344,7 +347,7 @@ def test_every_row_of_a_bad_list_counts_as_on_a_folder(
     for name, rows in (("bad", bad), ("good", good)):
         with open(f"{name}.{suffix}", "w", newline="") as handle:
             csv.writer(handle, delimiter="\t" if suffix == "tsv" else ",").writerows([head, *rows])
-    labels = {"good": f"good.{suffix}", "bad": f"bad.{suffix}"}
+    labels = {"labels": f"good.{suffix}", "bad": f"bad.{suffix}"}
     words = [word for name, file in labels.items() for word in (f"--{name}", file)]
     picks = "AutoPick/job005/autopick.star"
     assert run(pruner, "--in_mics", "mics.star", "--in_coords", picks, *words) == 1

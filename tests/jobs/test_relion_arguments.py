@@ -59,18 +59,18 @@ def test_booleans_take_words(words, expected):
 
 
 @pytest.mark.parametrize(
-    "words", [["--diameter", "--epochs", "3"], ["--diameter", "", "--epochs", "3"]]
+    "words", [["--diameter", "--steps", "150"], ["--diameter", "", "--steps", "150"]]
 )
 def test_an_empty_value_is_unset(words):
     _, values = parse(TrainSettings, *words)
     settings = resolve(TrainSettings, ("command line", values))
     assert settings.diameter is None
-    assert settings.epochs == 3
+    assert settings.steps == 150
 
 
-def test_from_is_the_label_of_start_from():
-    _, values = parse(TrainSettings, "--from", "General/model")
-    assert resolve(TrainSettings, ("command line", values)).start_from == "General/model"
+def test_a_start_model_may_lie_in_another_job():
+    _, values = parse(TrainSettings, "--start-model", "General/model")
+    assert resolve(TrainSettings, ("command line", values)).start_model == "General/model"
 
 
 def test_an_unknown_label_is_named_with_its_neighbours():

@@ -134,7 +134,7 @@ def test_version_and_help_need_no_torch(tmp_path, word):
     [
         ("pick", [], "Input micrographs"),
         ("pick", ["--in_mics", "Import/job001/m.star"], "Import/job001/m.star"),
-        ("train", ["--in_mics", "here.star", "--from", "none"], "Input coordinates"),
+        ("train", ["--in_mics", "here.star", "--start-model", "none"], "Input coordinates"),
         ("train", ["--in_mics", "here.star", "--in_coords", "c.star"], "c.star"),
         ("train", ["--in_mics", "here.star", "--in_parts", "p.star"], "p.star"),
     ],

@@ -234,31 +234,31 @@ def test_a_second_start_leaves_the_running_job_alone(job, monkeypatch):
 
 def test_fields_and_labels_are_inputs_by_the_kinds_that_the_task_takes(job):
     fields = {"in_mics": "m.star", "in_coords": "c.star", "in_parts": "p.star"}
-    files = {"good": "g.star", "bad": "rest"}
+    files = {"labels": "g.star", "bad": "rest"}
     assert host_of(PICK, **fields).inputs == {"micrographs": ("m.star",)}
     both = ("c.star", "p.star")
-    assert host_of(TRAIN, **fields).inputs == {"micrographs": ("m.star",), "picks": both}
-    assert host_of(FEWSHOT, **fields).inputs == {"micrographs": ("m.star",), "exemplars": both}
+    assert host_of(TRAIN, **fields).inputs == {"micrographs": ("m.star",), "labels": both}
+    assert host_of(FEWSHOT, **fields).inputs == {"micrographs": ("m.star",), "labels": both}
     rows = {"micrographs": ("m.star",), "picks": ("c.star",), "particles": ("p.star",)}
     assert host_of(VERIFY, files=files, **fields).inputs == rows
     assert host_of(PRUNE, files=files, **fields).inputs == {
         **rows,
-        "good": ("g.star",),
+        "labels": ("g.star",),
         "bad": ("rest",),
     }
-    assert host_of(PRUNE).inputs == dict.fromkeys([*rows, "good", "bad"], ())
+    assert host_of(PRUNE).inputs == dict.fromkeys([*rows, "labels", "bad"], ())
 
 
 def test_missing_files_of_fields_and_labels_are_told(job, tmp_path):
     (tmp_path / "p.star").touch()
     for fields, files, sentence in (
         ({"in_parts": "none.star"}, {}, r"none.star: no such file \(--in_parts\); run the job"),
-        ({"in_parts": "p.star"}, {"good": "g.star"}, r"g.star: no such file \(good\)"),
-        ({"in_parts": "p.star"}, {"good": "p.star", "bad": "b.star"}, r"b.star: no .* \(bad\)"),
+        ({"in_parts": "p.star"}, {"labels": "g.star"}, r"g.star: no such file \(labels\)"),
+        ({"in_parts": "p.star"}, {"labels": "p.star", "bad": "b.star"}, r"b.star: no .* \(bad\)"),
     ):
         with pytest.raises(InputError, match=sentence):
             host_of(PRUNE, files=files, **fields).begin()
-    host_of(PRUNE, files={"good": "p.star", "bad": "rest"}, in_parts="p.star").begin()
+    host_of(PRUNE, files={"labels": "p.star", "bad": "rest"}, in_parts="p.star").begin()
 
 
 @pytest.mark.parametrize("name", ["relion3", "relion5"])

@@ -82,7 +82,7 @@ IMAGES = (
     "expected rlnImageName, the images of particles; these are coordinates: give them with {}, and "
     "their {}"
 )
-REST = "{} means all that is not good; give {}"
+REST = "{} means all that is not among the labels; give {}"
 MEMORY = "out of memory (12 GB); free memory, or use fewer {}"
 AWAY = "throw it away with {}"
 
@@ -90,16 +90,16 @@ AWAY = "throw it away with {}"
 @pytest.mark.parametrize(
     ("name", "task", "text", "words"),
     [
-        ("folder", no_labels, LABELS, ["--picks"]),
-        ("cryosparc", no_labels, LABELS, ["--particles"]),
+        ("folder", no_labels, LABELS, ["--labels"]),
+        ("cryosparc", no_labels, LABELS, ["--labels"]),
         ("relion", no_labels, LABELS, ["field 'Input coordinates' or 'Input particles'"]),
-        ("another", no_labels, LABELS, ["--picks"]),
+        ("another", no_labels, LABELS, ["--labels"]),
         ("folder", no_images, IMAGES, ["--picks", "--micrographs"]),
         ("cryosparc", no_images, IMAGES, ["--particles", "--micrographs"]),
         ("relion", no_images, IMAGES, ["field 'Input coordinates'", "field 'Input micrographs'"]),
-        ("folder", rest_of_nothing, REST, ["--bad rest", "--good"]),
-        ("cryosparc", rest_of_nothing, REST, ["--bad rest", "--good"]),
-        ("relion", rest_of_nothing, REST, ["label bad = rest", "label good"]),
+        ("folder", rest_of_nothing, REST, ["--bad rest", "--labels"]),
+        ("cryosparc", rest_of_nothing, REST, ["--bad rest", "--labels"]),
+        ("relion", rest_of_nothing, REST, ["label bad = rest", "label labels"]),
         ("folder", no_memory, MEMORY, ["--threads"]),
         ("cryosparc", no_memory, MEMORY, ["--threads"]),
         ("relion", no_memory, MEMORY, ["threads (label threads)"]),
@@ -116,7 +116,7 @@ def test_labels_are_those_that_a_relion_job_takes(task):
     """A setting in a message is a word that RELION's parser knows."""
     for one in list_options(task_named(task).settings):
         word = one.label.removeprefix("--")
-        assert in_relion(one.name) in (
+        assert in_relion(one.field) in (
             f"label {word}",
             f"label {word} = yes",
             f"{word} (label {word})",
@@ -188,10 +188,10 @@ def test_one_record_is_spelled_by_each_handler():
     told = []
     events = SimpleNamespace(text=lambda text, level: told.append((text, level)))
     EventLogHandler(events).emit(record)
-    assert told == [("7 labels; check --particles or --picks-pixel-size", "warning")]
+    assert told == [("7 labels; check --labels or --picks-pixel-size", "warning")]
     lines = {
-        "folder": "7 labels; check --picks or --picks-pixel-size",
-        "cryosparc": "7 labels; check --particles or --picks-pixel-size",
+        "folder": "7 labels; check --labels or --picks-pixel-size",
+        "cryosparc": "7 labels; check --labels or --picks-pixel-size",
         "relion": "7 labels; check field 'Input coordinates' or 'Input particles' "
         "or label picks_pixel_size",
     }

@@ -76,7 +76,7 @@ def test_inputs_of_these_tests(project: Path) -> None:
 
 def test_files_of_a_folder(project: Path, pruner: str) -> None:
     once: dict[str, Any] = {**SCALE, "pruner": pruner, "pixel_size": PIXEL_A}
-    split: dict[str, Any] = {**once, "keep_at": "0", "four_rotations": False}
+    split: dict[str, Any] = {**once, "threshold": "0", "four_rotations": False}
     done = frostpick_jobs.pick(
         "picked", micrographs="mics", model="blob", pixel_size=PIXEL_A, **SCALE
     )

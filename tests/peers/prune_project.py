@@ -67,7 +67,7 @@ def settings(pruner: str, **others: object) -> PruneSettings:
     told = {"pruner": pruner, "diameter": DIAMETER_A, "pixel_size": PIXEL_A}
     # One look: to this tiny network a disc two pixels off may look better at four.
     told |= {"four_rotations": False, "border": 0.5}
-    return PruneSettings(**{**told, "device": "cpu", "threads": 1, "keep_at": "0", **others})
+    return PruneSettings(**{**told, "device": "cpu", "threads": 1, "threshold": "0", **others})
 
 
 def prune(project: Path, asked: PruneSettings, out: str = "out", **inputs: object) -> FolderHost:

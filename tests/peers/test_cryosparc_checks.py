@@ -311,7 +311,7 @@ def test_the_client_really_sends_an_empty_body_when_it_repeats_an_upload():
 def test_the_commands_help_and_usage(tmp_path):
     for words, expected in (
         (["pick", "--help"], "--min-distance"),
-        (["train", "--help"], "--particles"),
+        (["train", "--help"], "--labels"),
     ):
         path = os.pathsep.join(str(ROOT / name) for name in ("plugin", "external_job"))
         said = subprocess.run(
@@ -345,6 +345,6 @@ def test_a_first_look_at_ten_thousand_exposures(tmp_path):
         slots = [("micrograph_blob",) * 2, ("mscope_params",) * 2, ("ctf",) * 2]
         _finish(p.store, job, "exposures", "exposure", many, slots)
         _done(p.store, job)
-        code, made = pick(p, micrographs=[f"{job.uid}.exposures"], settings={"limit": 2})
+        code, made = pick(p, micrographs=[f"{job.uid}.exposures"], settings={"max_micrographs": 2})
         assert code == 0
         assert p.job(made).spec.outputs.root["micrographs"].num_items == 2

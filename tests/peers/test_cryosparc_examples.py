@@ -58,7 +58,7 @@ def test_from_picks_to_boxes(tmp_path):
                 sys.executable,
                 str(EXAMPLES / "train_pick_extract.py"),
                 *(p.uid, "W1", "--micrographs", "J2.exposures", "--particles", "J3.particles"),
-                *("--diameter", "48", "--box", "20", "--device", "cpu", "--epochs", "1"),
+                *("--diameter", "48", "--box", "20", "--device", "cpu", "--steps", "50"),
             ],
         )
         assert done.returncode == 0, done.stderr
@@ -91,7 +91,7 @@ def test_another_users_jobs_of_the_same_titles_are_left_alone(tmp_path, monkeypa
         both = then_another(p, cryosparc_run.run_task, theirs)
         monkeypatch.setattr(cryosparc_run, "run_task", both)
         outputs = {"micrographs": "J2.exposures", "particles": "J3.particles"}
-        told = {"diameter": DIAMETER_A, "device": "cpu", "epochs": 1}
+        told = {"diameter": DIAMETER_A, "device": "cpu", "steps": 50}
         options = argparse.Namespace(project=p.uid, workspace="W1", **outputs, **told)
         picked = script["train_and_pick"](p.connect(), options)
         external = [uid for (_, uid), job in p.store.jobs.items() if job.spec.type == "snowflake"]

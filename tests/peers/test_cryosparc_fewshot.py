@@ -39,8 +39,8 @@ def _short(monkeypatch):
 
 
 def few(p, particles=(PARTICLES,), **settings):
-    asked = requested("fewshot", p.uid, "W1", micrographs=(EXPOSURES,), exemplars=particles)
-    options = {"diameter": DIAMETER_A, "threads": 1, "device": "cpu", "model": "none"}
+    asked = requested("fewshot", p.uid, "W1", micrographs=(EXPOSURES,), labels=particles)
+    options = {"diameter": DIAMETER_A, "threads": 1, "device": "cpu", "encoder": "none"}
     settings = FewshotSettings(**{**options, "method": "cryomae", "threshold": "p=0.5", **settings})
     code = run.run_task_for_exit_code(
         p.connect(), asked, settings, spool=p.root / "spool", tempo=TEMPO
@@ -81,7 +81,7 @@ def test_exemplars_give_particles_and_a_model_that_pick_takes(tmp_path):
 def test_no_exemplars_and_no_diameter_make_no_job(tmp_path):
     with project(tmp_path) as p:
         before = len(p.store.jobs)
-        with pytest.raises(InputError, match=r"give them with --exemplars J12\.particles"):
+        with pytest.raises(InputError, match=r"give them with --labels J12\.particles"):
             few(p, particles=())
         with pytest.raises(ConfigError, match="--diameter"):
             few(p, diameter=None)

@@ -118,7 +118,7 @@ def test_the_real_client_of_4_trains_picks_and_resumes(project):
     checked = command(project, "login-check")
     assert "CryoSPARC v4.7.1+240807, tools 4.7.1" in checked.stdout, checked.stderr
     inputs = ["--workspace", "W1", "--micrographs", "J2.exposures"]
-    quick = ["--particles", "J3.particles", "--network", "conv31", "--epochs", "1"]
+    quick = ["--labels", "J3.particles", "--network", "conv31", "--steps", "50"]
     trained = command(project, "train", *PICK, *inputs, *quick, "--expected-per-micrograph", "8")
     assert trained.returncode == 0, trained.stderr
     assert project.job("J4").status == "completed"

@@ -37,9 +37,9 @@ def _short(monkeypatch):
 
 
 def iterate(p, particles=(PARTICLES,), **settings):
-    asked = requested("iterate", p.uid, "W1", micrographs=(EXPOSURES,), picks=particles)
-    options = {"diameter": DIAMETER_A, "threads": 1, "device": "cpu", "epochs": 1, "rounds": 1}
-    fresh = {} if "start_from" in settings or "from" in settings else {"network": "conv31"}
+    asked = requested("iterate", p.uid, "W1", micrographs=(EXPOSURES,), labels=particles)
+    options = {"diameter": DIAMETER_A, "threads": 1, "device": "cpu", "steps": 8, "rounds": 1}
+    fresh = {} if "start_model" in settings else {"network": "conv31"}
     settings = IterateSettings(**{**options, **fresh, **settings})
     tempo = Tempo(poll=0.1, events=0.02)
     code = run.run_task_for_exit_code(
@@ -62,7 +62,7 @@ def test_rounds_with_particles_and_then_from_that_job_alone(tmp_path):
         outputs = p.job(job).spec.outputs.root
         assert outputs["model"].num_items == 1 and outputs["micrographs"].num_items == 3
 
-        code, alone = iterate(p, particles=(), start_from=job, diameter=None)
+        code, alone = iterate(p, particles=(), start_model=job, diameter=None)
         assert code == 0 and p.job(alone).parents == ["J2", job]
         assert "particles" not in p.job(alone).spec.inputs.root
         folder = p.store.jdir(p.job(alone))
@@ -73,7 +73,7 @@ def test_rounds_with_particles_and_then_from_that_job_alone(tmp_path):
 def test_neither_particles_nor_a_model_makes_no_job(tmp_path):
     with project(tmp_path) as p:
         before = set(p.store.jobs)
-        with pytest.raises(InputError, match="--particles"):
+        with pytest.raises(InputError, match="--labels"):
             iterate(p, particles=())
         assert set(p.store.jobs) == before
 

@@ -108,7 +108,7 @@ def extracted(p, rows, name="particles", slots=SLOTS, first=1000):
 def prune(p, pruner, particles, *, settings=None, **request):
     where = {} if "job" in request else {"workspace": "W1"}
     asked = requested("prune", p.uid, particles=particles, **{**where, **request})
-    told = {"pruner": pruner, "diameter": DIAMETER_A, "keep_at": "0", "min_distance": 8.0}
+    told = {"pruner": pruner, "diameter": DIAMETER_A, "threshold": "0", "min_distance": 8.0}
     options = {**told, "border": 0.0, "threads": 1, "device": "cpu", **(settings or {})}
     code = run.run_task_for_exit_code(
         p.connect(), asked, PruneSettings(**options), spool=p.root / "spool", tempo=TEMPO
@@ -358,13 +358,13 @@ def test_labels_are_two_outputs_or_the_rest(tmp_path, pruner, monkeypatch):
         source = extracted(p, rows)
         good = extracted(p, [r for r in rows if r[3]][:3], "particles_selected", first=7000)
         bad = extracted(p, [r for r in rows if not r[3]][:2], "particles_excluded", first=8000)
-        code, _ = prune(p, pruner, (source,), good=(good,), bad=(bad,))
+        code, _ = prune(p, pruner, (source,), labels=(good,), bad=(bad,))
         assert code == 1 and caught["labels"].good.tolist() == [True] * 3 + [False] * 2
         centre = caught["labels"].boxes[:, 22:26, 22:26].mean((1, 2))
         assert (centre[:3] < -2).all() and (centre[3:].abs() < 1.5).all()
         # the first three rows of the input itself: the other ones are the rest
         first = extracted(p, rows[:3], "particles_selected", first=1000)
-        code, _ = prune(p, pruner, (source,), good=(first,), bad=("rest",))
+        code, _ = prune(p, pruner, (source,), labels=(first,), bad=("rest",))
         assert code == 1
         assert int((~caught["labels"].good).sum()) == len(rows) - 3
 
@@ -378,7 +378,7 @@ def test_what_cannot_work_makes_no_job(tmp_path, pruner):
             prune(p, pruner, ())
         with pytest.raises(InputError, match=r"no slot 'blob' with data.*--micrographs"):
             prune(p, pruner, (picks,))
-        with pytest.raises(InputError, match="bad examples without good ones"):
+        with pytest.raises(InputError, match="bad examples without labels"):
             prune(p, pruner, (picks,), micrographs=(EXPOSURES,), bad=(picks,))
         assert len(p.store.jobs) == before
 

@@ -109,11 +109,11 @@ def by_name(names, columns) -> Found:
 def test_the_same_pixels_and_scores(tmp_path, monkeypatch):
     monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
     with project(tmp_path) as p:
-        asked = requested("train", p.uid, "W1", micrographs=(EXPOSURES,), picks=(PARTICLES,))
+        asked = requested("train", p.uid, "W1", micrographs=(EXPOSURES,), labels=(PARTICLES,))
         settings = TrainSettings(
             diameter=DIAMETER_A,
             network="conv31",
-            epochs=1,
+            steps=50,
             expected_per_micrograph=8.0,
             threads=1,
             device="cpu",

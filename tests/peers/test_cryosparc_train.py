@@ -28,7 +28,7 @@ pytestmark = pytest.mark.cryosparc
 
 TEMPO = Tempo(poll=0.1, events=0.02)
 EXPOSURES, PARTICLES = OutputRef("J2", "exposures"), OutputRef("J3", "particles")
-QUICK = {"network": "conv31", "epochs": 1, "expected_per_micrograph": 8.0}
+QUICK = {"network": "conv31", "steps": 50, "expected_per_micrograph": 8.0}
 ONE_THREAD = {"threads": 1, "device": "cpu"}
 
 
@@ -56,7 +56,7 @@ def reached(monkeypatch):
 def train(p, particles=(PARTICLES,), micrographs=(EXPOSURES,), settings=None, **request):
     where = {} if "job" in request else {"workspace": "W1"}
     asked = requested(
-        "train", p.uid, micrographs=micrographs, picks=particles, **{**where, **request}
+        "train", p.uid, micrographs=micrographs, labels=particles, **{**where, **request}
     )
     options = {"diameter": DIAMETER_A, **ONE_THREAD, **(settings or {})}
     code = run.run_task_for_exit_code(
@@ -283,9 +283,9 @@ def test_what_a_training_needs_is_checked_before_anything_is_made(tmp_path):
         with pytest.raises(ConfigError, match="--diameter"):
             train(p, settings={"diameter": None})
         with pytest.raises(InputError, match="no particles to learn from"):
-            train(p, (), settings={"start_from": "none"})
+            train(p, (), settings={"start_model": "none"})
         with pytest.raises(ModelError, match=r"P1-J3 has no model/model.safetensors"):
-            train(p, settings={"start_from": "J3"})
+            train(p, settings={"start_model": "J3"})
         assert len(p.store.jobs) == before
 
 
@@ -302,5 +302,5 @@ def test_training_goes_on_from_another_jobs_model(tmp_path, reached):
         folder = p.store.jdir(p.job("J3")) / "model"
         blob = load_model("blob")
         blob.save(folder)
-        train(p, settings={"start_from": "J3"})
+        train(p, settings={"start_model": "J3"})
         assert reached["start"].digest == blob.digest

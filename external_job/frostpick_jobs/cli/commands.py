@@ -24,7 +24,7 @@ def select(
     ],
     debug: Debug = False,
 ) -> None:
-    """Choose another threshold for a finished pick, without inference."""
+    """Choose another threshold for a finished pick. The network does not run again."""
     log_to_terminal()
     from frostpick_jobs.api import picking_job
     from frostpick_jobs.job.lifecycle import run_job
@@ -60,7 +60,7 @@ def evaluate(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Score picks against the truth: average precision, F1, localisation, calibration."""
+    """Compare picks with the truth. Average precision, F1, localisation, calibration."""
     log_to_terminal()
     from frostpick_jobs.commands.evaluate import score_files, table
 
@@ -114,7 +114,10 @@ def demo(
 
 
 def list_models() -> None:
-    """List the models that come with frostpick; a name without a version means the newest."""
+    """List the models that come with frostpick.
+
+    A name without a version means the newest.
+    """
     from frostpick.models.catalogue import USED_BY, catalogue
 
     for entry in catalogue():

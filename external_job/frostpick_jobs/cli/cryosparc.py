@@ -13,6 +13,7 @@ from frostpick.errors import InputError, option
 from frostpick_jobs.cli.console import log_to_terminal
 from frostpick_jobs.cli.parameters import IgnoreVersion, Overwrite, Project, Url, Workspace
 from frostpick_jobs.cli.server_command import server_command
+from frostpick_jobs.cli.typer_options import TaskCommand
 from frostpick_jobs.job.endings import help_text
 from frostpick_jobs.tasks.declarations import TaskSpec
 
@@ -29,7 +30,9 @@ def cryosparc_app(tasks: Sequence[TaskSpec]) -> typer.Typer:
     app.command("selftest")(selftest)
     for task in tasks:
         if "cryosparc" in task.hosts:
-            app.command(task.name, epilog=help_text("cryosparc"))(server_command(task))
+            app.command(task.name, cls=TaskCommand, epilog=help_text("cryosparc"))(
+                server_command(task)
+            )
     return app
 
 
@@ -54,7 +57,10 @@ def selftest(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Ask a real instance what no public source tells, by jobs that are deleted at the end."""
+    """Ask a real instance what no public source tells.
+
+    It makes jobs for that, which are deleted at the end.
+    """
     log_to_terminal()
     from frostpick.runtime.atomic import write_text
     from frostpick_jobs.hosts.cryosparc.selftest import run_selftest

@@ -10,7 +10,6 @@ from typing import Any
 import typer
 
 from frostpick_jobs.cli.config_file import resolve_settings
-from frostpick_jobs.cli.console import log_to_terminal
 from frostpick_jobs.cli.parameters import Debug, Out
 from frostpick_jobs.cli.typer_options import Typed, parameter, task_command
 from frostpick_jobs.tasks.declarations import TaskSpec
@@ -30,7 +29,6 @@ def folder_command(task: TaskSpec) -> Callable[..., None]:
     def act(
         given: Typed, values: dict[str, Any], config: Path | None, *, out: Path, debug: bool
     ) -> None:
-        log_to_terminal()
         settings = resolve_settings(task.settings, config, values)
         from frostpick_jobs.hosts.folder import FolderHost
         from frostpick_jobs.job.lifecycle import run_job

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import types
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from frostpick.settings import Settings, about
+
+#: Heading of options that the usual job does not need: those of a paper's ablation.
+ADVANCED = "Advanced"
 
 YES = ("yes", "true", "1", "on", "y")
 NO = ("no", "false", "0", "off", "n")
@@ -16,27 +19,35 @@ NO = ("no", "false", "0", "off", "n")
 
 @dataclass(frozen=True)
 class Option:
-    """One option: the settings field, its long flag, its simple type, and its help text.
+    """One option: the settings field, its simple type, and its help text.
 
-    A hidden one is taken and not shown.
+    A hidden one is taken and not shown; so is a name of before, whose ``field`` is that name.
     """
 
     field: str
-    name: str
     type: type
     default: Any
     help: str
     hidden: bool = False
+    advanced: bool = False
+    unset: str = ""
+
+    @property
+    def told(self) -> str:
+        """The help text, with the default, or with what is taken where none is given."""
+        silent = self.type is bool or self.default in (None, "")
+        default = self.unset or ("" if silent else str(self.default))
+        return f"{self.help}  [default: {default}]" if default else self.help
 
     @property
     def flag(self) -> str:
         """The long option for people, with dashes."""
-        return "--" + self.name.replace("_", "-")
+        return "--" + self.field.replace("_", "-")
 
     @property
     def label(self) -> str:
         """The long option as a RELION parameter label gives it, with underscores."""
-        return "--" + self.name
+        return "--" + self.field
 
 
 def list_options(kind: type[Settings]) -> tuple[Option, ...]:
@@ -45,22 +56,23 @@ def list_options(kind: type[Settings]) -> tuple[Option, ...]:
     Parameters
     ----------
     kind
-        A settings class; an alias is the option's name (``from`` for ``start_from``).
-        Types are reduced to bool, int, float or str; choices are strings.
+        A settings class. Types are reduced to bool, int, float or str; choices are strings.
     """
-    found = []
+    found, before = [], []
     for field, info in kind.model_fields.items():
-        found.append(
-            Option(
-                field=field,
-                name=info.alias or field,
-                type=_simple(info.annotation),
-                default=info.default,
-                help=info.description or "",
-                hidden=about(info).hidden,
-            )
+        told = about(info)
+        one = Option(
+            field,
+            _simple(info.annotation),
+            info.default,
+            info.description or "",
+            hidden=told.hidden,
+            advanced=told.advanced,
+            unset=told.unset,
         )
-    return tuple(found)
+        found.append(one)
+        before += [replace(one, field=name, hidden=True) for name in told.was]
+    return (*found, *before)
 
 
 def _simple(annotation: Any) -> type:
@@ -79,16 +91,17 @@ def add_argparse_options(parser: argparse.ArgumentParser, kind: type[Settings]) 
     as a bare flag: bare means unset, and yes for a boolean. Nothing is converted
     here; `values_from_namespace` leaves the texts to `frostpick.settings.resolve`.
     """
+    advanced = parser.add_argument_group(ADVANCED)
     for option in list_options(kind):
         spellings = dict.fromkeys((option.label, option.flag))
-        parser.add_argument(
+        (advanced if option.advanced else parser).add_argument(
             *spellings,
             dest=option.field,
             nargs="?",
             const="yes" if option.type is bool else "",
             default=None,
             metavar=option.type.__name__.upper(),
-            help=argparse.SUPPRESS if option.hidden else option.help.replace("%", "%%"),
+            help=argparse.SUPPRESS if option.hidden else option.told.replace("%", "%%"),
         )
 
 

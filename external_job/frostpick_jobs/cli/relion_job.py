@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,11 @@ from frostpick.errors import ConfigError
 from frostpick.settings import RunSettings, resolve
 from frostpick_jobs.cli.notes import OURS, LibraryNotes, is_ours
 from frostpick_jobs.cli.options import add_argparse_options, values_from_namespace
-from frostpick_jobs.cli.task_inputs import inputs_on, option_name
+from frostpick_jobs.cli.task_inputs import inputs_on
 from frostpick_jobs.hosts.relion.arguments import JobArguments, JobParser, job_arguments
 from frostpick_jobs.job.endings import USAGE, help_text
 from frostpick_jobs.job.spelling import SpelledFormatter
-from frostpick_jobs.tasks.declarations import InputKind, TaskSpec, tasks_on
+from frostpick_jobs.tasks.declarations import InputKind, TaskSpec, inputs_of_today, tasks_on
 
 logger = logging.getLogger(__name__)
 
@@ -84,8 +86,9 @@ def job_parser(task: TaskSpec) -> JobParser:
     parser.add_argument("--version", action="version", version=__version__)
     add_argparse_options(parser, task.settings)
     for one in inputs_on(task, "relion"):
-        label = f"--{option_name(one, 'relion')}"
-        parser.add_argument(label, metavar="FILE", nargs="?", help=one.help_on("relion"))
+        parser.add_argument(f"--{one.name}", metavar="FILE", nargs="?", help=one.help_on("relion"))
+        for old in one.was.get("relion", ()):
+            parser.add_argument(f"--{old}", nargs="?", help=argparse.SUPPRESS)
     return parser
 
 
@@ -101,7 +104,12 @@ def read_command_line(task: TaskSpec, argv: Sequence[str]) -> tuple[JobArguments
     """
     kind = task.settings
     namespace = job_parser(task).read(argv)
-    arguments = job_arguments(namespace, [one.name for one in inputs_on(task, "relion")])
+    inputs = inputs_on(task, "relion")
+    labels = [name for one in inputs for name in (one.name, *one.was.get("relion", ()))]
+    arguments = job_arguments(namespace, labels)
+    named = {name: (file,) for name, file in arguments.files.items()}
+    files = {name: file for name, (file,) in inputs_of_today(task, "relion", named).items()}
+    arguments = replace(arguments, files=files)
     typed = values_from_namespace(namespace, kind)
     if arguments.device is not None:
         if typed.get("device", arguments.device) != arguments.device:

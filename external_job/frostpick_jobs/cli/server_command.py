@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from frostpick.errors import JobStopped
+from frostpick.settings import names_of_today
 from frostpick_jobs.cli.config_file import resolve_settings
-from frostpick_jobs.cli.console import log_to_terminal
 from frostpick_jobs.cli.options import list_options
 from frostpick_jobs.cli.parameters import (
     ORIGINAL,
@@ -33,7 +33,7 @@ from frostpick_jobs.cli.parameters import (
     Url,
     Workspace,
 )
-from frostpick_jobs.cli.task_inputs import inputs_on, option_name
+from frostpick_jobs.cli.task_inputs import inputs_on
 from frostpick_jobs.cli.typer_options import Typed, parameter, task_command
 from frostpick_jobs.tasks.declarations import REST, InputSpec, TaskSpec, is_rest
 
@@ -90,6 +90,7 @@ class Place:
         self, task: TaskSpec, given: Typed, values: dict[str, Any], config: Path | None
     ) -> str:
         """Return the command that resumes, but for ``--job``: inputs are connected by then."""
+        values = names_of_today(values, task.settings)
         words = ["frostpick", "cryosparc", task.name, "--project", self.project]
         for option in list_options(task.settings):
             value = values.get(option.field)
@@ -135,7 +136,6 @@ def server_command(task: TaskSpec) -> Callable[..., None]:
     """Return the command ``frostpick cryosparc TASK``."""
 
     def act(given: Typed, values: dict[str, Any], config: Path | None, **place: Any) -> None:
-        log_to_terminal("cryosparc")
         settings = resolve_settings(task.settings, config, values)
         where = Place(**place)
         again = where.resume_command(task, given, values, config)
@@ -152,7 +152,7 @@ def server_command(task: TaskSpec) -> Callable[..., None]:
 
 
 def _flag(one: InputSpec) -> str:
-    return f"--{option_name(one, 'cryosparc')}"
+    return f"--{one.name}"
 
 
 def _parameters(kind: type[Place]) -> list[inspect.Parameter]:

@@ -10,8 +10,6 @@ _NO_OPTION = {
     "relion": frozenset(InputKind) - {InputKind.EXAMPLES},
     "cryosparc": frozenset({InputKind.PICKS}),
 }
-#: Names that are not the declaration's.
-_NAMES = {("cryosparc", InputKind.LABELS): "particles"}
 
 
 def inputs_on(task: TaskSpec, host: str) -> tuple[InputSpec, ...]:
@@ -23,8 +21,3 @@ def inputs_on(task: TaskSpec, host: str) -> tuple[InputSpec, ...]:
     if host == "cryosparc":
         offered.sort(key=lambda one: one.kind is not InputKind.PARTICLES)
     return tuple(offered)
-
-
-def option_name(one: InputSpec, host: str) -> str:
-    """Return the name of an input's option on a host, without dashes."""
-    return _NAMES.get((host, one.kind), one.name)

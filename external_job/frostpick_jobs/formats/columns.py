@@ -96,6 +96,18 @@ def bool_column(path: Path, name: str, values: Sequence[str]) -> NDArray[np.bool
     return np.array(flags, np.bool_)
 
 
+def sign_column(path: Path, name: str, values: Sequence[str]) -> NDArray[np.int8]:
+    """Return text as int8, ``(n,)``: 1 for a particle, -1 for a place that is none."""
+    plain = [whole_number(v.strip()) for v in values]
+    row = next((n for n, v in enumerate(plain, 1) if v not in ("1", "-1")), None)
+    if row is not None:
+        raise InputError(
+            f"{path}, row {row}: {name} is {values[row - 1]!r}, expected 1 for a particle or -1 "
+            "for a place that is none"
+        )
+    return np.array(plain, np.int8)
+
+
 def whole_number(value: str) -> str:
     """Return the text of an integer as it is written plainly: ``1`` for ``1.000000`` and ``01``.
 

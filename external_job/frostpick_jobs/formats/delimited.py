@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.errors import InputError
-from frostpick_jobs.formats.columns import bool_column, finite_column, optional_column
+from frostpick_jobs.formats.columns import (
+    bool_column,
+    finite_column,
+    optional_column,
+    sign_column,
+)
 from frostpick_jobs.formats.converters import (
     Converter,
     as_it_is,
@@ -41,6 +46,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "selected": ("selected",),
     "edge": ("edge",),
     "kind": ("kind",),
+    "sign": ("sign",),
     **{name: (name,) for name in optional_names(CSV).values()},
 }
 _KNOWN = frozenset(name for names in ALIASES.values() for name in names)
@@ -127,6 +133,7 @@ def _table(path: Path, kind: str, columns: dict[str, list[str]], unnamed: str) -
         selected=flags("selected"),
         edge=flags("edge"),
         kind=tuple(columns["kind"]) if "kind" in columns else None,
+        sign=sign_column(path, "sign", columns["sign"]) if "sign" in columns else None,
         **read_optional(path, CSV, columns),
     )
 

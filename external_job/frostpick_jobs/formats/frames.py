@@ -162,7 +162,7 @@ def _table(table: PickTable) -> dict[str, Any]:
             found[name] = getattr(table, name)
     if table.shift_A is not None:
         found |= {"shift_x_A": table.shift_A[:, 0], "shift_y_A": table.shift_A[:, 1]}
-    for name in ("pixel_size_A", "edge"):
+    for name in ("pixel_size_A", "edge", "sign"):
         if getattr(table, name) is not None:
             found[name] = getattr(table, name)
     found |= table.optional()

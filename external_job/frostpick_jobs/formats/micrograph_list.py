@@ -144,7 +144,7 @@ def _no_micrographs(path: Path, blocks: Mapping[str, StarTable]) -> str:
     elif IMAGE in labels:
         hint = f"; this is a file of particles, give it with {option('particles')}"
     elif X in labels:
-        hint = f"; this is a file of picks, give it with {option('picks')}"
+        hint = f"; this is a file of picks, give it as {option('labels')} or {option('picks')}"
     found = listed([f"data_{name}" for name in blocks])
     return (
         f"{path}: found the blocks {found} without rlnMicrographName; expected a STAR file of "

@@ -216,7 +216,17 @@ def _joined(path: Path, names: Sequence[str], parts: Sequence[PickTable]) -> Pic
         score=column("score", np.nan),
         shift_A=column("shift_A", 0.0),
         pixel_size_A=column("pixel_size_A", np.nan),
+        sign=_signs([part for _, part in kept]),
         **_optional(path, [part for _, part in kept]),
+    )
+
+
+def _signs(parts: Sequence[PickTable]) -> NDArray[np.int8] | None:
+    """Return the signs of the rows; a table without them holds particles."""
+    if all(part.sign is None for part in parts):
+        return None
+    return np.concatenate(
+        [np.ones(len(part), np.int8) if part.sign is None else part.sign for part in parts]
     )
 
 

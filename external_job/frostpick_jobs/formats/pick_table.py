@@ -43,6 +43,8 @@ class PickTable(OptionalColumns):
         ``(n,)`` bool, truth files only: cut by the border of the micrograph.
     kind
         ``(n,)`` truth files only: ``particle`` or what else it is.
+    sign
+        ``(n,)`` int8, files of labels only: 1 for a particle, -1 for a place that is none.
     """
 
     path: Path
@@ -57,6 +59,7 @@ class PickTable(OptionalColumns):
     pixel_size_A: Float | None = None
     edge: NDArray[np.bool_] | None = None
     kind: tuple[str, ...] | None = None
+    sign: NDArray[np.int8] | None = None
 
     def __len__(self) -> int:
         return len(self.micrograph)
@@ -78,6 +81,11 @@ class PickTable(OptionalColumns):
             elif isinstance(value, tuple):
                 kept[name] = tuple(compress(value, chosen.tolist()))
         return replace(self, **kept)
+
+    def of_sign(self, sign: int) -> PickTable:
+        """Return the rows of one sign; in a file without signs every row is a particle."""
+        signs = np.ones(len(self), np.int8) if self.sign is None else self.sign
+        return self.keep(signs == sign)
 
     def rows_by_micrograph(self) -> dict[str, NDArray[np.int64]]:
         """Return the rows of each micrograph name, ascending, names in order of appearance."""

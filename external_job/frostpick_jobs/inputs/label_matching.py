@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.errors import LabelError, option
-from frostpick.points import first_within
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.formats import PickTable
 from frostpick_jobs.inputs.name_matching import match_names
+from frostpick_jobs.inputs.signs import refuse_both_signs, signs_of, single
 
 __all__ = ["labels_for", "match_names"]
 
@@ -21,8 +21,6 @@ log = logging.getLogger(__name__)
 
 #: So many labels outside their micrographs, and most of all, are of another scale.
 MOST_OUTSIDE = 5
-#: Part of the distance between labels that rounding is allowed: exactly so far apart both stay.
-TIE = 1e-12
 
 Float = NDArray[np.float64]
 
@@ -39,7 +37,8 @@ def labels_for(
     """Turn picks of files into labels, in pixels of the job's micrographs.
 
     Rows that a file marks as not selected, or as another ``kind`` than ``particle``, are
-    no labels. Aligned particles are re-centred (`PickTable.centres`).
+    no labels; those with the sign -1 are none of both, and teach what is no particle.
+    Aligned particles are re-centred (`PickTable.centres`).
 
     Parameters
     ----------
@@ -52,7 +51,7 @@ def labels_for(
         Positions are multiplied by the ratio: pixel 0 of both images is at one place,
         as after a Fourier crop.
     min_distance_px, min_distance_A
-        Of labels nearer to each other the first is kept; Angstrom, if given, wins.
+        Of labels of one sign nearer to each other the first is kept; Angstrom, if given, wins.
     complete
         Fills in shape and pixel size of a micrograph from its header, where the host
         does not know them; called for labelled micrographs only.
@@ -61,13 +60,13 @@ def labels_for(
     -------
     dict
         Labels by micrograph id, in the order of ``micrographs``, those without a label
-        left out. ``row`` is the row in the table. All signs are +1.
+        left out. ``row`` is the row in the table. Signs are +1 where a file tells none.
 
     Raises
     ------
     LabelError
-        Names cannot be matched, a pixel size is needed and unknown, or most labels lie outside
-        their micrographs.
+        Names cannot be matched, a pixel size is needed and unknown, a place has both signs, or
+        most labels lie outside their micrographs.
     """
     matches = match_names(
         [name for table in tables for name in table.rows_by_micrograph()],
@@ -91,17 +90,21 @@ def labels_for(
         parts = [_positions(t, rows, known, picks_pixel_size_A) for t, rows in by_id[known.id]]
         xy = np.concatenate([np.column_stack(part) for part in parts])
         rows = np.concatenate([rows for _, rows in by_id[known.id]])
+        sign = signs_of(by_id[known.id])
+        refuse_both_signs(known.id, xy, sign, min_distance_px, by_id[known.id])
         inside = _inside(xy, known.shape)
         distance = min_distance_px
         if min_distance_A is not None:
             distance = min_distance_A / _pixel_size(known, "a distance in Angstrom")
-        single = first_within(xy[inside], distance, TIE)
+        stay = single(xy[inside], sign[inside], distance)
         outside += int(np.count_nonzero(~inside))
-        double += int(np.count_nonzero(~single))
-        xy, rows = xy[inside][single], rows[inside][single]
+        double += int(np.count_nonzero(~stay))
+        xy, rows, sign = xy[inside][stay], rows[inside][stay], sign[inside][stay]
         if len(xy):
             source = by_id[known.id][0][0].format
-            labels[known.id] = Labels.from_xy(known.id, xy[:, 0], xy[:, 1], row=rows, source=source)
+            labels[known.id] = Labels.from_xy(
+                known.id, xy[:, 0], xy[:, 1], row=rows, source=source, sign=sign
+            )
     inside_count = double + sum(map(len, labels.values()))
     if outside > inside_count and (outside >= MOST_OUTSIDE or not inside_count):
         raise LabelError(
@@ -123,6 +126,8 @@ def labels_for(
         outside,
         double,
     )
+    if none := sum(int((one.sign < 0).sum()) for one in labels.values()):
+        log.info("%d of the labels are places without a particle", none)
     return labels
 
 
@@ -130,6 +135,8 @@ def _usable(table: PickTable) -> NDArray[np.bool_]:
     usable = np.ones(len(table), np.bool_) if table.selected is None else table.selected.copy()
     if table.kind is not None:
         usable &= np.array([kind == "particle" for kind in table.kind], np.bool_)
+    if table.sign is not None:
+        usable |= table.sign < 0
     if not usable.all():
         log.info(
             "%s: %d of %d rows are not selected or not particles, and left out",

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from os.path import isfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from frostpick.errors import ConfigError, InputError, option
 from frostpick.images import PixelSizes
 from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
 from frostpick.types import LocalFile, Micrograph, ParticleStack
-from frostpick_jobs.formats import read_pick_files, read_star_blocks
+from frostpick_jobs.formats import PickTable, read_pick_files, read_star_blocks
 from frostpick_jobs.formats.star.particles import ParticleRows, read_particles
 from frostpick_jobs.formats.star.tables import IMAGE
 from frostpick_jobs.formats.walk import at_home
 from frostpick_jobs.inputs.headers import with_header
 from frostpick_jobs.inputs.rows import PickRows, pick_rows
 from frostpick_jobs.job.host import Candidates, Judged
+
+#: Inputs of the task beside the micrographs.
+NAMES = ("picks", "particles", "labels", "bad")
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,12 @@ class PruneInputs:
         Files, folders and patterns of picks on ``micrographs``.
     particles
         A particles STAR file, or a stack of images; not with ``picks``.
-    good, bad
+    labels, bad
         Files of known particles and of known non-particles: picks, or particles STAR files.
-        Of ``bad`` every row counts, of ``good`` those that are selected.
+        Of ``bad`` every row counts, and so does every one of ``labels`` with the sign -1, which
+        is bad too; of the others those that are selected.
     rest
-        All input that is not good is bad; then ``bad`` is empty.
+        All input that is not among the good labels is bad; then ``bad`` is empty.
     pixel_size_A
         Pixel size in Angstrom, where neither files nor headers tell it.
     project
@@ -55,7 +60,7 @@ class PruneInputs:
     micrographs: Sequence[Micrograph]
     picks: tuple[str, ...] = ()
     particles: Path | None = None
-    good: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     bad: tuple[str, ...] = ()
     rest: bool = False
     pixel_size_A: float | None = None
@@ -82,19 +87,19 @@ class PruneInputs:
         host
             How the host reads them: the last five parameters, and ``pixel_size_A``.
         """
-        files = {name: tuple(given.get(name, ())) for name in ("picks", "particles", "good", "bad")}
+        files = {name: tuple(given.get(name, ())) for name in NAMES}
         return cls(
             micrographs,
             files["picks"],
             next(map(Path, files["particles"]), None),
-            files["good"],
+            files["labels"],
             () if rest else files["bad"],
             rest,
             **host,
         )
 
     def __post_init__(self) -> None:
-        for name in ("good", "bad"):
+        for name in ("labels", "bad"):
             object.__setattr__(self, name, tuple(map(at_home, getattr(self, name))))
         if self.particles is not None:
             object.__setattr__(self, "particles", Path(at_home(str(self.particles))))
@@ -113,7 +118,7 @@ class PruneInputs:
     @cached_property
     def pick_rows(self) -> PickRows:
         """The picks as one table."""
-        return self._rows_of(self.picks, False)
+        return self._rows_of(self._picks_in(self.picks))
 
     @cached_property
     def particle_rows(self) -> ParticleRows:
@@ -138,10 +143,15 @@ class PruneInputs:
 
     def judged(self) -> Judged:
         """Return the examples."""
-        good = self._examples(self.good) if self.good else None
+        good, none = self._examples(self.labels, 1), self._examples(self.labels, -1)
         if self.rest:
+            if none is not None:
+                raise ConfigError(
+                    f"{self.labels[0]}: {none.rows} rows of sign -1, and {option('bad', 'rest')} "
+                    "means all input without a label; give one of the two"
+                )
             return Judged(good, self._rest(), rest=True)
-        return Judged(good, self._examples(self.bad, every=True) if self.bad else None)
+        return Judged(good, _joined(none, self._examples(self.bad)))
 
     def with_header(self, micrograph: Micrograph) -> Micrograph:
         """Return a micrograph with shape and pixel size, where its header knows them."""
@@ -157,25 +167,37 @@ class PruneInputs:
         return cache(lambda file: read_particles(Path(file), self.pixel_size_A))
 
     @cached_property
-    def _picks_in(self) -> Callable[..., PickRows]:
-        """Reads files of picks as `_rows_of`, the same files once."""
-        return cache(self._rows_of)
+    def _picks_in(self) -> Callable[[tuple[str, ...]], Sequence[PickTable]]:
+        """Reads files of picks, the same files once."""
+        return cache(
+            lambda files: read_pick_files(files, self.project, allow_missing=self.allow_missing)
+        )
 
-    def _examples(self, files: tuple[str, ...], every: bool = False) -> Candidates:
+    def _examples(self, files: tuple[str, ...], sign: int | None = None) -> Candidates | None:
+        """Return the rows of files, or those of one sign; None without files or rows of -1."""
+        if not files:
+            return None
         if self.particles is not None and all(map(_has_images, files)):
             parts = [self._particles_in(file) for file in files]
-            stacks = [stack for part in parts for stack in part.stacks(self.project)]
-            return Candidates(rows=sum(map(len, parts)), stacks=stacks)
+            rows = [_all_bad(one) if sign is None else one.of_sign(sign) for one in parts]
+            stacks = [
+                stack
+                for one, chosen in zip(parts, rows, strict=True)
+                for stack in one.stacks(self.project, chosen)
+            ]
+            found = Candidates(rows=sum(map(len, rows)), stacks=stacks)
+            return found if found.rows or sign != -1 else None
         if not self.micrographs:
             raise ConfigError(
                 f"{files[0]}: coordinates; expected particles with images (rlnImageName), or give "
                 f"the {option('micrographs')} that they lie on"
             )
-        return self._picks_in(files, every).candidates(self.micrographs)
+        labelled = self._labelled(files, sign)
+        return labelled.candidates(self.micrographs) if len(labelled) or sign != -1 else None
 
     def _rest(self) -> Candidates:
         if self.picks:
-            rows = self.pick_rows.rows_not_in(self._picks_in(self.good, False))
+            rows = self.pick_rows.rows_not_in(self._labelled(self.labels, 1))
             return self.pick_rows.candidates(self.micrographs, rows)
         if self.is_stack:
             raise ConfigError(
@@ -183,19 +205,28 @@ class PruneInputs:
             )
         table = self.particle_rows
         rest = np.arange(len(table))
-        for file in self.good:
-            good = self._particles_in(file)
-            rest = np.intersect1d(rest, table.rows_not_in(good))
+        for file in self.labels:
+            rest = np.intersect1d(rest, table.rows_not_in(self._particles_in(file)))
         if len(rest) == len(table):
             raise InputError(
-                f"{self.good[0]}: no image of it is among the input; expected a selection of "
+                f"{self.labels[0]}: no image of it is among the input; expected a selection of "
                 f"{self.particles}"
             )
         return Candidates(len(table), stacks=table.stacks(self.project, rest))
 
-    def _rows_of(self, files: tuple[str, ...], every: bool) -> PickRows:
+    def _labelled(self, files: tuple[str, ...], sign: int | None) -> PickRows:
+        """Return the rows of one sign, or all of files of what is bad: selected or not."""
+        tables = self._picks_in(files)
+        if sign is None:
+            for table in tables:
+                _all_bad(table)
+        else:
+            tables = [table.of_sign(sign) for table in tables]
+        return self._rows_of(tables, every=sign != 1)
+
+    def _rows_of(self, tables: Sequence[PickTable], every: bool = False) -> PickRows:
         return pick_rows(
-            read_pick_files(files, self.project, allow_missing=self.allow_missing),
+            tables,
             self.micrographs,
             self.with_header,
             every=every,
@@ -220,3 +251,23 @@ def _has_images(file: str) -> bool:
         return False
     blocks = read_star_blocks(path, (IMAGE,))
     return any(IMAGE in table.columns for table in blocks.values())
+
+
+def _all_bad(table: PickTable | ParticleRows) -> NDArray[np.int64]:
+    """Return all rows of what was given as bad; `ConfigError` where a sign says otherwise."""
+    if table.sign is not None and (table.sign > 0).any():
+        raise ConfigError(
+            f"{table.path}: {np.count_nonzero(table.sign > 0)} rows of sign 1, which are "
+            f"particles, were given as {option('bad')}; a file with both signs goes with "
+            f"{option('good')}"
+        )
+    return np.arange(len(table))
+
+
+def _joined(one: Candidates | None, other: Candidates | None) -> Candidates | None:
+    """Return examples of two kinds of files as those of one table, the second's rows after."""
+    if one is None or other is None:
+        return one or other
+    picks = [(m, replace(found, row=found.row + one.rows)) for m, found in other.picks]
+    stacks = [replace(stack, row=stack.row + one.rows) for stack in other.stacks]
+    return Candidates(one.rows + other.rows, [*one.picks, *picks], [*one.stacks, *stacks])

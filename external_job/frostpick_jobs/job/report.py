@@ -43,7 +43,7 @@ def job_report(title: str, report: Report, outputs: Sequence[Output], spell: Spe
         parts,
         warnings_of(record, spell),
         failures=[(name, spelled(why, spell)) for name, why in report.failed.items()],
-        settings=record.get("settings", {}),
+        settings=_given(record.get("settings", {})),
         software=record.get("versions", {}),
     )
 
@@ -51,6 +51,11 @@ def job_report(title: str, report: Report, outputs: Sequence[Output], spell: Spe
 def warnings_of(record: Mapping[str, Any], spell: Spell) -> list[str]:
     """Return the warnings of a run record, with options as ``spell`` has them."""
     return [spelled(text, spell) for text in record.get("warnings", ())]
+
+
+def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that have a value: the others tell a reader nothing."""
+    return {name: value for name, value in settings.items() if value not in (None, "")}
 
 
 def summary_rows(record: Mapping[str, Any]) -> list[Row]:

@@ -25,13 +25,15 @@ _SWITCHES = dict.fromkeys(
     ("restart", "allow_missing", "renew_threshold", "overwrite", "strict", "live"), "yes"
 )
 #: What CryoSPARC holds picks as.
-_PARTICLES = ("picks", "labels")
+_PARTICLES = ("picks",)
 
 
 def in_relion(name: str, value: str = "") -> str:
     """Spell an option as RELION has it: a label, or the field of an input."""
     if name in _FIELDS:
         return _FIELDS[name]
+    if name == "good":
+        return "label labels"
     if name == "threads":
         return "threads (label threads)"
     value = value or _SWITCHES.get(name, "")

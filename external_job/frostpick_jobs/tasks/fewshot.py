@@ -16,6 +16,7 @@ from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.spread import spread
 from frostpick.settings import FewshotSettings
 from frostpick.training.cryomae.train import train_fewshot
+from frostpick.training.few import count_particles
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.models import JobModels
@@ -76,6 +77,8 @@ def run_fewshot(
         )
     method = choose_method(settings, kind=host.models.kind_of)
     refuse_unused(FEWSHOT, method, settings, "auto" if settings.method == "auto" else "")
+    if method == "cryomae":
+        _tell_of_unused(exemplars)
     spool, folder = host.spool / TRAINING / method, host.spool / MODEL
     with record.stage("training"):
         make = _cryomae if method == "cryomae" else _network
@@ -90,13 +93,13 @@ def run_fewshot(
         training=dict(made.summary),
         curve=list(made.curve),
         shipped=host.models.used,
-        exemplars=sum(len(one) for one in exemplars.values()),
+        exemplars=count_particles(exemplars),
     )
-    micrographs = spread(everything, settings.limit or len(everything))
+    micrographs = spread(everything, settings.max_micrographs or len(everything))
     # the training has settled the contrast, and its model knows it
-    named = settings.model_copy(update={"model": method, "contrast": None})
+    picking = settings.model_copy(update={"contrast": None})
     with record.stage("picking"):
-        store, job = prepare_picking(host, named, micrographs, made.model, executor)
+        store, job = prepare_picking(host, picking, micrographs, made.model, executor)
         part = pick_part(store, job, micrographs, host.reporter)
     with record.stage("delivering"):
         picked = finish_picking(
@@ -105,10 +108,24 @@ def run_fewshot(
             job,
             [part],
             record,
+            made_by=method,
             figures=made.figures,
             others=[ModelOutput(MODEL, made.model)],
         )
     return FewshotResult(**vars(picked), model=made.model)
+
+
+def _tell_of_unused(exemplars: Mapping[str, Labels]) -> None:
+    """Say that a method learns nothing from places without a particle."""
+    none = sum(len(one) for one in exemplars.values()) - count_particles(exemplars)
+    if none:
+        log.warning(
+            Wording(
+                "%d labels are places without a particle, of which cryomae makes no use; "
+                f"{option('method', 'pu')} learns from them"
+            ),
+            none,
+        )
 
 
 def _cryomae(host: Host, settings: FewshotSettings) -> tuple[AutoencoderModel | None, Train]:
@@ -145,17 +162,17 @@ def _network(host: Host, settings: FewshotSettings) -> tuple[PickingModel | None
 
 
 def _encoder(settings: FewshotSettings, models: JobModels) -> AutoencoderModel | None:
-    if settings.model == "none":
+    if settings.encoder == "none":
         return None
-    if settings.model:
-        return models.encoder(settings.model)
-    found = models.encoder_of(settings.preset)
+    if settings.encoder:
+        return models.encoder(settings.encoder)
+    found = models.encoder_of(settings.encoder_size)
     if found is None:
         log.warning(
             Wording(
-                "no pretrained encoder of preset %s comes with this version; pretrain one with "
-                f"frostpick pretrain --method mae and give it as {option('model')}"
+                "no pretrained encoder of size %s comes with this version; pretrain one with "
+                f"frostpick pretrain --method mae and give it as {option('encoder')}"
             ),
-            settings.preset,
+            settings.encoder_size,
         )
     return found

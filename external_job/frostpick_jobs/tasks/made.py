@@ -48,12 +48,12 @@ def made_key(
     That is the exemplars, their micrographs and the settings of the training; not the
     micrographs without exemplars, which only show what is no particle.
     """
-    scale = {"diameter", "pixel_size", "contrast", "preset", "selector"}
+    scale = {"diameter", "pixel_size", "contrast", "encoder_size", "picking_rule"}
     on = with_labels(exemplars)
     return training_key(
         {
             "format": 1,
-            "settings": settings.model_dump(mode="json", include=scale | COURSE - {"model"}),
+            "settings": settings.for_key(only=scale | COURSE - {"encoder"}),
             "start": start.digest if start else None,
             "exemplars": labels_digest(on),
             "diameters": sorted({one.diameter_A or 0.0 for one in on.values()}),

@@ -25,7 +25,7 @@ def before_picking(settings: PickSettings, models: JobModels) -> None:
 def before_training(settings: TrainSettings, models: JobModels) -> None:
     """Find the start model; `ConfigError` where neither it nor the settings tell a diameter."""
     resolve_device(settings.device)
-    start = None if settings.start_from == "none" else models.picking(settings.start_from)
+    start = None if settings.start_model == "none" else models.picking(settings.start_model)
     if settings.diameter is None and (start is None or start.card.diameter_A is None):
         raise ConfigError(
             f"training needs the particle's longest dimension: give {option('diameter')}"

@@ -90,7 +90,7 @@ def _picker(host: Host, settings: PretrainSettings) -> tuple[PickingModel, dict[
 
 
 def _mae(host: Host, settings: PretrainSettings) -> tuple[AutoencoderModel, dict[str, Any]]:
-    recipe = replace(MaeRecipe(preset=settings.preset), **_numbers(settings))
+    recipe = replace(MaeRecipe(preset=settings.encoder_size), **_numbers(settings))
     result = pretrain_mae(
         _source(host, settings, recipe),
         recipe,

@@ -103,7 +103,7 @@ def deliver_trained(
     """
     host.show(plots)
     record.add(
-        model={"digest": done.model.digest, "started_from": settings.start_from},
+        model={"digest": done.model.digest, "started_from": settings.start_model},
         seed=settings.seed,
         **(told or {}),
         training=dict(done.training),

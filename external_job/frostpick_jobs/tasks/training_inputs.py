@@ -42,7 +42,7 @@ def given_labels(host: Host, start: PickingModel | None) -> Mapping[str, Labels]
     LabelError
         Labels are given, and none, one or two are on the micrographs of the job.
     """
-    if start is not None and not host.inputs.get("picks"):
+    if start is not None and not host.inputs.get("labels"):
         return {}
     labels = host.labels()
     count = sum(len(one) for one in labels.values())
@@ -71,7 +71,7 @@ def compare_with_images(
 
 def start_model(host: Host, settings: TrainSettings) -> PickingModel | None:
     """Return the model to start from; None for none."""
-    return None if settings.start_from == "none" else host.models.picking(settings.start_from)
+    return None if settings.start_model == "none" else host.models.picking(settings.start_model)
 
 
 def judging_model(

@@ -205,11 +205,11 @@ def _basis(
 ) -> Basis:
     """Return all that the rounds depend on; their number is not among it."""
     # the models are told by their digests
-    aside = {"start_from", "rounds", "pruner", "label_weights", *settings.without_effect()}
+    aside = {"start_model", "rounds", "pruner", "label_weights", *settings.without_effect()}
     diameter = choose_diameter(settings, material.labels, start)
     parts: dict[str, Any] = {
         "format": 2,
-        "settings": settings.model_dump(mode="json", exclude=aside),
+        "settings": settings.for_key(without=aside),
         "recipe": recipe.key(),
         "rule": vars(rule),
         "second_opinion": None if verifier is None else verifier.key,
@@ -221,7 +221,7 @@ def _basis(
     unnamed = {"rounds", *settings.without_effect()}
     return basis_of(
         parts,
-        settings.model_dump(mode="json", by_alias=True, exclude=unnamed),
+        settings.model_dump(mode="json", exclude=unnamed),
         method=("format", "recipe", "rule"),
         labels=labels_digest(with_labels(material.labels)),
         micrographs=parts["micrographs"],

@@ -63,7 +63,8 @@ def choose_material(
     usable = {m.id: labels[m.id] for m in micrographs if m.id in labels and len(labels[m.id])}
     if not usable and start is None:
         raise ConfigError(
-            f"rounds begin with labels or with a model; give {option('labels')} or {option('from')}"
+            f"rounds begin with labels or with a model; give {option('labels')} or "
+            f"{option('start_model')}"
         )
     if usable:
         pool = choose_micrographs(

@@ -18,7 +18,7 @@ from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.precision import Precision
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.spread import spread
-from frostpick.settings import Contrast, PickSettings
+from frostpick.settings import Contrast, PickingSettings
 from frostpick.types import Micrograph, at_hand
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class PickPlan:
 
 def plan_picking(
     model: PickingModel,
-    settings: PickSettings,
+    settings: PickingSettings,
     preview_ids: frozenset[str] = frozenset(),
     executor: Executor | None = None,
 ) -> PickPlan:

@@ -45,7 +45,7 @@ def warn_of_doubts(judged: Judgement, labelled: NDArray[np.bool_]) -> None:
             kept.sum(),
             100 * decisions.probability[kept].mean(),
             decisions.score[kept].min(),
-            Wording(option("keep_at")),
+            Wording(option("threshold")),
         )
     asked = labelled & np.isin(decisions.reason, _JUDGED)
     lost = int((asked & ~kept).sum())

@@ -113,12 +113,10 @@ def fit_to_job(
     LabelError
         Bad labels without good ones, or no label can be read.
     """
-    if labelled.good is None and labelled.bad is None and not settings.mostly_good:
+    if labelled.good is None and labelled.bad is None and not settings.assume_mostly_particles:
         return Fitted(start)
     if labelled.good is None and labelled.bad is not None:
-        raise LabelError(
-            f"bad examples without good ones; give some particles with {option('good')}"
-        )
+        raise LabelError(f"bad examples without labels; give some particles with {option('good')}")
     known = Known()
     labels = _read_labels(labelled, known, plan, settings.seed, reporter)
     key = _key(start, labels, groups, settings, plan, rest=labelled.rest)
@@ -195,8 +193,8 @@ def _fitted_to_good(
         believed where the start pruner does not know the particle.
     """
     some = thinned(groups, MOST_UNLABELLED, settings.seed)
-    rest = read_rest(start, some, known, settings.expected_good, plan, reporter)
-    two_step = len(labels) > 0 and not settings.mostly_good
+    rest = read_rest(start, some, known, settings.particle_fraction, plan, reporter)
+    two_step = len(labels) > 0 and not settings.assume_mostly_particles
     bad = rest.mistakes(labels, settings.seed) if two_step else None
     unlabelled, prior, recipe = None, None, None
     if bad is not None:
@@ -204,7 +202,7 @@ def _fitted_to_good(
         labels = labels.joined(bad)
     else:
         unlabelled, prior = rest.boxes, rest.share
-        if alike is not None and settings.expected_good is None:
+        if alike is not None and settings.particle_fraction is None:
             named = float(rest.labelled.mean())
             prior = float(np.clip(named + (1 - named) * alike, *LIMITS))
         labels = labels if len(labels) else rest.best()
@@ -320,7 +318,13 @@ def _key(
 ) -> str:
     """Return the digest of all that the fit depends on; of the input where it teaches too."""
     total = hashlib.sha256()
-    asked = [FORMAT, settings.seed, settings.mostly_good, settings.expected_good, rest]
+    asked = [
+        FORMAT,
+        settings.seed,
+        settings.assume_mostly_particles,
+        settings.particle_fraction,
+        rest,
+    ]
     total.update(json.dumps([start.digest, plan.key(), asked], sort_keys=True).encode())
     for array in (labels.boxes.numpy(), labels.good, labels.group):
         total.update(np.ascontiguousarray(array).tobytes())

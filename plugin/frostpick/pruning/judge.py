@@ -60,12 +60,12 @@ def prune_rows(
     """
     word = None
     if settings.figure_of_merit:
-        word = _merit_word(rows, merit, settings.expected_good)
+        word = _merit_word(rows, merit, settings.particle_fraction)
     if word is not None:
         rows = replace(rows, score=rows.score + word.added)
-    share = settings.expected_good or particle_share(_inside(rows))
+    share = settings.particle_fraction or particle_share(_inside(rows))
     rows = replace(rows, score=rows.score + log_odds(share))
-    threshold = choose_threshold(_inside(rows), settings.keep_at)
+    threshold = choose_threshold(_inside(rows), settings.threshold)
     if rows.edge.any():
         log.info(
             "%d of %d rows are rejected as edge: centres nearer to an edge of the micrograph than "

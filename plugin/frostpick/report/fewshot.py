@@ -154,6 +154,6 @@ def density_curve(density: DensityCut, title: str) -> Figure:
             Wording(
                 "Mean distance of a window's score to its nearest neighbours in score, and the cut "
                 "that cryoMAE's rule makes on this micrograph. It selects picks only with "
-                f"{option('selector', 'density-cut')}."
+                f"{option('picking_rule', 'density-cut')}."
             ),
         )

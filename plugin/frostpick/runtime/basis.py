@@ -16,6 +16,7 @@ from typing import Any
 from frostpick.errors import ConfigError, Wording, first_of, option
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.checkpoint import FILE
+from frostpick.settings import FewshotSettings, IterateSettings, names_of_today
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +181,8 @@ def _read(path: Path) -> _Note | None:
         key, finished = str(values["key"]), bool(values.get("finished", False))
         if "settings" not in values:
             return _Note(key, None, finished)
-        told = Basis(key, dict(values["settings"]), dict(values["inputs"]), str(values["method"]))
+        settings = names_of_today(dict(values["settings"]), IterateSettings, FewshotSettings)
+        told = Basis(key, settings, dict(values["inputs"]), str(values["method"]))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

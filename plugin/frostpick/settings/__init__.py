@@ -5,9 +5,10 @@ from frostpick.settings.fewshot import FewshotSettings
 from frostpick.settings.field import About, about
 from frostpick.settings.iterate import IterateSettings
 from frostpick.settings.model_ref import ModelRef
-from frostpick.settings.pick import PickSettings
+from frostpick.settings.pick import PickingSettings, PickSettings
 from frostpick.settings.pretrain import PretrainSettings
 from frostpick.settings.prune import PruneSettings
+from frostpick.settings.renamed import both_names, names_of_today, old_names, told_of
 from frostpick.settings.resolve import option_key, resolve
 from frostpick.settings.threshold import Threshold
 from frostpick.settings.train import Objective, TrainSettings
@@ -21,6 +22,7 @@ __all__ = [
     "ModelRef",
     "Objective",
     "PickSettings",
+    "PickingSettings",
     "PretrainSettings",
     "PruneSettings",
     "RunSettings",
@@ -30,6 +32,10 @@ __all__ = [
     "TrainSettings",
     "VerifySettings",
     "about",
+    "both_names",
+    "names_of_today",
+    "old_names",
     "option_key",
     "resolve",
+    "told_of",
 ]

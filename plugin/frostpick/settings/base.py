@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import warnings
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 from frostpick.settings.device import check_device
 from frostpick.settings.field import about, setting
+from frostpick.settings.renamed import both_names, old_names, renamed, told_of_setting
 
 Contrast = Literal["dark", "light", "auto"]
 #: ``auto``, ``cpu``, ``cuda``, or GPU numbers; which is there is found out when a job runs.
@@ -24,12 +27,49 @@ class Settings(BaseModel):
         frozen=True, extra="forbid", populate_by_name=True, coerce_numbers_to_str=True
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _take_old_names(cls, values: Any) -> Any:
+        """Take the names of before too, until 2.0, with a warning; not beside those of today."""
+        if isinstance(values, Mapping):
+            for old, new in old_names(cls).items():
+                if old not in values:
+                    continue
+                if values[old] is not None and values.get(new) is not None:
+                    raise ValueError(both_names(old, new))
+                values = renamed(cls, old, values)
+                warnings.warn(told_of_setting(cls, old), DeprecationWarning, stacklevel=3)
+        return values
+
+    def for_key(self, without: Collection[str] = (), only: Collection[str] = ()) -> dict[str, Any]:
+        """Return JSON values by the names that they had first, for a digest that outlives names.
+
+        Parameters
+        ----------
+        without, only
+            Names of today: what to leave out, and, where given, what alone to take.
+        """
+        told = self.model_dump(mode="json", exclude=set(without), include=set(only) or None)
+        return dict(_as_first(type(self), name, value) for name, value in told.items())
+
     @classmethod
     def without_effect(cls) -> frozenset[str]:
         """Return the fields that change no result, which a resume key leaves out."""
         return frozenset(
             name for name, info in cls.model_fields.items() if not about(info).changes_results
         )
+
+
+def _as_first(kind: type[Settings], name: str, value: Any) -> tuple[str, Any]:
+    """Return a setting under its first name; one that this had no value for keeps today's."""
+    told = about(kind.model_fields[name])
+    if not told.was:
+        return name, value
+    if value is not None and told.was_times != 1:
+        if value % told.was_times:
+            return name, value
+        value //= told.was_times
+    return told.was[0], value
 
 
 class RunSettings(Settings):
@@ -80,9 +120,9 @@ class ScaleSettings(RunSettings):
     )
     contrast: Contrast | None = setting(
         None,
-        "Particles are dark or light on the ice, or auto finds out; when empty as the model was "
-        "trained, dark without one.",
+        "Particles are dark or light on the ice, or auto finds out.",
         "Data",
+        unset="as the model was trained, dark without one",
     )
     allow_missing: bool = setting(
         False,

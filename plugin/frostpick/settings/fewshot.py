@@ -6,22 +6,25 @@ from typing import Annotated, Literal
 
 from frostpick.settings.field import setting
 from frostpick.settings.model_ref import ModelRef
-from frostpick.settings.pick import PickSettings
+from frostpick.settings.pick import PickingSettings
 
 
-class FewshotSettings(PickSettings):
+class FewshotSettings(PickingSettings):
     """Options of ``fewshot``: those of ``pick``, for it picks with the model it makes."""
 
-    model: Annotated[str, ModelRef("encoder", or_none=True, from_job=False)] = setting(
+    encoder: Annotated[str, ModelRef("encoder", or_none=True, from_job=False)] = setting(
         "",
         "Encoder to start cryoMAE from: none, a file, a folder, or a shipped name such as "
-        "mae-tiny-1; the newest shipped when empty.",
+        "mae-tiny-1.",
         "Model",
+        unset="the newest shipped",
+        was="model",
     )
     expected_per_micrograph: float | None = setting(
         None,
-        "Mean number of particles on a micrograph, the most for cryomae; estimated when empty.",
+        "Mean number of particles on a micrograph, the most for cryomae.",
         "Data",
+        unset="estimated",
         gt=0,
     )
     picks_pixel_size: float | None = setting(
@@ -38,16 +41,22 @@ class FewshotSettings(PickSettings):
         "Training",
     )
     steps: int | None = setting(
-        None, "Longest training in steps; fitted when empty.", "Training", unit="steps", ge=1
+        None, "Longest training in steps.", "Training", unit="steps", unset="fitted", ge=1
     )
-    preset: Literal["tiny", "small", "base"] = setting(
-        "tiny", "Size of cryoMAE's network: tiny, small or base.", "Model", advanced=True
+    encoder_size: Literal["tiny", "small", "base"] = setting(
+        "tiny",
+        "Size of cryoMAE's network: tiny, small or base.",
+        "Model",
+        advanced=True,
+        was="preset",
     )
-    selector: Literal["disc-nms", "density-cut"] | None = setting(
+    picking_rule: Literal["disc-nms", "density-cut"] | None = setting(
         None,
         "How cryoMAE's scores become picks: disc-nms, or density-cut, its paper's threshold by "
-        "micrograph; disc-nms when empty.",
+        "micrograph.",
         "Picking",
+        unset="disc-nms",
+        was="selector",
         advanced=True,
     )
     restart: bool = setting(

@@ -41,6 +41,13 @@ class About:
         Another value gives other results, so that it belongs to the resume key.
     hidden
         Still taken, no longer shown: an option of before.
+    was
+        Its names of before, still taken until 2.0; resume keys have the first one for ever, so
+        that a job of before goes on.
+    was_times
+        What a number under that name is multiplied by.
+    unset
+        What is taken where the default is that no value is given: ``estimated``.
     """
 
     group: Group
@@ -49,6 +56,9 @@ class About:
     path: PathKind | None = None
     changes_results: bool = True
     hidden: bool = False
+    was: tuple[str, ...] = ()
+    was_times: int = 1
+    unset: str = ""
 
 
 def setting(
@@ -61,6 +71,9 @@ def setting(
     path: PathKind | None = None,
     changes_results: bool = True,
     hidden: bool = False,
+    was: str | tuple[str, ...] = (),
+    was_times: int = 1,
+    unset: str = "",
     **limits: Any,
 ) -> Any:
     """Return a pydantic field with what `About` holds.
@@ -70,9 +83,10 @@ def setting(
     default, text
         Default and help text.
     limits
-        What `pydantic.Field` takes: ``gt``, ``ge``, ``le``, ``alias``.
+        What `pydantic.Field` takes: ``gt``, ``ge``, ``le``.
     """
-    told = About(group, advanced, unit, path, changes_results, hidden)
+    names = (was,) if isinstance(was, str) else was
+    told = About(group, advanced, unit, path, changes_results, hidden, names, was_times, unset)
     return Field(default, description=text, json_schema_extra={_KEY: told}, **limits)  # type: ignore[dict-item]
 
 
@@ -82,6 +96,13 @@ def about(info: FieldInfo) -> About:
     if not isinstance(extra, dict) or not isinstance(extra.get(_KEY), About):
         raise TypeError(f"a setting declared without setting(): {info.description}")
     return extra[_KEY]  # type: ignore[return-value]
+
+
+def names_before(info: FieldInfo) -> tuple[str, ...]:
+    """Return the names that a field had before; none for one declared without `setting`."""
+    extra = info.json_schema_extra
+    told = extra.get(_KEY) if isinstance(extra, dict) else None
+    return told.was if isinstance(told, About) else ()
 
 
 def values_of(info: FieldInfo) -> tuple[str, ...]:

@@ -10,15 +10,9 @@ from frostpick.settings.model_ref import ModelRef
 from frostpick.settings.threshold import Threshold
 
 
-class PickSettings(ScaleSettings):
-    """Options of ``pick``."""
+class PickingSettings(ScaleSettings):
+    """How micrographs are picked, with whatever model."""
 
-    model: Annotated[str, ModelRef("picking")] = setting(
-        "general",
-        "A model file, its folder, or a shipped name: general (trained on simulations; the "
-        "newest, and general-1 is always the same) or blob.",
-        "Model",
-    )
     threshold: Threshold = setting(
         Threshold.parse("auto"),
         "auto, a score, p=PROBABILITY, or precision=EXPECTED.",
@@ -35,8 +29,9 @@ class PickSettings(ScaleSettings):
     )
     min_distance: float | None = setting(
         None,
-        "Smallest distance between picks in Angstrom; the model's own when empty.",
+        "Smallest distance between picks in Angstrom.",
         "Picking",
+        unset="the model's own",
         unit="A",
         gt=0,
     )
@@ -49,10 +44,11 @@ class PickSettings(ScaleSettings):
         ge=0,
         le=5,
     )
-    limit: int = setting(
+    max_micrographs: int = setting(
         0,
-        "Pick only this many micrographs, spread over the set; 0 means all.",
+        "Pick only this many micrographs, spread evenly over the set; 0 means all.",
         "Data",
+        was="limit",
         unit="micrographs",
         changes_results=False,
         ge=0,
@@ -65,10 +61,22 @@ class PickSettings(ScaleSettings):
         advanced=True,
         changes_results=False,
     )
-    write: Literal["selected", "all"] = setting(
+    output_picks: Literal["selected", "all"] = setting(
         "selected",
         "selected or all: what STAR files and outputs hold; all is above the floor.",
         "Picking",
+        was="write",
         advanced=True,
         changes_results=False,
+    )
+
+
+class PickSettings(PickingSettings):
+    """Options of ``pick``."""
+
+    model: Annotated[str, ModelRef("picking")] = setting(
+        "general",
+        "A model file, its folder, or a shipped name: general (trained on simulations; the "
+        "newest, and general-1 is always the same) or blob.",
+        "Model",
     )

@@ -17,18 +17,19 @@ class PretrainSettings(ScaleSettings):
         "pruner: what prune starts from.",
         "Training",
     )
-    preset: Literal["tiny", "small", "base"] = setting(
-        "tiny", "Size of the autoencoder: tiny, small or base.", "Model"
+    encoder_size: Literal["tiny", "small", "base"] = setting(
+        "tiny", "Size of the autoencoder: tiny, small or base.", "Model", was="preset"
     )
     corpus: int | None = setting(
         None,
-        "Simulated micrographs to learn from (picker, pruner); the recipe's when empty.",
+        "Simulated micrographs to learn from (picker, pruner).",
         "Data",
+        unset="as many as the method needs",
         unit="micrographs",
         ge=20,
     )
     steps: int | None = setting(
-        None, "Training steps; the recipe's when empty.", "Training", unit="steps", ge=1
+        None, "Training steps.", "Training", unit="steps", unset="those of the method", ge=1
     )
     imagenet: str | None = setting(
         None,

@@ -21,28 +21,32 @@ class PruneSettings(VerifySettings):
     )
     min_distance: float | None = setting(
         None,
-        "Of two kept rows nearer than this in Angstrom the worse is a duplicate; 0 keeps both, "
-        "the pruner's own when empty.",
+        "Of two kept rows nearer than this in Angstrom the worse is a duplicate; 0 keeps both.",
         "Pruning",
+        unset="the pruner's own",
         unit="A",
         ge=0,
     )
-    keep_at: Threshold = setting(
+    threshold: Threshold = setting(
         Threshold.parse("auto"),
         "auto, a score, p=PROBABILITY, or precision=EXPECTED, all for the share of particles in "
         "the input.",
         "Pruning",
+        was="keep_at",
         changes_results=False,
     )
-    mostly_good: bool = setting(
+    assume_mostly_particles: bool = setting(
         False,
         "Take the input for mostly particles and learn from it without labels what is odd in it.",
         "Pruning",
+        was="mostly_good",
     )
-    expected_good: float | None = setting(
+    particle_fraction: float | None = setting(
         None,
-        "Fraction of particles in the input; estimated from the scores when empty.",
+        "Fraction of particles in the input.",
         "Pruning",
+        unset="estimated from the scores",
+        was="expected_good",
         gt=0,
         lt=1,
     )

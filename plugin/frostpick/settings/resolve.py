@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -10,13 +11,16 @@ from pydantic import ValidationError
 
 from frostpick.errors import ConfigError, listed
 from frostpick.settings.base import Settings
+from frostpick.settings.renamed import both_names, old_names, renamed, told_of_setting
+
+log = logging.getLogger(__name__)
 
 S = TypeVar("S", bound=Settings)
 
 
 def option_key(name: str) -> str:
     """Return the field name of an option, parameter label or YAML key (``-`` is ``_``)."""
-    return "start_from" if name == "from" else name.replace("-", "_")
+    return name.replace("-", "_")
 
 
 def resolve(kind: type[S], *layers: tuple[str, Mapping[str, Any]]) -> S:
@@ -38,18 +42,17 @@ def resolve(kind: type[S], *layers: tuple[str, Mapping[str, Any]]) -> S:
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
     known = set(kind.model_fields)
-    for where, layer in layers:
-        for name, value in layer.items():
-            key = option_key(str(name))
-            if key not in known:
-                near = difflib.get_close_matches(key, known, n=1)
+    for where, given in layers:
+        for name, value in _of_today(kind, where, given).items():
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
                 hint = (
                     f"did you mean {near[0]!r}?" if near else f"known are: {listed(sorted(known))}"
                 )
                 raise ConfigError(f"{where}: unknown setting {name!r}; {hint}")
             if value is not None:
-                values[key] = value
-                origin[key] = where
+                values[name] = value
+                origin[name] = where
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -59,3 +62,17 @@ def resolve(kind: type[S], *layers: tuple[str, Mapping[str, Any]]) -> S:
         raise ConfigError(
             f"{origin.get(key, 'settings')}: {key} = {values.get(key)!r}: {message}"
         ) from error
+
+
+def _of_today(kind: type[Settings], where: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a layer with the names of today; `ConfigError` where a setting has both its names."""
+    layer = {option_key(str(name)): value for name, value in given.items()}
+    for old, new in old_names(kind).items():
+        if layer.get(old) is None:
+            layer.pop(old, None)
+            continue
+        if layer.get(new) is not None:
+            raise ConfigError(f"{where}: {both_names(old, new)}")
+        layer = renamed(kind, old, layer)
+        log.warning("%s: %s", where, told_of_setting(kind, old))
+    return layer

@@ -17,7 +17,7 @@ class TrainSettings(ScaleSettings):
     """Options of ``train``."""
 
     expected_per_micrograph: float | None = setting(
-        None, "Mean number of particles on a micrograph; estimated when empty.", "Data", gt=0
+        None, "Mean number of particles on a micrograph.", "Data", unset="estimated", gt=0
     )
     picks_pixel_size: float | None = setting(
         None,
@@ -26,33 +26,47 @@ class TrainSettings(ScaleSettings):
         unit="A",
         gt=0,
     )
-    start_from: Annotated[str, ModelRef("picking", or_none=True)] = setting(
+    start_model: Annotated[str, ModelRef("picking", or_none=True)] = setting(
         "general",
         "Model to start from: general (the newest; general-1 is always the same) or another "
         "shipped name, a file, a folder, or none.",
         "Model",
-        alias="from",
+        was=("start_from", "from"),
     )
     objective: Objective = setting(
-        "nnpu", "Loss: nnpu, ge-binomial, ge-kl or pn.", "Training", advanced=True
+        "nnpu",
+        "Loss: nnpu (non-negative risk of positive and unlabelled pixels), ge-binomial or ge-kl "
+        "(the expected number of particles as a constraint), or pn (all that is without a label "
+        "is no particle).",
+        "Training",
+        advanced=True,
     )
     network: str | None = setting(
         None,
         "Train this network from nothing: resnet8, dilated, conv31, conv63, conv127, or DeepEM's: "
-        "deepem, and deepem-klh and deepem-19s at its paper's sizes. When empty, the start "
-        "model's own, and resnet8 from none.",
+        "deepem, and deepem-klh and deepem-19s at its paper's sizes.",
         "Model",
+        unset="the start model's own, and resnet8 from none",
         advanced=True,
     )
-    selector: Literal["disc-nms", "four-rotations"] | None = setting(
+    picking_rule: Literal["disc-nms", "four-rotations"] | None = setting(
         None,
         "How the model finds picks: disc-nms, or four-rotations, DeepEM's rule, at four times the "
-        "work; the start model's own, or disc-nms, when empty.",
+        "work.",
         "Picking",
+        unset="the start model's own, or disc-nms",
         advanced=True,
+        was="selector",
     )
-    epochs: int | None = setting(
-        None, "Length of the training; fitted when empty.", "Training", unit="epochs", ge=1
+    steps: int | None = setting(
+        None,
+        "Length of each of the two passes of the training.",
+        "Training",
+        unset="fitted to the labels",
+        unit="steps",
+        was="epochs",
+        was_times=50,
+        ge=1,
     )
     rounds: int = setting(
         0,
@@ -83,15 +97,14 @@ class TrainSettings(ScaleSettings):
     def _network_from_nothing(cls, values: Any) -> Any:
         """Start from nothing where a network is asked for and no start is named."""
         if isinstance(values, dict) and values.get("network"):
-            named = values.get("start_from", values.get("from"))
-            if named is None:
-                return {**values, "start_from": "none"}
+            if all(values.get(one) is None for one in ("start_model", "from", "start_from")):
+                return {**values, "start_model": "none"}
         return values
 
     @field_validator("network")
     @classmethod
     def _network_without_start(cls, value: str | None, info: ValidationInfo) -> str | None:
-        start = info.data.get("start_from", "none")
+        start = info.data.get("start_model", "none")
         if value is not None and start != "none":
             raise ValueError(
                 f"a network is chosen only where training starts from nothing, not from {start}; "

@@ -131,9 +131,9 @@ def _model(
         trained = api.train(
             work / "train",
             micrographs=str(data.train.micrographs),
-            picks=[str(labels)] if rows else [],
+            labels=[str(labels)] if rows else [],
             diameter=data.diameter_A,
-            start_from=session.start,
+            start_model=session.start,
             threads=session.threads,
             device=session.device,
             **told,

@@ -91,7 +91,7 @@ def train(
     rest = [f for f in files if f not in first][:UNLABELLED]
     settings = FewshotSettings(
         diameter=data.diameter_A,
-        preset=session.preset,
+        encoder_size=session.preset,
         device=session.device,
         threads=session.threads,
         seed=seed,

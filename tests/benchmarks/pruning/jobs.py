@@ -52,7 +52,7 @@ def _one(bench: Path, name: str, kind: str, *, merit: bool) -> dict[str, float]:
                 here / "out",
                 micrographs=mics if labels else mics[:1],
                 picks=here / "picks.csv",
-                keep_at=rule,
+                threshold=rule,
                 **labels,
                 **asked,
             )
@@ -94,7 +94,7 @@ def _write_labels(folder: Path, kind: str, here: Path) -> dict[str, Path]:
         rows = sorted(csv.DictReader(handle), key=lambda row: row["image_name"])
     rng = np.random.default_rng(0)
     given = {}
-    for option, label in (("good", "1"), ("bad", "0")):
+    for option, label in (("labels", "1"), ("bad", "0")):
         if option == "bad" and "+" not in kind:
             continue
         mine = [row for row in rows if row["label"] == label]

@@ -124,12 +124,12 @@ def _step_cpu() -> float:
             trained = api.train(
                 place / f"out{epochs}",
                 micrographs=str(place / "micrographs"),
-                picks=[str(place / "labels.csv")],
+                labels=[str(place / "labels.csv")],
                 diameter=SMALL_DIAMETER_A,
-                epochs=epochs,
+                steps=epochs * steps,
                 threads=1,
                 device="cpu",
-                start_from="none",
+                start_model="none",
             )
             spent.append(float(trained.training["cpu_s"]))
     return (spent[1] - spent[0]) / steps

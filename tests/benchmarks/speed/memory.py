@@ -20,9 +20,9 @@ CHILD = """
 import json, resource, sys
 from frostpick_jobs import api
 asked = json.loads(sys.argv[1])
-out = api.train(asked["out"], micrographs=asked["micrographs"], picks=[asked["labels"]],
-                diameter=asked["diameter"], epochs=asked["epochs"], threads=asked["threads"],
-                device="cpu", start_from="none", pixel_size=asked["pixel_size"])
+out = api.train(asked["out"], micrographs=asked["micrographs"], labels=[asked["labels"]],
+                diameter=asked["diameter"], steps=asked["steps"], threads=asked["threads"],
+                device="cpu", start_model="none", pixel_size=asked["pixel_size"])
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({"peak_GB": used.ru_maxrss * 1024 / 1e9, "cpu_s": used.ru_utime + used.ru_stime,
                   "images": out.training["labelled_micrographs"]}))
@@ -51,7 +51,7 @@ def memory(options: argparse.Namespace) -> None:
             "out": str(place / "out"),
             "diameter": options.diameter * PIXEL_A,
             "pixel_size": PIXEL_A,
-            "epochs": 1,
+            "steps": 50,
             "threads": options.threads,
         }
         done = subprocess.run(

@@ -28,7 +28,7 @@ def train(options: argparse.Namespace) -> None:
     """
     if options.bench is None:
         raise SystemExit("--part train needs the development data: give --bench BENCH")
-    print(f"{LABELS} labels, draw {options.draw}, --from none, {options.threads} thread(s)")
+    print(f"{LABELS} labels, draw {options.draw}, --start-model none, {options.threads} thread(s)")
     print("set        epochs     AP  asked  training CPU s  Topaz's  share (asked: 0.10)")
     for data in open_bench(options.bench, SETS):
         # Of the two recorded trainings, the one of 200 updates and 205 CPU seconds.
@@ -56,9 +56,9 @@ def one_training(data: BenchSet, epochs: int, options: argparse.Namespace) -> tu
         trained = api.train(
             place / "train",
             micrographs=str(data.train.micrographs),
-            picks=[str(place / "labels.csv")],
-            start_from="none",
-            epochs=epochs,
+            labels=[str(place / "labels.csv")],
+            start_model="none",
+            steps=50 * epochs,
             **shared,
         )
         spent = time.process_time() - start

@@ -14,7 +14,7 @@ from frostpick.training.picker.recipe import Recipe
 
 DEFAULT = "default"
 #: Settings of a user that a variant may change, beside all fields of `Recipe`.
-SETTINGS = ("objective", "network", "start_from", "expected_per_micrograph")
+SETTINGS = ("objective", "network", "start_model", "expected_per_micrograph")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Variant:
     def settings(self, start: str, **told: Any) -> TrainSettings:
         """Return the settings with the changes, beginning from ``start`` where none is named."""
         own = {k: v for k, v in self.changes.items() if k in SETTINGS}
-        return TrainSettings.model_validate({"start_from": start, **told, **own})
+        return TrainSettings.model_validate({"start_model": start, **told, **own})
 
 
 def known_fields() -> dict[str, Any]:

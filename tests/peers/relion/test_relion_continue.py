@@ -97,7 +97,7 @@ def test_abort_then_continue(many):
     assert project.markers(job) == ["ABORTED"]
     kept = results(project, job)
     assert 2 <= len(kept) < len(names)
-    project.edit(job, "other_args", f'"--limit {len(kept) + 3}"')
+    project.edit(job, "other_args", f'"--max-micrographs {len(kept) + 3}"')
     assert project.run(job) == "finished", project.output(job)
     assert kept.items() <= results(project, job).items()
 

@@ -43,7 +43,7 @@ def test_no_diameter_for_a_model_without_one(project):
 
 
 def test_training_from_nothing_without_picks(project):
-    told = fails(project, task="train", diameter=120, **{"from": "none"})
+    told = fails(project, task="train", diameter=120, **{"start_model": "none"})
     assert "Input coordinates" in told
 
 

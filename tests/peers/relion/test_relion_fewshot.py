@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.relion, pytest.mark.slow]
 MICROGRAPHS = {"in_mic": "JoinStar/job003/join_mics.star"}
 MANUAL = "ManualPick/job090/"
 # A few steps: the point is the way from exemplars to particles, not the accuracy.
-SHORT = {"diameter": 120, "method": "cryomae", "model": "none", "steps": 3, "write": "all"}
+SHORT = {"diameter": 120, "method": "cryomae", "encoder": "none", "steps": 3, "output_picks": "all"}
 
 
 @pytest.fixture(scope="module")

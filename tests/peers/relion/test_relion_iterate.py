@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.relion, pytest.mark.slow]
 MICROGRAPHS = {"in_mic": "JoinStar/job003/join_mics.star"}
 MANUAL = "ManualPick/job090/"
 # The smallest course with a round in it: the point is the way, not the accuracy.
-SHORT = {"diameter": 120, "network": "conv31", "epochs": 1, "rounds": 1, "device": "cpu"}
+SHORT = {"diameter": 120, "network": "conv31", "steps": 50, "rounds": 1, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,7 @@ def test_extract_takes_everything_above_the_floor(picked, tmp_path):
     """Hundreds of weak picks, those at the border included, and not one off the image."""
     project, job = picked[0].copy(tmp_path / "project"), picked[1]
     before = sum(len(project.picks(job, name)) for name in project.truth)
-    project.edit(job, "other_args", '"--write all"')
+    project.edit(job, "other_args", '"--output-picks all"')
     assert project.run(job) == "finished", project.output(job)
     picks = [project.picks(job, name) for name in project.truth]
     assert sum(map(len, picks)) > 1.5 * before

@@ -11,9 +11,9 @@ from waits import LONG
 pytestmark = pytest.mark.relion
 MICROGRAPHS = {"in_mic": "JoinStar/job003/join_mics.star"}
 MANUAL = "ManualPick/job090/"
-KEEP = {"diameter": 120, "keep_at": "0", "border": 0, "contrast": "dark", "device": "cpu"}
+KEEP = {"diameter": 120, "threshold": "0", "border": 0, "contrast": "dark", "device": "cpu"}
 
-SCORE = {name: value for name, value in KEEP.items() if name not in ("keep_at", "border")}
+SCORE = {name: value for name, value in KEEP.items() if name not in ("threshold", "border")}
 
 
 @pytest.fixture(scope="module")

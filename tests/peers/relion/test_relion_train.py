@@ -9,7 +9,7 @@ pytestmark = pytest.mark.relion
 MICROGRAPHS = {"in_mic": "JoinStar/job003/join_mics.star"}
 MANUAL = "ManualPick/job090/"
 # A short training: the point is the way from picks to picks, not the accuracy.
-SHORT = {"diameter": 120, "epochs": 1, "seed": 1, "network": "conv31"}
+SHORT = {"diameter": 120, "steps": 50, "seed": 1, "network": "conv31"}
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from frostpick.errors import InputError, option
 from frostpick.types import LocalFile, ParticleStack
-from frostpick_jobs.formats.columns import known_merit, optional_column
+from frostpick_jobs.formats.columns import known_merit, optional_column, sign_column
 from frostpick_jobs.formats.star.optics import group_values, legacy_pixel_size
 from frostpick_jobs.formats.star.read import StarTable, read_star_blocks
 from frostpick_jobs.formats.star.tables import (
     IMAGE,
     PARTICLE_BLOCKS,
+    SIGN,
     no_particles,
     optics_table,
     tell_unread,
@@ -38,6 +39,7 @@ _WANTED = (
     "rlnDetectorPixelSize",
     "rlnMagnification",
     "rlnAutopickFigureOfMerit",
+    SIGN,
 )
 
 
@@ -58,6 +60,8 @@ class ParticleRows:
         size is NaN where it is not known.
     merit
         ``(n,)`` figure of merit of the pick it was cut at, or None.
+    sign
+        ``(n,)`` int8, files of labels only: 1 for a particle, -1 for a box that holds none.
     """
 
     path: Path
@@ -70,9 +74,15 @@ class ParticleRows:
     y_px: Float | None
     position_pixel_A: Float
     merit: Float | None = None
+    sign: NDArray[np.int8] | None = None
 
     def __len__(self) -> int:
         return len(self.image)
+
+    def of_sign(self, sign: int) -> NDArray[np.int64]:
+        """Return the rows of one sign; in a file without signs every row is a particle."""
+        signs = np.ones(len(self), np.int8) if self.sign is None else self.sign
+        return np.flatnonzero(signs == sign)
 
     def stacks(
         self, base: Path | None = None, rows: NDArray[np.int64] | None = None
@@ -164,6 +174,7 @@ def read_particles(path: Path, pixel_size_A: float | None = None) -> ParticleRow
         y_px=_optional(path, table, "rlnCoordinateY"),
         position_pixel_A=_position_pixels(path, table, optics, pixel_size_A),
         merit=None if merit is None else known_merit(merit),
+        sign=sign_column(path, SIGN, table.columns[SIGN]) if SIGN in table.columns else None,
     )
 
 

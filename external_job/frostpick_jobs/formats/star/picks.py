@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.errors import InputError, listed, option
-from frostpick_jobs.formats.columns import finite_column, optional_column
+from frostpick_jobs.formats.columns import finite_column, optional_column, sign_column
 from frostpick_jobs.formats.converters import optional_names, read_optional
 from frostpick_jobs.formats.foreign import CRYOLO_BOX, is_cryolo_box
 from frostpick_jobs.formats.pick_table import PickTable
@@ -19,6 +19,7 @@ from frostpick_jobs.formats.star.tables import (
     IMAGE,
     MICROGRAPH,
     PARTICLE_BLOCKS,
+    SIGN,
     X,
     Y,
     optics_table,
@@ -47,6 +48,7 @@ _WANTED = (
     "rlnImagePixelSize",
     "rlnDetectorPixelSize",
     "rlnMagnification",
+    SIGN,
     *optional_names(STAR).values(),
 )
 LIST_LABEL = "rlnMicrographCoordinates"
@@ -110,6 +112,7 @@ def picks_from_blocks(path: Path, blocks: dict[str, StarTable], unnamed: str) ->
         score=None if score is None else optional_column(path, score, columns[score]),
         shift_A=_shift(path, table, optics),
         pixel_size_A=group_values(path, table, optics, "rlnMicrographPixelSize"),
+        sign=sign_column(path, SIGN, columns[SIGN]) if SIGN in columns else None,
         **read_optional(path, STAR, columns),
     )
 

@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 IMAGE, MICROGRAPH = "rlnImageName", "rlnMicrographName"
 X, Y = "rlnCoordinateX", "rlnCoordinateY"
+#: Our own: 1 for a particle, -1 for what is none. RELION keeps labels that it does not know.
+SIGN = "frostpickSign"
 #: Of several tables with images the first of these names is the particles'.
 PARTICLE_BLOCKS = ("particles", "images", "")
 _GROUPS = ("rlnOpticsGroup", "rlnOpticsGroupName")

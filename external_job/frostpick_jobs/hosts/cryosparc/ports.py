@@ -137,6 +137,8 @@ def _port(task: TaskSpec, spec: InputSpec) -> Port:
         return Port(spec, "exposure", MICROGRAPHS, "Micrographs")
     if spec.kind is InputKind.EXAMPLES:
         title = re.split("[,;.]", spec.help_on("cryosparc"))[0]
-        return Port(spec, "particle", f"{PARTICLES}_{spec.name}", title)
+        # its input was made under this name before there was one word for labels
+        name = "good" if spec.name == "labels" else spec.name
+        return Port(spec, "particle", f"{PARTICLES}_{name}", title)
     doing = "learn from" if spec.kind in LEARNED_FROM else task.name
     return Port(spec, "particle", PARTICLES, f"Particles to {doing}")

@@ -11,7 +11,7 @@ from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL
 from frostpick_jobs.hosts.cryosparc.read.mounts import AS_TOLD, Mounts
 from frostpick_jobs.hosts.cryosparc.server.references import JobRef, OutputRef, parse_output
 from frostpick_jobs.job.spelling import in_cryosparc
-from frostpick_jobs.tasks.declarations import REST, TaskSpec, is_rest
+from frostpick_jobs.tasks.declarations import REST, TaskSpec, inputs_of_today, is_rest
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,14 @@ class JobRequest:
                 f"{option('download')} reads nothing in place, {option('map')} tells where to; "
                 "give one of them"
             )
-        unknown = [name for name, given in self.inputs.items() if given and name not in known]
+        inputs = inputs_of_today(self.task, "cryosparc", self.inputs)
+        unknown = [name for name, given in inputs.items() if given and name not in known]
         if unknown:
             raise ConfigError(
                 f"{self.task.name} has no input {unknown[0]!r} in CryoSPARC; it has: "
                 f"{', '.join(known)}"
             )
-        read = {name: self._read(name, given) for name, given in self.inputs.items() if given}
+        read = {name: self._read(name, given) for name, given in inputs.items() if given}
         object.__setattr__(self, "inputs", read)
 
     def outputs_for(self, name: str) -> tuple[OutputRef, ...]:
@@ -108,5 +109,8 @@ class JobRequest:
         if self.is_rest(name):
             return (REST,)
         return tuple(
-            one if isinstance(one, OutputRef) else parse_output(one, option(name)) for one in given
+            one
+            if isinstance(one, OutputRef)
+            else parse_output(one, option(self.task.input(name).mark))
+            for one in given
         )

@@ -164,7 +164,9 @@ def describe(request: JobRequest, settings: RunSettings, digests: Mapping[str, s
     values = settings.model_dump(mode="json")
     rows = [("image", request.image_slot), ("flip y", str(request.flip_y))]
     rows += [
-        (name, _told(settings, name, value)) for name, value in values.items() if value is not None
+        (name, _told(settings, name, value))
+        for name, value in values.items()
+        if value not in (None, "")
     ]
     rows += [(f"{name} digest", digest) for name, digest in digests.items()]
     lines = [

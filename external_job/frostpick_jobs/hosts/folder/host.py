@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SPOOL = ".frostpick"
-#: Inputs that there are readers for. ``picks`` are labels or rows, as the task asks.
-READS = ("micrographs", "picks", "exemplars", "particles", "good", "bad")
+#: Inputs that there are readers for.
+READS = ("micrographs", "labels", "picks", "particles", "bad")
 #: Folders of models, by the outputs' names.
 _MODELS = sorted(
     {one.name for task in TASKS for one in task.outputs if one.kind is OutputKind.MODEL}
@@ -78,9 +78,9 @@ class FolderHost(Host):
         The output folder, made when it is not there.
     inputs
         Files by the input's name in the task's declaration: ``micrographs`` (folders,
-        patterns, files and lists, `find_micrographs`); ``picks`` and ``exemplars`` (files,
-        folders and patterns); ``particles`` (one STAR file or stack); ``good`` and ``bad``
-        (`PruneInputs`; ``bad`` may be the word ``rest``).
+        patterns, files and lists, `find_micrographs`); ``labels`` and ``picks`` (files,
+        folders and patterns); ``particles`` (one STAR file or stack); ``bad`` beside the
+        ``labels`` of pruning (`PruneInputs`; it may be the word ``rest``).
     pixel_size
         Pixel size in Angstrom of the micrographs, where the headers do not tell.
     picks_pixel_size
@@ -173,9 +173,9 @@ class FolderHost(Host):
         )
 
     def labels(self) -> Mapping[str, Labels]:
-        """Return the picks or exemplars given, matched to the micrographs."""
+        """Return the labels given, matched to the micrographs."""
         return read_labels(
-            (*self._files("picks"), *self._files("exemplars")),
+            self._files("labels"),
             self._found,
             pixel_size_A=self._pixel_size,
             picks_pixel_size_A=self._picks_pixel_size,
@@ -187,7 +187,7 @@ class FolderHost(Host):
         return self._rows.candidates()
 
     def judged(self) -> Judged:
-        """Return the examples of ``good`` and ``bad``."""
+        """Return the examples of ``labels`` and ``bad``."""
         return self._rows.judged()
 
     @cached_property

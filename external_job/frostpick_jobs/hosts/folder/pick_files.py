@@ -97,7 +97,7 @@ class CombinedFiles:
         """Write one micrograph's picks."""
         self.ids.append(output.micrograph.id)
         picks = output.picks
-        # With --write all the native outputs hold all; this table tells them apart.
+        # With --output-picks all the native outputs hold all; this table tells them apart.
         self._write_csv(picks if output.threshold is None else Cut(output.threshold).select(picks))
         self._write_star(selected(output), output.shape)
 

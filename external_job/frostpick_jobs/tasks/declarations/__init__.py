@@ -1,6 +1,12 @@
 """The tasks: one declaration each; a new one is a module here and its name in `TASKS`."""
 
-from frostpick_jobs.tasks.declarations.check import REST, check_inputs, is_rest, refuse_unused
+from frostpick_jobs.tasks.declarations.check import (
+    REST,
+    check_inputs,
+    inputs_of_today,
+    is_rest,
+    refuse_unused,
+)
 from frostpick_jobs.tasks.declarations.fewshot import FEWSHOT
 from frostpick_jobs.tasks.declarations.iterate import ITERATE
 from frostpick_jobs.tasks.declarations.pick import PICK
@@ -41,6 +47,7 @@ __all__ = [
     "OutputSpec",
     "TaskSpec",
     "check_inputs",
+    "inputs_of_today",
     "is_rest",
     "refuse_unused",
     "task_named",

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
 from frostpick.errors import ConfigError, InputError, option
-from frostpick.settings import Settings
+from frostpick.settings import Settings, both_names, told_of
 from frostpick_jobs.tasks.declarations.spec import Given, InputKind, Method, TaskSpec
+
+log = logging.getLogger(__name__)
+
+One = TypeVar("One")
 
 #: The word for all rows that are not in another input.
 REST = "rest"
@@ -15,6 +23,33 @@ _MISSING = {
     InputKind.EXEMPLARS: "no exemplars; mark about 15 particles on one micrograph and give them "
     "with {}",
 }
+
+
+def inputs_of_today(
+    task: TaskSpec, host: str, given: Mapping[str, Sequence[One]]
+) -> dict[str, Sequence[One]]:
+    """Return inputs by the names of today; for a name of before a line is logged.
+
+    Raises
+    ------
+    ConfigError
+        An input is given under both names.
+    """
+    found = dict(given)
+    for one in task.inputs:
+        for old in one.was.get(host, ()):
+            files = found.pop(old, ()) if old not in _names(task) else ()
+            if not len(files):
+                continue
+            if len(found.get(one.name, ())):
+                raise ConfigError(both_names(old, one.name))
+            log.warning(told_of(old, one.name))
+            found[one.name] = files
+    return found
+
+
+def _names(task: TaskSpec) -> set[str]:
+    return {one.name for one in task.inputs}
 
 
 def check_inputs(task: TaskSpec, given: Given, settings: Settings) -> None:
@@ -30,21 +65,23 @@ def check_inputs(task: TaskSpec, given: Given, settings: Settings) -> None:
     InputError
         An input that the settings need is not given.
     ConfigError
-        Inputs exclude each other, or one is useless without another.
+        Inputs exclude each other, one is useless without another, or one has a name of before.
     """
     has = {name for name, value in given.items() if len(value)}
     for one in task.inputs:
+        for old in {name for names in one.was.values() for name in names} - _names(task):
+            if old in has:
+                raise ConfigError(f"the input {old!r} of {task.name} is called {one.name!r} now")
+    for one in task.inputs:
         if one.needed(settings) and one.name not in has:
-            # picks to learn from are the mark "labels": a host may have several places for them
-            mark = "labels" if one.kind is InputKind.LABELS else one.name
-            raise InputError(_MISSING[one.kind].format(option(mark)))
+            raise InputError(_MISSING[one.kind].format(option(one.mark)))
     if task.one_of:
         _check_alternatives(task, has)
     for one in task.inputs:
         if one.rest and one.rest not in has and tuple(given.get(one.name, ())) == (REST,):
             raise ConfigError(
-                f"{option(one.name, REST)} means all that is not {one.rest}; give "
-                f"{option(one.rest)}"
+                f"{option(one.name, REST)} means all that is not among the {one.rest}; give "
+                f"{option(task.input(one.rest).mark)}"
             )
 
 

@@ -24,7 +24,7 @@ FEWSHOT = TaskSpec(
     inputs=(
         MICROGRAPHS,
         InputSpec(
-            "exemplars",
+            "labels",
             InputKind.EXEMPLARS,
             "File of about 15 particles marked on one micrograph (STAR, CSV, .box, Topaz text); "
             "may be repeated.",
@@ -33,23 +33,25 @@ FEWSHOT = TaskSpec(
                 "Manual Picker.",
             },
             needed=always,
+            was={"folder": ("exemplars",), "cryosparc": ("exemplars",)},
         ),
     ),
     outputs=(OutputSpec("picks", OutputKind.PICKS), MODEL, MICROGRAPH_TABLE, REPORT),
     run="frostpick_jobs.tasks.fewshot:run_fewshot",
     preflight="frostpick_jobs.tasks.preflight:before_fewshot",
-    summary="Pick all micrographs from about fifteen exemplars on one of them; continues.",
+    summary="Pick all micrographs from about fifteen labelled particles. An unfinished job "
+    "goes on.",
     hints={
         "relion": "Pick micrographs from a few exemplars in a RELION External job.",
-        "cryosparc": "Pick all micrographs from about fifteen particles marked on one of them.",
+        "cryosparc": "Pick all micrographs from about fifteen labelled particles.",
     },
     citation=f"{XU}; {BEPLER}",
     methods=(
-        Method("cryomae", frozenset({"preset", "selector"}), XU),
+        Method("cryomae", frozenset({"encoder_size", "picking_rule"}), XU),
         Method("pu", citation=BEPLER),
     ),
     no_use={
-        "preset": "it is a size of cryoMAE's network",
-        "selector": "it is a rule for cryoMAE's scores",
+        "encoder_size": "it is a size of cryoMAE's network",
+        "picking_rule": "it is a rule for cryoMAE's scores",
     },
 )

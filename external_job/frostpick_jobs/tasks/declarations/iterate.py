@@ -20,22 +20,23 @@ ITERATE = TaskSpec(
     inputs=(
         MICROGRAPHS,
         InputSpec(
-            "picks",
+            "labels",
             InputKind.LABELS,
             "File, folder or pattern of picks to begin with; may be repeated, and left out where "
-            "--from names a model.",
+            "--start-model names a model.",
             {"cryosparc": PICKED_OR_EXTRACTED},
             needed=from_nothing,
+            was={"folder": ("picks",), "cryosparc": ("particles", "picks")},
         ),
     ),
     outputs=(MODEL, replace(FILES, files=("rounds.csv",)), REPORT),
     run="frostpick_jobs.tasks.iterate:run_iterate",
     preflight="frostpick_jobs.tasks.preflight:before_iterating",
-    summary="Train in rounds: pick, verify every pick, learn from what it is worth; continues.",
+    summary="Train in rounds: pick, verify every pick, learn from them. Unfinished rounds go on.",
     hints={
         "relion": "Train a picking model in rounds in a RELION External job.",
-        "cryosparc": "Train in rounds: pick, verify, learn from the verified picks; --particles "
-        "may be left out.\n\nWithout --particles a model is needed to start from. --pruner also "
+        "cryosparc": "Train in rounds: pick, verify the picks, learn from them.\n\n--labels "
+        "may be left out. Without them a model is needed to start from. --pruner also "
         "takes a pruning job, such as J30.",
     },
     citation=f"{ZHU}; {BEPLER}",

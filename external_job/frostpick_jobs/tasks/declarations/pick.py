@@ -12,11 +12,11 @@ PICK = TaskSpec(
     outputs=(OutputSpec("picks", OutputKind.PICKS), MICROGRAPH_TABLE, REPORT),
     run="frostpick_jobs.tasks.pick.run:run_pick",
     preflight="frostpick_jobs.tasks.preflight:before_picking",
-    summary="Pick particles; micrographs that are done already are not picked again.",
+    summary="Pick particles on micrographs. Those that are done already are not picked again.",
     hints={
         "relion": "Pick micrographs in a RELION External job.",
-        "cryosparc": "Pick the micrographs of a project; --model also takes a training job, such "
-        "as J20.",
+        "cryosparc": "Pick the micrographs of a project.\n\n--model also takes a training job, "
+        "such as J20.",
     },
     citation=BEPLER,
 )

@@ -18,19 +18,18 @@ PRETRAIN = TaskSpec(
     ),
     outputs=(MODEL, REPORT),
     run="frostpick_jobs.tasks.pretrain:run_pretrain",
-    summary="Pretrain what train, fewshot or prune start from; continues an unfinished "
-    "pretraining.",
+    summary="Pretrain what train, fewshot or prune start from. An unfinished pretraining goes on.",
     citation=f"{BEPLER}; {XU}; {LI}",
     methods=(
         Method("picker", frozenset({"corpus"}), BEPLER),
-        Method("mae", frozenset({"preset"}), XU),
+        Method("mae", frozenset({"encoder_size"}), XU),
         Method("pruner", frozenset({"corpus", "imagenet", "boxes"}), LI),
     ),
     no_use={
         "imagenet": "only a pruner starts from general images",
         "boxes": "only a pruner learns from boxes",
         "corpus": "windows are simulated, or read, as it goes",
-        "preset": "it is a size of the autoencoder",
+        "encoder_size": "it is a size of the autoencoder",
     },
     hosts=("folder",),
 )

@@ -4,6 +4,7 @@ from frostpick.settings import PruneSettings
 from frostpick_jobs.tasks.declarations.citations import LI
 from frostpick_jobs.tasks.declarations.kinds import PICKS, REPORT, UNDER_PICKS, particles
 from frostpick_jobs.tasks.declarations.spec import (
+    HOSTS,
     InputKind,
     InputSpec,
     OutputKind,
@@ -19,23 +20,24 @@ PRUNE = TaskSpec(
         PICKS,
         particles("prune"),
         InputSpec(
-            "good",
+            "labels",
             InputKind.EXAMPLES,
             "Known particles, 20 are a start: picks or particles STAR.",
             {
                 "relion": "Known particles: a particles or coordinates STAR file, as the input is.",
                 "cryosparc": "Known particles, such as J14.particles_selected.",
             },
+            was={host: ("good",) for host in HOSTS},
         ),
         InputSpec(
             "bad",
             InputKind.EXAMPLES,
-            "Known non-particles; rest takes all input that is not good.",
+            "Known non-particles; rest takes all input that is not among the labels.",
             {
                 "cryosparc": "Known non-particles, such as J14.particles_excluded; rest takes all "
-                "that is not good.",
+                "that is not among the labels.",
             },
-            rest="good",
+            rest="labels",
         ),
     ),
     one_of=(("picks", "micrographs"), ("particles",)),
@@ -46,11 +48,11 @@ PRUNE = TaskSpec(
     ),
     run="frostpick_jobs.tasks.prune.run:run_prune",
     preflight="frostpick_jobs.tasks.preflight:before_pruning",
-    summary="Keep the particles among picks or extracted particles, and say why of the rest.",
+    summary="Keep the particles among picks or extracted particles. The others get a reason.",
     hints={
         "relion": "Prune coordinates or particles in a RELION External job.",
-        "cryosparc": "Split particles into kept and rejected ones; every other slot passes "
-        "through.\n\n--pruner also takes an earlier pruning job, such as J30.",
+        "cryosparc": "Split particles into kept and rejected ones.\n\nEvery other slot passes "
+        "through. --pruner also takes an earlier pruning job, such as J30.",
     },
     citation=LI,
 )

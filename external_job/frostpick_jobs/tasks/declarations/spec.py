@@ -51,6 +51,13 @@ class OutputKind(enum.Enum):
     REPORT = "report"
 
 
+#: Name and kind of an input -> its mark, where that is not the name.
+_MARKS = {
+    ("labels", InputKind.EXEMPLARS): "exemplars",
+    ("labels", InputKind.EXAMPLES): "good",
+}
+
+
 def _never(settings: Any) -> bool:
     return False
 
@@ -71,6 +78,8 @@ class InputSpec:
         Whether the task cannot do without it, by its settings.
     rest
         The word ``rest`` stands for all rows that the input of this name does not hold.
+    was
+        Host -> its names of before there, still taken until 2.0.
     """
 
     name: str
@@ -79,6 +88,12 @@ class InputSpec:
     hints: Mapping[str, str] = field(default_factory=dict)
     needed: Callable[[Any], bool] = _never
     rest: str = ""
+    was: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def mark(self) -> str:
+        """Name of its option in messages: a host may have labels of each kind elsewhere."""
+        return _MARKS.get((self.name, self.kind), self.name)
 
     def help_on(self, host: str) -> str:
         """Return the help text on a host."""

@@ -16,11 +16,12 @@ VERIFY = TaskSpec(
     ),
     run="frostpick_jobs.tasks.prune.run:run_verify",
     preflight="frostpick_jobs.tasks.preflight:before_pruning",
-    summary="Score picks by mean and spread over four rotations; no row is dropped.",
+    summary="Score picks by mean and spread over four rotations. No row is dropped.",
     hints={
         "relion": "Score coordinates or particles in a RELION External job.",
-        "cryosparc": "Score particles by mean and spread over four rotations; no row is dropped."
-        "\n\nInspect Picks then cuts by the probability (NCC score) and by the spread (power). "
+        "cryosparc": "Score particles by mean and spread over four rotations."
+        "\n\nNo row is dropped. Inspect Picks then cuts by the probability (NCC score) and by the "
+        "spread (power). "
         "--pruner also takes a pruning job, such as J30.",
     },
     citation=f"{ZHU}; {LI}",

@@ -9,6 +9,7 @@ from frostpick.errors import FrostpickError, marked
 from frostpick.report.figure import Figure
 from frostpick.runtime.run_record import RunRecord
 from frostpick.runtime.spread import spread
+from frostpick.settings import PickSettings
 from frostpick.types import Micrograph
 from frostpick_jobs.job.endings import NothingYet
 from frostpick_jobs.job.host import Host
@@ -41,6 +42,7 @@ def finish_picking(
     parts: Sequence[Part],
     record: RunRecord,
     *,
+    made_by: str = "",
     figures: Sequence[Figure] = (),
     others: Sequence[Output] = (),
 ) -> PickingResult:
@@ -53,6 +55,8 @@ def finish_picking(
     parts
         What the parts of the job came to, in any order. A result without a share is read
         for the sums, as well as for the outputs.
+    made_by
+        What the record calls a model that the job made itself.
     figures
         Pictures after those of the picks; kept for `run_select`.
     others
@@ -83,7 +87,8 @@ def finish_picking(
         own,
         renew=settings.renew_threshold,
     )
-    record.add(model={"digest": job.model.digest, "name": settings.model}, seed=settings.seed)
+    name = settings.model if isinstance(settings, PickSettings) else made_by
+    record.add(model={"digest": job.model.digest, "name": name}, seed=settings.seed)
     record.add(
         device=str(job.executor.devices[0]),
         threads=job.executor.threads,
@@ -96,7 +101,7 @@ def finish_picking(
         done,
         failed,
         threshold,
-        settings.write,
+        settings.output_picks,
         totals,
         record,
         min_distance_A=job.plan.min_distance_A,

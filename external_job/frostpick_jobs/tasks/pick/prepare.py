@@ -12,7 +12,7 @@ from frostpick.picking.plan import PickPlan, plan_picking
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.spread import spread
-from frostpick.settings import PickSettings
+from frostpick.settings import PickingSettings, PickSettings
 from frostpick.types import Micrograph
 from frostpick_jobs.job.endings import NothingYet
 from frostpick_jobs.job.host import Host
@@ -34,12 +34,12 @@ class PickJob:
     Parameters
     ----------
     micrographs
-        Those to pick, in the host's order, `PickSettings.limit` applied.
+        Those to pick, in the host's order, `PickingSettings.max_micrographs` applied.
     executor
         Who picks them, and where.
     """
 
-    settings: PickSettings
+    settings: PickingSettings
     micrographs: Sequence[Micrograph]
     model: PickingModel
     plan: PickPlan
@@ -48,26 +48,26 @@ class PickJob:
     @property
     def basis(self) -> str:
         """What a frozen threshold of the job stands on."""
-        return threshold_basis(self.model.digest, self.plan, self.settings.limit)
+        return threshold_basis(self.model.digest, self.plan, self.settings.max_micrographs)
 
 
 def read_inputs(host: Host, settings: PickSettings) -> tuple[Sequence[Micrograph], PickingModel]:
     """Read the micrographs to pick and the model."""
     everything = all_micrographs(host, settings)
-    micrographs = spread(everything, settings.limit or len(everything))
+    micrographs = spread(everything, settings.max_micrographs or len(everything))
     if len(micrographs) < len(everything):
         log.info(
-            "limit: %d of %d micrographs, spread over the set", len(micrographs), len(everything)
+            "%d of %d micrographs, spread evenly over the set", len(micrographs), len(everything)
         )
     return micrographs, host.models.picking(settings.model)
 
 
-def is_live(host: Host, settings: PickSettings) -> bool:
+def is_live(host: Host, settings: PickingSettings) -> bool:
     """Tell whether the job's session still grows, so that an empty round is no failure."""
     return settings.live or host.live
 
 
-def all_micrographs(host: Host, settings: PickSettings) -> Sequence[Micrograph]:
+def all_micrographs(host: Host, settings: PickingSettings) -> Sequence[Micrograph]:
     """Return the host's micrographs.
 
     Raises
@@ -90,7 +90,7 @@ def all_micrographs(host: Host, settings: PickSettings) -> Sequence[Micrograph]:
 
 def prepare_picking(
     host: Host,
-    settings: PickSettings,
+    settings: PickingSettings,
     micrographs: Sequence[Micrograph],
     model: PickingModel,
     executor: Executor | None = None,

@@ -73,7 +73,7 @@ def threshold_basis(model_digest: str, plan: PickPlan, limit: int) -> str:
     """Return a digest of what a frozen threshold stands on: all but the micrographs.
 
     A micrograph that arrives later is judged as the earlier ones were. A first
-    look with ``--limit`` does not freeze the threshold of the whole set.
+    look with ``--max-micrographs`` does not freeze the threshold of the whole set.
     """
     settings = json.dumps(plan_settings(plan), sort_keys=True)
     return text_digest(model_digest, settings, str(limit))

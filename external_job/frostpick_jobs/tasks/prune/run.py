@@ -99,7 +99,7 @@ def run_prune(
     labelled = rows_labelled(fitted.known, inputs.parts, scored.rows, plan.geometry.diameter_A)
     warn_of_doubts(judged, labelled)
     record.add(
-        threshold={"score": judged.threshold, "rule": str(settings.keep_at), "frozen": False},
+        threshold={"score": judged.threshold, "rule": str(settings.threshold), "frozen": False},
         min_distance_A=plan.min_distance_A,
         expected_good=judged.share,
         figure_of_merit={"rows": 0 if judged.word is None else int(judged.word.rows.sum())},

@@ -152,7 +152,7 @@ def train_fewshot(
         px_per_diameter=PX_PER_DIAMETER,
         diameter_A=reading.diameter_A,
         contrast=gathered.contrast,
-        selector=settings.selector or "disc-nms",
+        selector=settings.picking_rule or "disc-nms",
         calibration=told.calibration,
         threshold=told.threshold,
         min_distance=recipe.min_distance,
@@ -184,11 +184,11 @@ def _network(settings: FewshotSettings, start: AutoencoderModel | None) -> Maske
         log.warning("cryoMAE begins from nothing; a pretrained encoder picks better")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            return MaskedAutoencoder(settings.preset)
-    if start.network.name != settings.preset:
+            return MaskedAutoencoder(settings.encoder_size)
+    if start.network.name != settings.encoder_size:
         raise ConfigError(
-            f"preset = {settings.preset!r}, and the encoder to start from is "
-            f"{start.network.name!r}; give {option('preset', start.network.name)}"
+            f"encoder size = {settings.encoder_size!r}, and the encoder to start from is "
+            f"{start.network.name!r}; give {option('encoder_size', start.network.name)}"
         )
     network = MaskedAutoencoder(start.network.name)
     network.load_state_dict(start.network.state_dict())
@@ -222,12 +222,13 @@ def _basis(
     gathered: Gathered,
     diameter_A: float,
 ) -> Basis:
-    course = {"diameter", "pixel_size", "contrast", "seed", "expected_per_micrograph", "preset"}
+    course = {"diameter", "pixel_size", "contrast", "seed", "expected_per_micrograph"}
+    course |= {"encoder_size"}
     usable = (m for m in micrographs if m.id not in gathered.failed)
     parts: dict[str, Any] = {
         "format": 1,
         "task": "fewshot",
-        "settings": settings.model_dump(mode="json", include=course),
+        "settings": settings.for_key(only=course),
         "recipe": recipe.key(),
         "start": start.digest if start else None,
         "exemplars": labels_digest(exemplars),
@@ -235,7 +236,7 @@ def _basis(
     }
     return basis_of(
         parts,
-        settings.model_dump(mode="json", include=course | {"steps", "model"}),
+        settings.model_dump(mode="json", include=course | {"steps", "encoder"}),
         exemplars=labels_digest(with_labels(exemplars)),
         micrographs=parts["micrographs"],
         diameter=None if settings.diameter else diameter_A,

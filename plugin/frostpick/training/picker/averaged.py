@@ -110,7 +110,7 @@ class AveragedTraining:
             raise ModelError(
                 f"step {self.done}: the length of the gradient is {norm}, expected a number; "
                 "this network cannot be trained so: try another "
-                f"{option('device')}, {option('network')} or {option('from')}"
+                f"{option('device')}, {option('network')} or {option('start_model')}"
             )
         self.optimiser.step()
         self.done += 1

@@ -126,7 +126,7 @@ def finish(
 def choose_selector(setting: Setting) -> Selector:
     """Return the selector asked for, else the start model's, with a gate from the labels."""
     start, px = setting.start, setting.reading.px_per_diameter
-    name = setting.settings.selector or (start.card.selector if start else "disc-nms")
+    name = setting.settings.picking_rule or (start.card.selector if start else "disc-nms")
     if name != "four-rotations":
         return Selector(name, px)
     return Selector(name, px, label_gate(setting.split.images, px))

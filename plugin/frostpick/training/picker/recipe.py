@@ -25,8 +25,7 @@ class Recipe:
         Network trained from nothing where none is named, and the channels of its first
         layer.
     epoch_steps
-        Optimiser steps of one epoch, the unit of ``--epochs``; the held-out part is
-        looked at after each.
+        Optimiser steps of one epoch; the held-out part is looked at after each.
     epochs, few_epochs, tuning_epochs, few_tuning_epochs
         Length from nothing and from a model, each also with fewer labels than can be
         held out.

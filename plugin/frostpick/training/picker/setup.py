@@ -212,7 +212,7 @@ def _schedule(
     elif soft is not None:
         epochs *= recipe.taught_times
     return Schedule(
-        steps=recipe.epoch_steps * (settings.epochs or epochs),
+        steps=settings.steps or recipe.epoch_steps * epochs,
         rate=recipe.tuning_rate if tuning else recipe.rate,
         warm_up=recipe.warm_up,
         weight_decay=recipe.weight_decay,
@@ -239,12 +239,12 @@ def training_basis(
     settings, diameter = setting.settings, setting.reading.diameter_A
     usable = (m for m in micrographs if m.id not in setting.gathered.failed)
     # the start is told by its digest, how labels are weighed by what they are worth
-    aside = {"start_from", "label_weights", *settings.without_effect()}
+    aside = {"start_model", "label_weights", *settings.without_effect()}
     judged = setting.judged
     parts: dict[str, Any] = {
         **({"worth": worth_digest(judged.images)} if judged.changed else {}),
         "format": 1,
-        "settings": settings.model_dump(mode="json", exclude=aside),
+        "settings": settings.for_key(without=aside),
         "recipe": setting.recipe.key(),
         "start": setting.start.digest if setting.start else None,
         "diameter": diameter,
@@ -252,7 +252,7 @@ def training_basis(
         "labels": labels_digest(labels),
         "micrographs": micrographs_told(usable),
     }
-    told = settings.model_dump(mode="json", by_alias=True, exclude=set(settings.without_effect()))
+    told = settings.model_dump(mode="json", exclude=set(settings.without_effect()))
     return basis_of(
         parts,
         told if asked is None else asked,

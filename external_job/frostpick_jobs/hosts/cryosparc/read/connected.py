@@ -132,7 +132,7 @@ class Connected:
 
     def judged(self) -> Judged:
         """Return the rows known to be good, and those known to be bad."""
-        good, bad = self._examples("good"), self._examples("bad")
+        good, bad = self._examples("labels"), self._examples("bad")
         if good is not None and self._request.is_rest("bad"):
             rest = self.rows.rows_not_in(good.uid)
             others = self._candidates(self.rows, rest)

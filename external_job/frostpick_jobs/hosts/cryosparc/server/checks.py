@@ -208,15 +208,16 @@ def _check_rows(
     has = {one.spec.name: bool(_sources(existing, request, one)) for one in examples}
     for one in examples:
         name, rest = one.spec.name, one.spec.rest
-        if rest and request.is_rest(name) and not has[rest]:
+        if not rest or has[rest]:
+            continue
+        give = option(request.task.input(rest).mark)
+        if request.is_rest(name):
             raise InputError(
-                f"{option(name, REST)} means all that is not {rest}; "
-                f"give {option(rest)}, such as J9.particles"
+                f"{option(name, REST)} means all that is not among the {rest}; "
+                f"give {give}, such as J9.particles"
             )
-        if rest and request.outputs_for(name) and not has[rest]:
-            raise InputError(
-                f"{name} examples without {rest} ones; give some particles with {option(rest)}"
-            )
+        if request.outputs_for(name):
+            raise InputError(f"{name} examples without {rest}; give some particles with {give}")
     slot = boxes_from(on_micrographs)
     asked = [ref for one in examples for ref in request.outputs_for(one.spec.name)]
     for source in (*sources, *asked):
@@ -242,9 +243,8 @@ def _check_labels(
     if not sources and not port.spec.needed(settings):
         return
     if not sources:
-        name = "exemplars" if port.kind is InputKind.EXEMPLARS else "particles"
         raise InputError(
-            f"no particles to learn from; give them with {option(name, 'J12.particles')}"
+            f"no particles to learn from; give them with {option(port.spec.mark, 'J12.particles')}"
         )
     total = matched = 0
     for source in sources:
