@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer.testing
-from test_documents import DOCS, commands, named
+from pages import DOCS, commands, named
 
 from frostpick.simulate import SimulationSettings
 from frostpick_jobs.cli.main import app
@@ -87,7 +87,9 @@ def test_the_commands_of_a_page(
         (tmp_path / one.name).symlink_to(one)
     (tmp_path / "sim").unlink()
     if page.name == "tasks.md":  # begins with a finished job
-        run(["frostpick", "pick", "--micrographs", "Micrographs", "--diameter", "160", "-o", "pick"])
+        run(
+            ["frostpick", "pick", "--micrographs", "Micrographs", "--diameter", "160", "-o", "pick"]
+        )
     for words in run_here(page):
         run(words)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
+from pages import DOCS, PAGES, ROOT, commands, named, prose
 
 from frostpick.errors import flag
 from frostpick.settings import resolve
@@ -19,47 +19,16 @@ from frostpick_jobs.cli.main import app
 from frostpick_jobs.cli.relion_job import job_parser, read_command_line
 from frostpick_jobs.tasks.declarations import TaskSpec, task_named, tasks_on
 
-ROOT = Path(__file__).parents[2]
-DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PAGES = [*DOCS, *sorted((ROOT / "examples").rglob("*.md"))]
 NOTES = sorted((ROOT / "tests" / "benchmarks").glob("*.md"))
 
 #: Above a block of commands that no test of this machine can run.
 NEEDS_A_HOST = re.compile(r"<!-- needs a host: (RELION|CryoSPARC) -->")
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z_-]*[a-z]")
-PROGRAMS = ("plugin/", "external_job/", "tests/", "examples/", "docs/")
-#: Options of other programs, or of RELION itself.
+OURS = ("plugin/", "external_job/", "tests/", "examples/", "docs/")
+#: Options that every program has.
 OTHERS = {"--help", "--version"}
-
-
-def named(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-def prose(page: Path) -> str:
-    """The text without its blocks."""
-    return FENCE.sub("", page.read_text(encoding="utf-8"))
-
-
-def blocks(page: Path) -> Iterator[tuple[str, str, str]]:
-    """Language, text, and the line above of every block."""
-    text = page.read_text(encoding="utf-8")
-    for found in FENCE.finditer(text):
-        above = text[: found.start()].rstrip("\n").rpartition("\n")[2]
-        yield found[1], found[2], above
-
-
-def commands(page: Path) -> Iterator[tuple[list[str], str]]:
-    """Words of every command of the blocks of a shell, and the line above its block."""
-    for language, text, above in blocks(page):
-        if language != "sh":
-            continue
-        for line in text.replace("\\\n", " ").splitlines():
-            if words := shlex.split(line, comments=True):
-                yield words, above
 
 
 @cache
@@ -85,7 +54,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_path_that_is_named_is_there(page: Path) -> None:
     for code in CODE.findall(prose(page)):
-        if code.startswith(PROGRAMS) and re.fullmatch(r"[\w./-]+", code):
+        if code.startswith(OURS) and re.fullmatch(r"[\w./-]+", code):
             assert (ROOT / code).exists(), f"{named(page)}: {code}"
 
 
