@@ -1,17 +1,19 @@
-"""Every command of README and docs that needs no host runs, on small data under their names."""
+"""Every command and script of README and docs that needs no host runs, on small data."""
 
 from __future__ import annotations
 
 import csv
 import os
 import shlex
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import typer.testing
-from pages import DOCS, commands, named
+from pages import DOCS, blocks, commands, named
 
+import frostpick_jobs
 from frostpick.simulate import SimulationSettings
 from frostpick_jobs.cli.main import app
 from frostpick_jobs.commands.simulate import write_dataset
@@ -26,13 +28,17 @@ SMALL = {
 }
 #: Tasks that compute, and take a device.
 COMPUTES = {"train", "iterate", "pick", "fewshot", "prune", "verify", "pretrain"}
-#: Runs for ten minutes, or is one of `frostpick.commands` with a test of its own.
+#: Has tests of its own parts, and takes long.
 ELSEWHERE = {"demo"}
 
 
 def run_here(page: Path) -> list[list[str]]:
     found = [words for words, _ in commands(page) if words[0] == "frostpick"]
     return [words for words in found if words[1] not in {"cryosparc", *ELSEWHERE}]
+
+
+def scripts(page: Path) -> list[str]:
+    return [text for language, text, _ in blocks(page) if language == "python"]
 
 
 @pytest.fixture(scope="module")
@@ -76,22 +82,43 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def lay_out(data: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a folder the working folder, with the data under their names."""
+    monkeypatch.chdir(folder)
+    for one in data.iterdir():
+        if one.name != "sim":
+            (folder / one.name).symlink_to(one)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("page", [one for one in DOCS if run_here(one)], ids=named)
 def test_the_commands_of_a_page(
     page: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    for one in data.iterdir():
-        (tmp_path / one.name).symlink_to(one)
-    (tmp_path / "sim").unlink()
+    lay_out(data, tmp_path, monkeypatch)
     if page.name == "tasks.md":  # begins with a finished job
         run(
             ["frostpick", "pick", "--micrographs", "Micrographs", "--diameter", "160", "-o", "pick"]
         )
     for words in run_here(page):
         run(words)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("page", [one for one in DOCS if scripts(one)], ids=named)
+def test_the_scripts_of_a_page(
+    page: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out(data, tmp_path, monkeypatch)
+    small = {"device": "cpu", "threads": 1}
+    for task in ("train", "fewshot"):
+        monkeypatch.setattr(
+            frostpick_jobs, task, partial(getattr(frostpick_jobs, task), steps=2, **small)
+        )
+    for script in scripts(page):
+        exec(compile(script, named(page), "exec"), {"__name__": "__main__"})
 
 
 def run(words: list[str]) -> None:
