@@ -20,9 +20,10 @@ from frostpick_jobs.cli.main import app
 from frostpick_jobs.cli.relion_job import job_parser, read_command_line
 from frostpick_jobs.commands.simulate import CSV_COLUMNS as TRUTH_COLUMNS
 from frostpick_jobs.commands.simulate import STAR_COLUMNS
-from frostpick_jobs.formats.delimited import CSV
+from frostpick_jobs.formats.delimited import ALIASES, CSV
 from frostpick_jobs.formats.star.columns import SCORE, SPREAD
 from frostpick_jobs.formats.star.pick_labels import STAR
+from frostpick_jobs.formats.star.tables import SIGN
 from frostpick_jobs.hosts.cryosparc.write.slots import LOCATION, LOCATION_OPTIONAL, PICK_STATS
 from frostpick_jobs.tasks.declarations import TaskSpec, task_named, tasks_on
 from frostpick_jobs.tasks.pick.micrograph_table import COLUMNS as MICROGRAPH_COLUMNS
@@ -228,6 +229,7 @@ def test_every_message_is_one_of_the_sources() -> None:
 def test_every_column_is_told() -> None:
     page = (ROOT / "docs" / "files.md").read_text(encoding="utf-8")
     names = {one.name for one in (*CSV, *STAR)} | set(MICROGRAPH_COLUMNS) | set(TRUTH_COLUMNS)
+    names |= {one for names_of in ALIASES.values() for one in names_of} | {SIGN}
     names |= {SCORE, SPREAD, *STAR_COLUMNS, *filter(None, REASONS)}
     names |= {name.partition("/")[2] for name, *_ in (*LOCATION, *LOCATION_OPTIONAL, *PICK_STATS)}
     missing = {one for one in names if not re.search(rf"`(\w+/)?{re.escape(one)}`", page)}
