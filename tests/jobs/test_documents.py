@@ -30,7 +30,7 @@ from frostpick_jobs.tasks.pick.micrograph_table import COLUMNS as MICROGRAPH_COL
 
 NOTES = sorted((ROOT / "tests" / "benchmarks").glob("*.md"))
 
-#: Above a block of commands that no test of this machine can run.
+#: Above a block of commands that need RELION, or a CryoSPARC server.
 NEEDS_A_HOST = re.compile(r"<!-- needs a host: (RELION|CryoSPARC) -->")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
