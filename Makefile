@@ -9,7 +9,7 @@ BENCH_DATA ?=
 # Threads that spin while they wait starve each other on shared cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint bench bench-full bench-speed clean
+.PHONY: demo docs-pictures test lint bench bench-full bench-speed clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml constraints.txt
@@ -21,6 +21,10 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	$(BIN)/frostpick demo -o demo
+
+# The two pictures of the README: one from the demo's report, one from the README's table.
+docs-pictures: demo
+	$(BIN)/python docs/images/draw.py demo/report.html
 
 lint: $(READY)
 	$(BIN)/ruff check plugin external_job tests examples

@@ -2,7 +2,7 @@
 """From a few hundred picks to extracted particles, in CryoSPARC, without a click.
 
 Trains on the picks of a job, picks all micrographs, and hands the picks to Inspect
-Picks and Extract From Micrographs, as the page beside this file says.
+Picks and Extract From Micrographs, as docs/cryosparc.md says.
 
     python train_pick_extract.py P3 W1 --micrographs J10.exposures --particles J12.particles \
         --diameter 180 --box 256 --lane default
