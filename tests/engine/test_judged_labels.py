@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from frostpick.iterating.judge_first import judge_first
 from frostpick.models.card import PreprocessSpec
 from frostpick.models.shipped import load_model
 from frostpick.preprocess import preprocess
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.sampling import Sampling
-from frostpick.simulate import SimulationSettings, random_protein, simulate_micrograph
+from frostpick.settings import TrainSettings
+from frostpick.simulate import SimulationSettings, random_protein, simulate_micrograph, write_mrc
 from frostpick.training.digests import labels_digest, worth_digest
 from frostpick.training.examples import Region, TrainingImage
+from frostpick.training.measure import Found
+from frostpick.training.picker.compared import compare_with_start
 from frostpick.training.picker.judged import (
+    FEWEST,
     REPEAT,
     Judged,
     judge_labels,
@@ -30,11 +37,16 @@ from frostpick.training.picker.judged import (
 )
 from frostpick.training.picker.label_evidence import Places
 from frostpick.training.picker.objectives import ge_binomial, ge_kl, nnpu, pn
+from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.repeats import distinct_share, like
+from frostpick.training.picker.train import TrainingResult, train_picker
 from frostpick.training.tiles import TileGeometry, TilePlan, TileSampler
-from frostpick.types import Labels
+from frostpick.types import Labels, LocalFile, Micrograph
 
 RNG = np.random.default_rng
+WANTED = SimulationSettings(
+    seed=41, size=512, diameter_A=150.0, family="hollow", symmetry="C3", micrographs=2
+)
 
 
 def places(
@@ -179,10 +191,7 @@ def test_a_label_of_twice_the_worth_counts_twice(objective: object) -> None:
 
 def a_micrograph(index: int) -> tuple[TrainingImage, NDArray[np.float64]]:
     """Simulate a micrograph; return its working image, and where its particles are in it."""
-    wanted = SimulationSettings(
-        seed=41, size=512, diameter_A=150.0, family="hollow", symmetry="C3", micrographs=2
-    )
-    made = simulate_micrograph(random_protein(wanted), wanted, index)
+    made = simulate_micrograph(random_protein(WANTED), WANTED, index)
     working = preprocess(
         made.image, made.pixel_size_A, 150.0, PreprocessSpec(), px_per_diameter=32.0
     )
@@ -214,3 +223,129 @@ def test_marks_in_noise_are_found_on_micrographs(caplog: pytest.LogCaptureFixtur
     assert stays[is_true].mean() > 0.7 and stays[~is_true].mean() < 0.1
     assert len(judged.boxes) == len(judged.captions) == 10
     assert judged.boxes[0].shape == (49, 49) and judged.captions[0].startswith("p = 0.00")
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Micrograph], dict[str, Labels]]:
+    """Two micrographs on disk with every whole particle labelled, 60 and more."""
+    folder = tmp_path_factory.mktemp("micrographs")
+    micrographs, labels = [], {}
+    for index in range(2):
+        made = simulate_micrograph(random_protein(WANTED), WANTED, index)
+        path = folder / f"{made.name}.mrc"
+        write_mrc(path, made.image, made.pixel_size_A)
+        micrographs.append(Micrograph(path.name, LocalFile(path), made.pixel_size_A))
+        whole = made.truth.particles
+        labels[path.name] = Labels.from_xy(
+            path.name, whole.x_px[~whole.edge], whole.y_px[~whole.edge]
+        )
+    assert sum(map(len, labels.values())) >= FEWEST
+    return micrographs, labels
+
+
+def with_noise(labels: dict[str, Labels]) -> dict[str, Labels]:
+    """Return labels with four marks at random places for each."""
+    more = {}
+    for seed, (name, one) in enumerate(labels.items()):
+        x, y = RNG(seed).uniform(20, WANTED.size - 20, (2, 4 * len(one)))
+        more[name] = Labels.from_xy(
+            name, np.concatenate([one.x_px, x]), np.concatenate([one.y_px, y])
+        )
+    return more
+
+
+def trained(
+    data: tuple[list[Micrograph], dict[str, Labels]], spool: Path, weights: str
+) -> TrainingResult:
+    settings = TrainSettings.model_validate(
+        {"diameter": 150.0, "device": "cpu", "threads": 1, "label_weights": weights}
+    )
+    recipe = Recipe(epoch_steps=2, tuning_epochs=1, tiles=2, outputs=5, passes=1)
+    return train_picker(
+        *data,
+        settings,
+        start=load_model("general"),
+        spool=spool,
+        reporter=SilentReporter(),
+        recipe=recipe,
+    )
+
+
+def test_good_labels_train_the_same_model_to_the_byte(
+    marked: tuple[list[Micrograph], dict[str, Labels]],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO):
+        auto = trained(marked, tmp_path / "auto", "auto")
+    assert "all count fully" in caplog.text and auto.summary["judged_labels"]["share"] >= 0.9
+    trust = trained(marked, tmp_path / "trust", "trust")
+    assert auto.model.digest == trust.model.digest and trust.summary["judged_labels"] == {}
+
+
+def test_noise_among_labels_does_not_train(
+    marked: tuple[list[Micrograph], dict[str, Labels]], tmp_path: Path
+) -> None:
+    micrographs, labels = marked
+    noisy, count = with_noise(labels), sum(map(len, labels.values()))
+    result = trained((micrographs, noisy), tmp_path / "train", "auto")
+    told = result.summary["judged_labels"]
+    assert told["labels"] == 5 * count and told["share"] == pytest.approx(0.2, abs=0.08)
+    assert 0.6 * count < result.summary["labels"] < 1.5 * count
+    # rounds judge once, before any label is held out to compare them by
+    settings = TrainSettings(diameter=150.0, device="cpu", threads=1)
+    left, judged = judge_first(
+        micrographs,
+        noisy,
+        settings,
+        load_model("general"),
+        Recipe(),
+        tmp_path / "rounds",
+        SilentReporter(),
+        load_model("general"),
+    )
+    assert judged.told == told
+    assert sum(map(len, left.values())) == result.summary["labels"]
+    assert all((one.worth >= 0.5).all() and (one.worth < 1).any() for one in left.values())
+    assert list(tmp_path.iterdir()) == [tmp_path / "train"]
+
+
+class Compared:
+    """A course whose networks find held-out labels as told."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, own: float, start: float, held: int) -> None:
+        at = [(y, x) for y in range(5, 115, 10) for x in range(5, 115, 10)][:held]
+        image = an_image("a", at)
+        self.parts = [(replace(image, held_out=image.whole), image.whole)]
+        self.shares = {"own": own, "start": start}
+
+    def held_out_parts(self) -> list[tuple[TrainingImage, Region]]:
+        return self.parts
+
+    def network(self) -> str:
+        return "own"
+
+    def looking(self, network: object, selector: object = None) -> str:
+        return "own" if network == "own" else "start"
+
+    def find(self, look: str, parts: object) -> Found:
+        """The first picks are labels, as many of the hundred as told, none of the rest is."""
+        matched = np.arange(100) < 100 * self.shares[look]
+        return Found(-np.arange(100.0), matched, np.zeros(100))
+
+
+@pytest.mark.parametrize(
+    ("own", "start", "held", "warned"),
+    [(0.5, 0.8, 30, True), (0.78, 0.8, 30, False), (0.9, 0.8, 30, False), (0.1, 0.8, 19, False)],
+)
+def test_a_model_that_got_worse_is_told(
+    own: float, start: float, held: int, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    course: Any = Compared(own, start, held)
+    found = compare_with_start(course, load_model("general"))
+    assert ("IS WORSE" in caplog.text) is warned
+    expected = {"held_out_ap": own, "start_held_out_ap": start} if held >= 20 else {}
+    assert found == pytest.approx(expected)
+    assert compare_with_start(course, None) == {}

@@ -302,9 +302,13 @@ def test_training_caption_names_what_is_drawn_and_the_kept_step() -> None:
     ]
     caption = training_curves(rows).caption
     assert caption.startswith(
-        "Training: loss, held-out AP. The dotted line is the kept step, 20. Held-out figures"
+        "Training: loss, AP against the labels given. The dotted line is the kept step, 20. AP"
+        " takes particles that nobody labelled for false picks"
     )
     assert "kept step, 30" in training_curves(rows, chosen_step=30).caption
+    both = training_curves([{**row, "held_out_recall": 0.9} for row in rows])
+    assert "loss, held-out labels found, AP against the labels given" in both.caption
+    assert "Found: among as many picks as particles are expected" in both.caption
 
 
 def test_counts_per_micrograph() -> None:

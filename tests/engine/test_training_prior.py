@@ -9,7 +9,7 @@ import pytest
 
 from frostpick.sampling import Sampling
 from frostpick.training.examples import TrainingImage
-from frostpick.training.measure import Found, average_precision, joined, match
+from frostpick.training.measure import Found, average_precision, joined, match, recall_among
 from frostpick.training.prior import class_prior, count_particles, first_guess, packing_limit
 
 
@@ -73,3 +73,11 @@ def test_matching_and_average_precision() -> None:
     assert both.logit.tolist() == [3.0, 2.5, 2.0, 1.0]
     assert average_precision(both) == pytest.approx((1 + 1) / 3)
     assert average_precision(joined([])) == 0.0
+    # ten picks, three labels: at ranks 2 and 9, one is not found at all
+    logit = np.arange(10.0, 0.0, -1.0)
+    hits = np.isin(np.arange(10), (1, 8))
+    some = Found(logit, hits, np.array([9.0, 2.0, -np.inf]))
+    assert [recall_among(some, n) for n in (0, 1, 2, 8, 9, 50)] == pytest.approx(
+        [0, 0, 1 / 3, 1 / 3, 2 / 3, 2 / 3]
+    )
+    assert recall_among(joined([]), 5) == 0.0

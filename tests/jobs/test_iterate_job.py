@@ -149,7 +149,7 @@ def test_a_relion_job_without_coordinates(project: Path) -> None:
             logging.getLogger(name).setLevel(logging.NOTSET)
     assert (job / markers.SUCCESS).exists()
     assert PickingModel.load(job / "model").card.diameter_A == 64.0
-    assert "model/model.safetensors" in (job / "RELION_OUTPUT_NODES.star").read_text()
+    assert "model/model.json" in (job / "RELION_OUTPUT_NODES.star").read_text()
     assert {path.name for path in (job / "rounds" / "round_01").iterdir()} == {
         "model.json",
         "model.safetensors",

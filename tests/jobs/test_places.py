@@ -325,3 +325,23 @@ def test_both_file_hosts_hand_the_pixel_size_on(images, tmp_path, monkeypatch) -
         ((micrograph, found),) = host_of_files.candidates().picks
         assert micrograph.id == "b.mrc"
         assert (found.x_px.tolist(), found.y_px.tolist()) == ([30.0], [60.0])
+
+
+def test_relion_shows_warnings_in_its_pdf(tmp_path, monkeypatch) -> None:
+    from frostpick.errors import Wording, option
+    from frostpick_jobs.cli.relion_job import read_command_line
+    from frostpick_jobs.hosts.relion.host import RelionHost
+
+    monkeypatch.chdir(tmp_path)
+    shown: list[str] = []
+    monkeypatch.setattr(
+        "frostpick.report.pdf.write_figures_pdf",
+        lambda path, figures, warning: shown.append(warning),
+    )
+    task = task_named("verify")
+    arguments, _ = read_command_line(task, ["--o", "External/job002/", "--in_parts", "p.star"])
+    Path("External/job002").mkdir(parents=True)
+    record = RunRecord("verify", "relion", {})
+    record.warn(Wording(f"give {option('picks_pixel_size', '8')}"))
+    RelionHost(arguments, task).deliver([Report(record.finished(), failed={"m.mrc": "gone"})])
+    assert shown[0].startswith("give label picks_pixel_size = 8; ") and "m.mrc" in shown[0]

@@ -211,6 +211,35 @@ def test_scores_by_their_labels(tmp_path: Path, label: str, text: str) -> None:
     assert picks.score is not None and picks.score.tolist() == [5.25]
 
 
+# rlnImageName: the stack, and the section from 0.
+IMAGES = {
+    "relion": ("000012@Extract/job005/Movies/a.mrcs", "Extract/job005/Movies/a.mrcs", 11),
+    "no zeros": ("12@a.mrcs", "a.mrcs", 11),
+    "an absolute path": ("000012@/data/a b.mrcs", "/data/a b.mrcs", 11),
+    "pyem": ("000012@J12/extract/a.mrc", "J12/extract/a.mrc", 11),
+    "pyem, CryoSPARC's mark": ("000012@>J12/extract/a.mrc", "J12/extract/a.mrc", 11),
+    "an @ in the name": ("1@a@b.mrcs", "a@b.mrcs", 0),
+    "an image of its own": ("boxes/a_12.mrc", "boxes/a_12.mrc", 0),
+    "the same, marked": (">J12/a_12.mrc", "J12/a_12.mrc", 0),
+}
+
+
+@pytest.mark.parametrize("text,file,index", IMAGES.values(), ids=IMAGES)
+def test_images_of_particles(tmp_path: Path, text: str, file: str, index: int) -> None:
+    content = star([("", Rows({"rlnImageName": [text]}))], StarStyle(quote='"'))
+    rows = read_particles(write(tmp_path / "p.star", content), 1.0)
+    assert (rows.image, rows.file, rows.index.tolist()) == ((text,), (file,), [index])
+
+
+@pytest.mark.parametrize("text", ["000000@a.mrcs", "x@a.mrcs", "-1@a.mrcs", "1.0@a.mrcs", "1@"])
+def test_images_that_are_nowhere(tmp_path: Path, text: str) -> None:
+    content = star([("", Rows({"rlnImageName": [text]}))], StarStyle())
+    with pytest.raises(
+        InputError, match=r"p\.star, row 1: rlnImageName is .*expected NUMBER@STACK"
+    ):
+        read_particles(write(tmp_path / "p.star", content), 1.0)
+
+
 # x, y of the box's corner and its size; the particle is on pixel corner + size // 2.
 BOXES = {
     "eman1, crYOLO": "10\t20\t64\t64\n",
@@ -299,6 +328,31 @@ def test_what_is_no_table_is_refused(
     with pytest.raises(InputError, match=said) as error:
         read_picks(path)
     assert file in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "read,label",
+    [
+        (read_picks, "rlnCoordinateX"),
+        (lambda path: read_particles(path, 1.0), "rlnImageName"),
+        (read_micrograph_list, "rlnMicrographName"),
+    ],
+)
+def test_a_second_table_is_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, read: Any, label: str
+) -> None:
+    """As RELION, the readers take one table of a file: the first, where no name decides."""
+    columns = picks_of(TRUTH).columns
+    if label == "rlnMicrographName":
+        columns = {label: columns[label]}
+    elif label == "rlnImageName":
+        columns = {label: [f"{n}@a.mrcs" for n in (1, 2, 3)]}
+    content = star([("a", Rows(columns)), ("b", Rows(columns))], StarStyle())
+    assert len(read(write(tmp_path / "p.star", content))) == 3
+    assert f"only block 'data_a' is read; 3 rows with {label} in data_b are not" in caplog.text
+    caplog.clear()
+    read(write(tmp_path / "p.star", star([("a", Rows(columns))], StarStyle())))
+    assert not caplog.text
 
 
 def test_what_a_row_can_do_without(tmp_path: Path) -> None:

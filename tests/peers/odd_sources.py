@@ -38,5 +38,5 @@ class OddSource:
     @contextmanager
     def hang(self):
         (self.path.parent / f"hanging.{os.getpid()}.seen").touch()
-        time.sleep(600)
+        time.sleep(3600)
         yield self.path

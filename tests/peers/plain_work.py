@@ -53,12 +53,9 @@ class Squares:
             raise KeyError("a bug")
         if self.notes is not None:
             if number == 0:
-                wait_until(lambda: len(self._of_others()) > self.most_given)
+                wait_until(lambda: len(notes_of_others(self.notes)) > self.most_given)
             (self.notes / f"{number}.{os.getpid()}").touch()
         return int(reading.result()) ** 2
-
-    def _of_others(self):
-        return [note for note in self.notes.iterdir() if note.suffix != f".{os.getpid()}"]
 
 
 class Unreadable:
@@ -100,3 +97,8 @@ class Warns(Squares):
         """Square with a warning."""
         warnings.warn(f"a library's words on {number}", RuntimeWarning, stacklevel=1)
         return super().do(number, reading)
+
+
+def notes_of_others(folder):
+    """Return what other processes than this one have noted."""
+    return [note for note in folder.iterdir() if note.suffix != f".{os.getpid()}"]

@@ -19,6 +19,7 @@ from frostpick_jobs.formats.star.tables import (
     X,
     Y,
     optics_table,
+    tell_unread,
     with_labels,
 )
 
@@ -81,6 +82,7 @@ def read_micrographs_star(path: Path) -> list[MicrographRow]:
             f"{', '.join(sorted(others))}; expected a list of micrographs: give it with "
             f"{option(what)}, and the micrographs themselves here"
         )
+    tell_unread(path, blocks.values(), table, (MICROGRAPH,))
     optics = optics_table(blocks)
     names = table.columns["rlnMicrographName"]
     sizes = _pixel_sizes(path, table, optics)

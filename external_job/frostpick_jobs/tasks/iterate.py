@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from frostpick.iterating.disaster import round_warnings
 from frostpick.iterating.iterate import IterationResult, iterate_picker
 from frostpick.iterating.rounds import Round
 from frostpick.iterating.second_opinion import PrunerOpinion, Verifier
@@ -38,6 +40,8 @@ from frostpick_jobs.tasks.training_inputs import (
     micrographs_to_train_on,
     start_model,
 )
+
+log = logging.getLogger(__name__)
 
 SPOOL = "rounds"
 TABLE = "rounds.csv"
@@ -94,6 +98,9 @@ def run_iterate(
             executor=executor,
             judge=judging_model(host, settings, labels, start),
         )
+    wrong = round_warnings(result.table)
+    for one in wrong:
+        log.warning("%s; look at the page of rounds in the report and at the picks of each", one)
     plots = round_figures(result.table)
     plots.append(training_curves(result.curve, chosen_step=result.summary.get("chosen_step")))
     plots += least_trusted(result.judged)
@@ -116,7 +123,7 @@ def run_iterate(
         labels,
         plots,
         record,
-        told={"rounds": result.table, "best_round": result.best},
+        told={"rounds": result.table, "best_round": result.best, "round_warnings": wrong},
         counts={"rounds": len(result.rounds) - 1},
         files=round_files(result, spool),
     )

@@ -187,6 +187,7 @@ class Rounds:
             "new_particles": float(taught.particles if taught else 0),
             "new_empty": float(taught.empty if taught else 0),
             "picks": float(np.count_nonzero(picked)),
+            "micrographs": float(len(found.micrographs)),
             "expected": self.settings.expected_per_micrograph or probable,
             "agreement": float(found.agreement[picked].mean()) if picked.any() else 0.0,
             "spread": float(found.spread[picked].mean()) if picked.any() else 0.0,

@@ -29,8 +29,9 @@ class Round:
     model, found
         The round's model and its picks.
     metrics
-        Plain numbers: ``picks``, ``agreement``, ``spread``; ``expected``, the particles on a
-        micrograph; ``new_particles`` and ``new_empty`` that taught it.
+        Plain numbers: ``picks``, on so many ``micrographs``, ``agreement``, ``spread``;
+        ``expected``, the particles on a micrograph; ``new_particles`` and ``new_empty`` that
+        taught it.
     curve
         Of its training; empty where the model was given.
     summary

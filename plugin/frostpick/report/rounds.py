@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from frostpick.iterating.disaster import round_warnings
 from frostpick.report.figure import (
     BLUE,
     GREEN,
@@ -31,38 +33,63 @@ def round_figures(table: Sequence[Row]) -> list[Figure]:
     ----------
     table
         One row a round: ``round``, ``used`` (0 or 1), ``new_particles``, ``new_empty``,
-        ``agreement``, ``spread``, ``view_change``, ``views_1`` and so on, and
-        ``held_out_recall`` where labels were held out.
+        ``picks``, ``micrographs``, ``expected``, ``agreement``, ``spread``, ``view_change``,
+        ``views_1`` and so on, and ``held_out_recall`` where labels were held out.
     """
     return [round_curves(table), round_views(table)]
 
 
 def round_curves(table: Sequence[Row]) -> Figure:
-    """Draw the held-out recall, the verification and the sure picks of each round."""
+    """Draw the held-out recall, the picks, the verification and the sure picks of each round.
+
+    What went wrong (`frostpick.iterating.disaster`) stands above them.
+    """
     x = np.array([row["round"] for row in table])
     used = np.array([row["used"] > 0 for row in table])
-    with drawing(WIDTH_IN, 6.2) as canvas:
-        recall, verified, taught = canvas.subplots(3, 1, sharex=True)
+    wrong = round_warnings(table)
+    lines = [line for one in wrong for line in textwrap.wrap(f"{one[0].upper()}{one[1:]}.", 66)]
+    with drawing(WIDTH_IN, 7.4 + 0.24 * len(lines)) as canvas:
+        if lines:
+            told = "\n".join(lines)
+            canvas.suptitle(told, x=0.02, ha="left", color=VERMILLION, weight="bold", fontsize=10.5)
+        recall, picks, verified, taught = canvas.subplots(4, 1, sharex=True)
         _recall(recall, table, x, used)
+        _picks(picks, table, x, used)
         for name, color in (("agreement", BLUE), ("spread", VERMILLION)):
             verified.plot(x, [row[name] for row in table], color=color, marker="o", label=name)
         verified.set_ylim(0, 1)
         verified.set_ylabel("four rotations")
         verified.legend(loc="center right")
-        taught.bar(x - 0.2, [row["new_particles"] for row in table], 0.4, color=GREEN)
-        taught.bar(x + 0.2, [row["new_empty"] for row in table], 0.4, color=GREY)
+        new = [[row[f"new_{kind}"] for row in table] for kind in ("particles", "empty")]
+        taught.bar(x - 0.2, new[0], 0.4, color=GREEN, label="particles")
+        taught.bar(x + 0.2, new[1], 0.4, color=GREY, label="empty places")
         taught.set_ylabel("sure picks")
         taught.set_xlabel("round")
         taught.xaxis.set_major_locator(MaxNLocator(integer=True))
+        taught.legend(loc="best")
         dropped = [int(n) for n in x[~used]]
+        told = f"Something went wrong: {wrong[0]}." if wrong else "Rounds of training."
+        told += " All that went wrong stands above the plots." if len(wrong) > 1 else ""
         caption = (
-            "Rounds of iterative training. Top: recall of labels that no round has seen, among "
-            "one to two times as many picks as particles are expected; one that lowers it beyond "
-            f"chance is not used ({_listed(dropped)}). Middle: mean over the selected picks of "
-            "the mean probability at four rotations, and its deviation. Bottom: picks off the "
-            "labels that verification was sure of, particles (green) and empty places (grey)."
+            f"{told} A round that lowers the recall of held-out labels beyond chance is not used "
+            f"({_listed(dropped)}). Sure picks taught the round."
         )
         return finished(canvas, "rounds", caption)
+
+
+def _picks(axes: Axes, table: Sequence[Row], x: np.ndarray, used: np.ndarray) -> None:
+    """Draw the selected picks a micrograph, and how many particles are expected on one."""
+    one = all(row.get("micrographs", 0) > 0 for row in table)  # not in rounds of older versions
+    y = np.array([row["picks"] / (row["micrographs"] if one else 1.0) for row in table])
+    axes.plot(x, y, color=BLUE)
+    axes.plot(x[used], y[used], color=BLUE, marker="o", ls="")
+    axes.plot(x[~used], y[~used], color=VERMILLION, marker="x", ls="", ms=9)
+    if one:
+        expected = [row["expected"] for row in table]
+        axes.plot(x, expected, color=GREY, ls="--", label="particles expected")
+        axes.legend(loc="best")
+    axes.set_ylabel("picks/micrograph" if one else "picks")
+    axes.set_ylim(bottom=0)
 
 
 def round_views(table: Sequence[Row]) -> Figure:
@@ -81,9 +108,9 @@ def round_views(table: Sequence[Row]) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         change = ", ".join(f"{row['view_change']:.3f}" for row in table[1:]) or "one round only"
         caption = (
-            "Views found in each round: picks grouped by how they look, whatever their rotation "
-            "in the plane. Shares that shift towards one group mean that rare views are being "
-            f"forgotten. Divergence from round 0 in bits (0 equal, 1 disjoint): {change}."
+            "Picks of each round grouped by how they look, whatever their rotation in the plane. "
+            "Shares that shift towards one group mean that rare views are being forgotten. "
+            f"Divergence from round 0 in bits (0 equal, 1 disjoint): {change}."
         )
         return finished(canvas, "views", caption)
 

@@ -10,12 +10,26 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from frostpick.report.figure import INK, SERIES, WIDTH_IN, Figure, drawing, finished, say_empty
+from frostpick.report.figure import (
+    GREY,
+    INK,
+    SERIES,
+    WIDTH_IN,
+    Figure,
+    drawing,
+    finished,
+    say_empty,
+)
 
 _X_KEYS = ("step", "epoch")
+#: What figures are called; others by their keys.
+_NAMES = {
+    "held_out_recall": "held-out labels found",
+    "held_out_ap": "AP against the labels given",
+}
+_RECALL = " Found: among as many picks as particles are expected."
 _INCOMPLETE = (
-    " Held-out figures are against the held-out labels alone: particles that nobody labelled"
-    " count as false, so their change matters, not their height."
+    " AP takes particles that nobody labelled for false picks: its change matters, not its height."
 )
 _RATE_KEYS = ("learning_rate", "lr")
 
@@ -49,7 +63,7 @@ def training_curves(
     keys = list(dict.fromkeys(key for row in rows for key in row))
     panels = [
         ("loss", [k for k in keys if "loss" in k and not k.startswith("held_out")]),
-        ("held-out", [k for k in keys if k.startswith("held_out")]),
+        ("held-out", sorted((k for k in keys if k.startswith("held_out")), key=_first_recall)),
         ("learning rate", [k for k in keys if k in _RATE_KEYS]),
     ]
     drawn = [(label, names) for label, names in panels if names] or [("loss", [])]
@@ -73,7 +87,8 @@ def training_curves(
             "training_curves",
             "Training: "
             + ", ".join(_words(n) for _, names in drawn for n in names)
-            + f".{chosen}{_INCOMPLETE if dict(panels)['held-out'] else ''}"
+            + f".{chosen}{_RECALL if 'held_out_recall' in keys else ''}"
+            + (_INCOMPLETE if "held_out_ap" in keys else "")
             if rows
             else "Training: nothing was recorded.",
         )
@@ -90,10 +105,20 @@ def _panel(
     for i, (name, y) in enumerate(values.items()):
         ok = np.isfinite(x) & np.isfinite(y)
         mark = "o" if ok.sum() < 30 else ""
+        # not the figure to judge a model by where labels are incomplete
+        aside = name == "held_out_ap" and len(values) > 1
         axes.plot(
-            x[ok], y[ok], color=SERIES[i % len(SERIES)], marker=mark, ms=4, label=_words(name)
+            x[ok],
+            y[ok],
+            color=GREY if aside else SERIES[i % len(SERIES)],
+            ls="--" if aside else "-",
+            marker=mark,
+            ms=4,
+            label=_words(name),
         )
     axes.set_ylabel(label)
+    if label == "held-out" and set(names) <= set(_NAMES):
+        axes.set_ylim(0, 1.04)
     everything = (
         np.concatenate([y[np.isfinite(y)] for y in values.values()]) if values else np.zeros(0)
     )
@@ -105,7 +130,13 @@ def _panel(
         axes.set_ylabel(_words(names[0]))
 
 
+def _first_recall(key: str) -> bool:
+    return key != "held_out_recall"
+
+
 def _words(key: str) -> str:
+    if key in _NAMES:
+        return _NAMES[key]
     text = key.replace("held_out", "held-out").replace("_", " ")
     return " ".join(w.upper() if w in ("ap", "f1", "pu") else w for w in text.split())
 

@@ -136,6 +136,17 @@ def joined(parts: Sequence[Found]) -> Found:
     return Found(logit[order], matched[order], labels)
 
 
+def recall_among(found: Found, count: int) -> float:
+    """Return the share of the labels that are among the ``count`` best picks.
+
+    Labels that are missing cost it nothing, as long as ``count`` is the number of particles.
+    """
+    if not len(found.label_logit):
+        return 0.0
+    lowest = found.logit[min(count, len(found.logit)) - 1] if count and len(found.logit) else np.inf
+    return float((found.label_logit >= lowest).mean())
+
+
 def average_precision(found: Found) -> float:
     """Return AP against incomplete labels: a lower bound, good for comparing epochs."""
     if not len(found.label_logit):

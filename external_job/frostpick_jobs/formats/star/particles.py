@@ -20,6 +20,7 @@ from frostpick_jobs.formats.star.tables import (
     SIGN,
     no_particles,
     optics_table,
+    tell_unread,
     with_labels,
 )
 from frostpick_jobs.formats.walk import base_of, in_project
@@ -156,6 +157,7 @@ def read_particles(path: Path, pixel_size_A: float | None = None) -> ParticleRow
         raise no_particles(path, list(blocks.values()))
     if not len(table):
         raise InputError(f"{path}: no particles in it; expected at least one row")
+    tell_unread(path, blocks.values(), table, (IMAGE,))
     images = tuple(table.columns["rlnImageName"])
     parsed = [_image(path, number, text) for number, text in enumerate(images, 1)]
     optics = optics_table(blocks)

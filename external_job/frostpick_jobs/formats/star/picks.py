@@ -23,6 +23,7 @@ from frostpick_jobs.formats.star.tables import (
     X,
     Y,
     optics_table,
+    tell_unread,
     with_labels,
 )
 
@@ -98,6 +99,7 @@ def picks_from_blocks(path: Path, blocks: dict[str, StarTable], unnamed: str) ->
     columns = table.columns
     if X not in table.labels or Y not in table.labels:
         raise _no_coordinates(path, table, blocks)
+    tell_unread(path, blocks.values(), table, (X, Y))
     n = len(table)
     optics = optics_table(blocks)
     score = next((label for label in SCORE_LABELS if label in columns), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from frostpick.errors import InputError, listed, option
 from frostpick_jobs.formats.foreign import CRYOLO_BOX, is_cryolo_box
 from frostpick_jobs.formats.star.lines import Line, StarScanner, star_lines
 from frostpick_jobs.formats.star.read import StarTable
+
+log = logging.getLogger(__name__)
 
 IMAGE, MICROGRAPH = "rlnImageName", "rlnMicrographName"
 X, Y = "rlnCoordinateX", "rlnCoordinateY"
@@ -30,6 +33,25 @@ def with_labels(
     found = [t for t in tables if all(label in t.labels for label in labels)]
     named = sorted((t for t in found if t.name in names), key=lambda t: names.index(t.name))
     return next(iter(named or found), None)
+
+
+def tell_unread(
+    path: Path, tables: Iterable[StarTable], read: StarTable, labels: Sequence[str]
+) -> None:
+    """Warn of further tables that have the labels and rows: one table of a file is read."""
+    others = [
+        t for t in tables if t is not read and len(t) and all(label in t.labels for label in labels)
+    ]
+    if others:
+        log.warning(
+            "%s: only block 'data_%s' is read; %d rows with %s in %s are not: put them into one "
+            "table, or each table into a file of its own",
+            path,
+            read.name,
+            sum(map(len, others)),
+            labels[0],
+            listed([f"data_{t.name}" for t in others]),
+        )
 
 
 def optics_table(blocks: Mapping[str, StarTable]) -> StarTable | None:

@@ -25,6 +25,7 @@ from frostpick.training.measure import (
     found_in,
     joined,
     looking,
+    recall_among,
 )
 from frostpick.training.picker.kept import why_kept
 from frostpick.training.picker.recipe import Recipe
@@ -171,6 +172,12 @@ class Course:
         """Return what is held out."""
         return [(i, i.held_out) for i in self.images if i.held_out is not None]
 
+    def held_out_count(self) -> int:
+        """Return how many particles what is held out is expected to have; labels at least."""
+        parts = self.held_out_parts()
+        expected = sum(self.progress.expected * part.area / i.whole.area for i, part in parts)
+        return max(round(expected), sum(len(i.held_out_particles()) for i, _ in parts))
+
     def labelled(self) -> list[TrainingImage]:
         """Return labelled images, at most `COUNTED` of them."""
         labelled = [image for image in self.images if len(image.particles_yx)]
@@ -208,7 +215,9 @@ class Course:
         )
         look = self.looking(self.trainer.copy_of_average())
         if self.measured:
-            row["held_out_ap"] = average_precision(self.find(look, self.held_out_parts()))
+            found = self.find(look, self.held_out_parts())
+            row["held_out_ap"] = average_precision(found)
+            row["held_out_recall"] = recall_among(found, self.held_out_count())
             if fraction >= KEEP_FROM and row["held_out_ap"] >= (1 - LATER) * p.chosen_metric:
                 p.chosen_step = done
                 p.chosen_metric = max(p.chosen_metric, row["held_out_ap"])

@@ -28,6 +28,12 @@ def why_kept(
     could = {step: ap for step, ap in measured.items() if step >= first}
     best = max(could, key=lambda step: (could[step], step))
     figure = f"average precision {own:.3f} on the held-out labels"
+    for row in rows:
+        if int(row["step"]) == chosen_step and "held_out_recall" in row:
+            figure += (
+                f", {row['held_out_recall']:.0%} of them found "
+                "(unlabelled particles count against it)"
+            )
     after = [ap for step, ap in could.items() if step > chosen_step]
     if after:
         return f"{figure}; those after it are more than {later:.0%} worse than the best before them"

@@ -55,7 +55,7 @@ class TrainingResult:
         Network and card, calibrated.
     curve
         One row a measurement: step, epoch, loss, learning_rate, held_out_ap,
-        expected_per_micrograph; the kept one has ``chosen`` = 1.
+        held_out_recall (`recall_among`), expected_per_micrograph; the kept one has ``chosen`` = 1.
     summary
         JSON values: expected count, prior, split, labels used, what they were judged to be,
         calibration, failures, seconds.
