@@ -31,6 +31,7 @@ from frostpick.training.picker.judged import (
     judge_labels,
     labels_judged,
     particle_share,
+    teach_nothing,
     weigh,
     with_worth,
     without_labels,
@@ -146,8 +147,14 @@ def test_images_keep_what_is_worth_half_and_more() -> None:
     assert held.training_worth(5.0).tolist() == [0.5]
     assert kept[2].training_worth(5.0).tolist() == [1.0]
     assert worth_digest(kept) != worth_digest(images)
-    none = without_labels(Judged(kept, {}, changed=True))
+    none = without_labels(Judged(kept, {"text": "of 4 labels 2; 2 are set aside"}, changed=True))
+    assert none.told["text"] == "of 4 labels 2; none of them is learned from"
     assert not any(len(one.particles_yx) for one in none.images)
+
+
+def test_labels_teach_nothing_where_most_are_none_or_few_are_left() -> None:
+    assert teach_nothing(0.6, 5000) and not teach_nothing(0.7, 5000)
+    assert teach_nothing(0.9, 49) and not teach_nothing(0.9, 50)
 
 
 def test_labels_carry_what_they_are_worth() -> None:
@@ -215,7 +222,7 @@ def test_marks_in_noise_are_found_on_micrographs(caplog: pytest.LogCaptureFixtur
         judged = judge_labels(
             images, load_model("general"), torch.device("cpu"), SilentReporter(), 0
         )
-    assert judged.changed and "set aside" in caplog.text
+    assert judged.changed and judged.useless and "set aside" in caplog.text
     assert judged.told["share"] == pytest.approx(is_true.mean(), abs=0.1)
     kept = np.concatenate([one.particles_yx for one in judged.images])
     every = np.concatenate([one.particles_yx for one in images])
@@ -291,21 +298,16 @@ def test_noise_among_labels_does_not_train(
     result = trained((micrographs, noisy), tmp_path / "train", "auto")
     told = result.summary["judged_labels"]
     assert told["labels"] == 5 * count and told["share"] == pytest.approx(0.2, abs=0.08)
-    assert 0.6 * count < result.summary["labels"] < 1.5 * count
+    assert result.summary["labels"] == 0 and told["text"].endswith("none of them is learned from")
     # rounds judge once, before any label is held out to compare them by
     settings = TrainSettings(diameter=150.0, device="cpu", threads=1)
-    left, judged = judge_first(
-        micrographs,
-        noisy,
-        settings,
-        load_model("general"),
-        Recipe(),
-        tmp_path / "rounds",
-        SilentReporter(),
-        load_model("general"),
-    )
-    assert judged.told == told
-    assert sum(map(len, left.values())) == result.summary["labels"]
+    general = load_model("general")
+    given = (micrographs, noisy, settings, general, Recipe(), tmp_path / "rounds", SilentReporter())
+    left, judged = judge_first(*given, general)
+    assert left == {} and judged.told == told
+    # from nothing there are no picks of a start to learn from: what is left teaches
+    left, _ = judge_first(*given, None)
+    assert 0.6 * count < sum(map(len, left.values())) < 1.5 * count
     assert all((one.worth >= 0.5).all() and (one.worth < 1).any() for one in left.values())
     assert list(tmp_path.iterdir()) == [tmp_path / "train"]
 

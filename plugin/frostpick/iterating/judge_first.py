@@ -10,10 +10,10 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.device import resolve_device
 from frostpick.runtime.reporter import Reporter
 from frostpick.settings import TrainSettings
-from frostpick.training.few import FEWEST, count_particles
+from frostpick.training.few import count_particles
 from frostpick.training.gather import gather
 from frostpick.training.picker.judged import FEWEST as FEWEST_JUDGED
-from frostpick.training.picker.judged import Judged, judged_by, labels_judged
+from frostpick.training.picker.judged import Judged, judged_by, labels_judged, without_labels
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import choose_reading
 from frostpick.types import Labels, Micrograph
@@ -31,7 +31,7 @@ def judge_first(
 ) -> tuple[Mapping[str, Labels], Judged]:
     """Return the labels that teach, with what each is worth, and how they were judged.
 
-    Too few that are left are none where a start model needs none.
+    Useless ones are none where a start model needs none.
 
     Raises
     ------
@@ -52,5 +52,6 @@ def judge_first(
         shutil.rmtree(folder, ignore_errors=True)
     if not judged.changed:
         return labels, judged
-    left = labels_judged(labels, judged)
-    return ({} if start and count_particles(left) < FEWEST else left), judged
+    if judged.useless and start is not None:
+        return {}, without_labels(judged)
+    return labels_judged(labels, judged), judged

@@ -20,6 +20,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.optimize import brentq
 from scipy.spatial import cKDTree
 
+from frostpick.errors import Wording, option
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.examples import TrainingImage
@@ -41,6 +42,10 @@ FEWEST = 50
 NEARLY_ALL = 0.9
 #: Share of particles among the candidates whose scores are calibrated.
 CANDIDATES = 0.3
+#: Smaller a share of likely particles, and a start model learns more from its own picks than from
+#: those labels that it agrees with. One simulated set, average precision by own picks .991:
+#: RELION's LoG picks with shares of .40 and .55 gave .813 and .722, .72 of random noise .995.
+MOSTLY = 2 / 3
 #: A label worth less is set aside: its place counts as unlabelled.
 LEAST = 0.5
 #: Share of doubtful labels that must resemble each other, and fewest that can be asked. Seen:
@@ -66,6 +71,8 @@ class Judged:
         Whether any label counts less than fully.
     boxes, captions
         Smoothed ``(h, w)`` images about the least trusted labels, the least trusted first.
+    useless
+        Whether a start model is better off without any of them.
     """
 
     images: list[TrainingImage]
@@ -73,6 +80,7 @@ class Judged:
     changed: bool = False
     boxes: Sequence[NDArray[np.float32]] = ()
     captions: Sequence[str] = ()
+    useless: bool = False
 
 
 def judge_labels(
@@ -98,14 +106,15 @@ def judge_labels(
     soft = ModelPicks(judge, 1.0, device)
     labels, others = look_at_labels(images, soft, px, device, reporter, seed)
     told, worth = weigh(labels, others, seed)
-    level = logging.INFO if told["share"] >= LEAST or told["all_count"] else logging.WARNING
-    log.log(level, "labels: %s", told["text"])
+    changed = not told["all_count"]
+    log.log(logging.WARNING if changed else logging.INFO, "labels: %s", told["text"])
     order = np.argsort(labels.probability, kind="stable")[:SHOWN]
     boxes = [_box(images[labels.image[k]], labels.yx[k], px) for k in order.tolist()]
     captions = [f"p = {labels.probability[k]:.3f}" for k in order.tolist()]
-    changed = not told["all_count"]
     kept = with_worth(images, labels.image, worth) if changed else list(images)
-    return Judged(kept, told, changed, boxes, captions)
+    left = sum(len(image.particles_yx) for image in kept)
+    useless = changed and teach_nothing(told["share"], left)
+    return Judged(kept, told, changed, boxes, captions, useless)
 
 
 def judged_by(
@@ -129,11 +138,32 @@ def judged_by(
     return judge_labels(images, judge, device, reporter, seed)
 
 
+def teach_nothing(share: float, left: int) -> bool:
+    """Tell whether a start model is better off without labels, some of which were set aside.
+
+    Parameters
+    ----------
+    share
+        Share of likely particles among all of them.
+    left
+        How many were not set aside.
+    """
+    return share < MOSTLY or left < FEWEST
+
+
 def without_labels(judged: Judged) -> Judged:
-    """Return judged images whose few labels that are left do not count either."""
-    log.warning("labels: too few are left to learn from; the start model learns from its own picks")
+    """Return judged images without any labels: what is left of them teaches nothing."""
+    log.warning(
+        Wording(
+            "LABELS ARE NOT LEARNED FROM: too few of them look like particles; the start model "
+            f"learns from its own picks instead. {option('label_weights', 'trust')} takes all "
+            "labels as they are"
+        )
+    )
     images = [replace(one, particles_yx=one.particles_yx[:0], worth=None) for one in judged.images]
-    return replace(judged, images=images)
+    text = str(judged.told["text"]).partition(";")[0]
+    told = {**judged.told, "text": f"{text}; none of them is learned from"}
+    return replace(judged, images=images, told=told)
 
 
 def labels_judged(labels: Mapping[str, Labels], judged: Judged) -> dict[str, Labels]:

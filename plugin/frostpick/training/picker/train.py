@@ -23,7 +23,7 @@ from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
 from frostpick.settings import TrainSettings
-from frostpick.training.few import FEWEST, check_number, count_particles
+from frostpick.training.few import check_number, count_particles
 from frostpick.training.gather import choose_micrographs, gather
 from frostpick.training.picker.compared import compare_with_start
 from frostpick.training.picker.course import Course
@@ -155,7 +155,7 @@ def train_picker(
             start or judge, gathered.images, reading, device, reporter, settings.seed
         )
         left = sum(len(image.particles_yx) for image in judged.images)
-        if judged.changed and left < FEWEST and start is not None:
+        if judged.useless and start is not None:
             judged = without_labels(judged)
         elif judged.changed:
             check_number(left, needless=False, given=count_particles(labels))
