@@ -35,7 +35,7 @@ from accuracy.sets import BENCH, BenchSet, open_bench
 from accuracy.text_table import markdown, number
 
 from frostpick.iterating.iterate import IterationResult, iterate_picker
-from frostpick.iterating.second_opinion import PrunerOpinion
+from frostpick.iterating.pruner_score import PrunerScore
 from frostpick.iterating.views import divergence
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.model import load_pruner
@@ -140,7 +140,7 @@ def one_run(options: argparse.Namespace, data: BenchSet, rows: Any) -> dict[str,
     verifier = None
     if options.pruner != "none":
         device = torch.device(options.device)
-        verifier = PrunerOpinion(load_pruner(options.pruner), data.diameter_A, device)
+        verifier = PrunerScore(load_pruner(options.pruner), data.diameter_A, device)
     with tempfile.TemporaryDirectory() as folder:
         spool, reporter = Path(folder), SilentReporter()
         result = iterate_picker(

@@ -25,7 +25,7 @@ from frostpick_jobs.formats.star.particles import read_particles
 from frostpick_jobs.hosts.cryosparc.host import CryoSPARCHost
 from frostpick_jobs.hosts.cryosparc.ports import find_input, ports, reference
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
-from frostpick_jobs.hosts.cryosparc.server.connect import Patience, connect
+from frostpick_jobs.hosts.cryosparc.server.connect import RetryPolicy, connect
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.hosts.cryosparc.server.wiring import prepare_job
@@ -47,7 +47,7 @@ class Case:
         self.project, self.files = project, list(files)
         self._stack = ExitStack()
         self._store, url = self._stack.enter_context(POOL.lease(project / "state"))
-        self._server = connect(url, environ=LOGIN, patience=Patience(LONG, 0.05))
+        self._server = connect(url, environ=LOGIN, patience=RetryPolicy(LONG, 0.05))
         self._stack.callback(self._server.close)
         self._uid = self._store.create_project("contract").uid
         self._store.create_workspace(self._uid, "contract")

@@ -26,7 +26,7 @@ from frostpick.types import Decisions, Labels, LocalFile, Micrograph, ParticleSt
 from frostpick_jobs.formats import read_picks
 from frostpick_jobs.formats.star.particles import read_particles
 from frostpick_jobs.job.files import copy_files
-from frostpick_jobs.job.host import Candidates, Host, Judged, MicrographOutput, Outcome
+from frostpick_jobs.job.host import Host, InputRows, LabelledInput, MicrographOutput, Outcome
 from frostpick_jobs.job.outputs import (
     Files,
     KeptRows,
@@ -114,15 +114,15 @@ class HostileHost(Host):
             found[uid] = Labels.from_xy(uid, x, y, row=2**40 - rows, source="hostile")
         return found
 
-    def candidates(self) -> Candidates:
+    def input_rows(self) -> InputRows:
         if self._given.get("particles"):
             return self._particles(self._given["particles"][0])
         return self._places(self._given["picks"][0])
 
-    def judged(self) -> Judged:
+    def labelled_rows(self) -> LabelledInput:
         read = self._particles if self._given.get("particles") else self._places
         good, bad = (self._given.get(name, ()) for name in ("labels", "bad"))
-        judged = Judged(read(good[0]) if good else None)
+        judged = LabelledInput(read(good[0]) if good else None)
         if not bad:
             return judged
         if bad[0] != "rest":
@@ -132,7 +132,7 @@ class HostileHost(Host):
         rest = [n for n, one in enumerate(read_particles(everything).image) if one not in known]
         return replace(judged, bad=self._particles(everything, np.array(rest)))
 
-    def _places(self, path: Path) -> Candidates:
+    def _places(self, path: Path) -> InputRows:
         """Return places as rows that are numbered from the end."""
         micrographs = {one.id: one for one in self.micrographs()}
         count = len(read_picks(path))
@@ -141,9 +141,9 @@ class HostileHost(Host):
             for uid, x, y, rows in self._by_micrograph(path)
             if len(rows)
         ]
-        return Candidates(count, picks)
+        return InputRows(count, picks)
 
-    def _particles(self, path: Path, rows: NDArray[np.int64] | None = None) -> Candidates:
+    def _particles(self, path: Path, rows: NDArray[np.int64] | None = None) -> InputRows:
         """Return particles whose stacks must be downloaded, numbered from the end."""
         table = read_particles(path)
         stacks: list[ParticleStack] = []
@@ -151,7 +151,7 @@ class HostileHost(Host):
             assert isinstance(one.source, LocalFile)
             source = Download(one.source.path, self._case.server)
             stacks.append(replace(one, source=source, row=len(table) - 1 - one.row))
-        return Candidates(len(table), stacks=stacks)
+        return InputRows(len(table), stacks=stacks)
 
     def _by_micrograph(self, path: Path) -> Iterator[tuple[str, Any, Any, NDArray[np.int64]]]:
         """Yield uid, x, y and rows of each micrograph of a CSV."""

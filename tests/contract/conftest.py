@@ -42,7 +42,7 @@ from frostpick.settings import PickSettings
 from frostpick_jobs.formats.star.rows import copy_rows
 from frostpick_jobs.job.lifecycle import run_job
 from frostpick_jobs.tasks import run_pick, train
-from frostpick_jobs.tasks.pick import finish, missing
+from frostpick_jobs.tasks.pick import finish, not_yet_picked
 
 SHAPE, DIAMETER_A, PIXEL_A = (192, 224), 64.0, 2.0
 NAMES = [
@@ -223,7 +223,7 @@ def data() -> SimpleNamespace:
 
 #: Methods of a host whose calls are noted.
 WATCHED = (
-    *("begin", "micrographs", "labels", "candidates", "judged"),
+    *("begin", "micrographs", "labels", "input_rows", "labelled_rows"),
     *("deliver_one", "deliver", "end"),
 )
 
@@ -237,14 +237,14 @@ class Spy:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.inferred: list[str] = []
-        real = missing.pick_micrographs
+        real = not_yet_picked.pick_micrographs
 
         def noted(*arguments: Any, **options: Any) -> Iterator[Any]:
             for found in real(*arguments, **options):
                 self.inferred.append(found.micrograph_id)
                 yield found
 
-        monkeypatch.setattr(missing, "pick_micrographs", noted)
+        monkeypatch.setattr(not_yet_picked, "pick_micrographs", noted)
         self.draw = False
         draw = finish.pick_figures
         monkeypatch.setattr(finish, "pick_figures", lambda *a: draw(*a) if self.draw else [])

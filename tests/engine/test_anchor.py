@@ -18,8 +18,8 @@ from frostpick.picking.peaks import Peaks
 from frostpick.sampling import Sampling
 from frostpick.settings import TrainSettings, resolve
 from frostpick.training.examples import TrainingImage
-from frostpick.training.picker.anchor import Anchor
-from frostpick.training.picker.soft_picks import GivenPicks, ModelPicks
+from frostpick.training.picker.distillation import Distillation
+from frostpick.training.picker.soft_labels import GivenSoftLabels, ModelSoftLabels
 from frostpick.training.tiles import TileGeometry, TilePlan
 from frostpick.types import Picks
 
@@ -34,7 +34,7 @@ def a_micrograph() -> TrainingImage:
     return TrainingImage("m", pixels.astype(np.float32), grid, nothing, nothing)
 
 
-Found = Callable[..., Anchor]
+Found = Callable[..., Distillation]
 
 
 @pytest.fixture
@@ -46,16 +46,18 @@ def an_anchor(monkeypatch: pytest.MonkeyPatch) -> Found:
         logits: list[float],
         *,
         given: int,
-    ) -> Anchor:
+    ) -> Distillation:
         y, x = np.array(places).T
         found = Peaks(y, x, np.array(logits))
-        monkeypatch.setattr("frostpick.training.picker.soft_picks.peaks_in", lambda *_, **__: found)
+        monkeypatch.setattr(
+            "frostpick.training.picker.soft_labels.peaks_in", lambda *_, **__: found
+        )
         start = load_model("blob")
         calibration = CalibrationSpec(slope=0.5, offset=-0.25)
         card = start.card.model_copy(update={"calibration": calibration})
-        soft = ModelPicks(PickingModel(card, start.network), 2.0, torch.device("cpu"))
+        soft = ModelSoftLabels(PickingModel(card, start.network), 2.0, torch.device("cpu"))
         geometry = TileGeometry(outputs=5, stride=4, field=31, label_radius=5.0, guard=8.0)
-        return Anchor(soft, [a_micrograph()], geometry, labels=60, given=given)
+        return Distillation(soft, [a_micrograph()], geometry, labels=60, given=given)
 
     return make
 
@@ -111,7 +113,7 @@ def test_judged_picks_are_taken_at_their_word() -> None:
     grid = Sampling((129, 129), (2.0, 2.0), (3.0, 1.0), (2.0, 2.0))
     image = replace(a_micrograph(), sampling=grid, particles_yx=np.array([[40.0, 50.0]]))
     judged = Picks.from_xy("m", [61.0, 41.0], [43.0, 103.0], probability=[0.25, 1.0])
-    soft = GivenPicks({"m": judged})
+    soft = GivenSoftLabels({"m": judged})
     yx, worth = soft.on(image)
     assert yx.tolist() == [[20.0, 30.0], [50.0, 20.0]] and worth.tolist() == [0.25, 1.0]
     # another's picks: 3 and 9 from a judged one, on the label; a quarter of a diameter is 8
@@ -123,14 +125,14 @@ def test_judged_picks_are_taken_at_their_word() -> None:
     plan = TilePlan(0, (50, 20), np.eye(2), by_label=False)
     geometry = TileGeometry(outputs=5, stride=4, field=31, label_radius=5.0, guard=8.0)
     for one, most in ((image, 1.0), (replace(image, micrograph_id="other"), 0.0)):
-        anchor = Anchor(soft, [one], geometry, labels=60, given=0)
+        anchor = Distillation(soft, [one], geometry, labels=60, given=0)
         assert anchor.targets([plan]).max() == most
 
 
 def test_the_start_is_asked_as_a_picking_job_would() -> None:
     start = load_model("general")
     image = a_micrograph()
-    yx, worth = ModelPicks(start, 1.0, torch.device("cpu")).on(image)
+    yx, worth = ModelSoftLabels(start, 1.0, torch.device("cpu")).on(image)
     logits = start.network(torch.from_numpy(np.pad(image.pixels, 39, mode="reflect"))[None, None])
     best = np.array(divmod(int(logits[0, 0].argmax()), logits.shape[-1])) * 4.0
     nearest = np.hypot(*(yx - best).T).argmin()

@@ -26,9 +26,8 @@ from frostpick.picking.plan import plan_picking
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.sampling import Sampling
 from frostpick.settings import FewshotSettings, PickSettings
-from frostpick.training.cryomae import course as fewshot_course
 from frostpick.training.cryomae import trainer as fewshot_trainer
-from frostpick.training.cryomae.course import settled
+from frostpick.training.cryomae import training_loop as fewshot_course
 from frostpick.training.cryomae.exemplars import (
     CORNERS,
     STILL,
@@ -42,6 +41,7 @@ from frostpick.training.cryomae.finish import exemplar_logits, exemplar_network,
 from frostpick.training.cryomae.recipe import FewshotRecipe
 from frostpick.training.cryomae.train import FewshotResult, train_fewshot
 from frostpick.training.cryomae.trainer import FewshotTrainer, leave_one_out
+from frostpick.training.cryomae.training_loop import settled
 from frostpick.training.examples import TrainingImage
 from frostpick.types import Labels, LocalFile, Micrograph, Picks
 

@@ -19,11 +19,17 @@ from scipy.ndimage import rotate, shift
 from tiny_pruner import tiny_pruner
 
 from frostpick.errors import ConfigError, DeviceError, JobStopped
-from frostpick.iterating import one_round
-from frostpick.iterating.examine import Examined, examine
+from frostpick.iterating import run_round
 from frostpick.iterating.iterate import IterationResult, iterate_picker, run_rounds
-from frostpick.iterating.reference import EVERYTHING, Reference, Strip, hold_out_labels, is_worse
-from frostpick.iterating.second_opinion import PrunerOpinion
+from frostpick.iterating.pick_and_verify import VerifiedPicks, pick_and_verify
+from frostpick.iterating.pruner_score import PrunerScore
+from frostpick.iterating.validation_split import (
+    EVERYTHING,
+    Strip,
+    ValidationSplit,
+    hold_out_labels,
+    is_worse,
+)
 from frostpick.iterating.verification import (
     SureRule,
     gate_of,
@@ -54,7 +60,7 @@ SHORT = Recipe(units=4, epoch_steps=20, epochs=3, few_epochs=3, tiles=4, outputs
 
 def found(
     xy: Any, score: Any, *, names: Any = ("m0",), micrograph: Any = None, **others: Any
-) -> Examined:
+) -> VerifiedPicks:
     """Return picks of micrographs of 100 x 100 pixels of 1 Angstrom."""
     xy, score = np.asarray(xy, float).reshape(-1, 2), np.asarray(score, float)
     n = len(score)
@@ -66,7 +72,7 @@ def found(
         "features": np.zeros((n, 3), np.float32),
     }
     values |= {name: np.asarray(value, float) for name, value in others.items()}
-    return Examined(
+    return VerifiedPicks(
         micrographs=np.array(names, np.str_),
         shapes=np.full((len(names), 2), 100),
         pixel_size_A=np.ones(len(names)),
@@ -78,7 +84,7 @@ def found(
     )
 
 
-NOTHING = Reference({}, {}, "none", "")
+NOTHING = ValidationSplit({}, {}, "none", "")
 
 
 # -- what becomes a label -------------------------------------------------------------------------
@@ -105,7 +111,9 @@ def test_nothing_is_sure_near_labels_and_where_rounds_are_judged() -> None:
     picks = found(xy, score, deviation=[1, 1, 1, 1, 1, 1, 9.0])
     labels = {"m0": Labels.from_xy("m0", [10.0], [50.0])}
     strip = Strip(1, 80.0, np.inf)  # from column 80 on
-    held = Reference({"m0": Labels.from_xy("m0", [95.0], [50.0])}, {"m0": strip}, "strips", "")
+    held = ValidationSplit(
+        {"m0": Labels.from_xy("m0", [95.0], [50.0])}, {"m0": strip}, "strips", ""
+    )
     taught = verify_picks(picks, labels, held, SureRule(), diameter_A=10.0, sharpness=1.3)
     assert (taught.particles, taught.empty) == (1, 1)
     one = taught.picks["m0"]
@@ -162,23 +170,27 @@ def test_held_out_recall_by_hand() -> None:
     labels = Labels.from_xy("m0", [20.0, 40.0, 60.0, 80.0], [10.0] * 4)
     xy = [(20, 10), (90, 90), (40, 10), (70, 70), (60, 11), (5, 5)]
     picks = found(xy, [6, 5, 4, 3, 2, 1])
-    reference = Reference({"m0": labels}, {"m0": EVERYTHING}, "micrographs", "")
+    reference = ValidationSplit({"m0": labels}, {"m0": EVERYTHING}, "micrographs", "")
     # ranks 1, 3, 5 and never
-    found_by = reference.credits(picks, 3.0, diameter_A=8.0)
+    found_by = reference.found_in_rounds(picks, 3.0, diameter_A=8.0)
     assert found_by.tolist() == pytest.approx([1, 1, 1 / 3, 0])
-    assert NOTHING.credits(picks, 3.0, diameter_A=8.0).shape == (0,)
+    assert NOTHING.found_in_rounds(picks, 3.0, diameter_A=8.0).shape == (0,)
 
 
 def test_held_out_recall_counts_only_picks_of_the_strip() -> None:
     labels = Labels.from_xy("m0", [80.0], [10.0])
     strip = Strip(1, 49.5, np.inf)  # half of 100 columns: 2 of 4 expected particles
-    reference = Reference({"m0": labels}, {"m0": strip}, "strips", "")
+    reference = ValidationSplit({"m0": labels}, {"m0": strip}, "strips", "")
     aside = [(10.0 + k, 40.0) for k in range(20)]
     picks = found([*aside, (60, 60), (70, 60), (90, 60), (80, 10)], np.arange(24)[::-1] + 1.0)
     assert strip.fraction((100, 100)) == pytest.approx(0.5)
-    assert reference.credits(picks, 4.0, diameter_A=8.0).tolist() == pytest.approx([(4 - 4) / 2])
+    assert reference.found_in_rounds(picks, 4.0, diameter_A=8.0).tolist() == pytest.approx(
+        [(4 - 4) / 2]
+    )
     better = replace(picks, score=np.r_[np.full(20, 9.0), 1, 2, 3, 2.5])
-    assert reference.credits(better, 4.0, diameter_A=8.0).tolist() == pytest.approx([(4 - 2) / 2])
+    assert reference.found_in_rounds(better, 4.0, diameter_A=8.0).tolist() == pytest.approx(
+        [(4 - 2) / 2]
+    )
 
 
 def test_credits_are_in_one_order_whatever_the_ranks() -> None:
@@ -186,12 +198,12 @@ def test_credits_are_in_one_order_whatever_the_ranks() -> None:
         "m0": Labels.from_xy("m0", [20.0, 40.0], [10.0, 10.0]),
         "m1": Labels.from_xy("m1", [60.0], [10.0]),
     }
-    reference = Reference(labels, dict.fromkeys(labels, EVERYTHING), "micrographs", "")
+    reference = ValidationSplit(labels, dict.fromkeys(labels, EVERYTHING), "micrographs", "")
     xy = [(20, 10), (40, 10), (60, 10), (80, 80), (80, 20)]
     where = {"names": ("m0", "m1"), "micrograph": [0, 0, 1, 1, 1]}
     # one particle a micrograph: N is 2, ranks 1, 4, 3 and then 2, 5, 1
     for score, expected in ([[9, 3, 5, 7, 1], [1, 0, 0.5]], [[5, 1, 9, 3, 2], [1, 0, 1]]):
-        found_by = reference.credits(found(xy, score, **where), 1.0, diameter_A=8.0)
+        found_by = reference.found_in_rounds(found(xy, score, **where), 1.0, diameter_A=8.0)
         assert found_by.tolist() == pytest.approx(expected)
 
 
@@ -200,9 +212,9 @@ def test_labels_on_micrographs_that_could_not_be_picked_do_not_count() -> None:
         "m0": Labels.from_xy("m0", [20.0, 40.0], [10.0, 10.0]),
         "m1": Labels.from_xy("m1", [60.0], [10.0]),
     }
-    reference = Reference(labels, dict.fromkeys(labels, EVERYTHING), "micrographs", "")
+    reference = ValidationSplit(labels, dict.fromkeys(labels, EVERYTHING), "micrographs", "")
     only = found([(60, 10)], [3.0], names=("m1",))
-    np.testing.assert_array_equal(reference.credits(only, 1.0, 8.0), [np.nan, np.nan, 1.0])
+    np.testing.assert_array_equal(reference.found_in_rounds(only, 1.0, 8.0), [np.nan, np.nan, 1.0])
     before = np.array([1.0, 1.0, 0.9, 0.8, 0.9])
     now = np.array([np.nan, np.nan, 0.1, 0.1, 0.1])
     assert is_worse(now, before) and not is_worse(np.full(5, np.nan), before)
@@ -317,16 +329,16 @@ def a_round(number: int, score: list[float], expected: float) -> Any:
 
 def test_rounds_are_compared_at_the_count_of_the_one_that_finds_most() -> None:
     labels = Labels.from_xy("m0", [10.0 * k for k in range(10)], [20.0] * 10)
-    held = Reference({"m0": labels}, {"m0": EVERYTHING}, "micrographs", "")
+    held = ValidationSplit({"m0": labels}, {"m0": EVERYTHING}, "micrographs", "")
     material: Any = SimpleNamespace(reference=held)
-    rounds = one_round.Rounds(material, *[None] * 7)  # type: ignore[arg-type]
+    rounds = run_round.RoundRunner(material, *[None] * 7)  # type: ignore[arg-type]
     ranked = [float(20 - k) for k in range(20)]
     good, bad = a_round(0, ranked, 4.0), a_round(1, ranked[::-1], 4.0)
     # ranks 1 to 10 of cuts from 4 to 8, and 11 to 20
-    assert rounds.credits([good])[0].tolist() == [1, 1, 1, 1, 0.75, 0.5, 0.25, 0, 0, 0]
+    assert rounds.found_in_rounds([good])[0].tolist() == [1, 1, 1, 1, 0.75, 0.5, 0.25, 0, 0, 0]
     assert rounds.lowers(bad, good) and not rounds.lowers(good, bad)
     # at ten, which the second finds, all ten of the first are found
-    assert rounds.credits([good, a_round(1, ranked, 10.0)])[0].tolist() == [1.0] * 10
+    assert rounds.found_in_rounds([good, a_round(1, ranked, 10.0)])[0].tolist() == [1.0] * 10
     turned = a_round(1, [*ranked[:10][::-1], *ranked[10:]], 10.0)
     assert not rounds.lowers(turned, good) and not rounds.lowers(good, turned)
 
@@ -538,7 +550,7 @@ def test_a_finished_iteration_trains_nothing_again(
     def never(*args: Any, **others: Any) -> Any:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(one_round, "train_picker", never)
+    monkeypatch.setattr(run_round, "train_picker", never)
     result, spool = iterated
     assert iterate(data, spool).model.digest == result.model.digest
 
@@ -603,17 +615,17 @@ def test_micrographs_that_cannot_be_read_end_no_rounds(
     missing = Micrograph("gone.mrc", LocalFile(tmp_path / "gone.mrc"), PIXEL_A)
     late = data[0][5]
     seen: list[set[str]] = []
-    whole = one_round.train_picker
+    whole = run_round.train_picker
 
     def watched(micrographs: Any, *args: Any, **others: Any) -> Any:
         seen.append({m.id for m in micrographs})
         return whole(micrographs, *args, **others)
 
     def picked(model: Any, micrographs: Any, *others: Any) -> Any:
-        return examine(model, [m for m in micrographs if m is not late], *others)
+        return pick_and_verify(model, [m for m in micrographs if m is not late], *others)
 
-    monkeypatch.setattr(one_round, "train_picker", watched)
-    monkeypatch.setattr(one_round, "examine", picked)
+    monkeypatch.setattr(run_round, "train_picker", watched)
+    monkeypatch.setattr(run_round, "pick_and_verify", picked)
     result = iterate(([*data[0], missing], data[1]), tmp_path / "rounds")
     assert len(result.rounds) == 2
     # nothing is known of what was not picked: it is not taken for empty
@@ -668,12 +680,12 @@ class LeftIsNone:
 def test_a_second_opinion_is_heard(data: Any, iterated: tuple[IterationResult, Path]) -> None:
     model = iterated[0].model
     plan = plan_picking(model, PickSettings(device="cpu", threads=1))
-    picks = examine(model, data[0][5:], plan, SilentReporter(), LeftIsNone())
+    picks = pick_and_verify(model, data[0][5:], plan, SilentReporter(), LeftIsNone())
     one = verify_picks(picks, {}, NOTHING, RULE, DIAMETER_A, 1.3).picks[data[0][5].id]
     left = one.x_px < SIDE[1] / 2
     assert left.any() and (~left).any()
     assert (one.probability[left] == 0).all() and (one.probability[~left] == 1).any()
-    alone = examine(model, data[0][5:], plan, SilentReporter())
+    alone = pick_and_verify(model, data[0][5:], plan, SilentReporter())
     assert np.isnan(alone.verdict).all()
     np.testing.assert_array_equal(alone.score, picks.score)
 
@@ -683,7 +695,7 @@ def test_examined_picks_are_those_of_the_picker(
 ) -> None:
     model = iterated[0].model
     plan = plan_picking(model, PickSettings(device="cpu", threads=1))
-    looked = examine(model, data[0][4:], plan, SilentReporter())
+    looked = pick_and_verify(model, data[0][4:], plan, SilentReporter())
     for index, one in enumerate(pick_micrographs(model, data[0][4:], plan, SilentReporter())):
         at = looked.micrograph == index
         np.testing.assert_array_equal(looked.x_px[at], one.picks.x_px)
@@ -702,11 +714,11 @@ def test_examined_the_same_in_two_processes(
     cpu = torch.device("cpu")
     gone = Micrograph("gone.mrc", LocalFile(Path("gone.mrc")), PIXEL_A)
     pool = [data[0][3], gone, *data[0][4:]]
-    told = (model, pool, plan, SilentReporter(), PrunerOpinion(tiny_pruner(), DIAMETER_A, cpu))
-    alone, both = examine(*told), examine(*told, ProcessExecutor([cpu, cpu], 2))
+    told = (model, pool, plan, SilentReporter(), PrunerScore(tiny_pruner(), DIAMETER_A, cpu))
+    alone, both = pick_and_verify(*told), pick_and_verify(*told, ProcessExecutor([cpu, cpu], 2))
     assert len(alone) > 10 and np.isfinite(alone.verdict).all()
     assert list(alone.micrographs) == [one.id for one in pool if one is not gone]
-    for field in fields(Examined):
+    for field in fields(VerifiedPicks):
         np.testing.assert_array_equal(getattr(both, field.name), getattr(alone, field.name))
 
 
@@ -724,7 +736,7 @@ def test_rounds_are_picked_by_the_executor_given(data: Any, tmp_path: Path) -> N
 
 def test_a_pruner_says_the_same_of_a_turned_micrograph() -> None:
     pruner = tiny_pruner()
-    opinion = PrunerOpinion(pruner, DIAMETER_A, torch.device("cpu"))
+    opinion = PrunerScore(pruner, DIAMETER_A, torch.device("cpu"))
     pixels = image(7)[0][:, :180]
     x, y = np.array([60.0, 90.0, 121.0]), np.array([80.0, 70.0, 99.0])
     found = opinion(pixels, x, y, PIXEL_A, light=False)

@@ -24,10 +24,10 @@ from frostpick.training.digests import labels_digest, worth_digest
 from frostpick.training.examples import Region, TrainingImage
 from frostpick.training.measure import Found
 from frostpick.training.picker.compared import compare_with_start
-from frostpick.training.picker.judged import (
+from frostpick.training.picker.judged_labels import (
     FEWEST,
     REPEAT,
-    Judged,
+    JudgedLabels,
     judge_labels,
     labels_judged,
     particle_share,
@@ -147,7 +147,9 @@ def test_images_keep_what_is_worth_half_and_more() -> None:
     assert held.training_worth(5.0).tolist() == [0.5]
     assert kept[2].training_worth(5.0).tolist() == [1.0]
     assert worth_digest(kept) != worth_digest(images)
-    none = without_labels(Judged(kept, {"text": "of 4 labels 2; 2 are set aside"}, changed=True))
+    none = without_labels(
+        JudgedLabels(kept, {"text": "of 4 labels 2; 2 are set aside"}, changed=True)
+    )
     assert none.told["text"] == "of 4 labels 2; none of them is learned from"
     assert not any(len(one.particles_yx) for one in none.images)
 
@@ -162,7 +164,7 @@ def test_labels_carry_what_they_are_worth() -> None:
     labels = {"a": Labels.from_xy("a", [10, 50, 70, 999], [10, 50, 20, 5], sign=[1, 1, -1, 1])}
     other = Labels.from_xy("z", [1.0], [2.0])
     images = with_worth([an_image("a", [(10, 10), (50, 50)])], np.zeros(2, int), np.array([0.7, 0]))
-    found = labels_judged({**labels, "z": other}, Judged(images, {}, changed=True))
+    found = labels_judged({**labels, "z": other}, JudgedLabels(images, {}, changed=True))
     assert found["a"].x_px.tolist() == [10, 70] and found["a"].worth.tolist() == [0.7, 1.0]
     assert found["z"] is other
     same = replace(found["a"], worth=np.ones(2))

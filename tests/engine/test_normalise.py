@@ -4,8 +4,8 @@ import torch
 
 from frostpick.errors import ModelError
 from frostpick.models.card import PreprocessSpec
+from frostpick.preprocess.gaussian_mixture import fit_gaussian_mixture
 from frostpick.preprocess.normalise import full_constants, ice_mask, normalise
-from frostpick.preprocess.two_modes import fit_two_modes
 
 CONSTANTS = full_constants(PreprocessSpec())
 
@@ -19,7 +19,7 @@ def noise(shape=(400, 400), mean=0.0, sigma=1.0, seed=0):
 def test_two_modes_of_known_mixture():
     rng = np.random.default_rng(0)
     values = np.concatenate([rng.normal(2.0, 0.5, 3000), rng.normal(7.0, 0.5, 7000)])
-    modes = fit_two_modes(torch.from_numpy(values))
+    modes = fit_gaussian_mixture(torch.from_numpy(values))
     assert modes.mean_dark == pytest.approx(2.0, abs=0.05)
     assert modes.mean_bright == pytest.approx(7.0, abs=0.05)
     assert modes.weight_bright == pytest.approx(0.7, abs=0.01)
@@ -28,7 +28,7 @@ def test_two_modes_of_known_mixture():
 
 
 def test_two_modes_of_one_value():
-    assert fit_two_modes(torch.full((50,), 3.0)).separation == 0.0
+    assert fit_gaussian_mixture(torch.full((50,), 3.0)).separation == 0.0
 
 
 @pytest.mark.parametrize("fraction", [0.12, 0.3, 0.6, 0.9])

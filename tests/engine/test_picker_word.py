@@ -8,12 +8,12 @@ from tiny_pruner import DIAMETER_A, PIXEL_A, disc_boxes, disc_micrograph, tiny_p
 from torch import nn
 
 from frostpick.errors import ModelError
-from frostpick.iterating.second_opinion import PrunerOpinion
+from frostpick.iterating.pruner_score import PrunerScore
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec
 from frostpick.models.model_file import write_model_file
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.model import Pruner, load_pruner
-from frostpick.models.pruner.picker_word import OUTPUTS, picker_logits
+from frostpick.models.pruner.picker_score import OUTPUTS, picker_logits
 from frostpick.models.registry import build_network
 from frostpick.models.shipped import BLOB
 from frostpick.pretraining.pruner.boxes import simulated_boxes
@@ -158,7 +158,7 @@ def test_a_second_opinion_asks_the_picker_too():
     places = [(60.0, 70.0), (150.0, 60.0), (110.0, 140.0)]
     image = disc_micrograph((200, 220), places)
     x, y = np.array([*places, (105.0, 75.0), (60.0, 150.0)]).T
-    opinion = PrunerOpinion(pruner, DIAMETER_A, torch.device("cpu"))
+    opinion = PrunerScore(pruner, DIAMETER_A, torch.device("cpu"))
     found = opinion(image, x, y, PIXEL_A, light=False)
     assert (found[:3] > 0.5).all() and (found[3:] < 0.5).all()
     assert np.allclose(opinion(-image, x, y, PIXEL_A, light=True), found, atol=1e-6)

@@ -22,9 +22,9 @@ from frostpick.pretraining.pruner.pretrain import PretrainRecipe, labelled_boxes
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.simulate.corpus import corpus_micrograph
 from frostpick.training.pruner.augment import BoxAugmentation, augment_boxes
-from frostpick.training.pruner.course import Fit, FitSchedule
 from frostpick.training.pruner.losses import LossWeights, class_loss
 from frostpick.training.pruner.train import BoxLabels, TuneRecipe, raw_scores, tune_pruner
+from frostpick.training.pruner.training_loop import Fit, FitSchedule
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -9,8 +9,8 @@ from frostpick.models.networks.fold import folded
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.registry import build_network
 from frostpick.models.shipped import shipped
+from frostpick.picking.inference import choose_precision, prepared_for_inference
 from frostpick.picking.plan import plan_picking
-from frostpick.picking.prepare import choose_precision, make_ready
 from frostpick.runtime import precision
 from frostpick.settings import PickSettings
 from frostpick_jobs.store.keys import plan_settings
@@ -61,13 +61,13 @@ def test_a_norm_behind_no_convolution_is_kept():
 def test_a_model_is_made_ready_once_and_the_given_one_is_left_alone():
     network = used_network("resnet8")
     model = model_of(network)
-    ready = make_ready(model, CPU, "float32")
+    ready = prepared_for_inference(model, CPU, "float32")
     assert ready is not model and model.network is network
-    assert make_ready(ready, CPU, "float32") is ready
+    assert prepared_for_inference(ready, CPU, "float32") is ready
     assert ready.digest == model.digest == model_of(used_network("resnet8")).digest
     assert all(weight.is_contiguous() for weight in network.parameters())
     with pytest.raises(ValueError, match="ready"):
-        make_ready(ready, CPU, "bfloat16")
+        prepared_for_inference(ready, CPU, "bfloat16")
 
 
 def test_bfloat16_logits_keep_their_digits():
@@ -75,8 +75,8 @@ def test_bfloat16_logits_keep_their_digits():
     network = used_network("resnet8")
     x = torch.randn(1, 1, 271, 271)
     with torch.inference_mode():
-        exact = make_ready(model_of(network), CPU, "float32").network(x)
-        half = make_ready(model_of(network), CPU, "bfloat16").network(x)
+        exact = prepared_for_inference(model_of(network), CPU, "float32").network(x)
+        half = prepared_for_inference(model_of(network), CPU, "bfloat16").network(x)
     assert half.dtype == torch.float32
     assert not torch.equal(half, half.to(torch.bfloat16).to(torch.float32))
     error = (half - exact).std() / exact.std()
@@ -85,7 +85,7 @@ def test_bfloat16_logits_keep_their_digits():
 
 def test_a_fixed_filter_and_unlike_devices_stay_float32(monkeypatch):
     own = {CPU: "bfloat16", torch.device("cuda", 0): "bfloat16", torch.device("cuda", 1): "float32"}
-    monkeypatch.setattr("frostpick.picking.prepare.native_precision", own.get)
+    monkeypatch.setattr("frostpick.picking.inference.native_precision", own.get)
     gpus = [torch.device("cuda", 0), torch.device("cuda", 1)]
     assert choose_precision(shipped("blob").network, [CPU]) == "float32"
     assert choose_precision(used_network("resnet8"), [CPU]) == "bfloat16"

@@ -23,13 +23,13 @@ from frostpick.picking.pick import pick_image
 from frostpick.picking.plan import plan_picking
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.settings import PickSettings, TrainSettings
-from frostpick.training import gather
+from frostpick.training import read_images
 from frostpick.training.digests import picks_digest
-from frostpick.training.picker import course, setup
+from frostpick.training.picker import setup, training_loop
 from frostpick.training.picker import train as training
-from frostpick.training.picker.anchor import Anchor
+from frostpick.training.picker.distillation import Distillation
 from frostpick.training.picker.recipe import Recipe
-from frostpick.training.picker.soft_picks import ModelPicks
+from frostpick.training.picker.soft_labels import ModelSoftLabels
 from frostpick.training.picker.train import TrainingResult, train_picker
 from frostpick.types import Labels, LocalFile, Micrograph, Picks
 
@@ -170,7 +170,7 @@ def test_a_killed_training_gives_the_same_model(
     every: float,
 ) -> None:
     whole = train(data, tmp_path / "whole", recipe=SHORT)
-    monkeypatch.setattr(course, "SAVE_EVERY_S", every)
+    monkeypatch.setattr(training_loop, "SAVE_EVERY_S", every)
     for step in (3, 4):  # a kill saves nothing: only what was saved before is there
         with pytest.raises(Killed):
             train(data, tmp_path / "killed", StopAt(step, Killed), recipe=SHORT)
@@ -216,7 +216,7 @@ def test_images_in_files_train_like_images_in_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     in_memory = train(data, tmp_path / "a", recipe=SHORT)
-    monkeypatch.setattr(gather, "IN_MEMORY", 0)
+    monkeypatch.setattr(read_images, "IN_MEMORY", 0)
     in_files = train(data, tmp_path / "b", recipe=SHORT)
     assert in_files.model.digest == in_memory.model.digest
     assert not (tmp_path / "b" / "working").exists()
@@ -300,18 +300,18 @@ def test_every_pass_is_taught_by_the_one_before(
 ) -> None:
     taught: list[str] = []
 
-    class Known(ModelPicks):
+    class Known(ModelSoftLabels):
         def __init__(self, model: PickingModel, *others: Any) -> None:
             super().__init__(model, *others)
             self.of = model.digest
 
-    class Watched(Anchor):
+    class Watched(Distillation):
         def __init__(self, soft: Known, *others: Any, **more: Any) -> None:
             taught.append(soft.of)
             super().__init__(soft, *others, **more)
 
-    monkeypatch.setattr(training, "ModelPicks", Known)
-    monkeypatch.setattr(setup, "Anchor", Watched)
+    monkeypatch.setattr(training, "ModelSoftLabels", Known)
+    monkeypatch.setattr(setup, "Distillation", Watched)
     recipe = replace(SHORT, passes=1)
     once = train(data, tmp_path / "once", start=trained.model, recipe=recipe)
     recipe = replace(SHORT, passes=2)
@@ -465,10 +465,10 @@ def test_a_contrast_that_labels_or_images_contradict_is_told(
 
     def told(contrast: str, given: Mapping[str, Labels]) -> list[str]:
         caplog.clear()
-        reading = gather.Reading(
+        reading = read_images.Reading(
             DIAMETER_PX * PIXEL_A, None, 32.0, PreprocessSpec(), contrast, tmp_path
         )
-        gather.gather(micrographs, given, reading, SilentReporter())
+        read_images.gather(micrographs, given, reading, SilentReporter())
         return [r.message for r in caplog.records if "contrast" in r.message]
 
     given = labels if labelled else {}

@@ -10,7 +10,7 @@ from frostpick.models.registry import build_network
 from frostpick.sampling import Sampling
 from frostpick.training.examples import Region, TrainingImage
 from frostpick.training.picker.augment import Augmentation, augment, blur
-from frostpick.training.picker.held_out import hold_out
+from frostpick.training.picker.validation_split import hold_out
 from frostpick.training.tiles import (
     TileGeometry,
     TilePlan,

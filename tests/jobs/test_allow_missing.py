@@ -48,9 +48,9 @@ def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 READS: list[tuple[str, Read, Callable[[Any], list[str]]]] = [
     ("micrographs", FolderHost.micrographs, lambda found: [m.id for m in found]),
     ("labels", FolderHost.labels, list),
-    ("picks", FolderHost.candidates, lambda found: [m.id for m, _ in found.picks]),
-    ("labels", FolderHost.judged, lambda found: [m.id for m, _ in found.good.picks]),
-    ("bad", FolderHost.judged, lambda found: [m.id for m, _ in found.bad.picks]),
+    ("picks", FolderHost.input_rows, lambda found: [m.id for m, _ in found.picks]),
+    ("labels", FolderHost.labelled_rows, lambda found: [m.id for m, _ in found.good.picks]),
+    ("bad", FolderHost.labelled_rows, lambda found: [m.id for m, _ in found.bad.picks]),
 ]
 
 

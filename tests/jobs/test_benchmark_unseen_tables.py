@@ -12,7 +12,7 @@ from accuracy.truth_table import TruthTable
 from unseen import plan
 from unseen.bins import Bin, binned_recall, edges, threshold, wilson, worst
 from unseen.families import FOLDS, SHAPES, Member, families_table, judged, pretrained, recipe_of
-from unseen.gathered import Cell, Gathered, Limit, Views
+from unseen.gathered import Cell, Limit, TrainingSet, Views
 from unseen.proteins import protein
 from unseen.sets import CONDITIONS, SETS
 from unseen.tables import pages, set_table, summary_table, view_table, worst_view
@@ -89,7 +89,7 @@ def test_threshold_is_the_lowest_that_keeps_the_precision() -> None:
     assert threshold(wrong, 0.9) == np.inf
 
 
-def gathered() -> Gathered:
+def gathered() -> TrainingSet:
     found = np.repeat([True, False], [60, 40])
     every, views = np.ones(100, bool), np.full(100, 0.95)
 
@@ -105,7 +105,7 @@ def gathered() -> Gathered:
         cell("new-2", "ring_r", "all", 0.97),
         Cell("new-2", "apof_r", "none", (0.99,)),
     ]
-    return Gathered(
+    return TrainingSet(
         {(c.start, c.set, c.labels): c for c in cells},
         {"tube_r": Limit(0.98, every), "ring_r": Limit(0.97, found)},
         {
@@ -154,17 +154,17 @@ def test_both_noise_laws_are_pooled_or_none() -> None:
     }
     limits = dict.fromkeys(("tube_r", "tube_w"), Limit(0.98, np.ones(100, bool)))
     views = dict.fromkeys(("tube_r", "tube_w"), g.views["tube_r"])
-    (one,) = Gathered(both, limits, views).bins("m", "tube", "none")
+    (one,) = TrainingSet(both, limits, views).bins("m", "tube", "none")
     assert (one.particles, one.share) == (200, pytest.approx(0.75))
     del both["m", "tube_w", "none"]
-    assert Gathered(both, limits, views).bins("m", "tube", "none") == []
+    assert TrainingSet(both, limits, views).bins("m", "tube", "none") == []
 
 
 def test_view_table_and_pages() -> None:
     table = view_table(gathered())
     assert row(table, "ring, 0.00-1.00")[1:5] == ["100", "1.00", "0.600", "1.00 (0.84-1.15)"]
     assert len(pages(gathered())) == 3
-    assert "no results" in pages(Gathered({}, {}, {}))[0]
+    assert "no results" in pages(TrainingSet({}, {}, {}))[0]
 
 
 # What is run

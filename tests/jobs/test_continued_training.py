@@ -20,7 +20,7 @@ from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.registry import build_network
 from frostpick.settings import IterateSettings, TrainSettings
-from frostpick.training.picker import course
+from frostpick.training.picker import training_loop
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import train_picker
 from frostpick_jobs.cli import relion
@@ -44,7 +44,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(iterating, "SureRule", lambda: SureRule(confident=0.0, spread=1.0))
     for task in (train_task, iterate_task):
         monkeypatch.setattr(task, "picked_figures", lambda *a: [])
-    monkeypatch.setattr(course, "SAVE_EVERY_S", -1.0)
+    monkeypatch.setattr(training_loop, "SAVE_EVERY_S", -1.0)
 
 
 @pytest.fixture(autouse=True)
@@ -117,23 +117,23 @@ def digest(out: str = "out") -> str:
 @pytest.fixture
 def stopping(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return ``(after) -> context``: in it a training ends before so many steps are taken."""
-    original = course.Course.step
+    original = training_loop.TrainingLoop.step
 
     class Stopping:
         def __init__(self, after: int) -> None:
             self.left = after
 
         def __enter__(self) -> None:
-            def step(one: course.Course) -> dict[str, float]:
+            def step(one: training_loop.TrainingLoop) -> dict[str, float]:
                 self.left -= 1
                 if self.left < 0:
                     raise JobStopped("stopped by the test")
                 return original(one)
 
-            monkeypatch.setattr(course.Course, "step", step)
+            monkeypatch.setattr(training_loop.TrainingLoop, "step", step)
 
         def __exit__(self, *error: object) -> None:
-            monkeypatch.setattr(course.Course, "step", original)
+            monkeypatch.setattr(training_loop.TrainingLoop, "step", original)
 
     return Stopping
 

@@ -25,7 +25,7 @@ from frostpick.settings import FewshotSettings, PickSettings, PretrainSettings
 from frostpick.training.cryomae import trainer as fewshot_trainer
 from frostpick.training.cryomae.recipe import FewshotRecipe
 from frostpick.training.cryomae.train import train_fewshot
-from frostpick.training.picker import course
+from frostpick.training.picker import training_loop
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import train_picker
 from frostpick_jobs.cli.relion import guarded
@@ -201,8 +201,8 @@ def test_an_unfinished_training_with_other_settings_is_refused(
         raise JobStopped("stopped by the test")
 
     with monkeypatch.context() as patch:
-        patch.setattr(course, "SAVE_EVERY_S", -1.0)
-        patch.setattr(course.Course, "_measure", stop)
+        patch.setattr(training_loop, "SAVE_EVERY_S", -1.0)
+        patch.setattr(training_loop.TrainingLoop, "_measure", stop)
         with pytest.raises(JobStopped):
             run_fewshot(host(data, tmp_path), settings(method="pu"))
     words = "no --steps and not --steps 40; give those again to go on with it, or throw it away"

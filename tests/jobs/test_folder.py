@@ -23,7 +23,7 @@ from frostpick_jobs.job.host import MicrographOutput, Outcome
 from frostpick_jobs.job.outputs import Files, ModelOutput, PicksOutput, Report
 from frostpick_jobs.job.results import Place
 from frostpick_jobs.job.written import WrittenNames
-from frostpick_jobs.tasks.pick import finish, missing
+from frostpick_jobs.tasks.pick import finish, not_yet_picked
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -263,7 +263,7 @@ def test_pick_then_select(
     def no_inference(*arguments: object) -> None:
         raise AssertionError("inference")
 
-    monkeypatch.setattr("frostpick_jobs.tasks.pick.missing.pick_micrographs", no_inference)
+    monkeypatch.setattr("frostpick_jobs.tasks.pick.not_yet_picked.pick_micrographs", no_inference)
     for file in micrographs.iterdir():
         file.unlink()
     second = api.select(out, "p=0.02")
@@ -293,7 +293,7 @@ def test_select_needs_a_finished_pick(tmp_path: Path) -> None:
 def test_select_refuses_a_mixture_of_results(
     tmp_path: Path, micrographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, real, stored = tmp_path / "out", missing.keep, []
+    out, real, stored = tmp_path / "out", not_yet_picked.keep, []
     api.pick(out, micrographs=micrographs, diameter=64, model="blob", threads=1)
 
     def stop_after_one(*arguments: Any) -> None:
@@ -301,13 +301,13 @@ def test_select_refuses_a_mixture_of_results(
         stored.append(arguments)
         raise JobStopped("enough")
 
-    monkeypatch.setattr(missing, "keep", stop_after_one)
+    monkeypatch.setattr(not_yet_picked, "keep", stop_after_one)
     with pytest.raises(JobStopped):
         api.pick(out, micrographs=micrographs, diameter=80, model="blob", threads=1)
     assert len(stored) == 1
     with pytest.raises(InputError, match="did not come to its end"):
         api.select(out, "p=0.5")
-    monkeypatch.setattr(missing, "keep", real)
+    monkeypatch.setattr(not_yet_picked, "keep", real)
     api.pick(out, micrographs=micrographs, diameter=80, model="blob", threads=1)
     api.select(out, "p=0.5")
     record = json.loads((out / "run.json").read_text())

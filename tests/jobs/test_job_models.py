@@ -28,9 +28,9 @@ from frostpick.settings import FewshotSettings, IterateSettings, VerifySettings
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.train import train_picker
 from frostpick_jobs.hosts.folder import FolderHost
-from frostpick_jobs.job.claim import claim
 from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.job.models import JobModels
+from frostpick_jobs.job.output_folder import claim_output_folder
 from frostpick_jobs.job.report import summary_rows
 from frostpick_jobs.tasks import fewshot, run_fewshot, run_iterate
 from frostpick_jobs.tasks import iterate as iterate_task
@@ -265,7 +265,7 @@ def test_the_report_of_few_shot_names_the_version(
 
 
 def test_a_name_is_settled_once_and_its_copy_is_the_model(tmp_path: Path, shelf: Shelf) -> None:
-    claim(tmp_path / "job", "pick")
+    claim_output_folder(tmp_path / "job", "pick")
     models = JobModels(tmp_path / "job")
     assert models.used == {}
     looked = JobModels(tmp_path / "job", look=True)
@@ -283,7 +283,7 @@ def test_a_name_is_settled_once_and_its_copy_is_the_model(tmp_path: Path, shelf:
 
 
 def test_one_job_may_work_with_several(tmp_path: Path, shelf: Shelf) -> None:
-    claim(tmp_path, "iterate")
+    claim_output_folder(tmp_path, "iterate")
     models = JobModels(tmp_path)
     models.picking("general"), models.picking("blob"), models.pruner("pruner")
     assert {name: one["version"] for name, one in models.used.items()} == {
@@ -300,7 +300,7 @@ def test_one_job_may_work_with_several(tmp_path: Path, shelf: Shelf) -> None:
 
 def test_what_a_killed_write_leaves_does_no_harm(tmp_path: Path, shelf: Shelf) -> None:
     """Killed between the copy and the name: nothing was settled, and nothing picked."""
-    claim(tmp_path, "pick")
+    claim_output_folder(tmp_path, "pick")
     JobModels(tmp_path).picking("general")
     (tmp_path / "models" / "names.json").unlink()
     (tmp_path / "models" / "general-1" / ".model.safetensors.77.tmp").write_bytes(b"half")
@@ -315,7 +315,7 @@ def test_a_folder_of_ones_own_called_like_a_model_of_another_kind(
     tmp_path: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    claim(tmp_path, "iterate")
+    claim_output_folder(tmp_path, "iterate")
     models = JobModels(tmp_path)
     models.picking("general")
     load_model("blob").save(tmp_path / "pruner")

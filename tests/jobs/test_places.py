@@ -298,7 +298,7 @@ def test_rows_to_prune_may_be_of_another_pixel_size(tmp_path: Path) -> None:
 def test_particles_have_images_and_no_other_pixel_size(tmp_path: Path) -> None:
     inputs = PruneInputs([], particles=tmp_path / "p.star", picks_pixel_size_A=8.0)
     with pytest.raises(ConfigError, match="--picks-pixel-size is for --picks"):
-        inputs.candidates()
+        inputs.input_rows()
 
 
 def test_both_file_hosts_hand_the_pixel_size_on(images, tmp_path, monkeypatch) -> None:
@@ -322,7 +322,7 @@ def test_both_file_hosts_hand_the_pixel_size_on(images, tmp_path, monkeypatch) -
     assert read.picks_pixel_size == 6.0  # type: ignore[attr-defined]
     other = RelionHost(arguments, task, picks_pixel_size_A=6.0)
     for host_of_files in (one, other):
-        ((micrograph, found),) = host_of_files.candidates().picks
+        ((micrograph, found),) = host_of_files.input_rows().picks
         assert micrograph.id == "b.mrc"
         assert (found.x_px.tolist(), found.y_px.tolist()) == ([30.0], [60.0])
 

@@ -297,7 +297,7 @@ def test_rows_that_are_not_selected_are_neither_input_nor_labels(
         "labels": ["all.csv"],
         "bad": ["no.csv"],
     }
-    judged = FolderHost(project / "x", given, pixel_size=PIXEL_A).judged()
+    judged = FolderHost(project / "x", given, pixel_size=PIXEL_A).labelled_rows()
     assert judged.good is not None and judged.good.rows == len(wanted)
     assert judged.bad is not None and judged.bad.rows == 1  # what is bad need not be selected
 

@@ -33,7 +33,7 @@ def test_the_rest_of_particles(tmp_path: Path, monkeypatch: Any, host: dict[str,
     good = particles("good.star", "1@Extract/s.mrcs", "03@Extract/t.mrcs")
     more = particles("more.star", "000002@Extract/s.mrcs")
     inputs = PruneInputs([], particles=given, labels=(str(good), str(more)), rest=True, **host)
-    judged = inputs.judged()
+    judged = inputs.labelled_rows()
     assert judged.good is not None and judged.good.rows == 3
     assert judged.bad is not None and judged.bad.rows == 6
     rows = [row for stack in judged.bad.stacks for row in stack.row.tolist()]
@@ -41,4 +41,4 @@ def test_the_rest_of_particles(tmp_path: Path, monkeypatch: Any, host: dict[str,
     other = particles("other.star", "1@Extract/u.mrcs")
     inputs = PruneInputs([], particles=given, labels=(str(other),), rest=True, **host)
     with pytest.raises(InputError, match="no image of it is among the input"):
-        inputs.judged()
+        inputs.labelled_rows()

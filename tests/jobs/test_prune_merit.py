@@ -126,7 +126,7 @@ def test_every_kind_of_pick_file_brings_it(
     write_project(tmp_path)
     (tmp_path / name).write_text(text)
     host = FolderHost(tmp_path / "out", {"micrographs": ["mics"], "picks": [name]}, pixel_size=2.0)
-    merit = host.candidates().merit
+    merit = host.input_rows().merit
     assert merit is not None
     expected = [0.15, 0.5] if "probability" in text else [1.5, np.nan]
     np.testing.assert_allclose(merit, expected)
@@ -149,7 +149,7 @@ def test_particles_bring_it_and_one_that_is_no_number_is_none(
     expected = [0.25, np.nan, np.nan, np.nan, -3.0, 700.0, 0.0, 1.0]
     np.testing.assert_array_equal(read_particles(path).merit, expected)
     host = FolderHost(tmp_path / "out", {"particles": [path]})
-    np.testing.assert_array_equal(host.candidates().merit, expected)
+    np.testing.assert_array_equal(host.input_rows().merit, expected)
 
 
 def test_relion_brings_that_of_coordinates_and_of_particles(
@@ -165,13 +165,13 @@ def test_relion_brings_that_of_coordinates_and_of_particles(
     job = Path("External/job001")
     arguments = JobArguments(job, f"{job}/", given=tuple(files), **files)
     host = RelionHost(arguments, PRUNE, pixel_size_A=2)
-    np.testing.assert_array_equal(host.candidates().merit, [0.5, np.nan])
+    np.testing.assert_array_equal(host.input_rows().merit, [0.5, np.nan])
     path = write_particles(tmp_path)
     text = path.read_text().replace("_rlnSomething #6", "_rlnAutopickFigureOfMerit #6")
     path.write_text(text)
     files = {"in_parts": path.name}
     host = RelionHost(JobArguments(job, f"{job}/", given=tuple(files), **files), PRUNE)
-    np.testing.assert_array_equal(host.candidates().merit, [0.00123] * 8)
+    np.testing.assert_array_equal(host.input_rows().merit, [0.00123] * 8)
 
 
 def test_the_threshold_is_for_the_share_of_particles_in_the_input(

@@ -300,4 +300,4 @@ def test_a_stack_in_the_field_of_particles_is_refused_as_no_star_file(job, tmp_p
     one = host_of(VERIFY, in_parts="p.mrcs")
     one.begin()
     with pytest.raises(InputError, match=r"p\.mrcs"):
-        one.candidates()
+        one.input_rows()

@@ -12,7 +12,7 @@ import pytest
 
 from frostpick.errors import ConfigError, first_of, listed
 from frostpick.settings import PickSettings, TrainSettings, resolve
-from frostpick.training.picker.kept import why_kept
+from frostpick.training.picker.why_kept import why_kept
 from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs.cli.relion_job import read_command_line
 from frostpick_jobs.formats import PickTable

@@ -143,7 +143,7 @@ def test_few_shot_picking_counts_particles_alone(caplog: pytest.LogCaptureFixtur
 def judged(**given: Any) -> tuple[list[tuple[str, float]], list[tuple[str, float]] | None]:
     """Return micrograph and x of the good and of the bad examples of a pruning job."""
     inputs = {"micrographs": ["mics"], "picks": ["labels.csv"], **given}
-    found = FolderHost("out", inputs).judged()
+    found = FolderHost("out", inputs).labelled_rows()
     sides = []
     for side in (found.good, found.bad):
         if side is None:
@@ -187,7 +187,7 @@ def test_both_signs_of_extracted_particles(project: Path) -> None:
     text = f"\ndata_particles\n\nloop_\n{head}" + "\n".join(rows) + "\n\n"
     (project / "labels.star").write_text(text)
     given = {"particles": ["labels.star"], "labels": ["labels.star"]}
-    found = FolderHost(project / "out", given).judged()
+    found = FolderHost(project / "out", given).labelled_rows()
     assert found.good is not None and found.bad is not None
     assert [stack.index.tolist() for stack in found.good.stacks] == [[1, 2]]
     assert [stack.index.tolist() for stack in found.bad.stacks] == [[0, 3]]

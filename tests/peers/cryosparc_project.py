@@ -20,7 +20,7 @@ from frostpick_jobs.hosts.cryosparc import host
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.server import job as server_job
 from frostpick_jobs.hosts.cryosparc.server import watch
-from frostpick_jobs.hosts.cryosparc.server.connect import Patience, Server, connect
+from frostpick_jobs.hosts.cryosparc.server.connect import RetryPolicy, Server, connect
 from frostpick_jobs.tasks.declarations import task_named
 
 DIAMETER_A = 48.0
@@ -90,7 +90,7 @@ class Project:
         return self.made["project_uid"]
 
     def connect(self, seconds: float = LONG) -> Server:
-        server = connect(self.url, environ=LOGIN, patience=Patience(seconds, 0.05))
+        server = connect(self.url, environ=LOGIN, patience=RetryPolicy(seconds, 0.05))
         self.servers.append(server)
         return server
 
@@ -223,7 +223,7 @@ def patient() -> Iterator[None]:
 
     A test of a server that is silent sets `impatient` limits again.
     """
-    limits = Patience(LONG, 0.05, hang=LONG)
+    limits = RetryPolicy(LONG, 0.05, hang=LONG)
     with (
         mock.patch.multiple(host, QUICK=limits, SHORT=limits, LAST_EVENTS=LONG, QUICK_EVENTS=LONG),
         mock.patch.object(server_job, "SHORT", limits),

@@ -23,7 +23,7 @@ from frostpick.settings import PickSettings
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.read import sources
 from frostpick_jobs.hosts.cryosparc.run import Tempo
-from frostpick_jobs.hosts.cryosparc.server.connect import Patience, connect
+from frostpick_jobs.hosts.cryosparc.server.connect import RetryPolicy, connect
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks.pick import finish
@@ -326,7 +326,7 @@ def test_the_commands_help_and_usage(tmp_path):
 
 def test_patience_ends(tmp_path, monkeypatch):
     with project(tmp_path, shapes=ONE) as p:
-        server = connect(p.url, environ=LOGIN, patience=Patience(0.3, 0.05))
+        server = connect(p.url, environ=LOGIN, patience=RetryPolicy(0.3, 0.05))
 
         def down():
             raise ConnectionError("no route")

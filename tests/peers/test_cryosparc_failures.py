@@ -31,12 +31,12 @@ from frostpick.errors import FrostpickError, JobStopped
 from frostpick.settings import PickSettings
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.run import Tempo
-from frostpick_jobs.hosts.cryosparc.server import shim, upload
+from frostpick_jobs.hosts.cryosparc.server import client_versions, upload
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.hosts.cryosparc.server.waiting import Waiting
 from frostpick_jobs.hosts.cryosparc.server.watch import StatusWatch
-from frostpick_jobs.tasks.pick import finish, missing
+from frostpick_jobs.tasks.pick import finish, not_yet_picked
 
 pytestmark = [
     pytest.mark.cryosparc,
@@ -56,7 +56,7 @@ def _without_pictures(monkeypatch):
 @pytest.fixture
 def stored(monkeypatch):
     """After each stored micrograph call the actions that a test puts into this list."""
-    real, actions, done = missing.keep, [], []
+    real, actions, done = not_yet_picked.keep, [], []
 
     def keep(store, keys, found, failed):
         real(store, keys, found, failed)
@@ -64,7 +64,7 @@ def stored(monkeypatch):
         if actions:
             actions.pop(0)()
 
-    monkeypatch.setattr(missing, "keep", keep)
+    monkeypatch.setattr(not_yet_picked, "keep", keep)
     return actions, done
 
 
@@ -194,7 +194,7 @@ def test_a_job_killed_and_cleared_under_way_loses_nothing(
 ):
     actions, done = stored
     with project(tmp_path, shapes=SHAPES) as p:
-        ask = shim.status
+        ask = client_versions.status
         # Not the store's own lock: the server, waiting for that one, would answer no poll.
         one_at_a_time = threading.Lock()
 
@@ -202,7 +202,7 @@ def test_a_job_killed_and_cleared_under_way_loses_nothing(
             with one_at_a_time:
                 return ask(*arguments)
 
-        monkeypatch.setattr(shim, "status", ask_between)
+        monkeypatch.setattr(client_versions, "status", ask_between)
 
         def clear():
             # One moment for the status poll, which could otherwise see the kill alone.

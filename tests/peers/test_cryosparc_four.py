@@ -1,4 +1,4 @@
-"""CryoSPARC 4.7: the shim on recorded documents, and the real client where it is at hand.
+"""CryoSPARC 4.7: both versions of the client on recorded documents, and the real client where it is at hand.
 
 ``FROSTPICK_TOOLS_4`` names a folder with cryosparc-tools 4.7 in it, made by
 ``pip install --no-deps --target FOLDER cryosparc-tools==4.7.1``: the two clients cannot
@@ -22,7 +22,7 @@ from cryosparc_project import LOGIN, MAIN, ROOT, Project, write_project
 from csemu.seed import seed_project
 from csemu.store import Options, Store
 
-from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server import client_versions
 
 pytestmark = pytest.mark.cryosparc
 
@@ -33,7 +33,7 @@ PICK = ["--project", "P1", "--diameter", "48", "--device", "cpu", "--threads", "
 
 @pytest.fixture
 def four(monkeypatch):
-    monkeypatch.setattr(shim, "tools_version", lambda: "4.7.1")
+    monkeypatch.setattr(client_versions, "tools_version", lambda: "4.7.1")
 
 
 @pytest.fixture
@@ -52,9 +52,9 @@ def test_a_document_of_4_reads_as_the_model_of_5(tmp_path, monkeypatch):
     store = Store(tmp_path / "state", Options())
     seed_project(store, write_project(tmp_path / "raw", shapes=((200, 320),)))
     for job in list(store.jobs.values()):
-        five = shim.look(SimpleNamespace(model=job))
-        monkeypatch.setattr(shim, "tools_version", lambda: "4.7.1")
-        four = shim.look(SimpleNamespace(doc=document(store, job)))
+        five = client_versions.look(SimpleNamespace(model=job))
+        monkeypatch.setattr(client_versions, "tools_version", lambda: "4.7.1")
+        four = client_versions.look(SimpleNamespace(doc=document(store, job)))
         monkeypatch.undo()
         assert four == five
 
@@ -71,25 +71,25 @@ class Recorder:
 
 def test_the_calls_of_4(four):
     job = Recorder()
-    shim.stop(job, "")
-    shim.stop(job, "out of memory")
-    shim.log_text(job, "3 of 5", "text", "progress")
-    shim.set_pictures(job, "particles", None)
+    client_versions.stop(job, "")
+    client_versions.stop(job, "out of memory")
+    client_versions.log_text(job, "3 of 5", "text", "progress")
+    client_versions.set_pictures(job, "particles", None)
     assert job.calls == [
         ("stop", (False,), {}),
         ("log", ("out of memory", "error"), {}),
         ("stop", (True,), {}),
         ("log", ("3 of 5",), {"level": "text"}),
     ]
-    assert shim.slot("a", "b") == {"prefix": "a", "dtype": "b", "required": True}
-    assert str(shim.directory(SimpleNamespace(dir=lambda: "/p/J1"))) == "/p/J1"
-    assert not shim.has_token("http://h", None)
+    assert client_versions.slot("a", "b") == {"prefix": "a", "dtype": "b", "required": True}
+    assert str(client_versions.directory(SimpleNamespace(dir=lambda: "/p/J1"))) == "/p/J1"
+    assert not client_versions.has_token("http://h", None)
     client = SimpleNamespace(
         cli=SimpleNamespace(get_running_version=lambda: "v4.7.1"),
         find_job=lambda project, job: SimpleNamespace(status=f"{project}-{job}"),
     )
-    assert shim.server_version(client) == "v4.7.1"
-    assert shim.status(client, "P1", "J2") == "P1-J2"
+    assert client_versions.server_version(client) == "v4.7.1"
+    assert client_versions.status(client, "P1", "J2") == "P1-J2"
 
 
 def command(p, *words, **environ):

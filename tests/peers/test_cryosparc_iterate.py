@@ -13,7 +13,7 @@ from tiny_pruner import tiny_pruner
 
 from frostpick.errors import InputError, ModelError
 from frostpick.iterating import iterate as engine
-from frostpick.iterating.second_opinion import PrunerOpinion
+from frostpick.iterating.pruner_score import PrunerScore
 from frostpick.iterating.verification import SureRule
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.model import Pruner
@@ -96,5 +96,5 @@ def test_a_pruner_of_an_earlier_job_gives_the_second_opinion(tmp_path, monkeypat
         tiny_pruner().save(kept)
         code, _ = iterate(p, pruner="J2")
         assert code == 1
-        opinion = PrunerOpinion(Pruner.load(kept), DIAMETER_A, torch.device("cpu"))
+        opinion = PrunerScore(Pruner.load(kept), DIAMETER_A, torch.device("cpu"))
         assert caught["key"] == opinion.key

@@ -15,10 +15,10 @@ from csemu.store import Options
 from frostpick.settings import PickSettings
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.run import Tempo
-from frostpick_jobs.hosts.cryosparc.server.connect import Patience, connect
+from frostpick_jobs.hosts.cryosparc.server.connect import RetryPolicy, connect
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
-from frostpick_jobs.tasks.pick import finish, missing
+from frostpick_jobs.tasks.pick import finish, not_yet_picked
 
 pytestmark = [
     pytest.mark.cryosparc,
@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 ONE = ((200, 320),)
-QUICK = Patience(0.5, 0.02)
+QUICK = RetryPolicy(0.5, 0.02)
 
 
 @pytest.fixture
@@ -92,13 +92,13 @@ def test_a_login_lost_in_mid_job_fails_it_with_the_command_that_resumes(
 ):
     monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
     with project(tmp_path, shapes=ONE * 2) as p:
-        real = missing.keep
+        real = not_yet_picked.keep
 
         def keep(*arguments):
             real(*arguments)
             p.store.opt.revoked, p.store.opt.password = True, "another"
 
-        monkeypatch.setattr(missing, "keep", keep)
+        monkeypatch.setattr(not_yet_picked, "keep", keep)
         server = connect(p.url, environ=LOGIN, patience=QUICK)
         asked = requested("pick", p.uid, "W1", micrographs=(OutputRef("J2", "exposures"),))
         settings = PickSettings(model="blob", diameter=DIAMETER_A, threads=1, device="cpu")
@@ -108,7 +108,7 @@ def test_a_login_lost_in_mid_job_fails_it_with_the_command_that_resumes(
         assert "resume with: frostpick cryosparc pick --project P1 --job J4" in caplog.text
         server.close()
         p.store.opt.revoked, p.store.opt.password = False, "secret"
-        monkeypatch.setattr(missing, "keep", real)
+        monkeypatch.setattr(not_yet_picked, "keep", real)
         asked = requested("pick", p.uid, job="J4")
         assert (
             run.run_task_for_exit_code(p.connect(), asked, settings, spool=spool, tempo=tempo) == 0

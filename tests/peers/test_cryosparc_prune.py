@@ -183,7 +183,8 @@ def stats(p, source, **fields):
 def test_the_pickers_score_is_read_and_passes_through(tmp_path, pruner, monkeypatch, slots):
     heard = []
     monkeypatch.setattr(
-        "frostpick.pruning.judge.merit_word", lambda score, merit, share: heard.append(merit)
+        "frostpick.pruning.judge.figure_of_merit_feature",
+        lambda score, merit, share: heard.append(merit),
     )
     with project(tmp_path) as p:
         rows = rows_of(p)
@@ -210,7 +211,8 @@ def test_particles_without_a_score_of_a_picker_are_judged_by_their_images(
 ):
     heard = []
     monkeypatch.setattr(
-        "frostpick.pruning.judge.merit_word", lambda score, merit, share: heard.append(merit)
+        "frostpick.pruning.judge.figure_of_merit_feature",
+        lambda score, merit, share: heard.append(merit),
     )
     with project(tmp_path) as p:
         rows = rows_of(p)

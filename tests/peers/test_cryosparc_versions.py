@@ -16,7 +16,7 @@ from frostpick.settings import PickSettings
 from frostpick_jobs.hosts.cryosparc import run
 from frostpick_jobs.hosts.cryosparc.run import Tempo
 from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
-from frostpick_jobs.tasks.pick import finish, missing
+from frostpick_jobs.tasks.pick import finish, not_yet_picked
 from frostpick_jobs.tasks.pick import run as pick_task
 
 pytestmark = pytest.mark.cryosparc
@@ -27,7 +27,7 @@ EXPOSURES = OutputRef("J2", "exposures")
 @pytest.fixture
 def inferred(monkeypatch):
     """Note what is picked."""
-    found, real = [], missing.pick_micrographs
+    found, real = [], not_yet_picked.pick_micrographs
     monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
 
     def noted(*arguments, **options):
@@ -35,7 +35,7 @@ def inferred(monkeypatch):
             found.append(one.micrograph_id)
             yield one
 
-    monkeypatch.setattr(missing, "pick_micrographs", noted)
+    monkeypatch.setattr(not_yet_picked, "pick_micrographs", noted)
     return found
 
 

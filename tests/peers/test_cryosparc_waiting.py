@@ -18,7 +18,7 @@ from test_cryosparc_failures import AGAIN, pick
 
 from frostpick.errors import JobStopped
 from frostpick_jobs.hosts.cryosparc.server import connect, waiting
-from frostpick_jobs.hosts.cryosparc.server.connect import Credentials, Patience, Server
+from frostpick_jobs.hosts.cryosparc.server.connect import Credentials, RetryPolicy, Server
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
 from frostpick_jobs.tasks.pick import finish
 
@@ -40,7 +40,7 @@ class Answer(Exception):
 
 @pytest.fixture
 def server():
-    return Server("http://x", None, "v5.0.3", Credentials(), Patience(LONG, 0.05))
+    return Server("http://x", None, "v5.0.3", Credentials(), RetryPolicy(LONG, 0.05))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_it_is_said_what_is_waited_for(server, silence, monkeypatch, caplog):
     caplog.set_level("INFO")
     monkeypatch.setattr(waiting, "FIRST_WORD", 0.3)
     with pytest.raises(ServerError, match="no answer within 1 s"):
-        server.call("save J5.particles", silence.wait, patience=Patience(0.0, hang=1.0))
+        server.call("save J5.particles", silence.wait, patience=RetryPolicy(0.0, hang=1.0))
     assert caplog.text.count("waiting for CryoSPARC at http://x: save J5.particles") == 1
 
     def refused():
@@ -70,7 +70,7 @@ def test_it_is_said_what_is_waited_for(server, silence, monkeypatch, caplog):
     monkeypatch.setattr(waiting, "time", clock)
     monkeypatch.setattr(connect, "time", clock)
     with pytest.raises(ServerError, match="error 500"):
-        server.call("read J5", refused, patience=Patience(0.6, 0.1))
+        server.call("read J5", refused, patience=RetryPolicy(0.6, 0.1))
     assert "waiting for CryoSPARC at http://x: read J5 (error 500)" in caplog.text
 
 

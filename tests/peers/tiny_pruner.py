@@ -13,8 +13,8 @@ from frostpick.pruning.boxes import Boxes, BoxGeometry, boxes_of_micrograph
 from frostpick.pruning.grey import NAME, VERSION
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.training.pruner.augment import BoxAugmentation, augment_boxes
-from frostpick.training.pruner.course import Fit, FitSchedule
 from frostpick.training.pruner.losses import LossWeights, class_loss
+from frostpick.training.pruner.training_loop import Fit, FitSchedule
 
 #: Scale of the discs: 32 pixels a diameter at 2 A a pixel, Gaussian of deviation 8 pixels.
 DIAMETER_A, PIXEL_A, WIDTH = 64.0, 2.0, 8.0

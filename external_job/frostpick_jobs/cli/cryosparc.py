@@ -39,8 +39,8 @@ def cryosparc_app(tasks: Sequence[TaskSpec]) -> typer.Typer:
 def login_check(url: Url = None, ignore_version: IgnoreVersion = False) -> None:
     """Say whether the login works, and whether the versions fit."""
     log_to_terminal()
+    from frostpick_jobs.hosts.cryosparc.server.client_versions import tools_version
     from frostpick_jobs.hosts.cryosparc.server.connect import connect
-    from frostpick_jobs.hosts.cryosparc.server.shim import tools_version
 
     server = connect(url, ignore_version=ignore_version)
     server.close()

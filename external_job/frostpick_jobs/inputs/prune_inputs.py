@@ -23,7 +23,7 @@ from frostpick_jobs.formats.star.tables import IMAGE
 from frostpick_jobs.formats.walk import at_home
 from frostpick_jobs.inputs.headers import with_header
 from frostpick_jobs.inputs.rows import PickRows, pick_rows
-from frostpick_jobs.job.host import Candidates, Judged
+from frostpick_jobs.job.host import InputRows, LabelledInput
 
 #: Inputs of the task beside the micrographs.
 NAMES = ("picks", "particles", "labels", "bad")
@@ -126,10 +126,10 @@ class PruneInputs:
         assert self.particles is not None
         return read_particles(self.particles, self.pixel_size_A)
 
-    def candidates(self) -> Candidates:
+    def input_rows(self) -> InputRows:
         """Return the rows to decide on."""
         if self.picks:
-            return self.pick_rows.candidates(self.micrographs)
+            return self.pick_rows.input_rows(self.micrographs)
         if self.picks_pixel_size_A is not None:
             raise ConfigError(
                 f"{option('picks_pixel_size')} is for {option('picks')}: particles are images, "
@@ -139,9 +139,9 @@ class PruneInputs:
         if self.is_stack:
             return self._stack(self.particles)
         rows = self.particle_rows
-        return Candidates(rows=len(rows), stacks=rows.stacks(self.project), merit=rows.merit)
+        return InputRows(rows=len(rows), stacks=rows.stacks(self.project), merit=rows.merit)
 
-    def judged(self) -> Judged:
+    def labelled_rows(self) -> LabelledInput:
         """Return the examples."""
         good, none = self._examples(self.labels, 1), self._examples(self.labels, -1)
         if self.rest:
@@ -150,8 +150,8 @@ class PruneInputs:
                     f"{self.labels[0]}: {none.rows} rows of sign -1, and {option('bad', 'rest')} "
                     "means all input without a label; give one of the two"
                 )
-            return Judged(good, self._rest(), rest=True)
-        return Judged(good, _joined(none, self._examples(self.bad)))
+            return LabelledInput(good, self._rest(), rest=True)
+        return LabelledInput(good, _joined(none, self._examples(self.bad)))
 
     def with_header(self, micrograph: Micrograph) -> Micrograph:
         """Return a micrograph with shape and pixel size, where its header knows them."""
@@ -173,7 +173,7 @@ class PruneInputs:
             lambda files: read_pick_files(files, self.project, allow_missing=self.allow_missing)
         )
 
-    def _examples(self, files: tuple[str, ...], sign: int | None = None) -> Candidates | None:
+    def _examples(self, files: tuple[str, ...], sign: int | None = None) -> InputRows | None:
         """Return the rows of files, or those of one sign; None without files or rows of -1."""
         if not files:
             return None
@@ -185,7 +185,7 @@ class PruneInputs:
                 for one, chosen in zip(parts, rows, strict=True)
                 for stack in one.stacks(self.project, chosen)
             ]
-            found = Candidates(rows=sum(map(len, rows)), stacks=stacks)
+            found = InputRows(rows=sum(map(len, rows)), stacks=stacks)
             return found if found.rows or sign != -1 else None
         if not self.micrographs:
             raise ConfigError(
@@ -193,12 +193,12 @@ class PruneInputs:
                 f"the {option('micrographs')} that they lie on"
             )
         labelled = self._labelled(files, sign)
-        return labelled.candidates(self.micrographs) if len(labelled) or sign != -1 else None
+        return labelled.input_rows(self.micrographs) if len(labelled) or sign != -1 else None
 
-    def _rest(self) -> Candidates:
+    def _rest(self) -> InputRows:
         if self.picks:
             rows = self.pick_rows.rows_not_in(self._labelled(self.labels, 1))
-            return self.pick_rows.candidates(self.micrographs, rows)
+            return self.pick_rows.input_rows(self.micrographs, rows)
         if self.is_stack:
             raise ConfigError(
                 f"{option('bad', 'rest')} needs a particles STAR file with {option('particles')}"
@@ -212,7 +212,7 @@ class PruneInputs:
                 f"{self.labels[0]}: no image of it is among the input; expected a selection of "
                 f"{self.particles}"
             )
-        return Candidates(len(table), stacks=table.stacks(self.project, rest))
+        return InputRows(len(table), stacks=table.stacks(self.project, rest))
 
     def _labelled(self, files: tuple[str, ...], sign: int | None) -> PickRows:
         """Return the rows of one sign, or all of files of what is bad: selected or not."""
@@ -233,7 +233,7 @@ class PruneInputs:
             picks_pixel_size_A=self.picks_pixel_size_A,
         )
 
-    def _stack(self, path: Path) -> Candidates:
+    def _stack(self, path: Path) -> InputRows:
         try:
             stack = Stack.open(path)
         except (ImageFileError, OSError) as error:
@@ -242,7 +242,7 @@ class PruneInputs:
         if pixel is None:
             raise InputError(f"{path}: its header tells no pixel size; give {option('pixel_size')}")
         rows = np.arange(stack.sections)
-        return Candidates(len(rows), stacks=[ParticleStack(LocalFile(path), rows, rows, pixel)])
+        return InputRows(len(rows), stacks=[ParticleStack(LocalFile(path), rows, rows, pixel)])
 
 
 def _has_images(file: str) -> bool:
@@ -264,10 +264,10 @@ def _all_bad(table: PickTable | ParticleRows) -> NDArray[np.int64]:
     return np.arange(len(table))
 
 
-def _joined(one: Candidates | None, other: Candidates | None) -> Candidates | None:
+def _joined(one: InputRows | None, other: InputRows | None) -> InputRows | None:
     """Return examples of two kinds of files as those of one table, the second's rows after."""
     if one is None or other is None:
         return one or other
     picks = [(m, replace(found, row=found.row + one.rows)) for m, found in other.picks]
     stacks = [replace(stack, row=stack.row + one.rows) for stack in other.stacks]
-    return Candidates(one.rows + other.rows, [*one.picks, *picks], [*one.stacks, *stacks])
+    return InputRows(one.rows + other.rows, [*one.picks, *picks], [*one.stacks, *stacks])

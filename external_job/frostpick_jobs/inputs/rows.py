@@ -17,7 +17,7 @@ from frostpick_jobs.formats.columns import known_merit
 from frostpick_jobs.inputs.label_matching import scaled_centres
 from frostpick_jobs.inputs.name_matching import match_names
 from frostpick_jobs.inputs.twice import refuse_picks_twice
-from frostpick_jobs.job.host import Candidates
+from frostpick_jobs.job.host import InputRows
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +57,9 @@ class PickRows:
         """``(n,)`` id of the job's micrograph, where there is none the name in the file."""
         return [own or name for own, name in zip(self.micrograph_id, self.name, strict=True)]
 
-    def candidates(
+    def input_rows(
         self, micrographs: Sequence[Micrograph], rows: NDArray[np.int64] | None = None
-    ) -> Candidates:
+    ) -> InputRows:
         """Return the rows, or some of them, by micrograph in the job's order."""
         by_id = self._by_micrograph(None if rows is None else rows.tolist())
         picks = []
@@ -68,7 +68,7 @@ class PickRows:
             if len(at):
                 own = Picks.from_xy(micrograph.id, self.x_px[at], self.y_px[at], row=at)
                 picks.append((micrograph, own))
-        return Candidates(rows=len(self), picks=picks, merit=self.merit)
+        return InputRows(rows=len(self), picks=picks, merit=self.merit)
 
     def rows_not_in(self, others: PickRows) -> NDArray[np.int64]:
         """Return the rows that lie within `SAME_PX` of no row of another table."""

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from frostpick_jobs.tasks.declarations import TaskSpec
 
 __all__ = [
-    "Candidates",
+    "InputRows",
     "Host",
-    "Judged",
+    "LabelledInput",
     "MicrographOutput",
     "Outcome",
 ]
@@ -46,7 +46,7 @@ class Outcome(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Candidates:
+class InputRows:
     """Rows that a pruning job decides on, or boxes that it learns from.
 
     Every one of ``rows`` rows is in one place at most; a row that is in none has no image
@@ -72,7 +72,7 @@ class Candidates:
 
 
 @dataclass(frozen=True)
-class Judged:
+class LabelledInput:
     """Labels of a pruning job: rows known to be good, and rows known to be bad.
 
     Parameters
@@ -81,8 +81,8 @@ class Judged:
         ``bad`` is all input that is not named good, and bad only for that.
     """
 
-    good: Candidates | None = None
-    bad: Candidates | None = None
+    good: InputRows | None = None
+    bad: InputRows | None = None
     rest: bool = False
 
 
@@ -135,13 +135,13 @@ class Host(ABC):
     def labels(self) -> Mapping[str, Labels]:
         """Return labels or exemplars by micrograph id, in pixels of those micrographs."""
 
-    def candidates(self) -> Candidates:
+    def input_rows(self) -> InputRows:
         """Return the rows of a pruning job; `InputError` from a host that has none."""
         raise InputError(f"the {self.name} host has no picks or particles to prune")
 
-    def judged(self) -> Judged:
+    def labelled_rows(self) -> LabelledInput:
         """Return the labels of a pruning job, by default none."""
-        return Judged()
+        return LabelledInput()
 
     def will_write(self, task: TaskSpec) -> Iterable[Path]:
         """Return the files that a job of a task writes into its folder.

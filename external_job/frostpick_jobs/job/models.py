@@ -25,7 +25,7 @@ from frostpick.models.shipped import load_model, shipped_names
 from frostpick.models.versions import VERSIONS, version_of
 from frostpick.runtime.atomic import remove_leftovers, write_text
 from frostpick.settings.model_ref import ModelKind
-from frostpick_jobs.job.claim import keeps_models
+from frostpick_jobs.job.output_folder import keeps_models
 
 log = logging.getLogger(__name__)
 

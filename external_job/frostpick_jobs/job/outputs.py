@@ -86,7 +86,7 @@ class ModelOutput:
 
 @dataclass(frozen=True)
 class KeptRows:
-    """The input's rows in two parts; `decisions` has one for every row of `Host.candidates`."""
+    """The input's rows in two parts; `decisions` has one for every row of `Host.input_rows`."""
 
     decisions: Decisions
     name: str = "kept"

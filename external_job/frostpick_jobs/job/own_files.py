@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from frostpick.errors import InputError, option
-from frostpick_jobs.job.claim import claimed_by
+from frostpick_jobs.job.output_folder import claimed_by
 from frostpick_jobs.job.written import WrittenNames
 
 NOTE = "files.txt"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from frostpick.runtime.run_record import RunRecord
 from frostpick.settings import RunSettings
-from frostpick_jobs.job.claim import claim, refuse_other
 from frostpick_jobs.job.host import Host
+from frostpick_jobs.job.output_folder import claim_output_folder, refuse_other
 from frostpick_jobs.tasks.declarations import TaskSpec, check_inputs
 from frostpick_jobs.tasks.outputs import check_outputs
 
@@ -26,5 +26,5 @@ def begin(host: Host, task: TaskSpec, settings: RunSettings) -> RunRecord:
     host.begin()
     refuse_other(host.spool, task.name)
     check_outputs(host, task, settings)
-    claim(host.spool, task.name)
+    claim_output_folder(host.spool, task.name)
     return record

@@ -12,8 +12,8 @@ from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
 from frostpick.report.fewshot import fewshot_figures
 from frostpick.report.training import training_curves
+from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.runtime.executors.base import Executor
-from frostpick.runtime.spread import spread
 from frostpick.settings import FewshotSettings
 from frostpick.training.cryomae.train import train_fewshot
 from frostpick.training.few import count_particles
@@ -26,7 +26,7 @@ from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import FEWSHOT, refuse_unused
 from frostpick_jobs.tasks.made import Made, keep_made, kept_made, made_key
 from frostpick_jobs.tasks.pick.finish import finish_picking
-from frostpick_jobs.tasks.pick.missing import pick_part
+from frostpick_jobs.tasks.pick.not_yet_picked import pick_part
 from frostpick_jobs.tasks.pick.prepare import all_micrographs, prepare_picking
 from frostpick_jobs.tasks.places import check_places
 
@@ -95,7 +95,7 @@ def run_fewshot(
         shipped=host.models.used,
         exemplars=count_particles(exemplars),
     )
-    micrographs = spread(everything, settings.max_micrographs or len(everything))
+    micrographs = evenly_spread(everything, settings.max_micrographs or len(everything))
     # the training has settled the contrast, and its model knows it
     picking = settings.model_copy(update={"contrast": None})
     with record.stage("picking"):

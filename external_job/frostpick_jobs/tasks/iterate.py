@@ -13,8 +13,8 @@ import numpy as np
 
 from frostpick.iterating.disaster import round_warnings
 from frostpick.iterating.iterate import IterationResult, iterate_picker
-from frostpick.iterating.rounds import Round
-from frostpick.iterating.second_opinion import PrunerOpinion, Verifier
+from frostpick.iterating.pruner_score import PrunerScore, Verifier
+from frostpick.iterating.round_files import Round
 from frostpick.models.model_file import CARD, WEIGHTS
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.threshold import Cut
@@ -32,7 +32,6 @@ from frostpick_jobs.job.models import JobModels
 from frostpick_jobs.job.results import IteratingResult
 from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import ITERATE, TRAIN
-from frostpick_jobs.tasks.trained import deliver_trained, least_trusted, picked_figures
 from frostpick_jobs.tasks.training_inputs import (
     compare_with_images,
     given_labels,
@@ -40,6 +39,7 @@ from frostpick_jobs.tasks.training_inputs import (
     micrographs_to_train_on,
     start_model,
 )
+from frostpick_jobs.tasks.training_outputs import deliver_trained, least_trusted, picked_figures
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ def _second_opinion(
     if name == "none" or diameter is None:  # a training without it will say so
         return None
     pruner = models.pruner(name)
-    return PrunerOpinion(pruner, diameter, resolve_device(settings.device))
+    return PrunerScore(pruner, diameter, resolve_device(settings.device))
 
 
 def round_files(result: IterationResult, spool: Path) -> dict[str, Path]:

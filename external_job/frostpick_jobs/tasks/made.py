@@ -19,7 +19,7 @@ from frostpick.runtime.checkpoint import training_key
 from frostpick.settings import FewshotSettings
 from frostpick.training.digests import labels_digest, micrographs_told, with_labels
 from frostpick.types import Labels, Micrograph
-from frostpick_jobs.tasks.kept_figures import as_rows, from_rows
+from frostpick_jobs.tasks.chosen_pictures import as_rows, from_rows
 
 log = logging.getLogger(__name__)
 

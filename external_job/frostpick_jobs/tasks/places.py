@@ -13,9 +13,9 @@ from frostpick.images import PixelSizes
 from frostpick.picking.places import CLEAR, Looked, Verdict, judge, look, weigh
 from frostpick.picking.read import read_with_pixel_size
 from frostpick.picking.readings import GIVEN, Reading
+from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.run_record import RunRecord
-from frostpick.runtime.spread import spread
 from frostpick.settings import ScaleSettings
 from frostpick.types import Labels, Micrograph, Picks, at_hand
 from frostpick_jobs.job.host import Host
@@ -136,7 +136,7 @@ def _chosen(
     count = {name: len(_xy(one)) for name, one in positions.items()}
     there = [one for one in micrographs if count.get(one.id)]
     most = MOST if all(at_hand(one.source) for one in there) else MOST_FETCHED
-    chosen = spread(there, most)
+    chosen = evenly_spread(there, most)
     if sum(count[one.id] for one in chosen) < FEW:
         chosen = sorted(there, key=lambda one: -count[one.id])[:most]
     return chosen

@@ -9,12 +9,12 @@ from frostpick.picking.threshold import EVEN_ODDS
 from frostpick.runtime.run_record import RunRecord
 from frostpick.settings import Threshold
 from frostpick.types import LocalFile, Micrograph
-from frostpick_jobs.job.claim import claimed_by
 from frostpick_jobs.job.host import Host
+from frostpick_jobs.job.output_folder import claimed_by
 from frostpick_jobs.job.results import PickingResult
 from frostpick_jobs.store import PickStore
+from frostpick_jobs.tasks.chosen_pictures import kept_figures
 from frostpick_jobs.tasks.declarations import task_named
-from frostpick_jobs.tasks.kept_figures import kept_figures
 from frostpick_jobs.tasks.outputs import check_outputs
 from frostpick_jobs.tasks.pick.finish import deliver_picks
 from frostpick_jobs.tasks.pick.prepare import DELIVERED

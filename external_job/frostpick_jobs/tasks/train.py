@@ -13,7 +13,6 @@ from frostpick_jobs.job.results import TrainingResult
 from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import TRAIN
 from frostpick_jobs.tasks.iterate import run_iterate
-from frostpick_jobs.tasks.trained import deliver_trained, least_trusted, picked_figures
 from frostpick_jobs.tasks.training_inputs import (
     compare_with_images,
     given_labels,
@@ -21,6 +20,7 @@ from frostpick_jobs.tasks.training_inputs import (
     micrographs_to_train_on,
     start_model,
 )
+from frostpick_jobs.tasks.training_outputs import deliver_trained, least_trusted, picked_figures
 
 log = logging.getLogger(__name__)
 

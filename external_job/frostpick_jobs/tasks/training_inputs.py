@@ -16,7 +16,7 @@ from frostpick.training.few import (
     count_particles,
     warn_of_few,
 )
-from frostpick.training.picker.judged import FEWEST
+from frostpick.training.picker.judged_labels import FEWEST
 from frostpick.training.picker.setup import choose_diameter
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.job.host import Host

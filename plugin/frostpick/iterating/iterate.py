@@ -5,7 +5,7 @@ on the user's labels and on the verified picks, and go on as long as labels that
 seen do not say that it gets worse.
 
 Zhu et al. (BMC Bioinformatics 18:348, 2017) have a person sort the picks and do two
-rounds. Here `frostpick.iterating.verification` sorts and `frostpick.iterating.reference` judges.
+rounds. Here `frostpick.iterating.verification` sorts and `frostpick.iterating.validation_split` judges.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from frostpick.iterating.data import IterationData, choose_data
+from frostpick.iterating.final_training import train_final
 from frostpick.iterating.judge_first import judge_first
-from frostpick.iterating.last_training import train_last
-from frostpick.iterating.material import Material, choose_material
-from frostpick.iterating.one_round import Rounds
-from frostpick.iterating.rounds import Round, begin_rounds, finish_rounds
-from frostpick.iterating.second_opinion import Verifier
-from frostpick.iterating.verification import SureRule, Taught
+from frostpick.iterating.pruner_score import Verifier
+from frostpick.iterating.round_files import Round, begin_rounds, finish_rounds
+from frostpick.iterating.run_round import RoundRunner
+from frostpick.iterating.verification import RoundLabels, SureRule
 from frostpick.iterating.views import divergence, view_shares
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.basis import Basis
@@ -35,7 +35,7 @@ from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
 from frostpick.settings import TrainSettings
 from frostpick.training.digests import basis_of, labels_digest, micrographs_told, with_labels
-from frostpick.training.picker.judged import Judged
+from frostpick.training.picker.judged_labels import JudgedLabels
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import choose_diameter
 from frostpick.types import Labels, Micrograph
@@ -78,7 +78,7 @@ class IterationResult:
     table: list[dict[str, float]]
     curve: list[dict[str, float]]
     summary: dict[str, Any]
-    judged: Judged
+    judged: JudgedLabels
 
 
 def iterate_picker(
@@ -131,24 +131,26 @@ def iterate_picker(
         micrographs, labels, settings, start or judge, recipe, spool, reporter, start
     )
     settings = settings.model_copy(update={"label_weights": "trust"})
-    material = choose_material(micrographs, labels, settings, start)
+    material = choose_data(micrographs, labels, settings, start)
     basis = _basis(material, settings, start, recipe, rule, verifier)
     begin_rounds(spool, basis, restart=restart)
     torch.set_num_threads(resolve_threads(settings.threads))
-    rounds = Rounds(material, settings, start, spool, reporter, recipe, rule, verifier, executor)
+    rounds = RoundRunner(
+        material, settings, start, spool, reporter, recipe, rule, verifier, executor
+    )
     done, best, taught = run_rounds(rounds, most)
-    model, curve, summary = train_last(rounds, done[best], taught)
+    model, curve, summary = train_final(rounds, done[best], taught)
     finish_rounds(spool, basis)
     table = round_table(rounds, done, best)
     summary = {**summary, "judged_labels": judged.told}
     return IterationResult(model, done, best, table, curve, summary, judged)
 
 
-def run_rounds(rounds: Rounds, most: int) -> tuple[list[Round], int, Taught | None]:
+def run_rounds(rounds: RoundRunner, most: int) -> tuple[list[Round], int, RoundLabels | None]:
     """Go round by round until one lowers the held-out figure.
 
     That one is the last, is kept for the record and is not used. Lowering means beyond chance
-    (`frostpick.iterating.reference.is_worse`): with few labels held out the figure is soon 1 and
+    (`frostpick.iterating.validation_split.is_worse`): with few labels held out the figure is soon 1 and
     cannot rise, and two labels of five move it by .1 while the model gets much better. Where
     nothing is held out every round is used.
 
@@ -172,11 +174,11 @@ def run_rounds(rounds: Rounds, most: int) -> tuple[list[Round], int, Taught | No
     return done, best, taught
 
 
-def round_table(rounds: Rounds, done: Sequence[Round], best: int) -> list[dict[str, float]]:
+def round_table(rounds: RoundRunner, done: Sequence[Round], best: int) -> list[dict[str, float]]:
     """Return one row of figures a round, as in `IterationResult.table`."""
     features = [one.found.features[one.found.score >= VIEWED] for one in done]
     shares: NDArray[np.float64] = view_shares(features, rounds.settings.seed)
-    found_by = rounds.credits(done)
+    found_by = rounds.found_in_rounds(done)
     return [
         {
             "round": float(one.number),
@@ -196,7 +198,7 @@ def _recall(credit: NDArray[np.float64]) -> dict[str, float]:
 
 
 def _basis(
-    material: Material,
+    material: IterationData,
     settings: TrainSettings,
     start: PickingModel | None,
     recipe: Recipe,

@@ -11,11 +11,16 @@ from frostpick.runtime.device import resolve_device
 from frostpick.runtime.reporter import Reporter
 from frostpick.settings import TrainSettings
 from frostpick.training.few import count_particles
-from frostpick.training.gather import gather
-from frostpick.training.picker.judged import FEWEST as FEWEST_JUDGED
-from frostpick.training.picker.judged import Judged, judged_by, labels_judged, without_labels
+from frostpick.training.picker.judged_labels import FEWEST as FEWEST_JUDGED
+from frostpick.training.picker.judged_labels import (
+    JudgedLabels,
+    judged_by,
+    labels_judged,
+    without_labels,
+)
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import choose_reading
+from frostpick.training.read_images import read_training_images
 from frostpick.types import Labels, Micrograph
 
 
@@ -28,7 +33,7 @@ def judge_first(
     spool: Path,
     reporter: Reporter,
     start: PickingModel | None,
-) -> tuple[Mapping[str, Labels], Judged]:
+) -> tuple[Mapping[str, Labels], JudgedLabels]:
     """Return the labels that teach, with what each is worth, and how they were judged.
 
     Useless ones are none where a start model needs none.
@@ -41,12 +46,12 @@ def judge_first(
     labelled = [m for m in micrographs if m.id in labels and len(labels[m.id])]
     own = {m.id: labels[m.id] for m in labelled}
     if settings.label_weights == "trust" or count_particles(own) < FEWEST_JUDGED or judge is None:
-        return labels, Judged([], {})
+        return labels, JudgedLabels([], {})
     folder = spool.parent / f"{spool.name}_judging"
     reading = choose_reading(settings, labels, start or judge, recipe, folder)
     device = resolve_device(settings.device)
     try:
-        images = gather(labelled, own, reading, reporter, device).images
+        images = read_training_images(labelled, own, reading, reporter, device).images
         judged = judged_by(judge, images, reading, device, reporter, settings.seed)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

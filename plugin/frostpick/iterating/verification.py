@@ -20,12 +20,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.iterating.examine import Examined
-from frostpick.iterating.reference import Reference
+from frostpick.iterating.pick_and_verify import VerifiedPicks
+from frostpick.iterating.validation_split import ValidationSplit
 from frostpick.picking.deviation import GATE
 from frostpick.points import nearest_distance
 from frostpick.training.measure import MATCH
-from frostpick.training.picker.gate import FEWEST, MARGIN, TAIL
+from frostpick.training.picker.deviation_gate import FEWEST, MARGIN, TAIL
 from frostpick.types import Labels, Picks, sigmoid
 
 Floats = NDArray[np.float64]
@@ -63,7 +63,7 @@ class SureRule:
 
 
 @dataclass(frozen=True)
-class Taught:
+class RoundLabels:
     """What a round teaches.
 
     Parameters
@@ -80,13 +80,13 @@ class Taught:
 
 
 def verify_picks(
-    found: Examined,
+    found: VerifiedPicks,
     labels: Mapping[str, Labels],
-    reference: Reference,
+    reference: ValidationSplit,
     rule: SureRule,
     diameter_A: float,
     sharpness: float,
-) -> Taught:
+) -> RoundLabels:
     """Return the picks of a round with what verification makes of them.
 
     None is sure where the reference is measured, or on one of the user's labels.
@@ -101,7 +101,7 @@ def verify_picks(
         What is held out.
     sharpness
         Factor of the log-odds of what is not sure, as of any model's picks
-        (`frostpick.training.picker.soft_picks.ModelPicks`).
+        (`frostpick.training.picker.soft_labels.ModelSoftLabels`).
     """
     free = reference.allows(found, diameter_A) & ~near_labels(found, labels, rule.apart, diameter_A)
     good, bad = sort_picks(found, rule, gate_of(found, labels, diameter_A))
@@ -115,10 +115,10 @@ def verify_picks(
         picks[name] = Picks.from_xy(
             name, found.x_px[at], found.y_px[at], score=found.score[at], probability=worth[at]
         )
-    return Taught(picks, int(np.count_nonzero(good)), int(np.count_nonzero(bad)))
+    return RoundLabels(picks, int(np.count_nonzero(good)), int(np.count_nonzero(bad)))
 
 
-def joint_score(found: Examined) -> Floats:
+def joint_score(found: VerifiedPicks) -> Floats:
     """Return log-odds ``(n,)`` from score and second opinion: their mean, where there is one.
 
     The mean rather than the sum, because both were trained on the same simulated particles and
@@ -131,7 +131,7 @@ def joint_score(found: Examined) -> Floats:
 
 
 def gate_of(
-    found: Examined, labels: Mapping[str, Labels], diameter_A: float
+    found: VerifiedPicks, labels: Mapping[str, Labels], diameter_A: float
 ) -> tuple[float, float]:
     """Return the gate on the local deviation: around that of the picks on labelled particles."""
     particles = {name: one.keep(one.sign > 0) for name, one in labels.items()}
@@ -142,7 +142,9 @@ def gate_of(
     return float(low / MARGIN), float(high * MARGIN)
 
 
-def sort_picks(found: Examined, rule: SureRule, gate: tuple[float, float]) -> tuple[Mask, Mask]:
+def sort_picks(
+    found: VerifiedPicks, rule: SureRule, gate: tuple[float, float]
+) -> tuple[Mask, Mask]:
     """Return which picks are confident particles, and which are surely none, ``(n,)`` each."""
     opinion = np.where(np.isnan(found.verdict), 1.0, found.verdict)
     passes = (found.deviation >= gate[0]) & (found.deviation <= gate[1])
@@ -155,7 +157,7 @@ def sort_picks(found: Examined, rule: SureRule, gate: tuple[float, float]) -> tu
 
 
 def near_labels(
-    found: Examined, labels: Mapping[str, Labels], apart: float, diameter_A: float
+    found: VerifiedPicks, labels: Mapping[str, Labels], apart: float, diameter_A: float
 ) -> Mask:
     """Return which picks lie within ``apart`` diameters of any label."""
     near = np.zeros(len(found), bool)

@@ -52,7 +52,7 @@ def score_map(network: DenseNetwork, working: WorkingImage, *, tile: int = TILE)
     Parameters
     ----------
     network
-        In evaluation mode, on the device of ``working.data``; fastest by `make_ready`.
+        In evaluation mode, on the device of ``working.data``; fastest by `prepared_for_inference`.
     working
         From `preprocess`.
     tile

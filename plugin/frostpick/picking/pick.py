@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated, floor_logit
 from frostpick.picking.emptiness import SLACK, SLACK_OF_SIMILARITY, emptiness
+from frostpick.picking.inference import InferenceNetwork, prepared_for_inference
 from frostpick.picking.plan import PickPlan
-from frostpick.picking.prepare import ReadyNetwork, make_ready
 from frostpick.picking.preview import make_preview
 from frostpick.picking.selector import Selector
 from frostpick.preprocess import preprocess
@@ -73,7 +73,7 @@ def pick_image(
     Parameters
     ----------
     model
-        One made ready (`make_ready`) computes where it is, any other where the plan names.
+        One made ready (`prepared_for_inference`) computes where it is, any other where the plan names.
     image
         ``(ny, nx)`` float32.
     pixel_size_A
@@ -147,8 +147,10 @@ def packing_limit(shape: tuple[int, int], diameter_px: float) -> float:
 def _ready(model: PickingModel, plan: PickPlan) -> tuple[PickingModel, torch.device]:
     """Return the model ready where it is, or else for the device that the plan names."""
     network = model.network
-    device = network.device if isinstance(network, ReadyNetwork) else settled_device(plan.device)
-    return make_ready(model, device, plan.precision), device
+    device = (
+        network.device if isinstance(network, InferenceNetwork) else settled_device(plan.device)
+    )
+    return prepared_for_inference(model, device, plan.precision), device
 
 
 @contextmanager

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from frostpick.errors import ConfigError, MicrographError, option
 from frostpick.images import PixelSizes
 from frostpick.models.picking_model import PickingModel
-from frostpick.picking.prepare import choose_precision
+from frostpick.picking.inference import choose_precision
 from frostpick.picking.read import read_with_pixel_size
 from frostpick.preprocess import contrast_vote, decide_contrast, working_scale
 from frostpick.preprocess.contrast import contradicts, told_votes, warn_of_contrast
+from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.precision import Precision
 from frostpick.runtime.reporter import Reporter
-from frostpick.runtime.spread import spread
 from frostpick.settings import Contrast, PickingSettings
 from frostpick.types import Micrograph, at_hand
 
@@ -137,7 +137,7 @@ def settle_contrast(
     votes = []
     asked = plan.contrast == "auto"
     sizes = PixelSizes(plan.pixel_size_A, quiet=not asked)
-    for micrograph in spread(micrographs, CONTRAST_SAMPLE, "starts"):
+    for micrograph in evenly_spread(micrographs, CONTRAST_SAMPLE, "starts"):
         reporter.check()
         if not asked and not at_hand(micrograph.source):
             continue

@@ -13,9 +13,9 @@ from frostpick.errors import ConfigError, MicrographError, option
 from frostpick.images import PixelSizes, RawImage
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.portable import put_together, taken_apart
+from frostpick.picking.inference import prepared_for_inference
 from frostpick.picking.pick import MicrographFailure, MicrographPicks, pick_image
 from frostpick.picking.plan import PickPlan
-from frostpick.picking.prepare import make_ready
 from frostpick.picking.read import fetch_and_decode
 from frostpick.runtime.executors.base import MOST_READERS, Executor, Resources
 from frostpick.runtime.executors.local import LocalExecutor
@@ -50,7 +50,9 @@ class PickWork:
     def begin(self, resources: Resources) -> PickHands:
         """Make the model ready for a device."""
         keep_freed_memory()
-        return PickHands(make_ready(self.model, resources.device, self.plan.precision), self.plan)
+        return PickHands(
+            prepared_for_inference(self.model, resources.device, self.plan.precision), self.plan
+        )
 
 
 def _work_again(parts: tuple[Any, ...], plan: PickPlan) -> PickWork:

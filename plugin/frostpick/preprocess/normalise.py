@@ -19,8 +19,8 @@ import torch
 from torch.nn.functional import interpolate, max_pool2d
 
 from frostpick.errors import ModelError
+from frostpick.preprocess.gaussian_mixture import GaussianMixture, fit_gaussian_mixture
 from frostpick.preprocess.order import lower_median
-from frostpick.preprocess.two_modes import TwoModes, fit_two_modes
 
 NAME = "ice-mode"
 VERSION = 1
@@ -127,7 +127,7 @@ def ice_mask(
     stride = max(1, side // 4)
     # windows as views and one axis after the other: a tenth of avg_pool2d's time
     means = image.unfold(0, side, stride).mean(-1).unfold(1, side, stride).mean(-1)
-    modes = fit_two_modes(means)
+    modes = fit_gaussian_mixture(means)
     if not are_two(modes, constants):
         return None
     dark = (means <= modes.boundary).to(torch.float32)[None, None]
@@ -139,7 +139,7 @@ def ice_mask(
     return mask
 
 
-def are_two(modes: TwoModes, constants: Mapping[str, float]) -> bool:
+def are_two(modes: GaussianMixture, constants: Mapping[str, float]) -> bool:
     """Tell whether two fitted modes are distinct and both large enough to matter."""
     distinct = modes.separation >= constants["separation"]
     return distinct and min(modes.weight_bright, 1 - modes.weight_bright) >= constants["minority"]

@@ -1,7 +1,7 @@
 """Score working boxes: one look, or the mean and spread over four rotations.
 
 A score is the calibrated log-odds of the pruner's own network, to which a pruner that has
-a picker adds what that says (`frostpick.models.pruner.picker_word`).
+a picker adds what that says (`frostpick.models.pruner.picker_score`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from frostpick.models.pruner.box_network import BoxNetwork
 from frostpick.models.pruner.model import Pruner
-from frostpick.models.pruner.picker_word import picker_logits
-from frostpick.picking.prepare import ReadyNetwork, choose_precision
+from frostpick.models.pruner.picker_score import picker_logits
+from frostpick.picking.inference import InferenceNetwork, choose_precision
 from frostpick.pruning.boxes import BATCH, Boxes
 from frostpick.pruning.reasons import likely_reasons
 from frostpick.runtime.precision import native_precision
@@ -78,11 +78,11 @@ class BoxScorer:
         network: BoxNetwork = copy.deepcopy(pruner.network).eval().to(self._device)
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._calibration = pruner.card.calibration
-        self._picker: ReadyNetwork | None = None
+        self._picker: InferenceNetwork | None = None
         self._weight = 0.0
         if pruner.picker is not None and pruner.card.picker is not None:
             precision = choose_precision(pruner.picker, [self._device])
-            self._picker = ReadyNetwork(pruner.picker, self._device, precision)
+            self._picker = InferenceNetwork(pruner.picker, self._device, precision)
             self._weight = pruner.card.picker.weight
         self._rotations = rotations
 

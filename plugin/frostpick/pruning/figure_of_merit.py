@@ -47,7 +47,7 @@ SAME = 0.95
 
 
 @dataclass(frozen=True)
-class MeritWord:
+class FigureOfMeritFeature:
     """What the figures of merit of a job are worth.
 
     Parameters
@@ -68,9 +68,9 @@ class MeritWord:
     rows: NDArray[np.int64]
 
 
-def merit_word(
+def figure_of_merit_feature(
     score: Floats, merit: Floats | None, expected: float | None = None
-) -> MeritWord | None:
+) -> FigureOfMeritFeature | None:
     """Learn from a job's scores what its figures of merit are worth.
 
     Parameters
@@ -84,7 +84,7 @@ def merit_word(
 
     Returns
     -------
-    MeritWord or None
+    FigureOfMeritFeature or None
         None where fewer than `FEWEST` rows have both, all figures of merit are alike, or they
         are the scores themselves.
     """
@@ -105,7 +105,7 @@ def merit_word(
     added = np.zeros(len(score))
     ratio = np.log(found / (1 - found)) - np.log(base / (1 - base))
     added[known] = WEIGHT * ratio[at]
-    return MeritWord(added, values, found, rows.astype(np.int64))
+    return FigureOfMeritFeature(added, values, found, rows.astype(np.int64))
 
 
 def _same(score: Floats, merit: Floats) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from frostpick.picking.threshold import choose_threshold
 from frostpick.pruning.decide import ScoredRows, decide
-from frostpick.pruning.figure_of_merit import MeritWord, merit_word
+from frostpick.pruning.figure_of_merit import FigureOfMeritFeature, figure_of_merit_feature
 from frostpick.pruning.prior import log_odds, particle_share
 from frostpick.settings import PruneSettings
 from frostpick.types import Decisions
@@ -39,7 +39,7 @@ class Judgement:
     decisions: Decisions
     threshold: float
     share: float = 0.5
-    word: MeritWord | None = None
+    word: FigureOfMeritFeature | None = None
 
 
 def prune_rows(
@@ -103,10 +103,10 @@ def _inside(rows: ScoredRows) -> NDArray[np.float64]:
 
 def _merit_word(
     rows: ScoredRows, merit: NDArray[np.float64] | None, share: float | None
-) -> MeritWord | None:
-    """Return what the figures of merit of the rows' picker say, and tell it; see `merit_word`."""
+) -> FigureOfMeritFeature | None:
+    """Return what the figures of merit of the rows' picker say, and tell it."""
     # A box that the edge cuts says nothing of what a figure of merit is worth.
-    word = merit_word(np.where(rows.edge, np.nan, rows.score), merit, share)
+    word = figure_of_merit_feature(np.where(rows.edge, np.nan, rows.score), merit, share)
     if word is not None:
         log.info(
             "the picker's figure of merit counts: of the rows with the lowest, %.3g, %.0f %% are "

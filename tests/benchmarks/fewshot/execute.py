@@ -27,8 +27,8 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated, floor_logit
 from frostpick.picking.dense import ScoreMap, score_map
 from frostpick.picking.emptiness import SLACK_OF_SIMILARITY, emptiness
+from frostpick.picking.inference import InferenceNetwork, prepared_for_inference
 from frostpick.picking.plan import PickPlan, plan_picking
-from frostpick.picking.prepare import ReadyNetwork, make_ready
 from frostpick.picking.selectors.density_cut import density_cut
 from frostpick.picking.selectors.disc_nms import find_peaks
 from frostpick.picking.threshold import choose_threshold
@@ -134,8 +134,8 @@ class Picker:
         self.data, self.model = data, model
         self.plan: PickPlan = plan_picking(model, settings)
         self.device = resolve_device(session.device)
-        ready = make_ready(model, self.device, self.plan.precision).network
-        assert isinstance(ready, ReadyNetwork)
+        ready = prepared_for_inference(model, self.device, self.plan.precision).network
+        assert isinstance(ready, InferenceNetwork)
         self.network = ready
         torch.set_num_threads(resolve_threads(session.threads))
 

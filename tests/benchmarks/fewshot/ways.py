@@ -8,7 +8,7 @@ from frostpick.models.cryomae.exemplar import ExemplarNetwork, cosine_logit
 from frostpick.models.cryomae.pooling import PLACES, SIDE
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.picking.dense import ScoreMap, score_map
-from frostpick.picking.prepare import ReadyNetwork
+from frostpick.picking.inference import InferenceNetwork
 from frostpick.preprocess import WorkingImage
 
 #: Tokens between scored places.
@@ -18,7 +18,7 @@ STRIDES = (2, 3)
 class Ways(DenseNetwork):
     """The logit by the largest cosine to an exemplar, as picked, and by the mean cosine."""
 
-    def __init__(self, ready: ReadyNetwork) -> None:
+    def __init__(self, ready: InferenceNetwork) -> None:
         super().__init__()
         assert isinstance(ready.inner, ExemplarNetwork)
         self.inner = ready.inner

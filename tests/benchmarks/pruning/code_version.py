@@ -12,7 +12,7 @@ from frostpick_jobs.tasks.prune import run as prune_task
 SOURCES = (
     "images/*.py",
     "pruning/*.py",
-    "picking/prepare.py",
+    "picking/inference.py",
     "models/pruner/*.py",
     "training/pruner/*.py",
     "runtime/precision.py",

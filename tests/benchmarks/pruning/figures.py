@@ -10,7 +10,7 @@ import numpy as np
 from frostpick.evaluation.calibration_error import calibration_error
 from frostpick.picking.threshold import choose_threshold
 from frostpick.pruning.boxes import Boxes
-from frostpick.pruning.figure_of_merit import merit_word
+from frostpick.pruning.figure_of_merit import figure_of_merit_feature
 from frostpick.pruning.prior import log_odds, particle_share
 from frostpick.types import sigmoid
 from pruning.sets import SETS, topaz_picks
@@ -87,7 +87,7 @@ def topaz_figures(
 
     before = of(np.ones(len(right), np.bool_))
     figures = {"topaz_precision": before[0], "topaz_recall": before[1]}
-    word = merit_word(score, np.concatenate(merits))
+    word = figure_of_merit_feature(score, np.concatenate(merits))
     assert word is not None
     for kind, values in (("images", score), ("merit", score + word.added)):
         here = values + log_odds(particle_share(values))

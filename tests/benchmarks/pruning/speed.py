@@ -14,7 +14,7 @@ import mrcfile
 import numpy as np
 
 from frostpick.models.pruner.model import load_pruner
-from frostpick.models.pruner.picker_word import OUTPUTS
+from frostpick.models.pruner.picker_score import OUTPUTS
 from pruning.macs import macs_per_box
 
 #: Boxes that differ, and boxes written at a time.

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated
+from frostpick.picking.inference import prepared_for_inference
 from frostpick.picking.plan import plan_picking
-from frostpick.picking.prepare import make_ready
 from frostpick.picking.selector import Selector
 from frostpick.preprocess import preprocess
 from frostpick.runtime.device import resolve_device
@@ -40,7 +40,7 @@ class Scorer:
         self.card = model.card
         self.selector = Selector.of(model.card)
         self.device = resolve_device(device)
-        self.network = make_ready(model, self.device, self.plan.precision).network
+        self.network = prepared_for_inference(model, self.device, self.plan.precision).network
 
     def at(
         self, image: NDArray[np.float32], pixel_A: float, x: ArrayLike, y: ArrayLike

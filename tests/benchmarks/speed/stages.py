@@ -34,9 +34,9 @@ def measure(options: argparse.Namespace) -> None:
     """Pick the files of a folder twice over: as a job does, and by stage."""
     import torch
 
+    from frostpick.picking.inference import prepared_for_inference
     from frostpick.picking.pick import MicrographPicks
     from frostpick.picking.plan import plan_picking
-    from frostpick.picking.prepare import make_ready
     from frostpick.picking.work import pick_micrographs
     from frostpick.runtime.executors.local import LocalExecutor
     from frostpick.runtime.reporter import SilentReporter
@@ -74,7 +74,7 @@ def measure(options: argparse.Namespace) -> None:
     print(f"peak resident memory      {peak_GB:8.3f} GB (asked: under 1.5)")
     print(f"picks above the floor     {picks / len(files):8.0f} a micrograph")
     torch.set_num_threads(executor.threads)
-    ready = make_ready(model, executor.devices[0], plan.precision)
+    ready = prepared_for_inference(model, executor.devices[0], plan.precision)
     by_stage(ready, files[:5], options.diameter)
 
 

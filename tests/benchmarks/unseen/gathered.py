@@ -69,7 +69,7 @@ class Views:
 
 
 @dataclass(frozen=True)
-class Gathered:
+class TrainingSet:
     """Everything that the tables need.
 
     Parameters
@@ -131,7 +131,7 @@ def gather(
     filters: Mapping[str, dict[str, Any]],
     picks: Callable[[str], Path],
     others: Sequence[str] = (),
-) -> Gathered:
+) -> TrainingSet:
     """Read the picks of every result and match them.
 
     Parameters
@@ -173,7 +173,7 @@ def gather(
         cells[start, name, labels] = Cell(
             start, name, labels, tuple(float(r["ap"]) for r in some), kept
         )
-    return Gathered(cells, limits, views, tuple(others))
+    return TrainingSet(cells, limits, views, tuple(others))
 
 
 def _match(one: UnseenSet, picks: Mapping[str, Any]) -> Matched:

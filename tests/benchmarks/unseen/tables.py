@@ -10,13 +10,13 @@ from accuracy.recorded import MATCHED, rows_of
 from accuracy.text_table import MISSING, markdown, number
 
 from unseen.bins import LEAST, PRECISION, Bin, worst
-from unseen.gathered import Gathered
+from unseen.gathered import TrainingSet
 
 #: Counts of labels in the order of the tables: none, own picks, labels, all of them.
 ORDER = ("none", "0", "15", "50", "200", "all")
 
 
-def counts(g: Gathered) -> list[str]:
+def counts(g: TrainingSet) -> list[str]:
     """Return the counts that have results, in the order of the tables."""
     there = {labels for _, _, labels in g.cells}
     return [c for c in ORDER if c in there] + sorted(there - set(ORDER))
@@ -27,12 +27,12 @@ def short(start: str) -> str:
     return start.rsplit("-", 1)[0]
 
 
-def _heads(g: Gathered) -> dict[str, str]:
+def _heads(g: TrainingSet) -> dict[str, str]:
     names = [short(s) for s in g.starts]
     return {s: short(s) if names.count(short(s)) == 1 else s for s in g.starts}
 
 
-def set_table(g: Gathered) -> str:
+def set_table(g: TrainingSet) -> str:
     """Return the AP of every set, count and start, the matched filter beside."""
     heads = _heads(g)
     columns = [(s, c) for c in counts(g) for s in g.starts if _any(g, s, c)]
@@ -47,18 +47,18 @@ def set_table(g: Gathered) -> str:
     return markdown(header, rows)
 
 
-def _any(g: Gathered, start: str, labels: str) -> bool:
+def _any(g: TrainingSet, start: str, labels: str) -> bool:
     return any((s, c) == (start, labels) for s, _, c in g.cells)
 
 
-def _limit(g: Gathered, name: str) -> float:
+def _limit(g: TrainingSet, name: str) -> float:
     if name in g.limits:
         return g.limits[name].ap
     quoted = rows_of(MATCHED, name) if name in g.others else []
     return float(quoted[0]["ap"]) if quoted else math.nan
 
 
-def summary_table(g: Gathered) -> str:
+def summary_table(g: TrainingSet) -> str:
     """Return mean, worst set, gaps to the sets' own ceilings and worst view, by count and start."""
     header = (
         "labels, start",
@@ -80,7 +80,7 @@ def summary_table(g: Gathered) -> str:
     return markdown(header, rows)
 
 
-def _summary(g: Gathered, start: str, labels: str, names: Sequence[str]) -> list[str]:
+def _summary(g: TrainingSet, start: str, labels: str, names: Sequence[str]) -> list[str]:
     ap = {name: g.cells[start, name, labels].mean for name in names}
     low = min(ap, key=lambda n: ap[n])
     gaps = {n: v for n in names if not math.isnan(v := g.gap(start, n, labels))}
@@ -100,7 +100,7 @@ def _summary(g: Gathered, start: str, labels: str, names: Sequence[str]) -> list
     ]
 
 
-def worst_view(g: Gathered, start: str, labels: str) -> tuple[str, Bin] | None:
+def worst_view(g: TrainingSet, start: str, labels: str) -> tuple[str, Bin] | None:
     """Return the protein and the bin of extent with the lowest share of the matched filter."""
     found = [(p, b) for p in g.proteins if (b := worst(g.bins(start, p, labels))) is not None]
     return min(found, key=lambda one: one[1].share) if found else None
@@ -115,7 +115,7 @@ def _share(b: Bin) -> str:
     return f"{b.share:.2f} ({low:.2f}-{high:.2f})"
 
 
-def view_table(g: Gathered) -> str:
+def view_table(g: TrainingSet) -> str:
     """Return recall by projected extent of every protein, as a share of the matched filter's."""
     heads = _heads(g)
     columns = [(s, c) for c in counts(g) for s in g.starts if g.sets(s, c)]
@@ -143,7 +143,7 @@ def view_table(g: Gathered) -> str:
     return markdown(header, rows)
 
 
-def pages(g: Gathered) -> list[str]:
+def pages(g: TrainingSet) -> list[str]:
     """Return the tables with their titles."""
     if not g.cells:
         return ["no results; run without --table, or look at other versions with --any-code"]

@@ -15,15 +15,15 @@ from frostpick_jobs.hosts.cryosparc.ports import reference
 from frostpick_jobs.hosts.cryosparc.read.connected import Connected
 from frostpick_jobs.hosts.cryosparc.reporter import CryoSPARCReporter
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
-from frostpick_jobs.hosts.cryosparc.server import shim
-from frostpick_jobs.hosts.cryosparc.server.connect import Patience, no_stop
+from frostpick_jobs.hosts.cryosparc.server import client_versions
+from frostpick_jobs.hosts.cryosparc.server.connect import RetryPolicy, no_stop
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, detail
 from frostpick_jobs.hosts.cryosparc.server.event_log import EventLog, EventLogHandler
 from frostpick_jobs.hosts.cryosparc.server.job import SHORT, ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.watch import StatusWatch
 from frostpick_jobs.hosts.cryosparc.write.writer import OutputWriter
 from frostpick_jobs.job.endings import unused_inputs
-from frostpick_jobs.job.host import Candidates, Host, Judged, MicrographOutput, Outcome
+from frostpick_jobs.job.host import Host, InputRows, LabelledInput, MicrographOutput, Outcome
 from frostpick_jobs.job.outputs import Output, Report, find
 from frostpick_jobs.job.progress import terminal_reporter
 from frostpick_jobs.job.results import Place
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Of the last requests of a job that was stopped.
-QUICK = Patience(1.5, 0.3, hang=1.5)
+QUICK = RetryPolicy(1.5, 0.3, hang=1.5)
 #: Seconds for the last lines of the event log: of a job that ends, that was stopped, and where
 #: the server does not answer.
 LAST_EVENTS, QUICK_EVENTS, UNANSWERED_EVENTS = 30.0, 5.0, 0.5
@@ -84,7 +84,7 @@ class CryoSPARCHost(Host):
         self._watch = StatusWatch(job.server, job.project, job.uid, poll_seconds)
         self._event_seconds = event_seconds
         self._reporter = CryoSPARCReporter(
-            terminal_reporter(self._watch), event_seconds if shim.is_five() else 60.0
+            terminal_reporter(self._watch), event_seconds if client_versions.is_five() else 60.0
         )
         self.reporter = self._reporter
         self._events: EventLog | None = None
@@ -134,14 +134,14 @@ class CryoSPARCHost(Host):
         """Return the particles to learn from, re-centred, in image pixels."""
         return self._connected.labels()
 
-    def candidates(self) -> Candidates:
+    def input_rows(self) -> InputRows:
         """Return the rows of the particle input."""
         self.micrographs()  # the log tells of them first
-        return self._connected.candidates()
+        return self._connected.input_rows()
 
-    def judged(self) -> Judged:
+    def labelled_rows(self) -> LabelledInput:
         """Return the rows of the two inputs of examples."""
-        return self._connected.judged()
+        return self._connected.labelled_rows()
 
     def model_of(self, kind: ModelKind, text: str) -> Model | None:
         """Return the model of another job of the server, such as J20; None for other texts."""
@@ -237,7 +237,7 @@ class CryoSPARCHost(Host):
     def _again(self) -> str:
         return self.request.resume_command(self.job.uid)
 
-    def _status_that_is_lost(self, patience: Patience) -> tuple[str | None, bool]:
+    def _status_that_is_lost(self, patience: RetryPolicy) -> tuple[str | None, bool]:
         """Return a status that somebody else gave the job, and whether the server answers."""
         answers = self._watch.lost is not None or self._watch.ask(patience.seconds)
         lost = self._watch.lost

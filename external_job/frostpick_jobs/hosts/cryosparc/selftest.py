@@ -18,7 +18,7 @@ import numpy as np
 from frostpick._version import __version__
 from frostpick.errors import option
 from frostpick_jobs.hosts.cryosparc.selftest_jobs import SelftestJobs
-from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server import client_versions
 from frostpick_jobs.hosts.cryosparc.server.checks import check_place
 from frostpick_jobs.hosts.cryosparc.server.connect import Server
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, detail, status_code
@@ -61,7 +61,7 @@ def run_selftest(server: Server, project: str, workspace: str | None) -> Answers
     workspace
         Where to make the jobs; the project's first when None.
     """
-    if not shim.is_five():
+    if not client_versions.is_five():
         raise ServerError("selftest asks a CryoSPARC 5; here is cryosparc-tools for 4.7")
     client = server.client
     check_place(server, project, workspace)
@@ -79,7 +79,7 @@ def run_selftest(server: Server, project: str, workspace: str | None) -> Answers
     asker = _Asker(server, project, jobs)
     answers: Answers = {
         "frostpick": __version__,
-        "tools": shim.tools_version(),
+        "tools": client_versions.tools_version(),
         "server": server.version,
     }
     try:
@@ -150,7 +150,7 @@ class _Asker:
     def image_slots(self) -> list[str]:
         found = set()
         for job in self._client.find_project(self._project).find_jobs():
-            for output in shim.look(job).outputs.values():
+            for output in client_versions.look(job).outputs.values():
                 if output.type == "exposure":
                     found |= {
                         f"{job.type}: {slot} ({dtype})"
@@ -161,7 +161,7 @@ class _Asker:
 
     def fields(self, type: str, dtype: str) -> list[list[Any]]:
         job = self._jobs.make()
-        job.add_output(type, "asked", slots=[shim.slot(dtype, dtype)])
+        job.add_output(type, "asked", slots=[client_versions.slot(dtype, dtype)])
         return [
             [field[0], *map(str, field[1:])] for field in job.alloc_output("asked", 0).descr(True)
         ]
@@ -177,7 +177,7 @@ class _Asker:
             kept = job.load_output("picks", slots="all")
             return {
                 "rows": len(kept),
-                "items": shim.look(job.refresh()).outputs["picks"].items,
+                "items": client_versions.look(job.refresh()).outputs["picks"].items,
                 "fields": sorted(kept.fields()),
             }
         finally:
@@ -218,7 +218,7 @@ class _Asker:
     def linked_file(self) -> Any:
         jobs = self._client.find_project(self._project).find_jobs(type="import_micrographs")
         for job in jobs:
-            for output in shim.look(job).outputs.values():
+            for output in client_versions.look(job).outputs.values():
                 if "micrograph_blob" in output.filled:
                     rows = job.load_output(output.name, slots=["micrograph_blob"])
                     path = str(rows["micrograph_blob/path"][0])
@@ -229,7 +229,10 @@ class _Asker:
     def _picks(self) -> tuple[Any, Any]:
         """Return a running job with a small micrograph and two picks on it."""
         job = self._jobs.make()
-        slots = [shim.slot("location", "location"), shim.slot("pick_stats", "pick_stats")]
+        slots = [
+            client_versions.slot("location", "location"),
+            client_versions.slot("pick_stats", "pick_stats"),
+        ]
         job.add_output("particle", "picks", slots=slots)
         job.start("running")
         shape = (32, 48)

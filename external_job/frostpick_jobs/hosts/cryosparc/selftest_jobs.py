@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server import client_versions
 from frostpick_jobs.hosts.cryosparc.server.connect import Server
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
 
@@ -52,7 +52,9 @@ class SelftestJobs:
             try:
                 self._server.call(
                     f"delete {self._project}-{uid}",
-                    lambda uid=uid: shim.delete_job(self._server.client, self._project, uid),  # type: ignore[misc]
+                    lambda uid=uid: client_versions.delete_job(
+                        self._server.client, self._project, uid
+                    ),  # type: ignore[misc]
                 )
             except ServerError as error:
                 if error.code != 404:
@@ -73,5 +75,5 @@ class SelftestJobs:
         client = self._server.client
         return self._server.call(
             "look for the jobs of earlier selftests",
-            lambda: shim.titled_jobs(client, self._project, self._workspace, TITLE),
+            lambda: client_versions.titled_jobs(client, self._project, self._workspace, TITLE),
         )

@@ -29,7 +29,7 @@ from frostpick_jobs.inputs.labels import read_labels
 from frostpick_jobs.inputs.prune_inputs import PruneInputs
 from frostpick_jobs.inputs.score_table import SCORES
 from frostpick_jobs.job.files import copy_files, model_files
-from frostpick_jobs.job.host import Candidates, Host, Judged, MicrographOutput, Outcome
+from frostpick_jobs.job.host import Host, InputRows, LabelledInput, MicrographOutput, Outcome
 from frostpick_jobs.job.outputs import (
     Files,
     KeptRows,
@@ -182,13 +182,13 @@ class FolderHost(Host):
             allow_missing=self._allow_missing,
         )
 
-    def candidates(self) -> Candidates:
+    def input_rows(self) -> InputRows:
         """Return the rows of ``picks`` or ``particles``."""
-        return self._rows.candidates()
+        return self._rows.input_rows()
 
-    def judged(self) -> Judged:
+    def labelled_rows(self) -> LabelledInput:
         """Return the examples of ``labels`` and ``bad``."""
-        return self._rows.judged()
+        return self._rows.labelled_rows()
 
     @cached_property
     def _rows(self) -> PruneInputs:

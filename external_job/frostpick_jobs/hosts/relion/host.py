@@ -32,7 +32,7 @@ from frostpick_jobs.inputs.prune_inputs import PruneInputs
 from frostpick_jobs.inputs.score_table import SCORES
 from frostpick_jobs.job.endings import unused_inputs
 from frostpick_jobs.job.files import copy_files, model_files
-from frostpick_jobs.job.host import Candidates, Host, Judged, MicrographOutput, Outcome
+from frostpick_jobs.job.host import Host, InputRows, LabelledInput, MicrographOutput, Outcome
 from frostpick_jobs.job.outputs import (
     Files,
     KeptRows,
@@ -126,13 +126,13 @@ class RelionHost(Host):
             picks_pixel_size_A=self._picks_pixel_size_A,
         )
 
-    def candidates(self) -> Candidates:
+    def input_rows(self) -> InputRows:
         """Return the rows of ``--in_parts`` or ``--in_coords``."""
-        return self._rows.candidates()
+        return self._rows.input_rows()
 
-    def judged(self) -> Judged:
+    def labelled_rows(self) -> LabelledInput:
         """Return the rows of the labels ``good`` and ``bad``."""
-        return self._rows.judged()
+        return self._rows.labelled_rows()
 
     def reference(self, output: str) -> str:
         """Return the file of an output, the folder of a model, as RELION writes paths."""

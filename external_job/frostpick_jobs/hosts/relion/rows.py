@@ -85,7 +85,7 @@ class RowFiles:
     ) -> Node:
         """Write picks of every micrograph that had some, the list of them, and the scores."""
         names = []
-        for micrograph, picks in self.inputs.candidates().picks:
+        for micrograph, picks in self.inputs.input_rows().picks:
             self._note(coordinate_file(micrograph.id))
             write(micrograph, picks, decisions)
             names.append(micrograph.id)

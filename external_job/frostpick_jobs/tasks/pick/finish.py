@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from frostpick.errors import FrostpickError, marked
 from frostpick.report.figure import Figure
+from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.runtime.run_record import RunRecord
-from frostpick.runtime.spread import spread
 from frostpick.settings import PickSettings
 from frostpick.types import Micrograph
 from frostpick_jobs.job.endings import NothingYet
@@ -16,10 +16,10 @@ from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.outputs import Files, Output, PicksOutput, Report
 from frostpick_jobs.job.results import PickingResult
 from frostpick_jobs.store import PickStore, StoredPicks
-from frostpick_jobs.tasks.kept_figures import keep_figures
+from frostpick_jobs.tasks.chosen_pictures import keep_figures
 from frostpick_jobs.tasks.pick import micrograph_table
 from frostpick_jobs.tasks.pick.figures import MOST_SHOWN, pick_figures
-from frostpick_jobs.tasks.pick.missing import Part
+from frostpick_jobs.tasks.pick.not_yet_picked import Part
 from frostpick_jobs.tasks.pick.prepare import DELIVERED, PickJob, is_live
 from frostpick_jobs.tasks.pick.stored_outputs import StoredOutputs, Write
 from frostpick_jobs.tasks.pick.threshold import (
@@ -177,7 +177,7 @@ def deliver_picks(
         log_changed(threshold)
     outputs = StoredOutputs(store, done, threshold, write)
     host.reporter.stage("writing", len(outputs))
-    shown = frozenset(spread(totals.previewed, MOST_SHOWN))
+    shown = frozenset(evenly_spread(totals.previewed, MOST_SHOWN))
     counts: list[int] = []
     pictured: list[StoredPicks] = []
     for output, result in outputs.with_results():

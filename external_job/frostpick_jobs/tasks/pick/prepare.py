@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from frostpick.errors import NoInputError, option
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.plan import PickPlan, plan_picking
+from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.executors.local import LocalExecutor
-from frostpick.runtime.spread import spread
 from frostpick.settings import PickingSettings, PickSettings
 from frostpick.types import Micrograph
 from frostpick_jobs.job.endings import NothingYet
@@ -54,7 +54,7 @@ class PickJob:
 def read_inputs(host: Host, settings: PickSettings) -> tuple[Sequence[Micrograph], PickingModel]:
     """Read the micrographs to pick and the model."""
     everything = all_micrographs(host, settings)
-    micrographs = spread(everything, settings.max_micrographs or len(everything))
+    micrographs = evenly_spread(everything, settings.max_micrographs or len(everything))
     if len(micrographs) < len(everything):
         log.info(
             "%d of %d micrographs, spread evenly over the set", len(micrographs), len(everything)
@@ -105,7 +105,7 @@ def prepare_picking(
     executor
         Who picks, and where. None: the devices of the settings.
     """
-    shown = frozenset(m.id for m in spread(micrographs, MOST_PREVIEWS))
+    shown = frozenset(m.id for m in evenly_spread(micrographs, MOST_PREVIEWS))
     executor = executor or LocalExecutor(settings.device, settings.threads)
     plan = plan_picking(model, settings, shown, executor)
     store = PickStore(host.spool)

@@ -9,7 +9,7 @@ from frostpick_jobs.job.results import PickingResult
 from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import PICK
 from frostpick_jobs.tasks.pick.finish import finish_picking
-from frostpick_jobs.tasks.pick.missing import pick_part
+from frostpick_jobs.tasks.pick.not_yet_picked import pick_part
 from frostpick_jobs.tasks.pick.prepare import prepare_picking, read_inputs
 
 

@@ -22,7 +22,7 @@ from frostpick.report.figure import Figure
 from frostpick.report.pruning import decisions_by_reason, held_out_curves, worth_of_merit
 from frostpick.report.scores import kept_histogram
 from frostpick.report.verified import verified_rows
-from frostpick.runtime.spread import spread
+from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.types import REASONS, Decisions
 from frostpick_jobs.tasks.prune.pictured import rows_on_micrograph
 
@@ -100,7 +100,7 @@ def _mosaics(
     ):
         rows = np.flatnonzero(kind & reachable)
         rows = rows[np.argsort(-decisions.score[rows], kind="stable")]
-        rows = rows[spread(range(len(rows)), SHOWN, "ends")]
+        rows = rows[evenly_spread(range(len(rows)), SHOWN, "ends")]
         if not len(rows):
             continue
         boxes = _boxes(chosen, rows, plan)

@@ -23,7 +23,7 @@ from frostpick.pruning.scoring import Scored, score_rows
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.run_record import RunRecord
 from frostpick.settings import PruneSettings, VerifySettings
-from frostpick_jobs.job.host import Candidates, Host
+from frostpick_jobs.job.host import Host, InputRows
 from frostpick_jobs.job.outputs import KeptRows, ModelOutput, Report, ScoredRows
 from frostpick_jobs.job.results import PruningResult, VerifyingResult
 from frostpick_jobs.store.prune_store import PruneStore
@@ -51,7 +51,7 @@ class _Inputs:
         The same, as they are scored one after the other.
     """
 
-    candidates: Candidates
+    candidates: InputRows
     groups: Sequence[Group]
     parts: Sequence[Group]
     pruner: Pruner
@@ -135,7 +135,7 @@ def _read_inputs(
     host: Host, record: RunRecord, settings: PruneSettings, *, rotations: int
 ) -> _Inputs:
     with record.stage("reading the inputs"):
-        candidates = host.candidates()
+        candidates = host.input_rows()
         groups = _groups(candidates)
         _check(candidates.rows, groups)
         parts = in_parts(groups)
@@ -147,7 +147,7 @@ def _read_inputs(
         return _Inputs(candidates, groups, parts, pruner, plan)
 
 
-def _groups(candidates: Candidates) -> Sequence[Group]:
+def _groups(candidates: InputRows) -> Sequence[Group]:
     return group_rows(candidates.picks, candidates.stacks)
 
 
@@ -172,7 +172,7 @@ def _check_places(
     host: Host,
     record: RunRecord,
     settings: PruneSettings,
-    rows: Candidates,
+    rows: InputRows,
     plan: PrunePlan,
     what: str,
 ) -> None:
@@ -191,7 +191,7 @@ def _check_places(
 def _labelled(
     host: Host, record: RunRecord, settings: PruneSettings, plan: PrunePlan
 ) -> LabelledRows:
-    judged = host.judged()
+    judged = host.labelled_rows()
     if judged.good is not None:
         _check_places(host, record, settings, judged.good, plan, "good examples")
     good, bad = (None if one is None else _groups(one) for one in (judged.good, judged.bad))

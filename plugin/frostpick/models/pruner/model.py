@@ -33,7 +33,7 @@ class Pruner(ModelFile):
         All that is needed to use the network; ``preprocess`` names the grey levels of its
         boxes, whose constant ``side`` is their side in working pixels.
     picker
-        The picking network that is asked too (`frostpick.models.pruner.picker_word`), where the
+        The picking network that is asked too (`frostpick.models.pruner.picker_score`), where the
         card names one; likewise. It lies in the same file, so that the scores stay what
         they are when the shipped picker changes.
     """

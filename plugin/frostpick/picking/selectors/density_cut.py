@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from frostpick.preprocess.two_modes import fit_two_modes
+from frostpick.preprocess.gaussian_mixture import fit_gaussian_mixture
 
 Floats = NDArray[np.float64]
 
@@ -76,7 +76,7 @@ def density_cut(logits: ArrayLike, neighbours: int = NEIGHBOURS) -> DensityCut:
             cut = float(score[low + at + int(np.argmax(steps)) + 1])
             return DensityCut(cut, "density", score[low : high + 1], smooth)
     score, whole = score[low : high + 1], score
-    modes = fit_two_modes(torch.from_numpy(whole))
+    modes = fit_gaussian_mixture(torch.from_numpy(whole))
     if modes.separation >= APART:
         return DensityCut(float(modes.boundary), "mixture", score, smooth)
     return DensityCut(float(score[-1]), "quantile", score, smooth)

@@ -37,7 +37,7 @@ from frostpick.sampling import Sampling
 from frostpick.training.examples import TrainingImage
 from frostpick.training.measure import Found, average_precision, found_in, joined, peaks_in
 from frostpick.training.picker.augment import Augmentation
-from frostpick.training.picker.averaged import Schedule
+from frostpick.training.picker.ema import Schedule
 from frostpick.training.picker.setup import initial_network
 from frostpick.training.tiles import TileGeometry
 

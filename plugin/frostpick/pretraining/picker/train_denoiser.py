@@ -37,7 +37,7 @@ from frostpick.runtime.memory import keep_freed_memory
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter, SilentReporter
 from frostpick.simulate.corpus import corpus_pair
-from frostpick.training.picker.averaged import Schedule
+from frostpick.training.picker.ema import Schedule
 
 log = logging.getLogger(__name__)
 

@@ -8,13 +8,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.pretraining.picker.tiles import SupervisedTiles
 from frostpick.training.picker.augment import Augmentation, augment
-from frostpick.training.picker.averaged import AveragedTraining, Schedule
+from frostpick.training.picker.ema import EmaTraining, Schedule
 
 #: Salt of the random stream of a step's augmentation.
 AUGMENT = 612
 
 
-class SupervisedTrainer(AveragedTraining):
+class SupervisedTrainer(EmaTraining):
     """Trains on tiles where every particle is known; step k depends on the inputs and k alone."""
 
     def __init__(

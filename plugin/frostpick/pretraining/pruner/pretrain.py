@@ -3,7 +3,7 @@
 ``pretrain_pruner`` runs every stage in order and goes on where a stopped run ended:
 boxes are kept by micrograph, the fit by its own state. ``labelled_boxes`` is the second
 source: any folder with one stack ``<class>.mrcs`` a class. The finished pruner asks a
-picking network too (`frostpick.models.pruner.picker_word`); how much that one's word counts is
+picking network too (`frostpick.models.pruner.picker_score`); how much that one's word counts is
 fitted, with the calibration, to the boxes held out.
 """
 
@@ -30,7 +30,7 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.box_network import CLASSES, BoxNetwork, ResNet18
 from frostpick.models.pruner.imagenet import load_imagenet
 from frostpick.models.pruner.model import KIND, Pruner
-from frostpick.models.pruner.picker_word import picker_logits
+from frostpick.models.pruner.picker_score import picker_logits
 from frostpick.models.pruner.registry import build_box_network
 from frostpick.models.shipped import load_model
 from frostpick.pretraining.pruner.boxes import simulated_boxes
@@ -42,8 +42,8 @@ from frostpick.runtime.reporter import Reporter
 from frostpick.simulate.corpus import corpus_micrograph
 from frostpick.training.pruner.augment import BoxAugmentation, augment_boxes
 from frostpick.training.pruner.calibration import fit_joint_scores, fit_scores
-from frostpick.training.pruner.course import Fit, FitSchedule
 from frostpick.training.pruner.losses import LossWeights, class_loss, log_odds
+from frostpick.training.pruner.training_loop import Fit, FitSchedule
 
 log = logging.getLogger(__name__)
 

@@ -18,13 +18,13 @@ from frostpick.models.cryomae.geometry import PITCH, PX_PER_DIAMETER
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.calibration_fit import fit_calibration
 from frostpick.picking.dense import ScoreMap, score_map
-from frostpick.picking.prepare import ReadyNetwork
+from frostpick.picking.inference import InferenceNetwork
 from frostpick.picking.selectors.disc_nms import find_peaks
 from frostpick.picking.threshold import choose_threshold
 from frostpick.preprocess import WorkingImage
+from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter
-from frostpick.runtime.spread import spread
 from frostpick.sampling import Sampling
 from frostpick.training.cryomae.exemplars import Place, cut, turned
 from frostpick.training.cryomae.score_mixture import ScoreMixture, fit_mixture
@@ -157,9 +157,9 @@ def calibrate(
     """
     with_some = [image for image in trainer.images if len(image.particles_yx)]
     without = [image for image in trainer.images if not len(image.particles_yx)]
-    images = with_some + spread(without, OTHERS, "starts")
+    images = with_some + evenly_spread(without, OTHERS, "starts")
     known = exemplar_logits(network, trainer, own)
-    ready = ReadyNetwork(network, trainer.device, native_precision(trainer.device))
+    ready = InferenceNetwork(network, trainer.device, native_precision(trainer.device))
     reach = trainer.recipe.min_distance * PX_PER_DIAMETER
     maps, picks = {}, []
     for image in images:
@@ -204,7 +204,7 @@ def calibration_of(
     return CalibrationSpec(slope=slope, offset=float(offset), fitted_on="exemplars and picks")
 
 
-def _scores(ready: ReadyNetwork, image: TrainingImage, device: torch.device) -> ScoreMap:
+def _scores(ready: InferenceNetwork, image: TrainingImage, device: torch.device) -> ScoreMap:
     pixels = torch.from_numpy(np.array(image.pixels)).to(device)
     grid = Sampling.identity(image.pixels.shape, 1.0)  # picks in working pixels
     return score_map(ready, WorkingImage(pixels, grid))

@@ -28,16 +28,21 @@ from frostpick.runtime.device import resolve_device
 from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
 from frostpick.settings import FewshotSettings
-from frostpick.training.cryomae.course import FewshotCourse
 from frostpick.training.cryomae.exemplars import check_exemplars
 from frostpick.training.cryomae.finish import calibrate, exemplar_network
 from frostpick.training.cryomae.recipe import FewshotRecipe
 from frostpick.training.cryomae.similarity import window_prior
 from frostpick.training.cryomae.trainer import FewshotTrainer
+from frostpick.training.cryomae.training_loop import FewshotLoop
 from frostpick.training.cryomae.view import FewshotView, view_of
 from frostpick.training.digests import basis_of, labels_digest, micrographs_told, with_labels
-from frostpick.training.gather import Gathered, Reading, choose_micrographs, gather
 from frostpick.training.prior import first_guess, mean_area
+from frostpick.training.read_images import (
+    Reading,
+    TrainingSet,
+    choose_micrographs,
+    read_training_images,
+)
 from frostpick.types import Labels, Micrograph
 
 log = logging.getLogger(__name__)
@@ -117,7 +122,7 @@ def train_fewshot(
     device = resolve_device(settings.device)
     reading = _reading(settings, exemplars, spool)
     chosen = choose_micrographs(micrographs, exemplars, everything=False, seed=settings.seed)
-    gathered = gather(chosen, exemplars, reading, reporter, device)
+    gathered = read_training_images(chosen, exemplars, reading, reporter, device)
     images = check_exemplars(gathered.images, recipe.fewest)
     area = mean_area(images)
     expected = settings.expected_per_micrograph or first_guess(images, PX_PER_DIAMETER)
@@ -125,7 +130,7 @@ def train_fewshot(
     trainer = FewshotTrainer(network, images, recipe, prior, settings.seed, device)
     basis = _basis(settings, recipe, start, exemplars, chosen, gathered, reading.diameter_A)
     begin_training(spool, basis, restart=settings.restart)
-    course = FewshotCourse(trainer, spool, basis.key)
+    course = FewshotLoop(trainer, spool, basis.key)
     course.run(reporter)
     scorer, own = exemplar_network(trainer)
     told = calibrate(scorer, trainer, own, settings.expected_per_micrograph, reporter)
@@ -219,7 +224,7 @@ def _basis(
     start: AutoencoderModel | None,
     exemplars: Mapping[str, Labels],
     micrographs: Sequence[Micrograph],
-    gathered: Gathered,
+    gathered: TrainingSet,
     diameter_A: float,
 ) -> Basis:
     course = {"diameter", "pixel_size", "contrast", "seed", "expected_per_micrograph"}

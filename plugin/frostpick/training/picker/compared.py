@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 
 from frostpick.models.picking_model import PickingModel
-from frostpick.picking.prepare import choose_precision, make_ready
+from frostpick.picking.inference import choose_precision, prepared_for_inference
 from frostpick.picking.selector import Selector
 from frostpick.training.measure import average_precision
-from frostpick.training.picker.course import Course
+from frostpick.training.picker.training_loop import TrainingLoop
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 FEWEST, PART = 20, 0.9
 
 
-def compare_with_start(course: Course, start: PickingModel | None) -> dict[str, float]:
+def compare_with_start(course: TrainingLoop, start: PickingModel | None) -> dict[str, float]:
     """Compare the kept network with the start model on the held-out labels; warn where it lost.
 
     Returns
@@ -30,7 +30,7 @@ def compare_with_start(course: Course, start: PickingModel | None) -> dict[str, 
         return {}
     own = average_precision(course.find(course.looking(course.network()), parts))
     precision = choose_precision(start.network, [course.device])
-    ready = make_ready(start, course.device, precision)
+    ready = prepared_for_inference(start, course.device, precision)
     look = course.looking(ready.network, Selector.of(start.card))
     before = average_precision(course.find(look, parts))
     if own < PART * before:

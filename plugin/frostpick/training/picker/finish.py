@@ -13,17 +13,17 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.selector import Selector
 from frostpick.picking.threshold import choose_threshold
-from frostpick.runtime.spread import spread
+from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.settings import TrainSettings
-from frostpick.training.gather import Gathered, Reading
 from frostpick.training.measure import COUNTED
-from frostpick.training.picker.course import Course
-from frostpick.training.picker.gate import label_gate
-from frostpick.training.picker.held_out import Split
-from frostpick.training.picker.judged import Judged
+from frostpick.training.picker.deviation_gate import label_gate
+from frostpick.training.picker.judged_labels import JudgedLabels
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.score_fit import fit_scores
-from frostpick.training.picker.soft_picks import SoftPicks
+from frostpick.training.picker.soft_labels import SoftLabels
+from frostpick.training.picker.training_loop import TrainingLoop
+from frostpick.training.picker.validation_split import Split
+from frostpick.training.read_images import Reading, TrainingSet
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +38,14 @@ class Setting:
     start: PickingModel | None
     spec: NetworkSpec
     reading: Reading
-    gathered: Gathered
+    gathered: TrainingSet
     split: Split
     expected_given: bool
-    judged: Judged
+    judged: JudgedLabels
 
 
 def finish(
-    course: Course, setting: Setting, first: SoftPicks | None
+    course: TrainingLoop, setting: Setting, first: SoftLabels | None
 ) -> tuple[PickingModel, dict[str, Any]]:
     """Calibrate the kept network and describe it.
 
@@ -63,7 +63,7 @@ def finish(
     chosen = setting.judged.changed and first is not None
     fit = fit_scores(
         look,
-        spread(images, COUNTED, "starts"),
+        evenly_spread(images, COUNTED, "starts"),
         [] if chosen else course.labelled(),
         labels=0 if chosen else labels,
         start=setting.start,

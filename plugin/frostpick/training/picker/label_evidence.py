@@ -19,7 +19,7 @@ from frostpick.runtime.reporter import Reporter
 from frostpick.sampling import Sampling
 from frostpick.training.examples import Points, TrainingImage
 from frostpick.training.measure import MATCH
-from frostpick.training.picker.soft_picks import SoftPicks
+from frostpick.training.picker.soft_labels import SoftLabels
 from frostpick.training.view_features import view_features
 
 #: A place this many diameters from any label, with no pick as likely as not, is another place.
@@ -69,7 +69,7 @@ class Places:
 
 def look_at_labels(
     images: Sequence[TrainingImage],
-    judge: SoftPicks,
+    judge: SoftLabels,
     px_per_diameter: float,
     device: torch.device,
     reporter: Reporter,
@@ -113,7 +113,7 @@ class _Looked:
         self,
         index: int,
         image: TrainingImage,
-        judge: SoftPicks,
+        judge: SoftLabels,
         network: DifferenceOfGaussians,
         px: float,
         device: torch.device,

@@ -35,8 +35,8 @@ class Recipe:
     rate, tuning_rate
         Highest learning rate from nothing and from a model.
     anchor_labels, anchor_sharpness
-        Of `frostpick.training.picker.anchor.Anchor`, where picks teach: a start model's or verified
-        ones.
+        Of `frostpick.training.picker.distillation.Distillation`, where picks teach: a start
+        model's or verified ones.
     passes
         Trainings one after the other, when training from a model; the picks of each teach
         the next.

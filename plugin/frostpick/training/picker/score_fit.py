@@ -26,8 +26,8 @@ from frostpick.picking.calibration_fit import (
 )
 from frostpick.training.examples import TrainingImage
 from frostpick.training.measure import Floats, Look, found_in, joined
-from frostpick.training.picker.held_out import FEWEST
-from frostpick.training.picker.soft_picks import SoftPicks
+from frostpick.training.picker.soft_labels import SoftLabels
+from frostpick.training.picker.validation_split import FEWEST
 from frostpick.training.prior import particles_per_image
 from frostpick.types import sigmoid
 
@@ -64,7 +64,7 @@ def fit_scores(
     *,
     labels: int,
     start: PickingModel | None,
-    soft: SoftPicks | None,
+    soft: SoftLabels | None,
     px_per_diameter: float,
     otherwise: float,
     most: float,

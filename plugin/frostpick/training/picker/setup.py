@@ -26,15 +26,15 @@ from frostpick.training.digests import (
     worth_digest,
 )
 from frostpick.training.examples import TrainingImage
-from frostpick.training.gather import Reading
-from frostpick.training.picker.anchor import Anchor
-from frostpick.training.picker.averaged import Schedule
+from frostpick.training.picker.distillation import Distillation
+from frostpick.training.picker.ema import Schedule
 from frostpick.training.picker.finish import Setting
-from frostpick.training.picker.held_out import FEWEST
 from frostpick.training.picker.recipe import Recipe
-from frostpick.training.picker.soft_picks import SoftPicks
+from frostpick.training.picker.soft_labels import SoftLabels
 from frostpick.training.picker.trainer import Trainer
+from frostpick.training.picker.validation_split import FEWEST
 from frostpick.training.prior import class_prior, first_guess, labelled_density, mean_area
+from frostpick.training.read_images import Reading
 from frostpick.training.tiles import TileGeometry, TileSampler
 from frostpick.types import Labels, Micrograph, Picks
 
@@ -165,7 +165,7 @@ def make_trainer(
     recipe: Recipe,
     expected: float,
     device: torch.device,
-    soft: SoftPicks | None,
+    soft: SoftLabels | None,
 ) -> Trainer:
     """Return a trainer ready for its first step; ``soft`` are labels of all that has none."""
     px = recipe.px_per_diameter
@@ -183,7 +183,7 @@ def make_trainer(
     )
     anchor = None
     if soft is not None:
-        anchor = Anchor(soft, images, geometry, labels=recipe.anchor_labels, given=labels)
+        anchor = Distillation(soft, images, geometry, labels=recipe.anchor_labels, given=labels)
     return Trainer(
         network,
         sampler,
@@ -202,7 +202,7 @@ def _schedule(
     labels: int,
     *,
     start: PickingModel | None,
-    soft: SoftPicks | None,
+    soft: SoftLabels | None,
 ) -> Schedule:
     tuning = start is not None
     few = labels < FEWEST

@@ -24,12 +24,9 @@ from frostpick.runtime.reporter import Reporter
 from frostpick.runtime.threads import resolve_threads
 from frostpick.settings import TrainSettings
 from frostpick.training.few import check_number, count_particles
-from frostpick.training.gather import choose_micrographs, gather
 from frostpick.training.picker.compared import compare_with_start
-from frostpick.training.picker.course import Course
 from frostpick.training.picker.finish import Setting, finish
-from frostpick.training.picker.held_out import hold_out
-from frostpick.training.picker.judged import Judged, judged_by, without_labels
+from frostpick.training.picker.judged_labels import JudgedLabels, judged_by, without_labels
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import (
     check_start,
@@ -39,7 +36,10 @@ from frostpick.training.picker.setup import (
     make_trainer,
     training_basis,
 )
-from frostpick.training.picker.soft_picks import GivenPicks, ModelPicks, SoftPicks
+from frostpick.training.picker.soft_labels import GivenSoftLabels, ModelSoftLabels, SoftLabels
+from frostpick.training.picker.training_loop import TrainingLoop
+from frostpick.training.picker.validation_split import hold_out
+from frostpick.training.read_images import choose_micrographs, read_training_images
 from frostpick.types import Labels, Micrograph, Picks
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class TrainingResult:
     model: PickingModel
     curve: list[dict[str, float]]
     summary: dict[str, Any]
-    judged: Judged
+    judged: JudgedLabels
 
 
 def train_picker(
@@ -86,7 +86,7 @@ def train_picker(
 
     A training from a model takes `Recipe.passes` passes. Each begins at the start model; the
     first takes that model's picks as soft labels of what is not labelled, every later one
-    the picks of the pass before it (`frostpick.training.picker.anchor`).
+    the picks of the pass before it (`frostpick.training.picker.distillation`).
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def train_picker(
     asked
         What the user asked for, by option, where that was not ``settings``.
     judge
-        Model that judges the labels before they teach (`frostpick.training.picker.judged`)
+        Model that judges the labels before they teach (`frostpick.training.picker.judged_labels`)
         where there is no ``start``, which does it else. Verified picks stand with labels that
         were judged before.
 
@@ -144,12 +144,12 @@ def train_picker(
         seed=settings.seed,
         needed=start is None,
     )
-    gathered = gather(chosen, labels, reading, reporter, device)
+    gathered = read_training_images(chosen, labels, reading, reporter, device)
     left = sum(len(image.particles_yx) for image in gathered.images)
     if soft is None:
         needless = start is not None and asked is None
         check_number(left, needless=needless, given=count_particles(labels))
-    judged = Judged(gathered.images, {})
+    judged = JudgedLabels(gathered.images, {})
     if soft is None and settings.label_weights == "auto":
         judged = judged_by(
             start or judge, gathered.images, reading, device, reporter, settings.seed
@@ -206,16 +206,16 @@ def _take_passes(
     images, spec, device = setting.split.images, setting.spec, setting.device
     passes = recipe.passes if start else 1
     curve: list[dict[str, float]] = []
-    teacher: SoftPicks | None = None
+    teacher: SoftLabels | None = None
     if soft is not None:
-        teacher = GivenPicks(soft)
+        teacher = GivenSoftLabels(soft)
     elif start is not None:
-        teacher = ModelPicks(start, recipe.anchor_sharpness, device)
+        teacher = ModelSoftLabels(start, recipe.anchor_sharpness, device)
     first = teacher
     for number in range(passes):
         if passes > 1:
             log.info("pass %d of %d", number + 1, passes)
-        course = Course(
+        course = TrainingLoop(
             make_trainer(images, spec, start, settings, recipe, expected, device, teacher),
             images,
             recipe,
@@ -230,7 +230,7 @@ def _take_passes(
             summary |= compare_with_start(course, start)
         curve = follow(curve, course.curve())
         if number + 1 < passes:
-            teacher = ModelPicks(model, recipe.anchor_sharpness, device)
+            teacher = ModelSoftLabels(model, recipe.anchor_sharpness, device)
         expected = float(summary["expected_per_micrograph"])
     summary |= {"passes": passes, "steps": int(curve[-1]["step"])}
     summary["chosen_step"] = next(int(row["step"]) for row in curve if row["chosen"])

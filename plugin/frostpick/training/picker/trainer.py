@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.models.networks.dense import DenseNetwork
-from frostpick.training.picker.anchor import Anchor
 from frostpick.training.picker.augment import Augmentation, augment
-from frostpick.training.picker.averaged import AveragedTraining, Schedule
+from frostpick.training.picker.distillation import Distillation
+from frostpick.training.picker.ema import EmaTraining, Schedule
 from frostpick.training.picker.objectives import OBJECTIVES, SAMPLED, SAMPLED_LOCATIONS, nnpu
 from frostpick.training.tiles import Targets, TileSampler, turn_tiles
 
@@ -17,7 +17,7 @@ from frostpick.training.tiles import Targets, TileSampler, turn_tiles
 AUGMENT, LOCATIONS = 101, 102
 
 
-class Trainer(AveragedTraining):
+class Trainer(EmaTraining):
     """Trains a network; after step k its state depends on the inputs and k alone."""
 
     def __init__(
@@ -30,7 +30,7 @@ class Trainer(AveragedTraining):
         schedule: Schedule,
         augmentation: Augmentation,
         device: torch.device,
-        anchor: Anchor | None = None,
+        anchor: Distillation | None = None,
     ) -> None:
         super().__init__(network, schedule, device)
         self.sampler = sampler

@@ -28,13 +28,13 @@ from frostpick.runtime.precision import native_precision
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.pruner.augment import BoxAugmentation, augment_boxes
 from frostpick.training.pruner.calibration import fit_scores
-from frostpick.training.pruner.course import Fit, FitSchedule
 from frostpick.training.pruner.losses import (
     LossWeights,
     good_bad_loss,
     log_odds,
     unlabelled_loss,
 )
+from frostpick.training.pruner.training_loop import Fit, FitSchedule
 
 log = logging.getLogger(__name__)
 

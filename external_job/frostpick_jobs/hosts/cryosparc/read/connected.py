@@ -40,7 +40,7 @@ from frostpick_jobs.hosts.cryosparc.read.sources import ProjectFiles, find_proje
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.job_view import InputView, JobView
-from frostpick_jobs.job.host import Candidates, Judged
+from frostpick_jobs.job.host import InputRows, LabelledInput
 from frostpick_jobs.tasks.declarations import REST, InputKind, OutputKind
 
 
@@ -126,24 +126,24 @@ class Connected:
         """Slot of the rows that boxes are made from."""
         return boxes_from(self.on_micrographs)
 
-    def candidates(self) -> Candidates:
+    def input_rows(self) -> InputRows:
         """Return the rows that are decided on, with what their picker thought of them."""
         return replace(self._candidates(self.rows), merit=self.rows.merit())
 
-    def judged(self) -> Judged:
+    def labelled_rows(self) -> LabelledInput:
         """Return the rows known to be good, and those known to be bad."""
         good, bad = self._examples("labels"), self._examples("bad")
         if good is not None and self._request.is_rest("bad"):
             rest = self.rows.rows_not_in(good.uid)
             others = self._candidates(self.rows, rest)
-            return Judged(self._candidates(good), others, rest=True)
+            return LabelledInput(self._candidates(good), others, rest=True)
         told = [None if one is None else self._candidates(one) for one in (good, bad)]
-        return Judged(good=told[0], bad=told[1])
+        return LabelledInput(good=told[0], bad=told[1])
 
     def _candidates(
         self, particles: ParticleInput, rows: NDArray[np.int64] | None = None
-    ) -> Candidates:
-        return particles.candidates(
+    ) -> InputRows:
+        return particles.input_rows(
             self.micrographs,
             self.exposures if self.on_micrographs else None,
             self._files,

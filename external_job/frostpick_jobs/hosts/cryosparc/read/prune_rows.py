@@ -16,7 +16,7 @@ from frostpick_jobs.hosts.cryosparc.read.exposures import Exposures, shortest
 from frostpick_jobs.hosts.cryosparc.read.particle_labels import match_rows, shift_in_A
 from frostpick_jobs.hosts.cryosparc.read.sources import ProjectFiles
 from frostpick_jobs.inputs.rows import PickRows
-from frostpick_jobs.job.host import Candidates
+from frostpick_jobs.job.host import InputRows
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class ParticleInput:
         """Return the rows whose particle is not among ``uids``."""
         return np.flatnonzero(~np.isin(self.uid, uids))
 
-    def candidates(
+    def input_rows(
         self,
         micrographs: Sequence[Micrograph],
         exposures: Exposures | None,
@@ -105,11 +105,11 @@ class ParticleInput:
         *,
         flip_y: bool,
         rows: NDArray[np.int64] | None = None,
-    ) -> Candidates:
+    ) -> InputRows:
         """Return the rows, or some of them: on the micrographs where there are exposures."""
         if exposures is None:
-            return Candidates(len(self), stacks=self.stacks(files, rows))
-        return self.on_micrographs(exposures, flip_y=flip_y).candidates(micrographs, rows)
+            return InputRows(len(self), stacks=self.stacks(files, rows))
+        return self.on_micrographs(exposures, flip_y=flip_y).input_rows(micrographs, rows)
 
 
 def _merit(part: Any) -> NDArray[np.float64]:

@@ -17,8 +17,8 @@ from frostpick.errors import FrostpickError, InputError, option
 from frostpick.images import is_machine_error
 from frostpick_jobs.formats.walk import in_project
 from frostpick_jobs.hosts.cryosparc.read.mounts import AS_TOLD, Mounts
-from frostpick_jobs.hosts.cryosparc.server import shim
-from frostpick_jobs.hosts.cryosparc.server.connect import Patience, Server, connect
+from frostpick_jobs.hosts.cryosparc.server import client_versions
+from frostpick_jobs.hosts.cryosparc.server.connect import RetryPolicy, Server, connect
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
 
 log = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ class Downloader:
                 server.call(
                     f"download {path}",
                     lambda: client.download_file(self._project, path, str(target)),
-                    patience=Patience(seconds, server.patience.first),
+                    patience=RetryPolicy(seconds, server.patience.first),
                 )
                 break
             except ServerError as error:
@@ -189,7 +189,7 @@ class Downloader:
                 server.once(f"list {folder}", lambda: client.list_files(self._project, folder))
             else:
                 # A proxy whose server is gone has answers of its own.
-                server.once("version", lambda: shim.server_version(client))
+                server.once("version", lambda: client_versions.server_version(client))
         except ServerError:
             return False
         return True
@@ -275,7 +275,7 @@ def find_project_files(
     """
     told = server.call(
         f"find project {project}",
-        lambda: shim.directory(server.client.find_project(project)),
+        lambda: client_versions.directory(server.client.find_project(project)),
     )
     folder = mounts.local(told)
     against = "is not looked for here" if download else _why_not_read(folder, jobs)

@@ -27,7 +27,7 @@ from frostpick_jobs.hosts.cryosparc.read.inputs import (
 )
 from frostpick_jobs.hosts.cryosparc.read.particle_labels import match_rows, no_particle_sentence
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
-from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server import client_versions
 from frostpick_jobs.hosts.cryosparc.server.connect import Server
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
 from frostpick_jobs.hosts.cryosparc.server.job_view import ACTIVE, JobView, Link, OutputView
@@ -102,7 +102,7 @@ def check_place(server: Server, project: str, workspace: str | None) -> None:
 def look_at(server: Server, project: str, job: str) -> JobView:
     """Return a job as it is now; `ServerError` when there is none."""
     try:
-        return shim.look(
+        return client_versions.look(
             server.call(f"find {project}-{job}", lambda: server.client.find_job(project, job))
         )
     except ServerError as error:

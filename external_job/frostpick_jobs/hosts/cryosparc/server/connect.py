@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from frostpick.errors import ConfigError, option
-from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server import client_versions
 from frostpick_jobs.hosts.cryosparc.server.errors import (
     ServerError,
     cut,
@@ -43,7 +43,7 @@ def no_stop() -> None:
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long to repeat a request that got no answer: waits double up to half a minute.
 
     Parameters
@@ -84,12 +84,12 @@ class Server:
         client: Any,
         version: str,
         credentials: Credentials,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
         ignore_version: bool = False,
     ) -> None:
         self.url, self.client, self.version = url, client, version
         self.ignore_version = ignore_version
-        self.patience = patience or Patience()
+        self.patience = patience or RetryPolicy()
         #: Called while a request waits, from any thread, and between requests; raises to stop.
         self.stop: Callable[[], None] = no_stop
         self._credentials = credentials
@@ -99,7 +99,7 @@ class Server:
         what: str,
         request: Callable[[], T],
         *,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
     ) -> T:
         """Make a request, again and again while there is no answer.
 
@@ -145,11 +145,11 @@ class Server:
 
     def once(self, what: str, request: Callable[[], T]) -> T:
         """Make a request that must not be repeated by us."""
-        return self.call(what, request, patience=Patience(0.0))
+        return self.call(what, request, patience=RetryPolicy(0.0))
 
     def close(self) -> None:
         """Give the connections back."""
-        shim.close(self.client)
+        client_versions.close(self.client)
 
     def _refused(self, what: str, error: BaseException) -> ServerError:
         said, code = self._credentials.hide(detail(error)), status_code(error)
@@ -159,7 +159,7 @@ class Server:
     def renew_login(self) -> None:
         """Get a new session, where the server has forgotten this one; never raises."""
         try:
-            shim.login_again(
+            client_versions.login_again(
                 self.client, self.url, self._credentials.email, self._credentials.password
             )
         except Exception as error:
@@ -170,7 +170,7 @@ def connect(
     url: str | None = None,
     *,
     environ: Mapping[str, str] = os.environ,
-    patience: Patience | None = None,
+    patience: RetryPolicy | None = None,
     ignore_version: bool = False,
 ) -> Server:
     """Connect with a saved login, or with CRYOSPARC_EMAIL and CRYOSPARC_PASSWORD.
@@ -190,17 +190,17 @@ def connect(
     ServerError
         No answer, no login or a wrong one, or a version this client cannot work with.
     """
-    tools = shim.tools_version()
+    tools = client_versions.tools_version()
     address, credentials = find_url(url, environ), Credentials.from_environment(environ)
     # The client reports every request at this level.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     check_credentials(address, credentials)
     address = as_saved(address, credentials)
     try:
-        client = shim.new_client(
+        client = client_versions.new_client(
             address, credentials.email, credentials.password, credentials.licence
         )
-        version = shim.server_version(client)
+        version = client_versions.server_version(client)
     except Exception as error:
         refused = refused_login(address, credentials, error)
         raise ServerError(refused or _no_connection(address, tools, credentials, error)) from None
@@ -238,5 +238,5 @@ def _no_connection(url: str, tools: str, credentials: Credentials, error: BaseEx
     return (
         f"cannot connect to {url} with cryosparc-tools {tools}: "
         f"{credentials.hide(cut(said, 300))}; check URL and login; "
-        f"{other_kind(shim.is_five())}"
+        f"{other_kind(client_versions.is_five())}"
     )

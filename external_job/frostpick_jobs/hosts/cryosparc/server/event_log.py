@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from frostpick.errors import spelled, worded
-from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server import client_versions
 from frostpick_jobs.hosts.cryosparc.server.errors import cut, detail
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
 from frostpick_jobs.job.spelling import in_cryosparc
@@ -117,7 +117,7 @@ class EventLog:
         controller = self._job.controller
         try:
             if entry.png is None:
-                shim.log_text(controller, entry.text, entry.level, entry.name)
+                client_versions.log_text(controller, entry.text, entry.level, entry.name)
             else:
                 controller.log_plot(io.BytesIO(entry.png), entry.text, formats=["png"])
         except Exception as error:

@@ -10,8 +10,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from frostpick_jobs.hosts.cryosparc.server import shim
-from frostpick_jobs.hosts.cryosparc.server.connect import Patience, Server
+from frostpick_jobs.hosts.cryosparc.server import client_versions
+from frostpick_jobs.hosts.cryosparc.server.connect import RetryPolicy, Server
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, cut
 from frostpick_jobs.hosts.cryosparc.server.job_view import ACTIVE, JobView
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 #: The text of a failure travels in a URL, which proxies cap.
 LONGEST_ERROR = 1800
 #: For the last words of a job that failed: the user waits at the terminal.
-SHORT = Patience(20.0)
+SHORT = RetryPolicy(20.0)
 
 
 class ExternalJob:
@@ -41,14 +41,16 @@ class ExternalJob:
 
     def look(self) -> JobView:
         """Return the job as it is now."""
-        return shim.look(self.server.call(f"read {self}", lambda: self.controller.refresh()))
+        return client_versions.look(
+            self.server.call(f"read {self}", lambda: self.controller.refresh())
+        )
 
-    def status(self, patience: Patience | None = None) -> str:
+    def status(self, patience: RetryPolicy | None = None) -> str:
         """Return the job's status now."""
         client = self.server.client
         return self.server.call(
             f"status of {self}",
-            lambda: shim.status(client, self.project, self.uid),
+            lambda: client_versions.status(client, self.project, self.uid),
             patience=patience,
         )
 
@@ -72,8 +74,8 @@ class ExternalJob:
             log.debug("%s: %s already", what, wanted)
 
     @property
-    def _short(self) -> Patience:
-        return Patience(min(SHORT.seconds, self.server.patience.seconds), hang=SHORT.seconds)
+    def _short(self) -> RetryPolicy:
+        return RetryPolicy(min(SHORT.seconds, self.server.patience.seconds), hang=SHORT.seconds)
 
     def start(self) -> None:
         """Mark the job running; one that failed or was killed is cleared first.
@@ -92,9 +94,11 @@ class ExternalJob:
 
     def complete(self) -> None:
         """Mark the job completed."""
-        self._mark("completed", f"complete {self}", lambda: shim.stop(self.controller, ""))
+        self._mark(
+            "completed", f"complete {self}", lambda: client_versions.stop(self.controller, "")
+        )
 
-    def fail(self, text: str, patience: Patience | None = None) -> bool:
+    def fail(self, text: str, patience: RetryPolicy | None = None) -> bool:
         """Mark the job failed with a text; never raises. Return whether it is failed now.
 
         Only a job that was started can be failed, so one that was not is started first.
@@ -123,16 +127,16 @@ class ExternalJob:
             refused = error
         log.debug("%s", refused)
         try:
-            shim.log_text(self.controller, cut(text, LONGEST_ERROR), "error", None)
+            client_versions.log_text(self.controller, cut(text, LONGEST_ERROR), "error", None)
         except Exception as error:
             log.debug("event log: %s", error)
         return False
 
-    def _mark_failed(self, text: str, patience: Patience) -> ServerError | None:
+    def _mark_failed(self, text: str, patience: RetryPolicy) -> ServerError | None:
         try:
             self.server.call(
                 f"fail {self}",
-                lambda: shim.stop(self.controller, cut(text, LONGEST_ERROR) or "failed"),
+                lambda: client_versions.stop(self.controller, cut(text, LONGEST_ERROR) or "failed"),
                 patience=patience,
             )
         except ServerError as error:
@@ -144,7 +148,7 @@ class ExternalJob:
         for one in view.inputs.values():
             if one.links:
                 self.server.once("disconnect", lambda n=one.name: self.controller.disconnect(n))  # type: ignore[misc]
-            slots = [shim.slot(s, s, required=False) for s in one.slots]
+            slots = [client_versions.slot(s, s, required=False) for s in one.slots]
             self.server.once(
                 "relax input",
                 lambda one=one, slots=slots: self.controller.add_input(  # type: ignore[misc]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server import client_versions
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, cut, detail, status_code
 
 #: Answers of a server that does not take a login.
@@ -52,10 +52,10 @@ class Credentials:
 def check_credentials(url: str, credentials: Credentials) -> None:
     """Raise `ServerError` where there is nothing to log in with."""
     if credentials.by_password:
-        if shim.is_five() or credentials.licence:
+        if client_versions.is_five() or credentials.licence:
             return
         raise ServerError("CryoSPARC 4.7 also needs the licence: set CRYOSPARC_LICENSE_ID")
-    if any(shim.has_token(form, credentials.email) for form in (url, url + "/")):
+    if any(client_versions.has_token(form, credentials.email) for form in (url, url + "/")):
         return
     raise ServerError(
         f"no login for {url}, or it has expired: run  {_log_in(url)}  "
@@ -67,7 +67,7 @@ def as_saved(url: str, credentials: Credentials) -> str:
     """Return the URL in the spelling that a login is saved for; the client compares texts."""
     if credentials.by_password:
         return url
-    return url if shim.has_token(url, credentials.email) else url + "/"
+    return url if client_versions.has_token(url, credentials.email) else url + "/"
 
 
 def refused_login(url: str, credentials: Credentials, error: BaseException) -> str | None:

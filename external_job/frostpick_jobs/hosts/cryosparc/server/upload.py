@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from frostpick_jobs.hosts.cryosparc.read.inputs import load_output
-from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server import client_versions
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.job_view import ACTIVE, Link
@@ -39,7 +39,7 @@ def save_dataset(job: ExternalJob, output: str, dataset: Any) -> None:
         try:
             server.call(
                 f"save {job}.{output} ({len(dataset)} rows)",
-                lambda: shim.save_output(controller, output, dataset),
+                lambda: client_versions.save_output(controller, output, dataset),
             )
         except ServerError as error:
             if error.code not in _REFUSED:
@@ -117,7 +117,7 @@ def size(job: ExternalJob, target: str, sent: int) -> int:
         the path may be another folder here, or a disk of the network that is behind.
     """
     server, controller = job.server, job.controller
-    path = Path(server.call(f"find {job}", lambda: shim.directory(controller))) / target
+    path = Path(server.call(f"find {job}", lambda: client_versions.directory(controller))) / target
     with contextlib.suppress(OSError):
         if path.stat().st_size == sent:
             return sent

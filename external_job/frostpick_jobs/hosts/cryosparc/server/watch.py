@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server import client_versions
 from frostpick_jobs.hosts.cryosparc.server.connect import UNKNOWN_LOGIN, Server
 from frostpick_jobs.hosts.cryosparc.server.errors import detail, status_code
 from frostpick_jobs.hosts.cryosparc.server.job_view import ACTIVE
@@ -73,7 +73,7 @@ class StatusWatch:
         try:
             waiting = Waiting(f"the status of {self._job}", lambda: None)
             status = waiting.answer(
-                lambda: shim.status(self._server.client, self._project, self._job),
+                lambda: client_versions.status(self._server.client, self._project, self._job),
                 ASKED if hang is None else hang,
             )
         except Exception as error:

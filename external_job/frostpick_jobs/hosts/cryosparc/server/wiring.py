@@ -27,7 +27,7 @@ from frostpick_jobs.hosts.cryosparc.ports import (
 from frostpick_jobs.hosts.cryosparc.read.exposures import ORIGINAL
 from frostpick_jobs.hosts.cryosparc.read.inputs import PICK_STATS
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
-from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server import client_versions
 from frostpick_jobs.hosts.cryosparc.server.checks import look_at
 from frostpick_jobs.hosts.cryosparc.server.connect import Server, no_stop
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, detail
@@ -94,7 +94,7 @@ def _create(server: Server, request: JobRequest) -> Any:
         # It may have been made all the same, and would be left behind.
         made = server.call(
             f"look for the job in {where}",
-            lambda: shim.unwired_job(
+            lambda: client_versions.unwired_job(
                 client, request.project, request.workspace, request.title, request.description
             ),
         )
@@ -166,21 +166,27 @@ def _wire_outputs(job: ExternalJob, request: JobRequest, made: dict[InputKind, s
     if gives_picking_model(task):
         _model_output(job)
     if task.gives(OutputKind.PICKS):
-        picks = [shim.slot("location", "location"), shim.slot(PICK_STATS, PICK_STATS)]
+        picks = [
+            client_versions.slot("location", "location"),
+            client_versions.slot(PICK_STATS, PICK_STATS),
+        ]
         _output(job, "particle", PICKS, picks, None, "Picks")
         _output(job, "particle", ALL_PICKS, picks, None, "Picks above the floor")
     job.server.stop()
     rows = made.get(InputKind.PARTICLES)
     if task.gives(OutputKind.SCORED_ROWS):
-        scores = [shim.slot(PICK_STATS, PICK_STATS)]
+        scores = [client_versions.slot(PICK_STATS, PICK_STATS)]
         _output(job, "particle", VERIFIED, scores, rows, "Particles with scores")
     if task.gives(OutputKind.KEPT_ROWS):
         slot = boxes_from(InputKind.MICROGRAPHS in made)
-        own = [shim.slot(slot, slot)]
+        own = [client_versions.slot(slot, slot)]
         _output(job, "particle", KEPT, own, rows, "Particles kept")
         _output(job, "particle", REJECTED, own, rows, "Particles rejected")
     if gives_micrographs(task):
-        original, exposures = [shim.slot(ORIGINAL, ORIGINAL)], made.get(InputKind.MICROGRAPHS)
+        original, exposures = (
+            [client_versions.slot(ORIGINAL, ORIGINAL)],
+            made.get(InputKind.MICROGRAPHS),
+        )
         _output(job, "exposure", MICROGRAPHS, original, exposures, "Micrographs")
 
 
@@ -189,10 +195,10 @@ def _slots(port: Port, request: JobRequest, on_micrographs: bool) -> Slots:
     if port.kind is InputKind.MICROGRAPHS:
         return _exposure_slots(request)
     if port.kind in LEARNED_FROM:
-        return [shim.slot("location", "location"), _optional("alignments2D")]
+        return [client_versions.slot("location", "location"), _optional("alignments2D")]
     own = boxes_from(on_micrographs)
     others = [slot for slot in ("location", "alignments2D") if slot != own]
-    slots = [shim.slot(own, own), *map(_optional, others)]
+    slots = [client_versions.slot(own, own), *map(_optional, others)]
     # what the rows' picker thought of them, where it is not written anew
     merit = port.kind is InputKind.PARTICLES and not request.task.gives(OutputKind.SCORED_ROWS)
     return [*slots, _optional(PICK_STATS)] if merit else slots
@@ -200,12 +206,12 @@ def _slots(port: Port, request: JobRequest, on_micrographs: bool) -> Slots:
 
 def _exposure_slots(request: JobRequest) -> Slots:
     names = dict.fromkeys((ORIGINAL, request.image_slot))
-    slots = [shim.slot(name, ORIGINAL) for name in names]
+    slots = [client_versions.slot(name, ORIGINAL) for name in names]
     return [*slots, _optional("mscope_params"), _optional("ctf")]
 
 
 def _optional(name: str) -> dict[str, Any]:
-    return shim.slot(name, name, required=False)
+    return client_versions.slot(name, name, required=False)
 
 
 def _add_input(job: ExternalJob, port: Port, slots: Slots) -> str:
@@ -257,7 +263,14 @@ def _output(
 def _model_output(job: ExternalJob) -> None:
     """Add the ``ml_model`` output where the server takes it; the file is found without it."""
     try:
-        _output(job, "ml_model", MODEL, [shim.slot("ml_model", "ml_model")], None, "Picking model")
+        _output(
+            job,
+            "ml_model",
+            MODEL,
+            [client_versions.slot("ml_model", "ml_model")],
+            None,
+            "Picking model",
+        )
     except ServerError as error:
         log.info("no output 'model' (%s); the model is in the job's folder", error)
 

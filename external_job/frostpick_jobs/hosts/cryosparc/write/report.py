@@ -7,7 +7,7 @@ import json
 import logging
 
 from frostpick_jobs.hosts.cryosparc.ports import RECORD
-from frostpick_jobs.hosts.cryosparc.server import shim
+from frostpick_jobs.hosts.cryosparc.server import client_versions
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.upload import upload_file
@@ -33,7 +33,9 @@ def save_report(job: ExternalJob, report: Report, pictured: str | None) -> None:
     try:
         job.server.call(
             "set the pictures",
-            lambda: shim.set_pictures(job.controller, pictured, lambda: io.BytesIO(shown.png)),
+            lambda: client_versions.set_pictures(
+                job.controller, pictured, lambda: io.BytesIO(shown.png)
+            ),
         )
     except ServerError as error:
         log.warning("no tile image: %s", error)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frostpick.iterating.examine import Examined
+from frostpick.iterating.pick_and_verify import VerifiedPicks
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.atomic import write_text
 from frostpick.runtime.basis import Basis, begin_training, finish_training, has_state
@@ -41,7 +41,7 @@ class Round:
     number: int
     folder: Path
     model: PickingModel
-    found: Examined
+    found: VerifiedPicks
     metrics: dict[str, float]
     curve: list[dict[str, float]]
     summary: dict[str, Any]
@@ -66,7 +66,9 @@ def load_round(spool: Path, number: int) -> Round | None:
     if not (folder / ROUND).is_file():
         return None
     values = json.loads((folder / ROUND).read_text(encoding="utf-8"))
-    return Round(number, folder, PickingModel.load(folder), Examined.load(folder / PICKS), **values)
+    return Round(
+        number, folder, PickingModel.load(folder), VerifiedPicks.load(folder / PICKS), **values
+    )
 
 
 def begin_rounds(spool: Path, basis: Basis, *, restart: bool) -> None:

@@ -13,8 +13,8 @@ from scipy.spatial import cKDTree
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated, floor_logit
 from frostpick.picking.emptiness import emptiness
+from frostpick.picking.inference import choose_precision, prepared_for_inference
 from frostpick.picking.peaks import Peaks
-from frostpick.picking.prepare import choose_precision, make_ready
 from frostpick.picking.selector import Selector
 from frostpick.training.examples import Points, TrainingImage
 from frostpick.training.measure import MATCH, peaks_in
@@ -23,7 +23,7 @@ from frostpick.types import Picks, sigmoid
 Worths = NDArray[np.float64]
 
 
-class SoftPicks(ABC):
+class SoftLabels(ABC):
     """Soft labels of training images."""
 
     @abstractmethod
@@ -46,7 +46,7 @@ class SoftPicks(ABC):
         return worths
 
 
-class GivenPicks(SoftPicks):
+class GivenSoftLabels(SoftLabels):
     """Picks that somebody has judged.
 
     Parameters
@@ -66,7 +66,7 @@ class GivenPicks(SoftPicks):
         return image.sampling.from_parent(np.stack([one.y_px, one.x_px], axis=1)), one.probability
 
 
-class ModelPicks(SoftPicks):
+class ModelSoftLabels(SoftLabels):
     """The picks of a model on training images, each image picked once.
 
     Parameters
@@ -80,7 +80,9 @@ class ModelPicks(SoftPicks):
     """
 
     def __init__(self, model: PickingModel, sharpness: float, device: torch.device) -> None:
-        self.model = make_ready(model, device, choose_precision(model.network, [device]))
+        self.model = prepared_for_inference(
+            model, device, choose_precision(model.network, [device])
+        )
         self.sharpness, self.device = sharpness, device
         self._known: dict[str, tuple[Points, Worths]] = {}
 

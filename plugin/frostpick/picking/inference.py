@@ -15,7 +15,7 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.precision import Precision, native_precision
 
 
-class ReadyNetwork(DenseNetwork):
+class InferenceNetwork(DenseNetwork):
     """Scores float32 pixels to float32 logits with a folded copy of another network.
 
     In bfloat16 the layer called ``head`` stays float32: its output is the logit, of
@@ -47,14 +47,16 @@ class ReadyNetwork(DenseNetwork):
         return logits
 
 
-def make_ready(model: PickingModel, device: torch.device, precision: Precision) -> PickingModel:
+def prepared_for_inference(
+    model: PickingModel, device: torch.device, precision: Precision
+) -> PickingModel:
     """Return a model whose network is ready for a device: itself when it is."""
     network = model.network
-    if isinstance(network, ReadyNetwork):
+    if isinstance(network, InferenceNetwork):
         if network.device == device and network.precision == precision:
             return model
         raise ValueError(f"the network is made ready for {network.device}, not for {device}")
-    ready = replace(model, network=ReadyNetwork(network, device, precision))
+    ready = replace(model, network=InferenceNetwork(network, device, precision))
     vars(ready)["digest"] = model.digest  # that of the model as it was given, not of the copy
     return ready
 

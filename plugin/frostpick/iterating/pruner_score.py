@@ -48,7 +48,7 @@ class Verifier(Protocol):
         ...
 
 
-class PrunerOpinion:
+class PrunerScore:
     """The verdict of a pruner, the mean over four rotations.
 
     Parameters
@@ -91,7 +91,5 @@ class PrunerOpinion:
         return sigmoid(self._scorer(Boxes.concat(list(parts), self._geometry.side)).score)
 
 
-def _opinion_again(
-    parts: tuple[Any, ...], diameter_A: float, device: torch.device
-) -> PrunerOpinion:
-    return PrunerOpinion(put_together(*parts), diameter_A, device)
+def _opinion_again(parts: tuple[Any, ...], diameter_A: float, device: torch.device) -> PrunerScore:
+    return PrunerScore(put_together(*parts), diameter_A, device)

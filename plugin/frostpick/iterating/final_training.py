@@ -7,9 +7,9 @@ import logging
 import shutil
 from typing import Any
 
-from frostpick.iterating.one_round import TRAINING, Rounds
-from frostpick.iterating.rounds import Round
-from frostpick.iterating.verification import Taught
+from frostpick.iterating.round_files import Round
+from frostpick.iterating.run_round import TRAINING, RoundRunner
+from frostpick.iterating.verification import RoundLabels
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.atomic import write_text
 
@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 DONE = "last.json"
 
 
-def train_last(
-    rounds: Rounds, best: Round, taught: Taught | None
+def train_final(
+    rounds: RoundRunner, best: Round, taught: RoundLabels | None
 ) -> tuple[PickingModel, list[dict[str, float]], dict[str, Any]]:
     """Train once more on what taught the best round and on all of the user's labels.
 

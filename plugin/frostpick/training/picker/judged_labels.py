@@ -24,10 +24,10 @@ from frostpick.errors import Wording, option
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.examples import TrainingImage
-from frostpick.training.gather import Reading
 from frostpick.training.picker.label_evidence import Places, look_at_labels
 from frostpick.training.picker.repeats import distinct_share
-from frostpick.training.picker.soft_picks import ModelPicks
+from frostpick.training.picker.soft_labels import ModelSoftLabels
+from frostpick.training.read_images import Reading
 from frostpick.training.tiles import mirrored
 from frostpick.types import Labels
 
@@ -58,7 +58,7 @@ SHOWN, BOX, SMOOTH = 10, 1.5, 0.06
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedLabels:
     """What labels are worth.
 
     Parameters
@@ -89,7 +89,7 @@ def judge_labels(
     device: torch.device,
     reporter: Reporter,
     seed: int,
-) -> Judged:
+) -> JudgedLabels:
     """Estimate what labels are worth, and tell it in the log.
 
     Parameters
@@ -101,9 +101,9 @@ def judge_labels(
     """
     count = sum(len(image.particles_yx) for image in images)
     if count < FEWEST:
-        return Judged(list(images), {})
+        return JudgedLabels(list(images), {})
     px = judge.card.px_per_diameter
-    soft = ModelPicks(judge, 1.0, device)
+    soft = ModelSoftLabels(judge, 1.0, device)
     labels, others = look_at_labels(images, soft, px, device, reporter, seed)
     told, worth = weigh(labels, others, seed)
     changed = not told["all_count"]
@@ -114,7 +114,7 @@ def judge_labels(
     kept = with_worth(images, labels.image, worth) if changed else list(images)
     left = sum(len(image.particles_yx) for image in kept)
     useless = changed and teach_nothing(told["share"], left)
-    return Judged(kept, told, changed, boxes, captions, useless)
+    return JudgedLabels(kept, told, changed, boxes, captions, useless)
 
 
 def judged_by(
@@ -124,17 +124,17 @@ def judged_by(
     device: torch.device,
     reporter: Reporter,
     seed: int,
-) -> Judged:
+) -> JudgedLabels:
     """Judge labels where there is a model that can: one that sees images as they were read."""
     usable = (
         judge is not None and judge.card.kind == "dense" and len(list(judge.network.parameters()))
     )
     if judge is None or not usable:
-        return Judged(list(images), {})
+        return JudgedLabels(list(images), {})
     card = judge.card
     if (card.px_per_diameter, card.preprocess) != (reading.px_per_diameter, reading.preprocess):
         log.info("labels: not judged, as the model that could sees images at another scale")
-        return Judged(list(images), {})
+        return JudgedLabels(list(images), {})
     return judge_labels(images, judge, device, reporter, seed)
 
 
@@ -151,7 +151,7 @@ def teach_nothing(share: float, left: int) -> bool:
     return share < MOSTLY or left < FEWEST
 
 
-def without_labels(judged: Judged) -> Judged:
+def without_labels(judged: JudgedLabels) -> JudgedLabels:
     """Return judged images without any labels: what is left of them teaches nothing."""
     log.warning(
         Wording(
@@ -166,7 +166,7 @@ def without_labels(judged: Judged) -> Judged:
     return replace(judged, images=images, told=told)
 
 
-def labels_judged(labels: Mapping[str, Labels], judged: Judged) -> dict[str, Labels]:
+def labels_judged(labels: Mapping[str, Labels], judged: JudgedLabels) -> dict[str, Labels]:
     """Return the labels that judged images have left, with what each is worth.
 
     Those on other micrographs, and places labelled as none, stay.

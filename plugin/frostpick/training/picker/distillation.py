@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from frostpick.training.examples import TrainingImage
-from frostpick.training.picker.soft_picks import SoftPicks
+from frostpick.training.picker.soft_labels import SoftLabels
 from frostpick.training.tiles import TileGeometry, TilePlan, on_discs
 
 
-class Anchor:
+class Distillation:
     """Picks, a start model's or verified ones, as soft labels of unlabelled places.
 
     A loss on n labels has the weight ``n / (n + labels)``, and the cross-entropy with the
@@ -41,7 +41,7 @@ class Anchor:
 
     def __init__(
         self,
-        soft: SoftPicks,
+        soft: SoftLabels,
         images: Sequence[TrainingImage],
         geometry: TileGeometry,
         *,

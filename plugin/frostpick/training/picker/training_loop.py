@@ -13,9 +13,9 @@ import torch
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.picking.selector import Selector
 from frostpick.runtime.checkpoint import as_saved, part_of
+from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.runtime.loop import Saving, run_training
 from frostpick.runtime.reporter import Reporter
-from frostpick.runtime.spread import spread
 from frostpick.training.examples import Region, TrainingImage
 from frostpick.training.measure import (
     COUNTED,
@@ -27,9 +27,9 @@ from frostpick.training.measure import (
     looking,
     recall_among,
 )
-from frostpick.training.picker.kept import why_kept
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.trainer import Trainer
+from frostpick.training.picker.why_kept import why_kept
 from frostpick.training.prior import class_prior, mean_area, packing_limit, particles_per_image
 
 #: Seconds between two saved states; a kill loses no more.
@@ -54,7 +54,7 @@ class Progress:
     chosen_metric: float = 0.0
 
 
-class Course:
+class TrainingLoop:
     """One training from its first step to its last, or from where it was killed.
 
     Parameters
@@ -181,7 +181,7 @@ class Course:
     def labelled(self) -> list[TrainingImage]:
         """Return labelled images, at most `COUNTED` of them."""
         labelled = [image for image in self.images if len(image.particles_yx)]
-        return spread(labelled, COUNTED, "starts")
+        return evenly_spread(labelled, COUNTED, "starts")
 
     @property
     def most(self) -> float:

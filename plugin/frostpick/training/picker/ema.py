@@ -54,7 +54,7 @@ class Schedule:
         return self.rate * (1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 
 
-class AveragedTraining:
+class EmaTraining:
     """A network that is trained step by step, with a running average of its weights.
 
     Where the device has it natively the layers compute in bfloat16; weights, logits and

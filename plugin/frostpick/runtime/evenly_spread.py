@@ -10,7 +10,7 @@ import numpy as np
 T = TypeVar("T")
 
 
-def spread(
+def evenly_spread(
     items: Sequence[T], count: int, at: Literal["middles", "starts", "ends"] = "middles"
 ) -> list[T]:
     """Return ``count`` items, evenly spread, in order; or all where there are no more.

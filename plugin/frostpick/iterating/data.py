@@ -9,17 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from frostpick.errors import ConfigError, InputError, option
-from frostpick.iterating.reference import Reference, hold_out_labels
+from frostpick.iterating.validation_split import ValidationSplit, hold_out_labels
 from frostpick.models.picking_model import PickingModel
 from frostpick.settings import TrainSettings
-from frostpick.training.gather import BACKGROUND, choose_micrographs
+from frostpick.training.read_images import BACKGROUND, choose_micrographs
 from frostpick.types import Labels, Micrograph
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Material:
+class IterationData:
     """Micrographs and labels, and which of them judge.
 
     Parameters
@@ -40,15 +40,15 @@ class Material:
     train: list[Micrograph]
     labels: dict[str, Labels]
     own: dict[str, Labels]
-    reference: Reference
+    reference: ValidationSplit
 
 
-def choose_material(
+def choose_data(
     micrographs: Sequence[Micrograph],
     labels: Mapping[str, Labels],
     settings: TrainSettings,
     start: PickingModel | None,
-) -> Material:
+) -> IterationData:
     """Choose micrographs as a training does, and hold labels out.
 
     Raises
@@ -76,4 +76,4 @@ def choose_material(
         pool = [micrographs[i] for i in np.sort(order[:most])]
     own, train, reference = hold_out_labels(usable, pool, settings.seed)
     log.info("rounds: %s", reference.text)
-    return Material(pool, train, usable, own, reference)
+    return IterationData(pool, train, usable, own, reference)

@@ -12,12 +12,12 @@ from frostpick.picking.plan import plan_picking, settle_contrast
 from frostpick.picking.work import pick_micrographs
 from frostpick.report.boxes import box_mosaic
 from frostpick.report.figure import Figure
+from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.run_record import RunRecord
-from frostpick.runtime.spread import spread
 from frostpick.settings import Contrast, PickSettings, TrainSettings
-from frostpick.training.picker.judged import Judged
+from frostpick.training.picker.judged_labels import JudgedLabels
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.outputs import Files, ModelOutput, Report
@@ -49,7 +49,7 @@ def picked_figures(
         Who picks, and where. None: this process, on the first device of the settings.
     """
     labelled = [m for m in micrographs if len(labels.get(m.id, ()))]
-    shown = spread(labelled or list(micrographs), MOST_PICKED)
+    shown = evenly_spread(labelled or list(micrographs), MOST_PICKED)
     told = settings.model_dump(include={"device", "threads", "pixel_size"})
     picking = PickSettings(**told, contrast=contrast)
     reporter = host.reporter
@@ -67,7 +67,7 @@ def picked_figures(
     return figures
 
 
-def least_trusted(judged: Judged) -> list[Figure]:
+def least_trusted(judged: JudgedLabels) -> list[Figure]:
     """Draw the labels that look least like particles; nothing where labels were not judged."""
     if not len(judged.boxes):
         return []

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from frostpick.iterating.examine import Examined
+from frostpick.iterating.pick_and_verify import VerifiedPicks
 from frostpick.training.measure import MATCH, match
 from frostpick.types import Labels, Micrograph
 
@@ -60,7 +60,7 @@ EVERYTHING = Strip(0, -np.inf, np.inf)
 
 
 @dataclass(frozen=True)
-class Reference:
+class ValidationSplit:
     """Held-out labels by micrograph, and where they lie.
 
     ``kind`` is ``micrographs``, ``strips`` or ``none``.
@@ -71,7 +71,7 @@ class Reference:
     kind: str
     text: str
 
-    def allows(self, found: Examined, diameter_A: float) -> NDArray[np.bool_]:
+    def allows(self, found: VerifiedPicks, diameter_A: float) -> NDArray[np.bool_]:
         """Return which picks lie a diameter or more outside what is held out."""
         allowed = np.ones(len(found), bool)
         for index, name in enumerate(found.micrographs.tolist()):
@@ -82,7 +82,9 @@ class Reference:
                 allowed[at] = ~inside
         return allowed
 
-    def credits(self, found: Examined, expected: float, diameter_A: float) -> NDArray[np.float64]:
+    def found_in_rounds(
+        self, found: VerifiedPicks, expected: float, diameter_A: float
+    ) -> NDArray[np.float64]:
         """Return what each held-out label is found by, ``(n,)``, 0 to 1.
 
         That is the fraction of the cuts from N to 2 N picks at which it is found; their mean is
@@ -142,7 +144,7 @@ def is_worse(now: NDArray[np.float64], before: NDArray[np.float64]) -> bool:
 
 def hold_out_labels(
     labels: Mapping[str, Labels], micrographs: Sequence[Micrograph], seed: int
-) -> tuple[dict[str, Labels], list[Micrograph], Reference]:
+) -> tuple[dict[str, Labels], list[Micrograph], ValidationSplit]:
     """Divide the user's labels into those that train and those that judge the rounds.
 
     Returns
@@ -159,18 +161,18 @@ def hold_out_labels(
     rng = np.random.default_rng((seed, 23))
     if total < FEWEST:
         text = f"all {total} labels train, and rounds are not compared: give at least {FEWEST}"
-        return dict(own), list(micrographs), Reference({}, {}, "none", text)
+        return dict(own), list(micrographs), ValidationSplit({}, {}, "none", text)
     if total >= MANY and sum(n > 0 for n in particles.values()) >= WHOLE:
         chosen = _whole(particles, rng)
         held = {name: _signed(own[name]) for name in chosen}
         kept = {name: one for name, one in own.items() if name not in held}
         train = [m for m in micrographs if m.id not in held]
-        reference = Reference(held, dict.fromkeys(held, EVERYTHING), "micrographs", "")
+        reference = ValidationSplit(held, dict.fromkeys(held, EVERYTHING), "micrographs", "")
     else:
         share = SHARE if total >= MANY else SHARE_OF_FEW
         kept, held, strips = _in_strips(own, share, rng)
         train = list(micrographs)
-        reference = Reference(held, strips, "strips", "")
+        reference = ValidationSplit(held, strips, "strips", "")
     count = sum(len(one) for one in held.values())
     where = f"on {len(held)} micrographs" if reference.kind == "micrographs" else "in strips"
     text = f"{count} of {total} labels {where} are held out of all rounds to compare them"

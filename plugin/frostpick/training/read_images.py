@@ -25,9 +25,9 @@ from frostpick.preprocess.contrast import (
     warn_of_contrast,
 )
 from frostpick.runtime.atomic import atomic_write
+from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.runtime.memory import give_back_free_memory, in_own_pages
 from frostpick.runtime.reporter import Reporter
-from frostpick.runtime.spread import spread
 from frostpick.settings import Contrast
 from frostpick.training.examples import Points, TrainingImage
 from frostpick.types import Labels, Micrograph
@@ -74,7 +74,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Gathered:
+class TrainingSet:
     """Working images with labels, and what became of the rest."""
 
     images: list[TrainingImage]
@@ -117,13 +117,13 @@ def choose_micrographs(
     return [m for m in micrographs if m.id in wanted]
 
 
-def gather(
+def read_training_images(
     micrographs: Sequence[Micrograph],
     labels: Mapping[str, Labels],
     reading: Reading,
     reporter: Reporter,
     device: torch.device | None = None,
-) -> Gathered:
+) -> TrainingSet:
     """Read and preprocess micrographs; those that cannot be used are listed, not fatal.
 
     Raises
@@ -165,7 +165,7 @@ def gather(
     _complain(images, failed, outside, labelled=bool(labels))
     if reading.contrast == asked:  # else it was found out
         _doubt_contrast(images, contrast, reading.px_per_diameter)
-    return Gathered(images, failed, contrast)
+    return TrainingSet(images, failed, contrast)
 
 
 def _complain(
@@ -277,7 +277,7 @@ def _doubt_contrast(
             )
             warn_of_contrast(assumed, seen)
         return
-    some = spread(images, CONTRAST_SAMPLE, "starts")
+    some = evenly_spread(images, CONTRAST_SAMPLE, "starts")
     votes = [
         sign * contrast_vote(torch.from_numpy(np.array(i.pixels)), px_per_diameter) for i in some
     ]

@@ -18,7 +18,7 @@ STARTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95)
 
 
 @dataclass(frozen=True)
-class TwoModes:
+class GaussianMixture:
     """A fitted mixture: ``weight_bright`` of the values belong to the brighter mode.
 
     ``separation`` is the distance of the means in units of the root mean square of
@@ -32,7 +32,7 @@ class TwoModes:
     boundary: float
 
 
-def fit_two_modes(values: torch.Tensor) -> TwoModes:
+def fit_gaussian_mixture(values: torch.Tensor) -> GaussianMixture:
     """Fit two Gaussians to the histogram of ``values``, all starts as one batch.
 
     Deterministic: nothing is drawn at random, and the first of equally likely
@@ -41,7 +41,7 @@ def fit_two_modes(values: torch.Tensor) -> TwoModes:
     flat = values.detach().cpu().numpy().ravel().astype(np.float64)
     low, high = float(flat.min()), float(flat.max())
     if not high > low:
-        return TwoModes(low, high, 1.0, 0.0, low)
+        return GaussianMixture(low, high, 1.0, 0.0, low)
     # Histogram units: the values run from 0 to 1.
     counts, _ = np.histogram((flat - low) / (high - low), BINS, (0.0, 1.0))
     share = counts / counts.sum()
@@ -51,7 +51,7 @@ def fit_two_modes(values: torch.Tensor) -> TwoModes:
     (m0, m1), (v0, v1), (w0, w1) = (t[best].tolist() for t in (mean, variance, weight))
     boundary = _boundary(x, m0, m1, v0, v1, w0, w1)
     scale = high - low
-    return TwoModes(
+    return GaussianMixture(
         mean_dark=low + scale * m0,
         mean_bright=low + scale * m1,
         weight_bright=w1,

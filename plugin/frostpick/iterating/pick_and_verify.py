@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from frostpick.errors import InputError, MicrographError, marked, option
 from frostpick.images import PixelSizes, RawImage
-from frostpick.iterating.second_opinion import Verifier
+from frostpick.iterating.pruner_score import Verifier
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.portable import put_together, taken_apart
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.deviation import relative_deviation
+from frostpick.picking.inference import prepared_for_inference
 from frostpick.picking.pick import MicrographFailure, pick_image
 from frostpick.picking.plan import PickPlan
-from frostpick.picking.prepare import make_ready
 from frostpick.picking.read import fetch_and_decode
 from frostpick.picking.rotations import logits_at
 from frostpick.preprocess import preprocess
@@ -40,7 +40,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Examined:
+class VerifiedPicks:
     """The picks of a round, of all micrographs, with what speaks for and against each.
 
     Parameters
@@ -87,14 +87,14 @@ class Examined:
             np.savez_compressed(handle, **{f.name: getattr(self, f.name) for f in fields(self)})
 
     @classmethod
-    def load(cls, path: Path) -> Examined:
+    def load(cls, path: Path) -> VerifiedPicks:
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as found:
             return cls(**{f.name: found[f.name] for f in fields(cls)})
 
 
 @dataclass(frozen=True)
-class ExamineWork:
+class PickAndVerifyWork:
     """Picks micrographs and scores their picks at four rotations.
 
     Parameters
@@ -117,24 +117,26 @@ class ExamineWork:
     def __reduce__(self) -> tuple[Any, ...]:
         return _work_again, (taken_apart(self.model), self.plan, self.verifier)
 
-    def begin(self, resources: Resources) -> ExamineHands:
+    def begin(self, resources: Resources) -> PickAndVerifyHands:
         """Make the model ready for a device."""
-        ready = make_ready(self.model, resources.device, self.plan.precision)
-        return ExamineHands(ready, self.plan, resources.device, self.verifier)
+        ready = prepared_for_inference(self.model, resources.device, self.plan.precision)
+        return PickAndVerifyHands(ready, self.plan, resources.device, self.verifier)
 
 
-def _work_again(parts: tuple[Any, ...], plan: PickPlan, verifier: Verifier | None) -> ExamineWork:
-    return ExamineWork(put_together(*parts), plan, verifier)
+def _work_again(
+    parts: tuple[Any, ...], plan: PickPlan, verifier: Verifier | None
+) -> PickAndVerifyWork:
+    return PickAndVerifyWork(put_together(*parts), plan, verifier)
 
 
-def examine(
+def pick_and_verify(
     model: PickingModel,
     micrographs: Sequence[Micrograph],
     plan: PickPlan,
     reporter: Reporter,
     verifier: Verifier | None = None,
     executor: Executor | None = None,
-) -> Examined:
+) -> VerifiedPicks:
     """Pick each micrograph and score its picks at four rotations; the unusable are left out.
 
     Parameters
@@ -151,7 +153,7 @@ def examine(
     parts: list[dict[str, Any]] = []
     failed: dict[str, str] = {}
     reporter.stage("picking and verifying", len(micrographs))
-    work = ExamineWork(model, plan, verifier)
+    work = PickAndVerifyWork(model, plan, verifier)
     with closing(executor.run(work, micrographs, reporter)) as pairs:
         for micrograph, found in pairs:
             if isinstance(found, MicrographFailure):
@@ -168,7 +170,7 @@ def examine(
     return _joined(parts)
 
 
-class ExamineHands:
+class PickAndVerifyHands:
     """Examines micrographs in one process."""
 
     def __init__(
@@ -232,9 +234,9 @@ class ExamineHands:
         }
 
 
-def _joined(parts: Sequence[dict[str, Any]]) -> Examined:
+def _joined(parts: Sequence[dict[str, Any]]) -> VerifiedPicks:
     columns = ("x_px", "y_px", "score", "agreement", "spread", "deviation", "verdict", "features")
-    return Examined(
+    return VerifiedPicks(
         micrographs=np.array([part["micrographs"] for part in parts], np.str_),
         shapes=np.array([part["shapes"] for part in parts], np.int64).reshape(-1, 2),
         pixel_size_A=np.array([part["pixel_size_A"] for part in parts], np.float64),

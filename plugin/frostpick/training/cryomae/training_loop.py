@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 SAVE_EVERY_S = 20.0
 
 
-class FewshotCourse:
+class FewshotLoop:
     """One training from its first step to its last, or from where it was stopped.
 
     Parameters

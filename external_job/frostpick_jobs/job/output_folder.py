@@ -14,7 +14,7 @@ CLAIM = "job.json"
 MODELS = "models"
 
 
-def claim(spool: Path, task: str) -> None:
+def claim_output_folder(spool: Path, task: str) -> None:
     """Mark a spool as ``task``'s; `InputError` when another task has marked it."""
     refuse_other(spool, task)
     if claimed_by(spool) is None:

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.errors import ConfigError, option
-from frostpick.iterating.examine import Examined, examine
-from frostpick.iterating.material import Material
-from frostpick.iterating.reference import is_worse
-from frostpick.iterating.rounds import Round, load_round, round_folder, save_round
-from frostpick.iterating.second_opinion import Verifier
-from frostpick.iterating.verification import SureRule, Taught, joint_score, verify_picks
+from frostpick.iterating.data import IterationData
+from frostpick.iterating.pick_and_verify import VerifiedPicks, pick_and_verify
+from frostpick.iterating.pruner_score import Verifier
+from frostpick.iterating.round_files import Round, load_round, round_folder, save_round
+from frostpick.iterating.validation_split import is_worse
+from frostpick.iterating.verification import RoundLabels, SureRule, joint_score, verify_picks
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.plan import PickPlan, plan_picking, settle_contrast
 from frostpick.runtime.executors.base import Executor
@@ -37,7 +37,7 @@ TRAINING = "training"
 
 
 @dataclass
-class Rounds:
+class RoundRunner:
     """Makes rounds, or reads those that are there; all that never changes between them.
 
     Parameters
@@ -50,7 +50,7 @@ class Rounds:
         Who picks, and where. None: this process, on the first device of the settings.
     """
 
-    material: Material
+    material: IterationData
     settings: TrainSettings
     start: PickingModel | None
     spool: Path
@@ -71,11 +71,11 @@ class Rounds:
             self.settings = self.settings.model_copy(update={"contrast": one.model.card.contrast})
         return one
 
-    def later(self, number: int, taught: Taught) -> Round:
+    def later(self, number: int, taught: RoundLabels) -> Round:
         """Return round ``number``, trained on the user's labels and on the verified picks."""
         return load_round(self.spool, number) or self._made(number, taught)
 
-    def verified(self, last: Round) -> Taught:
+    def verified(self, last: Round) -> RoundLabels:
         """Return what the picks of a round teach."""
         material = self.material
         return verify_picks(
@@ -87,26 +87,26 @@ class Rounds:
             self.recipe.anchor_sharpness,
         )
 
-    def credits(self, rounds: Sequence[Round]) -> list[NDArray[np.float64]]:
-        """Return what each held-out label is found by in each round (`Reference.credits`).
+    def found_in_rounds(self, rounds: Sequence[Round]) -> list[NDArray[np.float64]]:
+        """Return what each held-out label is found by in each round (`ValidationSplit.found_in_rounds`).
 
         As many particles are expected as the round that finds most says: a poor model finds few.
         """
         expected = max(one.metrics["expected"] for one in rounds)
         return [
-            self.material.reference.credits(one.found, expected, diameter_of(one.model))
+            self.material.reference.found_in_rounds(one.found, expected, diameter_of(one.model))
             for one in rounds
         ]
 
     def lowers(self, now: Round, before: Round) -> bool:
         """Return whether a round finds the held-out labels less well than another."""
-        return is_worse(*self.credits([now, before]))
+        return is_worse(*self.found_in_rounds([now, before]))
 
     def train(
         self,
         folder: Path,
         labels: dict[str, Labels],
-        taught: Taught | None,
+        taught: RoundLabels | None,
         *,
         everything: bool,
     ) -> TrainingResult:
@@ -130,7 +130,7 @@ class Rounds:
         trained.summary["failed"] |= dict.fromkeys(unread, "could not be picked")
         return trained
 
-    def _made(self, number: int, taught: Taught | None) -> Round:
+    def _made(self, number: int, taught: RoundLabels | None) -> Round:
         folder = round_folder(self.spool, number)
         if taught is not None:
             sure, none = taught.particles, taught.empty
@@ -163,7 +163,7 @@ class Rounds:
         self,
         number: int,
         model: PickingModel,
-        taught: Taught | None,
+        taught: RoundLabels | None,
         curve: list[dict[str, float]],
         summary: dict[str, Any],
     ) -> Round:
@@ -171,7 +171,7 @@ class Rounds:
         folder = round_folder(self.spool, number)
         plan, executor = self._plan(model)  # its card knows the contrast
         pool = self.material.pool
-        found = examine(model, pool, plan, self.reporter, self.verifier, executor)
+        found = pick_and_verify(model, pool, plan, self.reporter, self.verifier, executor)
         metrics = self._metrics(model, found, taught)
         one = Round(number, folder, model, found, metrics, curve, summary)
         save_round(one)
@@ -179,7 +179,7 @@ class Rounds:
         return one
 
     def _metrics(
-        self, model: PickingModel, found: Examined, taught: Taught | None
+        self, model: PickingModel, found: VerifiedPicks, taught: RoundLabels | None
     ) -> dict[str, float]:
         picked = found.score >= model.card.threshold
         probable = float(sigmoid(joint_score(found)).sum()) / len(found.micrographs)
