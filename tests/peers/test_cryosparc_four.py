@@ -1,4 +1,4 @@
-"""CryoSPARC 4.7: both versions of the client on recorded documents, and the real client where it is at hand.
+"""CryoSPARC 4.7: its client's calls on recorded documents, and the real one where it is at hand.
 
 ``FROSTPICK_TOOLS_4`` names a folder with cryosparc-tools 4.7 in it, made by
 ``pip install --no-deps --target FOLDER cryosparc-tools==4.7.1``: the two clients cannot

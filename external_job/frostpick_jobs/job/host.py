@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from frostpick_jobs.tasks.declarations import TaskSpec
 
 __all__ = [
-    "InputRows",
     "Host",
+    "InputRows",
     "LabelledInput",
     "MicrographOutput",
     "Outcome",

@@ -5,7 +5,8 @@ on the user's labels and on the verified picks, and go on as long as labels that
 seen do not say that it gets worse.
 
 Zhu et al. (BMC Bioinformatics 18:348, 2017) have a person sort the picks and do two
-rounds. Here `frostpick.iterating.verification` sorts and `frostpick.iterating.validation_split` judges.
+rounds. Here `frostpick.iterating.verification` sorts and
+`frostpick.iterating.validation_split` judges.
 """
 
 from __future__ import annotations
@@ -150,9 +151,9 @@ def run_rounds(rounds: RoundRunner, most: int) -> tuple[list[Round], int, RoundL
     """Go round by round until one lowers the held-out figure.
 
     That one is the last, is kept for the record and is not used. Lowering means beyond chance
-    (`frostpick.iterating.validation_split.is_worse`): with few labels held out the figure is soon 1 and
-    cannot rise, and two labels of five move it by .1 while the model gets much better. Where
-    nothing is held out every round is used.
+    (`frostpick.iterating.validation_split.is_worse`): with few labels held out the figure is
+    soon 1 and cannot rise, and two labels of five move it by .1 while the model gets much
+    better. Where nothing is held out every round is used.
 
     Returns
     -------

@@ -88,7 +88,7 @@ class RoundRunner:
         )
 
     def found_in_rounds(self, rounds: Sequence[Round]) -> list[NDArray[np.float64]]:
-        """Return what each held-out label is found by in each round (`ValidationSplit.found_in_rounds`).
+        """Return what each held-out label is found by in each round.
 
         As many particles are expected as the round that finds most says: a poor model finds few.
         """

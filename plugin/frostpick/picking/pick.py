@@ -73,7 +73,7 @@ def pick_image(
     Parameters
     ----------
     model
-        One made ready (`prepared_for_inference`) computes where it is, any other where the plan names.
+        One that is `prepared_for_inference` computes where it is, any other where the plan names.
     image
         ``(ny, nx)`` float32.
     pixel_size_A
