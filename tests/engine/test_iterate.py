@@ -170,9 +170,9 @@ def test_held_out_recall_by_hand() -> None:
     labels = Labels.from_xy("m0", [20.0, 40.0, 60.0, 80.0], [10.0] * 4)
     xy = [(20, 10), (90, 90), (40, 10), (70, 70), (60, 11), (5, 5)]
     picks = found(xy, [6, 5, 4, 3, 2, 1])
-    reference = ValidationSplit({"m0": labels}, {"m0": EVERYTHING}, "micrographs", "")
+    validation = ValidationSplit({"m0": labels}, {"m0": EVERYTHING}, "micrographs", "")
     # ranks 1, 3, 5 and never
-    found_by = reference.found_in_rounds(picks, 3.0, diameter_A=8.0)
+    found_by = validation.found_in_rounds(picks, 3.0, diameter_A=8.0)
     assert found_by.tolist() == pytest.approx([1, 1, 1 / 3, 0])
     assert NOTHING.found_in_rounds(picks, 3.0, diameter_A=8.0).shape == (0,)
 
@@ -180,15 +180,15 @@ def test_held_out_recall_by_hand() -> None:
 def test_held_out_recall_counts_only_picks_of_the_strip() -> None:
     labels = Labels.from_xy("m0", [80.0], [10.0])
     strip = Strip(1, 49.5, np.inf)  # half of 100 columns: 2 of 4 expected particles
-    reference = ValidationSplit({"m0": labels}, {"m0": strip}, "strips", "")
+    validation = ValidationSplit({"m0": labels}, {"m0": strip}, "strips", "")
     aside = [(10.0 + k, 40.0) for k in range(20)]
     picks = found([*aside, (60, 60), (70, 60), (90, 60), (80, 10)], np.arange(24)[::-1] + 1.0)
     assert strip.fraction((100, 100)) == pytest.approx(0.5)
-    assert reference.found_in_rounds(picks, 4.0, diameter_A=8.0).tolist() == pytest.approx(
+    assert validation.found_in_rounds(picks, 4.0, diameter_A=8.0).tolist() == pytest.approx(
         [(4 - 4) / 2]
     )
     better = replace(picks, score=np.r_[np.full(20, 9.0), 1, 2, 3, 2.5])
-    assert reference.found_in_rounds(better, 4.0, diameter_A=8.0).tolist() == pytest.approx(
+    assert validation.found_in_rounds(better, 4.0, diameter_A=8.0).tolist() == pytest.approx(
         [(4 - 2) / 2]
     )
 
@@ -198,12 +198,12 @@ def test_credits_are_in_one_order_whatever_the_ranks() -> None:
         "m0": Labels.from_xy("m0", [20.0, 40.0], [10.0, 10.0]),
         "m1": Labels.from_xy("m1", [60.0], [10.0]),
     }
-    reference = ValidationSplit(labels, dict.fromkeys(labels, EVERYTHING), "micrographs", "")
+    validation = ValidationSplit(labels, dict.fromkeys(labels, EVERYTHING), "micrographs", "")
     xy = [(20, 10), (40, 10), (60, 10), (80, 80), (80, 20)]
     where = {"names": ("m0", "m1"), "micrograph": [0, 0, 1, 1, 1]}
     # one particle a micrograph: N is 2, ranks 1, 4, 3 and then 2, 5, 1
     for score, expected in ([[9, 3, 5, 7, 1], [1, 0, 0.5]], [[5, 1, 9, 3, 2], [1, 0, 1]]):
-        found_by = reference.found_in_rounds(found(xy, score, **where), 1.0, diameter_A=8.0)
+        found_by = validation.found_in_rounds(found(xy, score, **where), 1.0, diameter_A=8.0)
         assert found_by.tolist() == pytest.approx(expected)
 
 
@@ -212,9 +212,9 @@ def test_labels_on_micrographs_that_could_not_be_picked_do_not_count() -> None:
         "m0": Labels.from_xy("m0", [20.0, 40.0], [10.0, 10.0]),
         "m1": Labels.from_xy("m1", [60.0], [10.0]),
     }
-    reference = ValidationSplit(labels, dict.fromkeys(labels, EVERYTHING), "micrographs", "")
+    validation = ValidationSplit(labels, dict.fromkeys(labels, EVERYTHING), "micrographs", "")
     only = found([(60, 10)], [3.0], names=("m1",))
-    np.testing.assert_array_equal(reference.found_in_rounds(only, 1.0, 8.0), [np.nan, np.nan, 1.0])
+    np.testing.assert_array_equal(validation.found_in_rounds(only, 1.0, 8.0), [np.nan, np.nan, 1.0])
     before = np.array([1.0, 1.0, 0.9, 0.8, 0.9])
     now = np.array([np.nan, np.nan, 0.1, 0.1, 0.1])
     assert is_worse(now, before) and not is_worse(np.full(5, np.nan), before)
@@ -249,26 +249,26 @@ def random_labels(counts: list[int]) -> dict[str, Labels]:
 
 def test_whole_micrographs_are_held_out_of_many_labels() -> None:
     labels = random_labels([10] * 5)
-    own, train, reference = hold_out_labels(labels, micrographs_of(7), seed=0)
-    assert reference.kind == "micrographs" and len(reference.labels) == 1
-    (name,) = reference.labels
+    own, train, validation = hold_out_labels(labels, micrographs_of(7), seed=0)
+    assert validation.kind == "micrographs" and len(validation.labels) == 1
+    (name,) = validation.labels
     assert name not in own and name not in {m.id for m in train} and len(train) == 6
     assert sum(len(one) for one in own.values()) == 40
 
 
 def test_a_strip_is_held_out_of_few_labels() -> None:
     labels = random_labels([15])
-    own, train, reference = hold_out_labels(labels, micrographs_of(3), seed=0)
-    assert reference.kind == "strips" and len(train) == 3
-    assert (len(own["m0"]), len(reference.labels["m0"])) == (10, 5)
-    strip, held, kept = reference.strips["m0"], reference.labels["m0"], own["m0"]
+    own, train, validation = hold_out_labels(labels, micrographs_of(3), seed=0)
+    assert validation.kind == "strips" and len(train) == 3
+    assert (len(own["m0"]), len(validation.labels["m0"])) == (10, 5)
+    strip, held, kept = validation.strips["m0"], validation.labels["m0"], own["m0"]
     assert strip.contains(held.y_px, held.x_px).all()
     assert not strip.contains(kept.y_px, kept.x_px).any()
 
 
 def test_a_handful_of_labels_all_train() -> None:
-    own, train, reference = hold_out_labels(random_labels([8]), micrographs_of(2), seed=0)
-    assert reference.kind == "none" and len(own["m0"]) == 8 and len(train) == 2
+    own, train, validation = hold_out_labels(random_labels([8]), micrographs_of(2), seed=0)
+    assert validation.kind == "none" and len(own["m0"]) == 8 and len(train) == 2
 
 
 # -- the loop -------------------------------------------------------------------------------------
@@ -330,8 +330,8 @@ def a_round(number: int, score: list[float], expected: float) -> Any:
 def test_rounds_are_compared_at_the_count_of_the_one_that_finds_most() -> None:
     labels = Labels.from_xy("m0", [10.0 * k for k in range(10)], [20.0] * 10)
     held = ValidationSplit({"m0": labels}, {"m0": EVERYTHING}, "micrographs", "")
-    material: Any = SimpleNamespace(reference=held)
-    rounds = run_round.RoundRunner(material, *[None] * 7)  # type: ignore[arg-type]
+    data: Any = SimpleNamespace(validation=held)
+    rounds = run_round.RoundRunner(data, *[None] * 7)  # type: ignore[arg-type]
     ranked = [float(20 - k) for k in range(20)]
     good, bad = a_round(0, ranked, 4.0), a_round(1, ranked[::-1], 4.0)
     # ranks 1 to 10 of cuts from 4 to 8, and 11 to 20
@@ -458,8 +458,8 @@ def test_a_round_learns_true_particles_and_is_kept(
     assert second.metrics["new_particles"] > 10
     assert second.summary["labels"] == 28
     # what verification was sure of after round 0, against the true centres
-    _, _, reference = hold_out_labels(data[1], data[0], 0)
-    taught = verify_picks(first.found, data[1], reference, RULE, DIAMETER_A, 1.3)
+    _, _, validation = hold_out_labels(data[1], data[0], 0)
+    taught = verify_picks(first.found, data[1], validation, RULE, DIAMETER_A, 1.3)
     assert taught.particles == second.metrics["new_particles"]
     right = wrong = 0
     for name, one in taught.picks.items():

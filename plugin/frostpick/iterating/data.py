@@ -32,7 +32,7 @@ class IterationData:
         The user's labels on the pool.
     own
         Those of them that train.
-    reference
+    validation
         The others.
     """
 
@@ -40,7 +40,7 @@ class IterationData:
     train: list[Micrograph]
     labels: dict[str, Labels]
     own: dict[str, Labels]
-    reference: ValidationSplit
+    validation: ValidationSplit
 
 
 def choose_data(
@@ -74,6 +74,6 @@ def choose_data(
         most = len(micrographs) if settings.all_micrographs else BACKGROUND
         order = np.random.default_rng((settings.seed, 7)).permutation(len(micrographs))
         pool = [micrographs[i] for i in np.sort(order[:most])]
-    own, train, reference = hold_out_labels(usable, pool, settings.seed)
-    log.info("rounds: %s", reference.text)
-    return IterationData(pool, train, usable, own, reference)
+    own, train, validation = hold_out_labels(usable, pool, settings.seed)
+    log.info("rounds: %s", validation.text)
+    return IterationData(pool, train, usable, own, validation)

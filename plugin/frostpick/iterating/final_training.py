@@ -29,7 +29,7 @@ def train_final(
     their micrographs where whole ones were held out.
     Where nothing was held out the best round's model is the model.
     """
-    if rounds.material.reference.kind == "none":
+    if rounds.data.validation.kind == "none":
         return best.model, best.curve, best.summary
     # A folder for each round: when more rounds are asked for, an unfinished training of
     # another round must not stand in the way.
@@ -38,7 +38,7 @@ def train_final(
         values = json.loads((folder / DONE).read_text(encoding="utf-8"))
         return PickingModel.load(folder), values["curve"], values["summary"]
     log.info("last training: as round %d, with the held-out labels", best.number)
-    trained = rounds.train(folder, rounds.material.labels, taught, everything=True)
+    trained = rounds.train(folder, rounds.data.labels, taught, everything=True)
     trained.model.save(folder)
     values = {"round": best.number, "curve": trained.curve, "summary": trained.summary}
     write_text(folder / DONE, json.dumps(values, indent=2) + "\n")

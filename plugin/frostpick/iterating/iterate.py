@@ -132,13 +132,11 @@ def iterate_picker(
         micrographs, labels, settings, start or judge, recipe, spool, reporter, start
     )
     settings = settings.model_copy(update={"label_weights": "trust"})
-    material = choose_data(micrographs, labels, settings, start)
-    basis = _basis(material, settings, start, recipe, rule, verifier)
+    data = choose_data(micrographs, labels, settings, start)
+    basis = _basis(data, settings, start, recipe, rule, verifier)
     begin_rounds(spool, basis, restart=restart)
     torch.set_num_threads(resolve_threads(settings.threads))
-    rounds = RoundRunner(
-        material, settings, start, spool, reporter, recipe, rule, verifier, executor
-    )
+    rounds = RoundRunner(data, settings, start, spool, reporter, recipe, rule, verifier, executor)
     done, best, taught = run_rounds(rounds, most)
     model, curve, summary = train_final(rounds, done[best], taught)
     finish_rounds(spool, basis)
@@ -199,7 +197,7 @@ def _recall(credit: NDArray[np.float64]) -> dict[str, float]:
 
 
 def _basis(
-    material: IterationData,
+    data: IterationData,
     settings: TrainSettings,
     start: PickingModel | None,
     recipe: Recipe,
@@ -209,7 +207,7 @@ def _basis(
     """Return all that the rounds depend on; their number is not among it."""
     # the models are told by their digests
     aside = {"start_model", "rounds", "pruner", "label_weights", *settings.without_effect()}
-    diameter = choose_diameter(settings, material.labels, start)
+    diameter = choose_diameter(settings, data.labels, start)
     parts: dict[str, Any] = {
         "format": 2,
         "settings": settings.for_key(without=aside),
@@ -218,15 +216,15 @@ def _basis(
         "second_opinion": None if verifier is None else verifier.key,
         "start": start.digest if start else None,
         "diameter": diameter,
-        "labels": labels_digest(material.labels),
-        "micrographs": micrographs_told(material.pool),
+        "labels": labels_digest(data.labels),
+        "micrographs": micrographs_told(data.pool),
     }
     unnamed = {"rounds", *settings.without_effect()}
     return basis_of(
         parts,
         settings.model_dump(mode="json", exclude=unnamed),
         method=("format", "recipe", "rule"),
-        labels=labels_digest(with_labels(material.labels)),
+        labels=labels_digest(with_labels(data.labels)),
         micrographs=parts["micrographs"],
         diameter=None if settings.diameter else diameter,
         start_model=parts["start"],

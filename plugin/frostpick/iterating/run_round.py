@@ -42,7 +42,7 @@ class RoundRunner:
 
     Parameters
     ----------
-    material
+    data
         Micrographs and labels.
     settings
         With ``rounds`` 0 and ``restart`` off.
@@ -50,7 +50,7 @@ class RoundRunner:
         Who picks, and where. None: this process, on the first device of the settings.
     """
 
-    material: IterationData
+    data: IterationData
     settings: TrainSettings
     start: PickingModel | None
     spool: Path
@@ -63,7 +63,7 @@ class RoundRunner:
     def first(self) -> Round:
         """Return round 0: trained on the user's labels, or the start model where there are none."""
         one = load_round(self.spool, 0)
-        if one is None and self.material.labels:
+        if one is None and self.data.labels:
             one = self._made(0, None)
         elif one is None:
             one = self._looked(0, self._given(), None, [], {})
@@ -77,11 +77,11 @@ class RoundRunner:
 
     def verified(self, last: Round) -> RoundLabels:
         """Return what the picks of a round teach."""
-        material = self.material
+        data = self.data
         return verify_picks(
             last.found,
-            material.own,
-            material.reference,
+            data.own,
+            data.validation,
             self.rule,
             diameter_of(last.model),
             self.recipe.anchor_sharpness,
@@ -94,7 +94,7 @@ class RoundRunner:
         """
         expected = max(one.metrics["expected"] for one in rounds)
         return [
-            self.material.reference.found_in_rounds(one.found, expected, diameter_of(one.model))
+            self.data.validation.found_in_rounds(one.found, expected, diameter_of(one.model))
             for one in rounds
         ]
 
@@ -115,7 +115,7 @@ class RoundRunner:
         Untaught that is a plain training in all its passes; taught, one pass more. A micrograph
         that could not be picked teaches nothing then: no pick on it does not make it empty.
         """
-        micrographs = self.material.pool if everything else self.material.train
+        micrographs = self.data.pool if everything else self.data.train
         unread = {m.id for m in micrographs if taught and m.id not in taught.picks}
         trained = train_picker(
             [m for m in micrographs if m.id not in unread],
@@ -135,13 +135,13 @@ class RoundRunner:
         if taught is not None:
             sure, none = taught.particles, taught.empty
             log.info("round %d: %d new sure particles and %d empty places", number, sure, none)
-        trained = self.train(folder, self.material.own, taught, everything=False)
+        trained = self.train(folder, self.data.own, taught, everything=False)
         return self._looked(number, trained.model, taught, trained.curve, trained.summary)
 
     def _given(self) -> PickingModel:
         """Return the start model for this particle."""
         assert self.start is not None
-        diameter = choose_diameter(self.settings, self.material.labels, self.start)
+        diameter = choose_diameter(self.settings, self.data.labels, self.start)
         if diameter is None:
             raise ConfigError(
                 f"the start model fits any particle and needs its size: {option('diameter')}"
@@ -149,7 +149,7 @@ class RoundRunner:
         card = self.start.card.model_copy(update={"diameter_A": diameter})
         model = PickingModel(card, self.start.network)
         plan, _ = self._plan(model, contrast=self.settings.contrast)
-        plan = settle_contrast(model, self.material.pool, plan, self.reporter)
+        plan = settle_contrast(model, self.data.pool, plan, self.reporter)
         card = card.model_copy(update={"contrast": plan.contrast})
         return PickingModel(card, self.start.network)
 
@@ -170,7 +170,7 @@ class RoundRunner:
         """Pick and verify with a round's model, measure, and save the round."""
         folder = round_folder(self.spool, number)
         plan, executor = self._plan(model)  # its card knows the contrast
-        pool = self.material.pool
+        pool = self.data.pool
         found = pick_and_verify(model, pool, plan, self.reporter, self.verifier, executor)
         metrics = self._metrics(model, found, taught)
         one = Round(number, folder, model, found, metrics, curve, summary)

@@ -151,7 +151,7 @@ def hold_out_labels(
     -------
     labels, micrographs
         That may train.
-    reference
+    validation
         Whole micrographs with a fifth of the labels; of few labels or few micrographs
         strips with a third or a fifth of them; nothing of fewer than 9 labels.
     """
@@ -167,16 +167,16 @@ def hold_out_labels(
         held = {name: _signed(own[name]) for name in chosen}
         kept = {name: one for name, one in own.items() if name not in held}
         train = [m for m in micrographs if m.id not in held]
-        reference = ValidationSplit(held, dict.fromkeys(held, EVERYTHING), "micrographs", "")
+        validation = ValidationSplit(held, dict.fromkeys(held, EVERYTHING), "micrographs", "")
     else:
         share = SHARE if total >= MANY else SHARE_OF_FEW
         kept, held, strips = _in_strips(own, share, rng)
         train = list(micrographs)
-        reference = ValidationSplit(held, strips, "strips", "")
+        validation = ValidationSplit(held, strips, "strips", "")
     count = sum(len(one) for one in held.values())
-    where = f"on {len(held)} micrographs" if reference.kind == "micrographs" else "in strips"
+    where = f"on {len(held)} micrographs" if validation.kind == "micrographs" else "in strips"
     text = f"{count} of {total} labels {where} are held out of all rounds to compare them"
-    return kept, train, replace(reference, text=text)
+    return kept, train, replace(validation, text=text)
 
 
 def _whole(particles: Mapping[str, int], rng: np.random.Generator) -> list[str]:

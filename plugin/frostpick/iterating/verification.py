@@ -82,14 +82,14 @@ class RoundLabels:
 def verify_picks(
     found: VerifiedPicks,
     labels: Mapping[str, Labels],
-    reference: ValidationSplit,
+    validation: ValidationSplit,
     rule: SureRule,
     diameter_A: float,
     sharpness: float,
 ) -> RoundLabels:
     """Return the picks of a round with what verification makes of them.
 
-    None is sure where the reference is measured, or on one of the user's labels.
+    None is sure where the validation is measured, or on one of the user's labels.
 
     Parameters
     ----------
@@ -97,13 +97,15 @@ def verify_picks(
         Picks of the round.
     labels
         The user's labels that train.
-    reference
+    validation
         What is held out.
     sharpness
         Factor of the log-odds of what is not sure, as of any model's picks
         (`frostpick.training.picker.soft_labels.ModelSoftLabels`).
     """
-    free = reference.allows(found, diameter_A) & ~near_labels(found, labels, rule.apart, diameter_A)
+    free = validation.allows(found, diameter_A) & ~near_labels(
+        found, labels, rule.apart, diameter_A
+    )
     good, bad = sort_picks(found, rule, gate_of(found, labels, diameter_A))
     good, bad = good & free, bad & free
     known_empty = {name: one.keep(one.sign < 0) for name, one in labels.items()}
