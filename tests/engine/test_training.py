@@ -468,7 +468,7 @@ def test_a_contrast_that_labels_or_images_contradict_is_told(
         reading = read_images.Reading(
             DIAMETER_PX * PIXEL_A, None, 32.0, PreprocessSpec(), contrast, tmp_path
         )
-        read_images.gather(micrographs, given, reading, SilentReporter())
+        read_images.read_training_images(micrographs, given, reading, SilentReporter())
         return [r.message for r in caplog.records if "contrast" in r.message]
 
     given = labels if labelled else {}

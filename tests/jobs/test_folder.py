@@ -400,7 +400,7 @@ def test_outputs_are_written_in_their_order_and_a_curve_where_there_is_one(tmp_p
 
 
 def test_wrong_inputs_of_a_host(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no input 'pick'; known are micrographs, picks"):
+    with pytest.raises(ConfigError, match="no input 'pick'; known are micrographs, labels"):
         FolderHost(tmp_path, {"pick": ["a.csv"]})
     with pytest.raises(ConfigError, match="--particles: 2 files; give one"):
         FolderHost(tmp_path, {"particles": ["a.star", "b.star"]}).begin()
