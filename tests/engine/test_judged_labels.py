@@ -39,7 +39,7 @@ from frostpick.training.picker.judged_labels import (
 from frostpick.training.picker.label_evidence import Places
 from frostpick.training.picker.objectives import ge_binomial, ge_kl, nnpu, pn
 from frostpick.training.picker.recipe import Recipe
-from frostpick.training.picker.repeats import distinct_share, like
+from frostpick.training.picker.repeats import distinct_share, like, stand_out
 from frostpick.training.picker.train import TrainingResult, train_picker
 from frostpick.training.tiles import TileGeometry, TilePlan, TileSampler
 from frostpick.types import Labels, LocalFile, Micrograph
@@ -117,6 +117,17 @@ def test_noise_is_set_aside_and_what_repeats_counts_fully() -> None:
     told, worth = weigh(Places.concat([sure, unseen]), others, 0)
     assert told["all_count"] and (worth == 1.0).all()
     assert "resemble each other" in told["text"] and told["repeat"] > 0.9
+
+
+def test_labels_darker_than_any_other_place_count_fully() -> None:
+    # others 0 to 4 with a median of 2: nine tenths of the labels must lie above 4 + (4 - 2) / 2
+    others = np.linspace(0.0, 4.0, 41)
+    assert stand_out(np.repeat([4.0, 5.1], [9, 91]), others)
+    assert not stand_out(np.repeat([4.9, 5.1], [11, 89]), others)
+    assert not stand_out(np.full(50, 9.0), others[:7])  # nothing to compare with
+    dark = places(np.full(420, 0.002), NOTHING, 9.0, 2)
+    told, worth = weigh(dark, places(np.full(2000, 0.001), NOTHING, 0.0, 1), 0)
+    assert told["all_count"] and (worth == 1.0).all() and "darker than any" in told["text"]
 
 
 def test_good_labels_and_few_doubtful_ones_count_fully() -> None:

@@ -16,6 +16,7 @@ from frostpick.training.picker.judged_labels import (
     JudgedLabels,
     judged_by,
     labels_judged,
+    with_all_labels,
     without_labels,
 )
 from frostpick.training.picker.recipe import Recipe
@@ -59,4 +60,7 @@ def judge_first(
         return labels, judged
     if judged.useless and start is not None:
         return {}, without_labels(judged)
-    return labels_judged(labels, judged), judged
+    left = labels_judged(labels, judged)
+    if count_particles(left) < FEWEST_JUDGED:
+        return labels, with_all_labels(judged, images)
+    return left, judged

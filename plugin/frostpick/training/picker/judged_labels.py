@@ -25,7 +25,7 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.examples import TrainingImage
 from frostpick.training.picker.label_evidence import Places, look_at_labels
-from frostpick.training.picker.repeats import distinct_share
+from frostpick.training.picker.repeats import distinct_share, stand_out
 from frostpick.training.picker.soft_labels import ModelSoftLabels
 from frostpick.training.read_images import Reading
 from frostpick.training.tiles import mirrored
@@ -166,6 +166,17 @@ def without_labels(judged: JudgedLabels) -> JudgedLabels:
     return replace(judged, images=images, told=told)
 
 
+def with_all_labels(judged: JudgedLabels, images: Sequence[TrainingImage]) -> JudgedLabels:
+    """Return the images as they were: without a start, a training from nothing needs its labels."""
+    log.warning(
+        "MOST LABELS LOOK LIKE NO PARTICLE, and a training from nothing has nothing else to learn "
+        "from: all of them count; look at the least trusted"
+    )
+    text = str(judged.told["text"]).partition(";")[0]
+    told = {**judged.told, "text": f"{text}; from nothing all of them count"}
+    return replace(judged, images=list(images), told=told, changed=False)
+
+
 def labels_judged(labels: Mapping[str, Labels], judged: JudgedLabels) -> dict[str, Labels]:
     """Return the labels that judged images have left, with what each is worth.
 
@@ -202,6 +213,12 @@ def weigh(labels: Places, others: Places, seed: int) -> tuple[dict[str, Any], Fl
         text += (
             f" to the model that judges; the {found} in doubt are too few to tell whether they "
             "resemble each other: all count fully; look at the least trusted"
+        )
+    elif stand_out(labels.keep(doubtful).answer, others.answer):
+        all_count = True
+        text += (
+            f" to the model that judges; but the {found:,} in doubt are darker than any other "
+            "place, as a particle is that it has not seen: all count fully"
         )
     else:
         told["repeat"] = round(distinct_share(labels.keep(doubtful), others, seed), 3)

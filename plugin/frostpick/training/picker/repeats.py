@@ -59,6 +59,24 @@ def distinct_share(labels: Places, others: Places, seed: int) -> float:
     return float(np.mean(above))
 
 
+def stand_out(labels: Floats, others: Floats) -> bool:
+    """Tell whether labels answer to a blob filter as no other place does.
+
+    Then they are not what a blob finder made of noise: of noise it takes the darkest peaks, and
+    the next darker ones are left. Nine tenths of the labels must lie above the highest of the
+    others by half of its distance from their median.
+
+    Parameters
+    ----------
+    labels, others
+        ``(n,)`` and ``(m,)`` answers.
+    """
+    if len(others) < 2 * FOLDS or not len(labels):
+        return False
+    top = float(others.max())
+    return float(np.quantile(labels, 0.1)) > top + (top - float(np.median(others))) / 2
+
+
 def like(wanted: Floats, found: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return which of ``(m,)`` values to take so that they spread as ``(n,)`` others do."""
     if not len(wanted):
