@@ -100,10 +100,10 @@ def test_it_helps_to_tell_particles_from_none(project: Path, pruner: str) -> Non
 def test_it_is_told_in_the_report(project: Path, pruner: str) -> None:
     scores(project, pruner, "picks.star")
     page = (project / "out/report.html").read_text()
-    assert "figure of merit that their picker gave them" in page
+    assert "figure of merit, learned from" in page
     scores(project, pruner, "plain.star")
     page = (project / "out/report.html").read_text()
-    assert "figure of merit that their picker gave them" not in page
+    assert "figure of merit, learned from" not in page
 
 
 @pytest.mark.parametrize(
