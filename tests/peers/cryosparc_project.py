@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 from csemu.seed import seed_project
@@ -217,25 +216,39 @@ class ServerPool:
 POOL = ServerPool()
 
 
+#: One entry for each `patient` block that is open; they need not close in their order.
+WAITING: list[None] = []
+
+
+def set_limits(patiently: bool) -> None:
+    """Set the limits of the last requests of a job: those of the program, or none to speak of."""
+    policy = RetryPolicy(LONG, 0.05, hang=LONG)
+    for module, limits in USUAL.items():
+        for name, usual in limits.items():
+            long = policy if isinstance(usual, RetryPolicy) else LONG
+            setattr(module, name, long if patiently else usual)
+
+
 @contextlib.contextmanager
 def patient() -> Iterator[None]:
     """Let no limit end the last requests of a job: a server that is slow is not silent.
 
     A test of a server that is silent sets `impatient` limits again.
     """
-    limits = RetryPolicy(LONG, 0.05, hang=LONG)
-    with (
-        mock.patch.multiple(host, QUICK=limits, SHORT=limits, LAST_EVENTS=LONG, QUICK_EVENTS=LONG),
-        mock.patch.object(server_job, "SHORT", limits),
-        mock.patch.object(watch, "ASKED", LONG),
-    ):
+    WAITING.append(None)
+    set_limits(True)
+    try:
         yield
+    finally:
+        WAITING.pop()
+        set_limits(bool(WAITING))
 
 
 @contextlib.contextmanager
 def impatient() -> Iterator[None]:
     """Set the limits that a user has, for a server that does not answer."""
-    with contextlib.ExitStack() as stack:
-        for module, limits in USUAL.items():
-            stack.enter_context(mock.patch.multiple(module, **limits))
+    set_limits(False)
+    try:
         yield
+    finally:
+        set_limits(bool(WAITING))

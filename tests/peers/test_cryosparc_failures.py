@@ -18,6 +18,7 @@ from cryosparc_project import (
     DIAMETER_A,
     Project,
     command,
+    impatient,
     project,
     requested,
     write_project,
@@ -352,7 +353,8 @@ def test_a_stop_while_the_server_is_gone_ends_soon_and_resumes(tmp_path, stored,
             os.kill(os.getpid(), signal.SIGINT)
 
         actions += [lambda: None, gone]
-        assert pick(p, server) == 130
+        with impatient():
+            assert pick(p, server) == 130
         assert "J4 could not be marked as failed" in caplog.text
         assert f"{AGAIN} --job J4" in caplog.text and results(p, "J4") == 2
         p.store = Store(tmp_path / "state", Options())
