@@ -16,8 +16,6 @@ from frostpick.training.picker.judged_labels import (
     JudgedLabels,
     judged_by,
     labels_judged,
-    with_all_labels,
-    without_labels,
 )
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import choose_reading
@@ -42,7 +40,7 @@ def judge_first(
     Raises
     ------
     FrostpickError
-        As `gather`.
+        As `read_training_images`.
     """
     labelled = [m for m in micrographs if m.id in labels and len(labels[m.id])]
     own = {m.id: labels[m.id] for m in labelled}
@@ -53,14 +51,11 @@ def judge_first(
     device = resolve_device(settings.device)
     try:
         images = read_training_images(labelled, own, reading, reporter, device).images
-        judged = judged_by(judge, images, reading, device, reporter, settings.seed)
+        judged = judged_by(
+            judge, images, reading, device, reporter, settings.seed, from_model=start is not None
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if not judged.changed:
         return labels, judged
-    if judged.useless and start is not None:
-        return {}, without_labels(judged)
-    left = labels_judged(labels, judged)
-    if count_particles(left) < FEWEST_JUDGED:
-        return labels, with_all_labels(judged, images)
-    return left, judged
+    return (labels_judged(labels, judged) if judged.left else {}), judged

@@ -37,7 +37,7 @@ def settle_prune_contrast(
     they clearly contradict what is assumed of micrographs or of stacks, that is told; nothing
     is downloaded for it.
     """
-    # not `spread`, whose groups would be others: their votes decide what is written
+    # not `evenly_spread`, whose groups would be others: their votes decide what is written
     step = max(1, len(groups) // SAMPLE)
     votes: list[float] = []
     looked: list[Group] = []

@@ -86,7 +86,7 @@ def _kept_by_micrograph(rows: ScoredRows, decisions: Decisions) -> NDArray[np.in
 def _mosaics(
     groups: Sequence[Group], decisions: Decisions, plan: PrunePlan, pruned: bool
 ) -> list[Figure]:
-    # not `spread`, whose groups would be others, and the pictures with them
+    # not `evenly_spread`, whose groups would be others, and the pictures with them
     step = max(1, -(-len(groups) // MOST_GROUPS))
     chosen = groups[::step]
     reachable = np.zeros(len(decisions), np.bool_)

@@ -82,6 +82,11 @@ class JudgedLabels:
     captions: Sequence[str] = ()
     useless: bool = False
 
+    @property
+    def left(self) -> int:
+        """How many labels teach."""
+        return sum(len(image.particles_yx) for image in self.images)
+
 
 def judge_labels(
     images: Sequence[TrainingImage],
@@ -112,9 +117,8 @@ def judge_labels(
     boxes = [_box(images[labels.image[k]], labels.yx[k], px) for k in order.tolist()]
     captions = [f"p = {labels.probability[k]:.3f}" for k in order.tolist()]
     kept = with_worth(images, labels.image, worth) if changed else list(images)
-    left = sum(len(image.particles_yx) for image in kept)
-    useless = changed and teach_nothing(told["share"], left)
-    return JudgedLabels(kept, told, changed, boxes, captions, useless)
+    judged = JudgedLabels(kept, told, changed, boxes, captions)
+    return replace(judged, useless=changed and teach_nothing(told["share"], judged.left))
 
 
 def judged_by(
@@ -124,8 +128,14 @@ def judged_by(
     device: torch.device,
     reporter: Reporter,
     seed: int,
+    *,
+    from_model: bool,
 ) -> JudgedLabels:
-    """Judge labels where there is a model that can: one that sees images as they were read."""
+    """Judge labels where there is a model that can: one that sees images as they were read.
+
+    Labels that are useless do not count where the training begins at a model, and where it
+    begins from nothing and too few are left, all do.
+    """
     usable = (
         judge is not None and judge.card.kind == "dense" and len(list(judge.network.parameters()))
     )
@@ -135,7 +145,12 @@ def judged_by(
     if (card.px_per_diameter, card.preprocess) != (reading.px_per_diameter, reading.preprocess):
         log.info("labels: not judged, as the model that could sees images at another scale")
         return JudgedLabels(list(images), {})
-    return judge_labels(images, judge, device, reporter, seed)
+    judged = judge_labels(images, judge, device, reporter, seed)
+    if judged.useless and from_model:
+        return without_labels(judged)
+    if judged.changed and judged.left < FEWEST:
+        return with_all_labels(judged, images)
+    return judged
 
 
 def teach_nothing(share: float, left: int) -> bool:

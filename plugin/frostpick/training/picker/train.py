@@ -26,13 +26,7 @@ from frostpick.settings import TrainSettings
 from frostpick.training.few import check_number, count_particles
 from frostpick.training.picker.compared import compare_with_start
 from frostpick.training.picker.finish import Setting, finish
-from frostpick.training.picker.judged_labels import FEWEST as FEWEST_JUDGED
-from frostpick.training.picker.judged_labels import (
-    JudgedLabels,
-    judged_by,
-    with_all_labels,
-    without_labels,
-)
+from frostpick.training.picker.judged_labels import JudgedLabels, judged_by
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import (
     check_start,
@@ -158,15 +152,14 @@ def train_picker(
     judged = JudgedLabels(gathered.images, {})
     if soft is None and settings.label_weights == "auto":
         judged = judged_by(
-            start or judge, gathered.images, reading, device, reporter, settings.seed
+            start or judge,
+            gathered.images,
+            reading,
+            device,
+            reporter,
+            settings.seed,
+            from_model=start is not None,
         )
-        left = sum(len(image.particles_yx) for image in judged.images)
-        if judged.useless and start is not None:
-            judged = without_labels(judged)
-        elif judged.changed and left < FEWEST_JUDGED:
-            judged = with_all_labels(judged, gathered.images)
-        elif judged.changed:
-            check_number(left, needless=False, given=count_particles(labels))
     split = hold_out(judged.images, settings.seed, recipe.guard * recipe.px_per_diameter)
     expected, given = expected_at_first(settings, split.images, recipe, len(micrographs))
 
