@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from frostpick.iterating.judge_first import judge_first
 from frostpick.models.card import PreprocessSpec
 from frostpick.models.shipped import load_model
+from frostpick.picking.emptiness import likeliest_share
 from frostpick.preprocess import preprocess
 from frostpick.runtime.reporter import SilentReporter
 from frostpick.sampling import Sampling
@@ -30,7 +31,6 @@ from frostpick.training.picker.judged_labels import (
     JudgedLabels,
     judge_labels,
     labels_judged,
-    particle_share,
     teach_nothing,
     weigh,
     with_worth,
@@ -69,11 +69,11 @@ VIEW = np.where(np.arange(30) % 6 == 0, 1.5, 0.0)
 
 
 def test_share_of_sure_ones_is_their_fraction() -> None:
-    assert particle_share(np.repeat([1e9, 1e-9], [30, 170])) == pytest.approx(0.15, abs=1e-6)
-    assert particle_share(np.full(50, 0.5)) == 0.0
-    assert particle_share(np.full(50, 2.0)) == 1.0
+    assert likeliest_share(np.repeat([1e9, 1e-9], [30, 170])) == pytest.approx(0.15, abs=1e-6)
+    assert likeliest_share(np.full(50, 0.5)) == 0.0
+    assert likeliest_share(np.full(50, 2.0)) == 1.0
     # two ratios, 4 and 1/2: 3 / (1 + 3 s) = .5 / (1 - .5 s), by hand s = 5/6
-    assert particle_share(np.array([4.0, 0.5])) == pytest.approx(5 / 6, abs=1e-6)
+    assert likeliest_share(np.array([4.0, 0.5])) == pytest.approx(5 / 6, abs=1e-6)
 
 
 def test_labels_in_noise_are_told_from_labels_that_repeat() -> None:

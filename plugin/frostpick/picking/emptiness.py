@@ -8,7 +8,7 @@ particle; together they tell that none is one.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
 #: Lower scores say nothing: how many such candidates there are depends on the noise.
@@ -29,9 +29,8 @@ def particle_share(score: ArrayLike) -> float:
     r"""Estimate which fraction of the candidates of one micrograph are particles.
 
     The maximum of the likelihood ``prod(pi * L_i + 1 - pi)`` over the candidates with scores
-    above `DOUBTFUL`, where the likelihood ratio ``L_i = exp(score_i)`` is what a score says
-    at even odds (the fixed point of Saerens, Latinne and Decaestecker 2002, eq. 2.5, for two
-    classes). It is 0 exactly where the mean of the ratios is at most 1.
+    above `DOUBTFUL` (`likeliest_share`), where the likelihood ratio ``L_i = exp(score_i)`` is
+    what a score says at even odds. It is 0 exactly where the mean of the ratios is at most 1.
 
     Parameters
     ----------
@@ -48,10 +47,19 @@ def particle_share(score: ArrayLike) -> float:
     if not s.size:
         return 0.5
     # a very sure pick must not overflow
-    excess = np.exp(np.minimum(s, 30.0)) - 1.0
+    return likeliest_share(np.exp(np.minimum(s, 30.0)))
 
-    def slope(pi: float) -> float:
-        return float((excess / (1.0 + pi * excess)).sum())
+
+def likeliest_share(ratio: NDArray[np.float64]) -> float:
+    """Return the most likely share of particles of a sample from likelihood ratios ``(n,)``.
+
+    The fixed point of Saerens, Latinne and Decaestecker (2002), eq. 2.5, for two classes: where
+    ``sum (L - 1) / (1 + share (L - 1))`` is 0.
+    """
+    excess = ratio - 1.0
+
+    def slope(share: float) -> float:
+        return float((excess / (1.0 + share * excess)).sum())
 
     if slope(0.0) <= 0.0:
         return 0.0

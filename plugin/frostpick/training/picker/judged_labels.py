@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from scipy.optimize import brentq
 from scipy.spatial import cKDTree
 
 from frostpick.errors import Wording, option
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.emptiness import likeliest_share
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.examples import TrainingImage
 from frostpick.training.picker.label_evidence import Places, look_at_labels
@@ -214,7 +214,7 @@ def labels_judged(labels: Mapping[str, Labels], judged: JudgedLabels) -> dict[st
 def weigh(labels: Places, others: Places, seed: int) -> tuple[dict[str, Any], Floats]:
     """Return what is told of labels, and what each is worth, ``(n,)``, 1 where all count fully."""
     ratio = likelihood_ratio(labels.probability)
-    share = particle_share(ratio)
+    share = likeliest_share(ratio)
     worth = share * ratio / (share * ratio + 1.0 - share)
     doubtful = worth < LEAST
     n, found = len(labels), int(doubtful.sum())
@@ -258,23 +258,6 @@ def likelihood_ratio(probability: Floats) -> Floats:
     p = np.clip(probability, 1e-9, 1.0 - 1e-9)
     ratio: Floats = p / (1.0 - p) * (1.0 - CANDIDATES) / CANDIDATES
     return ratio
-
-
-def particle_share(ratio: Floats) -> float:
-    """Return the most likely share of particles of a sample from likelihood ratios ``(n,)``.
-
-    The fixed point of Saerens, Latinne and Decaestecker (2002), eq. 2.5, for two classes: where
-    ``sum (L - 1) / (1 + share (L - 1))`` is 0.
-    """
-    excess = ratio - 1.0
-
-    def slope(share: float) -> float:
-        return float((excess / (1.0 + share * excess)).sum())
-
-    if slope(0.0) <= 0.0:
-        return 0.0
-    last = 1.0 - 1e-9
-    return 1.0 if slope(last) >= 0.0 else float(brentq(slope, 0.0, last, xtol=1e-7))
 
 
 def with_worth(
