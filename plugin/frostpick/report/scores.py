@@ -52,19 +52,10 @@ def score_histogram(scores: ArrayLike, threshold: float, selected: int | None = 
     values = finite(scores)
     above = int((values >= threshold).sum())
     mixed = selected is not None and selected != above
-    edges = histogram_edges(values, threshold)
     with drawing() as canvas:
-        axes = canvas.add_subplot()
-        for chosen, colour, label in (
-            (values < threshold, GREY, f"{len(values) - above:,} below the threshold"),
-            (values >= threshold, BLUE, f"{above:,} {'at or above it' if mixed else 'selected'}"),
-        ):
-            axes.hist(values[chosen], edges.tolist(), color=colour, label=label, rwidth=0.92)
-        axes.grid(axis="x", visible=False)
-        axes.set(xlabel=f"score = {_SCORE}", ylabel="picks")
-        axes.yaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
-        _mark_threshold(axes, threshold)
-        _probability_axis(axes)
+        below = (values < threshold, f"{len(values) - above:,} below the threshold")
+        chosen = (values >= threshold, f"{above:,} {'at or above it' if mixed else 'selected'}")
+        axes = _histogram(canvas, values, threshold, below, chosen, "picks")
         if len(values):
             _legend_below(canvas)
         else:
@@ -102,21 +93,11 @@ def kept_histogram(scores: ArrayLike, threshold: float, kept: NDArray[np.bool_])
     read = np.isfinite(everything)
     values, above = everything[read], np.asarray(kept, np.bool_)[read]
     count, unread = int(above.sum()), int((~read).sum())
-    edges = histogram_edges(values, threshold)
     with drawing() as canvas:
-        axes = canvas.add_subplot()
-        for chosen, colour, label in (
-            (~above, GREY, f"{len(values) - count:,} rejected"),
-            (above, BLUE, f"{count:,} kept"),
-        ):
-            axes.hist(values[chosen], edges.tolist(), color=colour, label=label, rwidth=0.92)
-        if unread:
-            axes.plot([], [], "x", color=VERMILLION, label=f"{unread:,} not read, no score")
-        axes.grid(axis="x", visible=False)
-        axes.set(xlabel=f"score = {_SCORE}", ylabel="rows")
-        axes.yaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
-        _mark_threshold(axes, threshold)
-        _probability_axis(axes)
+        rejected = (~above, f"{len(values) - count:,} rejected")
+        axes = _histogram(
+            canvas, values, threshold, rejected, (above, f"{count:,} kept"), "rows", unread
+        )
         if len(everything):
             _legend_below(canvas)
         else:
@@ -127,6 +108,39 @@ def kept_histogram(scores: ArrayLike, threshold: float, kept: NDArray[np.bool_])
             f"{_told_of_rows(len(everything), values, above, threshold)} A clear valley at the"
             " threshold means that particles and background are well told apart.",
         )
+
+
+def _histogram(
+    canvas: Canvas,
+    values: Floats,
+    threshold: float,
+    others: tuple[NDArray[np.bool_], str],
+    chosen: tuple[NDArray[np.bool_], str],
+    what: str,
+    unread: int = 0,
+) -> Axes:
+    """Draw a histogram of scores ``(n,)`` in two colours, the threshold and the probabilities.
+
+    Parameters
+    ----------
+    others, chosen
+        ``(n,)`` bool and label of either kind; ``chosen`` has the strong colour.
+    what
+        Word for what is counted.
+    unread
+        How many have no score; the legend counts them.
+    """
+    axes, edges = canvas.add_subplot(), histogram_edges(values, threshold)
+    for (kind, label), colour in ((others, GREY), (chosen, BLUE)):
+        axes.hist(values[kind], edges.tolist(), color=colour, label=label, rwidth=0.92)
+    if unread:
+        axes.plot([], [], "x", color=VERMILLION, label=f"{unread:,} not read, no score")
+    axes.grid(axis="x", visible=False)
+    axes.set(xlabel=f"score = {_SCORE}", ylabel=what)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
+    _mark_threshold(axes, threshold)
+    _probability_axis(axes)
+    return axes
 
 
 def _told_of_rows(rows: int, values: Floats, kept: NDArray[np.bool_], threshold: float) -> str:
