@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from frostpick_jobs.cli.notes import OURS, LibraryNotes, is_ours
+from frostpick_jobs.cli.notes import send_log_to
 from frostpick_jobs.job.spelling import SpelledFormatter
 
 if TYPE_CHECKING:
@@ -32,10 +32,4 @@ def log_to_terminal(host: str = "folder") -> None:
     """
     handler = _Stderr()
     handler.setFormatter(SpelledFormatter(host))
-    handler.addFilter(is_ours)
-    root = logging.getLogger()
-    root.handlers[:] = [handler, LibraryNotes()]
-    root.setLevel(logging.WARNING)
-    for package in OURS:
-        logging.getLogger(package).setLevel(logging.INFO)
-    logging.captureWarnings(True)
+    send_log_to(handler)

@@ -56,6 +56,18 @@ class LibraryNotes(logging.Handler):
             log.info("more notes of %s are not shown", library)
 
 
+def send_log_to(*handlers: logging.Handler) -> None:
+    """Give the whole log of the process to handlers: news of this program, notes of libraries."""
+    for handler in handlers:
+        handler.addFilter(is_ours)
+    root = logging.getLogger()
+    root.handlers[:] = [*handlers, LibraryNotes()]
+    root.setLevel(logging.WARNING)
+    for package in OURS:
+        logging.getLogger(package).setLevel(logging.INFO)
+    logging.captureWarnings(True)
+
+
 def note_of(record: logging.LogRecord) -> tuple[str, str]:
     """Return the library that warns, and what it says: one line, files without their folders."""
     said, library = record.getMessage(), record.name.split(".")[0]

@@ -13,7 +13,7 @@ from typing import Any
 from frostpick._version import __version__
 from frostpick.errors import ConfigError
 from frostpick.settings import RunSettings, resolve
-from frostpick_jobs.cli.notes import OURS, LibraryNotes, is_ours
+from frostpick_jobs.cli.notes import send_log_to
 from frostpick_jobs.cli.options import add_argparse_options, values_from_namespace
 from frostpick_jobs.cli.task_inputs import inputs_on
 from frostpick_jobs.hosts.relion.arguments import JobArguments, JobParser, job_arguments
@@ -135,10 +135,4 @@ def log_to_run_files() -> None:
     err.setLevel(logging.WARNING)
     for handler in (out, err):
         handler.setFormatter(SpelledFormatter("relion", "%(asctime)s %(message)s", "%H:%M:%S"))
-        handler.addFilter(is_ours)
-    root = logging.getLogger()
-    root.handlers[:] = [out, err, LibraryNotes()]
-    root.setLevel(logging.WARNING)
-    for package in OURS:
-        logging.getLogger(package).setLevel(logging.INFO)
-    logging.captureWarnings(True)
+    send_log_to(out, err)
