@@ -164,8 +164,7 @@ def _truth(
     shape: tuple[int, int] | None,
 ) -> Truth:
     """Take the file's own word on which particles are cut by the border, where it has one."""
-    if table.sign is not None:
-        rows = rows[table.sign[rows] > 0]
+    rows = rows[table.signs[rows] > 0]
     if table.kind is not None:
         rows = rows[np.array([table.kind[row] == "particle" for row in rows], np.bool_)]
     x, y = table.centres(rows, pixel_size_A)

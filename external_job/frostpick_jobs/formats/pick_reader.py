@@ -222,12 +222,10 @@ def _joined(path: Path, names: Sequence[str], parts: Sequence[PickTable]) -> Pic
 
 
 def _signs(parts: Sequence[PickTable]) -> NDArray[np.int8] | None:
-    """Return the signs of the rows; a table without them holds particles."""
+    """Return the signs of the rows; None where no table has any."""
     if all(part.sign is None for part in parts):
         return None
-    return np.concatenate(
-        [np.ones(len(part), np.int8) if part.sign is None else part.sign for part in parts]
-    )
+    return np.concatenate([part.signs for part in parts])
 
 
 def _optional(path: Path, parts: Sequence[PickTable]) -> dict[str, Any]:

@@ -82,10 +82,14 @@ class PickTable(OptionalColumns):
                 kept[name] = tuple(compress(value, chosen.tolist()))
         return replace(self, **kept)
 
+    @property
+    def signs(self) -> NDArray[np.int8]:
+        """``(n,)`` int8; in a file without signs every row is a particle."""
+        return np.ones(len(self), np.int8) if self.sign is None else self.sign
+
     def of_sign(self, sign: int) -> PickTable:
-        """Return the rows of one sign; in a file without signs every row is a particle."""
-        signs = np.ones(len(self), np.int8) if self.sign is None else self.sign
-        return self.keep(signs == sign)
+        """Return the rows of one of the `signs`."""
+        return self.keep(self.signs == sign)
 
     def rows_by_micrograph(self) -> dict[str, NDArray[np.int64]]:
         """Return the rows of each micrograph name, ascending, names in order of appearance."""

@@ -18,13 +18,8 @@ Parts = Sequence[tuple[PickTable, NDArray[np.int64]]]
 
 
 def signs_of(parts: Parts) -> NDArray[np.int8]:
-    """Return the signs of rows of tables, ``(n,)``: +1 where a file has no such column."""
-    return np.concatenate(
-        [
-            np.ones(len(rows), np.int8) if table.sign is None else table.sign[rows]
-            for table, rows in parts
-        ]
-    )
+    """Return the `PickTable.signs` of rows of tables, ``(n,)``."""
+    return np.concatenate([table.signs[rows] for table, rows in parts])
 
 
 def single(
