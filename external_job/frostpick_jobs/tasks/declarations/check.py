@@ -35,10 +35,10 @@ def inputs_of_today(
     ConfigError
         An input is given under both names.
     """
-    found = dict(given)
+    found, names = dict(given), _names(task)
     for one in task.inputs:
         for old in one.was.get(host, ()):
-            files = found.pop(old, ()) if old not in _names(task) else ()
+            files = found.pop(old, ()) if old not in names else ()
             if not len(files):
                 continue
             if len(found.get(one.name, ())):

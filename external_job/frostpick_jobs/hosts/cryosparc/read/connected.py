@@ -128,19 +128,19 @@ class Connected:
 
     def input_rows(self) -> InputRows:
         """Return the rows that are decided on, with what their picker thought of them."""
-        return replace(self._candidates(self.rows), merit=self.rows.merit())
+        return replace(self._input_rows(self.rows), merit=self.rows.merit())
 
     def labelled_rows(self) -> LabelledInput:
         """Return the rows known to be good, and those known to be bad."""
         good, bad = self._examples("labels"), self._examples("bad")
         if good is not None and self._request.is_rest("bad"):
             rest = self.rows.rows_not_in(good.uid)
-            others = self._candidates(self.rows, rest)
-            return LabelledInput(self._candidates(good), others, rest=True)
-        told = [None if one is None else self._candidates(one) for one in (good, bad)]
+            others = self._input_rows(self.rows, rest)
+            return LabelledInput(self._input_rows(good), others, rest=True)
+        told = [None if one is None else self._input_rows(one) for one in (good, bad)]
         return LabelledInput(good=told[0], bad=told[1])
 
-    def _candidates(
+    def _input_rows(
         self, particles: ParticleInput, rows: NDArray[np.int64] | None = None
     ) -> InputRows:
         return particles.input_rows(
