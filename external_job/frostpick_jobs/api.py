@@ -90,7 +90,7 @@ def pick(
 
 
 @order_before("micrographs", "labels", "out")
-@names_before(picks="labels")
+@names_before(TRAIN)
 def train(
     out: Where,
     *,
@@ -125,7 +125,7 @@ def train(
 
 
 @order_before("micrographs", "labels", "out")
-@names_before(picks="labels")
+@names_before(ITERATE)
 def iterate(
     out: Where,
     *,
@@ -155,7 +155,7 @@ def iterate(
 
 
 @order_before("micrographs", "labels", "out")
-@names_before(exemplars="labels")
+@names_before(FEWSHOT)
 def fewshot(
     out: Where,
     *,
@@ -188,7 +188,7 @@ def fewshot(
     return _run(FEWSHOT, FewshotResult, out, given, settings, executor)
 
 
-@names_before(good="labels")
+@names_before(PRUNE)
 def prune(
     out: Where,
     *,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from frostpick.settings import told_of
+from frostpick_jobs.tasks.declarations import TaskSpec
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,8 +47,9 @@ def order_before(*names: str) -> Callable[[F], F]:
     return decorate
 
 
-def names_before(**names: str) -> Callable[[F], F]:
-    """Let inputs be given by names of before, with a warning: ``picks="labels"``."""
+def names_before(task: TaskSpec) -> Callable[[F], F]:
+    """Let a task's inputs be given by their names of before on a folder, with a warning."""
+    names = {old: one.name for one in task.inputs for old in one.was.get("folder", ())}
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
