@@ -21,6 +21,7 @@ from frostpick.models.versions import VERSIONS, WEIGHTS, version_of
 #: SHA-256 of the files that were shipped: a version never changes.
 SHIPPED_FILES = {
     "general-1": "3c440898ee91fafa831e41306cd015116d7edb31f5bf05bbb85938b426f5a399",
+    "general-2": "d827dd8080e9db4ba861501f3c076186ada49fe7fdb5973e690e195002d32e35",
     "pruner-1": "8871ab27e2dad342af217e8da5b31998481299125caac307a65b70181ec27479",
     "mae-tiny-1": "833f4cb3ad80940f982bd1b386d7774a4ef0e571f7d8dfa3a95576b498345d80",
 }

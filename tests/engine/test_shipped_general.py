@@ -19,7 +19,9 @@ def test_small_and_without_a_path_in_its_card() -> None:
     assert 0 < sum(file.stat().st_size for file in files) < 10e6
     card = load_model("general").card
     assert card.diameter_A is None and card.parent is None
-    assert card.trained_on["data"] == "simulated micrographs of made-up proteins"
+    assert card.trained_on["data"] == (
+        "simulated micrographs of made-up proteins and of assemblies of real chains"
+    )
     assert "/" not in card.canonical().replace("https://", "")
 
 

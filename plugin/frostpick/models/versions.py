@@ -13,7 +13,7 @@ from pathlib import Path
 WEIGHTS = Path(__file__).parent / "weights"
 #: Name -> its versions, the newest last. ``blob`` is a fixed filter, without weights.
 VERSIONS: Mapping[str, tuple[str, ...]] = {
-    "general": ("general-1",),
+    "general": ("general-1", "general-2"),
     "blob": ("blob",),
     "pruner": ("pruner-1",),
     "mae-tiny": ("mae-tiny-1",),

@@ -79,7 +79,7 @@ class PickerRecipe:
     seed: int = 2026
     micrographs: int = 32000
     held_out: int = 160
-    steps: int = 240000
+    steps: int = 120000
     measure_every: int = 20000
     tiles: int = 6
     outputs: int = 33
