@@ -1,10 +1,13 @@
+import ast
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from frostpick.errors import ConfigError
 from frostpick.models.card import CalibrationSpec
+from frostpick.picking import threshold
 from frostpick.picking.calibration import calibrated, floor_logit
 from frostpick.picking.threshold import choose_threshold, expected_table
 from frostpick.settings import Threshold
@@ -87,3 +90,36 @@ def test_calibration_is_a_line_and_the_floor_its_inverse():
     line = CalibrationSpec(slope=0.5, offset=-1.0)
     assert calibrated([2.0, 4.0], line).tolist() == [0.0, 1.0]
     assert calibrated([floor_logit(line)], line)[0] == pytest.approx(logit(0.001))
+
+
+#: Where a number called a threshold is compared with something else than scores of a job.
+COMPARED = {
+    "evaluation/result.py",  # figures of known particles, a layer beside this one
+    "report/micrographs.py",  # how far below the threshold picks are drawn
+    "report/scores.py",  # whether the line lies in the picture
+    "training/prior.py",  # of a curve
+}
+
+
+def compared(source):
+    """Lines that compare something with a threshold."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Compare) and not isinstance(node.ops[0], ast.Is | ast.IsNot):
+            sides = [one for side in (node.left, *node.comparators) for one in ast.walk(side)]
+            names = [getattr(one, "attr", getattr(one, "id", "")) for one in sides]
+            found += [node.lineno] * any("threshold" in name for name in names)
+    return found
+
+
+@pytest.mark.parametrize("line", ["s >= threshold", "a < b.card.threshold", "t[0].threshold <= x"])
+def test_a_comparison_is_found(line):
+    assert compared(line) == [1] and not compared("threshold is None")
+
+
+def test_scores_are_compared_with_a_threshold_in_one_place():
+    package = Path(threshold.__file__).parents[1]
+    own = Path(threshold.__file__).relative_to(package).as_posix()
+    texts = {one.relative_to(package).as_posix(): one for one in package.rglob("*.py")}
+    found = {name for name, path in texts.items() if compared(path.read_text(encoding="utf-8"))}
+    assert found - {own} == COMPARED

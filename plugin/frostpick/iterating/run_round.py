@@ -21,6 +21,7 @@ from frostpick.iterating.validation_split import is_worse
 from frostpick.iterating.verification import RoundLabels, SureRule, joint_score, verify_picks
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.plan import PickPlan, plan_picking, settle_contrast
+from frostpick.picking.threshold import Cut
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.executors.local import LocalExecutor
 from frostpick.runtime.reporter import Reporter
@@ -181,7 +182,7 @@ class RoundRunner:
     def _metrics(
         self, model: PickingModel, found: VerifiedPicks, taught: RoundLabels | None
     ) -> dict[str, float]:
-        picked = found.score >= model.card.threshold
+        picked = Cut(model.card.threshold).selects(found.score)
         probable = float(sigmoid(joint_score(found)).sum()) / len(found.micrographs)
         return {
             "new_particles": float(taught.particles if taught else 0),

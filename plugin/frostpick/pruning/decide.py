@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.picking.threshold import Cut
 from frostpick.points import first_within
 from frostpick.types import REASONS, Decisions, sigmoid
 
@@ -52,7 +53,7 @@ def decide(rows: ScoredRows, threshold: float, min_distance_A: float) -> Decisio
     n = len(rows.row)
     reason = np.zeros(n, np.int8)
     unread = ~np.isfinite(rows.score)
-    low = ~unread & (rows.score < threshold)
+    low = ~unread & ~Cut(threshold).selects(rows.score)
     reason[low] = np.where(rows.score >= 0, REASONS.index("low score"), rows.likely)[low]
     reason[rows.edge] = REASONS.index("edge")
     reason[unread] = REASONS.index("not read")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from frostpick.picking.threshold import Cut
 from frostpick.report.figure import (
     BLUE,
     GREEN,
@@ -61,7 +62,7 @@ def held_out_curves(score: ArrayLike, good: ArrayLike, threshold: float) -> Figu
     s, y = np.asarray(score, np.float64), np.asarray(good, np.bool_)
     hits, false, recall, precision = curves(s, y)
     area = _area(hits, false)
-    kept = s >= threshold
+    kept = Cut(threshold).selects(s)
     at_recall = float((kept & y).sum() / y.sum())
     at_false = float((kept & ~y).sum() / (~y).sum())
     at_precision = float((kept & y).sum() / max(1, kept.sum()))

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from frostpick.picking.calibration import FLOOR_PROBABILITY
+from frostpick.picking.threshold import Cut
 from frostpick.picking.threshold import expected_table as threshold_rows
 from frostpick.report.figure import (
     BLUE,
@@ -50,11 +51,12 @@ def score_histogram(scores: ArrayLike, threshold: float, selected: int | None = 
         How many are selected, where micrographs may keep thresholds of before.
     """
     values = finite(scores)
-    above = int((values >= threshold).sum())
+    good = Cut(threshold).selects(values)
+    above = int(good.sum())
     mixed = selected is not None and selected != above
     with drawing() as canvas:
-        below = (values < threshold, f"{len(values) - above:,} below the threshold")
-        chosen = (values >= threshold, f"{above:,} {'at or above it' if mixed else 'selected'}")
+        below = (~good, f"{len(values) - above:,} below the threshold")
+        chosen = (good, f"{above:,} {'at or above it' if mixed else 'selected'}")
         axes = _histogram(canvas, values, threshold, below, chosen, "picks")
         if len(values):
             _legend_below(canvas)
@@ -149,7 +151,7 @@ def _told_of_rows(rows: int, values: Floats, kept: NDArray[np.bool_], threshold:
     if unread:
         told += f", {unread:,} not read and without a score"
     told += f"; the threshold is {threshold:.3g}."
-    other = int(((values >= threshold) & ~kept).sum())
+    other = int((Cut(threshold).selects(values) & ~kept).sum())
     if other:
         told += f" {other:,} at or above it are rejected as duplicates or at an edge."
     return told

@@ -12,6 +12,7 @@ from frostpick.models.cryomae.geometry import PX_PER_DIAMETER
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.selectors.density_cut import DensityCut, density_cut
 from frostpick.picking.selectors.disc_nms import find_peaks
+from frostpick.picking.threshold import Cut
 from frostpick.training.cryomae.exemplars import STILL, random_places, windows
 from frostpick.training.cryomae.finish import FLOOR, Calibrated
 from frostpick.training.cryomae.trainer import FewshotTrainer
@@ -60,7 +61,7 @@ def view_of(trainer: FewshotTrainer, told: Calibrated) -> FewshotView:
     scores = told.maps[image.micrograph_id]
     logits = scores.logits.cpu().numpy()
     peaks = find_peaks(scores, trainer.recipe.min_distance * PX_PER_DIAMETER, FLOOR, 10 * MOST)
-    good = calibrated(peaks.logit, told.calibration) >= told.threshold
+    good = Cut(told.threshold).selects(calibrated(peaks.logit, told.calibration))
     picked = [
         (index, float(y), float(x)) for y, x in zip(peaks.y_px[good], peaks.x_px[good], strict=True)
     ]
