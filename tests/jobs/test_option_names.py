@@ -41,7 +41,6 @@ MEANT = {
     RELION + "arguments.py": [
         *("--o", "--j", "--gpu", "--config", "--debug", "--pipeline_control", "--{"),
     ],
-    RELION + "inputs.py": ["--{"],
 }
 
 

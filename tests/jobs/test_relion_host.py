@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from waits import LONG
 
-from frostpick.errors import InputError
+from frostpick.errors import InputError, spelled
 from frostpick.models.pruner.model import Pruner
 from frostpick.types import Picks
 from frostpick_jobs.cli import relion_job
@@ -20,6 +20,7 @@ from frostpick_jobs.job.host import MicrographOutput, Outcome
 from frostpick_jobs.job.lock import job_lock
 from frostpick_jobs.job.outputs import ModelOutput, PicksOutput, Report
 from frostpick_jobs.job.results import Place
+from frostpick_jobs.job.spelling import in_relion
 from frostpick_jobs.tasks.declarations import FEWSHOT, PICK, PRUNE, TRAIN, VERIFY
 
 GOLDEN = Path(__file__).parent / "relion_golden"
@@ -252,12 +253,23 @@ def test_fields_and_labels_are_inputs_by_the_kinds_that_the_task_takes(job):
 def test_missing_files_of_fields_and_labels_are_told(job, tmp_path):
     (tmp_path / "p.star").touch()
     for fields, files, sentence in (
-        ({"in_parts": "none.star"}, {}, r"none.star: no such file \(--in_parts\); run the job"),
-        ({"in_parts": "p.star"}, {"labels": "g.star"}, r"g.star: no such file \(labels\)"),
-        ({"in_parts": "p.star"}, {"labels": "p.star", "bad": "b.star"}, r"b.star: no .* \(bad\)"),
+        (
+            {"in_parts": "none.star"},
+            {},
+            "none.star: no such file (field 'Input particles'); run the job",
+        ),
+        ({"in_mics": "m.star"}, {}, "m.star: no such file (field 'Input micrographs')"),
+        ({"in_coords": "c.star"}, {}, "c.star: no such file (field 'Input coordinates')"),
+        ({"in_parts": "p.star"}, {"labels": "g.star"}, "g.star: no such file (label labels)"),
+        (
+            {"in_parts": "p.star"},
+            {"labels": "p.star", "bad": "b.star"},
+            "b.star: no such file (label bad)",
+        ),
     ):
-        with pytest.raises(InputError, match=sentence):
+        with pytest.raises(InputError) as refused:
             host_of(PRUNE, files=files, **fields).begin()
+        assert sentence in spelled(refused.value, in_relion)
     host_of(PRUNE, files={"labels": "p.star", "bad": "rest"}, in_parts="p.star").begin()
 
 

@@ -171,6 +171,15 @@ def test_a_relion_job_names_labels_everywhere(project, capsys):
     assert pick("all.star", "--diameter", "60", "--pixel_size", "3") == 0
     assert "a.mrc: the header says 2 A a pixel; 3 A is used" in capsys.readouterr().err
 
+    unread = ["--in_coords", "c.star", "--in_3dref", "r.mrc", "--in_mask", "m.mrc"]
+    assert pick("none.star", "--diameter", "60", *unread) == 1
+    *warned, refused = capsys.readouterr().err.splitlines()
+    assert [line.partition(" ")[2] for line in warned] == [
+        f"field 'Input {name}' is not used by this job"
+        for name in ("coordinates", "3D reference", "3D mask")
+    ]
+    assert "none.star: no such file (field 'Input micrographs'); run the job" in refused
+
 
 def test_an_error_outside_the_job_names_labels_too(monkeypatch, tmp_path, capsys):
     def refuse(task, argv):

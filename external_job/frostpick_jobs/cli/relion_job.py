@@ -18,7 +18,7 @@ from frostpick_jobs.cli.options import add_argparse_options, values_from_namespa
 from frostpick_jobs.cli.task_inputs import inputs_on
 from frostpick_jobs.hosts.relion.arguments import JobArguments, JobParser, job_arguments
 from frostpick_jobs.job.endings import USAGE, help_text
-from frostpick_jobs.job.spelling import SpelledFormatter
+from frostpick_jobs.job.spelling import SpelledFormatter, in_relion
 from frostpick_jobs.tasks.declarations import InputKind, TaskSpec, inputs_of_today, tasks_on
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def run_task(task: TaskSpec, argv: Sequence[str]) -> int:
     arguments, settings = read_command_line(task, argv)
     logger.info("frostpick %s: %s in %s", __version__, task.name, arguments.prefix)
     for name in unused_fields(task, arguments):
-        logger.warning("input --%s is not used by this job", name)
+        logger.warning("%s is not used by this job", in_relion(name))
     from frostpick_jobs.hosts.relion.host import RelionHost
     from frostpick_jobs.job.lifecycle import run_job
 

@@ -12,8 +12,17 @@ import logging
 
 from frostpick.errors import Spell, flag, spelled, worded
 
-#: Inputs of RELION's External job, by the text of the field.
-_FIELDS = {
+#: What RELION passes of the fields of its External job, and what the field is called.
+_PASSED = {
+    "in_movies": "field 'Input movies'",
+    "in_mics": "field 'Input micrographs'",
+    "in_coords": "field 'Input coordinates'",
+    "in_parts": "field 'Input particles'",
+    "in_3dref": "field 'Input 3D reference'",
+    "in_mask": "field 'Input 3D mask'",
+}
+#: Inputs of a task, by the text of the field.
+_FIELDS = _PASSED | {
     "micrographs": "field 'Input micrographs'",
     "picks": "field 'Input coordinates'",
     "particles": "field 'Input particles'",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from os.path import isfile
 from pathlib import Path
 
-from frostpick.errors import InputError, NoInputError
+from frostpick.errors import InputError, NoInputError, option
 from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs.formats import read_micrographs_star
 from frostpick_jobs.formats.walk import in_project
@@ -46,13 +46,17 @@ def check_files(
     InputError
         Naming the field or label.
     """
-    named = {f"--{flag}": getattr(arguments, flag) for flag in ("in_mics", "in_coords", "in_parts")}
+    named = {
+        option("micrographs"): arguments.in_mics,
+        option("picks"): arguments.in_coords,
+        option("particles"): arguments.in_parts,
+    }
     for one in task.inputs:
         if one.kind not in _FIELDS and inputs[one.name] and not is_rest(inputs, one.name):
-            named[one.name] = inputs[one.name][0]
-    for flag, name in named.items():
+            named[option(one.mark)] = inputs[one.name][0]
+    for told, name in named.items():
         if name is not None and not isfile(name):
-            raise InputError(f"{name}: no such file ({flag}); run the job that writes it first")
+            raise InputError(f"{name}: no such file ({told}); run the job that writes it first")
 
 
 def read_micrographs(in_mics: str) -> list[Micrograph]:
