@@ -58,7 +58,16 @@ def check_count(exemplars: Mapping[str, Labels]) -> None:
 
 
 def choose_method(settings: FewshotSettings, *, kind: Callable[[str], ModelKind]) -> Method:
-    """Return the method, and say which.
+    """Return the method as `method_in_force`, and say which."""
+    method, why = method_in_force(settings, kind=kind)
+    log.info("method: %s, %s", method, why)
+    return method
+
+
+def method_in_force(
+    settings: FewshotSettings, *, kind: Callable[[str], ModelKind]
+) -> tuple[Method, str]:
+    """Return the method, and why it is that one.
 
     ``auto`` is the one that the model given is for: ``cryomae`` for an encoder, ``pu`` for a
     picking model. Without one it is ``pu`` where its network is shipped.
@@ -74,16 +83,12 @@ def choose_method(settings: FewshotSettings, *, kind: Callable[[str], ModelKind]
         There is no such model, or it is for neither.
     """
     if settings.method != "auto":
-        log.info("method: %s, as asked for", settings.method)
-        return settings.method
+        return settings.method, "as asked for"
     if settings.encoder not in ("", "none"):
         found: Method = "cryomae" if kind(settings.encoder) == "encoder" else "pu"
-        log.info("method: %s, which the model %s is for", found, settings.encoder)
-        return found
+        return found, f"which the model {settings.encoder} is for"
     method: Method = "pu" if GENERAL in shipped_names() else "cryomae"
-    told = Wording(f"method: %s, chosen by auto; {option('method')} names another")
-    log.info(told, method)
-    return method
+    return method, Wording(f"chosen by auto; {option('method')} names another")
 
 
 def start_name(settings: FewshotSettings) -> str:

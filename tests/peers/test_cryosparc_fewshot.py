@@ -10,7 +10,7 @@ pytest.importorskip("fastapi")
 
 from cryosparc_project import DIAMETER_A, project, requested
 
-from frostpick.errors import ConfigError, InputError
+from frostpick.errors import ConfigError, InputError, ModelError
 from frostpick.models.cryomae import PRESETS, Preset
 from frostpick.models.picking_model import PickingModel
 from frostpick.settings import FewshotSettings, PickSettings
@@ -85,4 +85,22 @@ def test_no_exemplars_and_no_diameter_make_no_job(tmp_path):
             few(p, particles=())
         with pytest.raises(ConfigError, match="--diameter"):
             few(p, diameter=None)
+        assert len(p.store.jobs) == before
+
+
+def test_what_the_method_has_no_use_for_makes_no_job(tmp_path):
+    with project(tmp_path) as p:
+        before = len(p.store.jobs)
+        for given in ({"encoder_size": "small"}, {"picking_rule": "density-cut"}):
+            (name,) = (one.replace("_", "-") for one in given)
+            told = f"--{name} has no use in --method pu, which auto has chosen"
+            with pytest.raises(ConfigError, match=told):
+                few(p, method="auto", encoder="", **given)
+            with pytest.raises(ConfigError, match=f"--{name} has no use in --method pu: it is"):
+                few(p, method="pu", encoder="", **given)
+        for method in ("auto", "cryomae", "pu"):
+            with pytest.raises(ModelError, match="nowhere"):
+                few(p, method=method, encoder="nowhere")
+        with pytest.raises(ModelError, match="mae-tiny-1"):
+            few(p, method="pu", encoder="mae-tiny-1")
         assert len(p.store.jobs) == before

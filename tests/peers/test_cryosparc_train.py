@@ -284,7 +284,8 @@ def test_what_a_training_needs_is_checked_before_anything_is_made(tmp_path):
             train(p, settings={"diameter": None})
         with pytest.raises(InputError, match="no particles to learn from"):
             train(p, (), settings={"start_model": "none"})
-        with pytest.raises(ModelError, match=r"P1-J3 has no model/model.safetensors"):
+        told = r"P1-J3 has no model/model.safetensors; --start-model takes a job of 'frostpick cry"
+        with pytest.raises(ModelError, match=told):
             train(p, settings={"start_model": "J3"})
         assert len(p.store.jobs) == before
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frostpick.errors import ConfigError, option
+from frostpick.fewshot import method_in_force
 from frostpick.picking.plan import plan_picking
 from frostpick.pruning.plan import plan_pruning
 from frostpick.runtime.device import resolve_device
@@ -15,6 +16,7 @@ from frostpick.settings import (
     VerifySettings,
 )
 from frostpick_jobs.job.models import JobModels
+from frostpick_jobs.tasks.declarations import FEWSHOT, refuse_unused
 
 
 def before_picking(settings: PickSettings, models: JobModels) -> None:
@@ -40,12 +42,20 @@ def before_iterating(settings: IterateSettings, models: JobModels) -> None:
 
 
 def before_fewshot(settings: FewshotSettings, models: JobModels) -> None:
-    """Look for the device; `ConfigError` without a diameter."""
+    """Look for the device and the model that is named.
+
+    `ConfigError` without a diameter, and where the method has no use for an option.
+    """
     resolve_device(settings.device)
     if settings.diameter is None:
         raise ConfigError(
             f"few-shot picking needs the particle's longest dimension: {option('diameter')}"
         )
+    method, _ = method_in_force(settings, kind=models.kind_of)
+    refuse_unused(FEWSHOT, method, settings, "auto" if settings.method == "auto" else "")
+    if settings.encoder not in ("", "none"):
+        find = models.encoder if method == "cryomae" else models.picking
+        find(settings.encoder)
 
 
 def before_pruning(settings: VerifySettings, models: JobModels) -> None:

@@ -200,7 +200,7 @@ def _digests(
     task: TaskSpec, settings: RunSettings, models: JobModels, of_jobs: ModelsOfJobs
 ) -> Iterator[tuple[str, str]]:
     """Yield what the description tells: the model that picks, and what other jobs made."""
-    for ref, text in named_models(settings):
+    for _, ref, text in named_models(settings):
         found = of_jobs(ref.kind, text)
         if found is None and ref.kind == "picking" and task.gives(OutputKind.PICKS):
             found = models.picking(text)
@@ -213,7 +213,7 @@ def _diameter(task: TaskSpec, settings: RunSettings, models: JobModels) -> float
     given: float | None = getattr(settings, "diameter", None)
     if given is not None or port_of(task, *LEARNED_FROM) is None:
         return given
-    starts = (text for ref, text in named_models(settings) if ref.kind == "picking")
+    starts = (text for _, ref, text in named_models(settings) if ref.kind == "picking")
     return next((models.picking(text).card.diameter_A for text in starts), None)
 
 

@@ -28,12 +28,12 @@ MODEL, PRUNER = "model", "pruner"
 Loaded = TypeVar("Loaded", "PickingModel", "Pruner")
 
 
-def named_models(settings: Settings) -> Iterator[tuple[ModelRef, str]]:
-    """Yield what each setting that names a model says, in the order of the settings."""
+def named_models(settings: Settings) -> Iterator[tuple[str, ModelRef, str]]:
+    """Yield name, kind and text of each setting that names a model, in their order."""
     for name, info in type(settings).model_fields.items():
         ref, text = model_ref(info), getattr(settings, name)
         if ref is not None and text and not (ref.or_none and text == "none"):
-            yield ref, text
+            yield name, ref, text
 
 
 class ModelsOfJobs:
@@ -49,18 +49,18 @@ class ModelsOfJobs:
 
     def __init__(self, server: Server, project: str, settings: Settings) -> None:
         self._server, self._project = server, project
-        self._jobs: dict[tuple[ModelKind, str], JobRef] = {}
-        for ref, text in named_models(settings):
+        self._jobs: dict[tuple[ModelKind, str], tuple[JobRef, str]] = {}
+        for name, ref, text in named_models(settings):
             job = parse_job(text) if ref.from_job and ref.kind in _FETCH else None
             if job is not None:
-                self._jobs[ref.kind, text] = job
+                self._jobs[ref.kind, text] = (job, name)
         self._fetched: dict[tuple[ModelKind, str], Model] = {}
 
     def __call__(self, kind: ModelKind, text: str) -> Model | None:
         """Return the model of the job that a text names; raises as `fetch_model`."""
         asked = (kind, text)
         if asked in self._jobs and asked not in self._fetched:
-            self._fetched[asked] = _FETCH[kind](self._server, self._project, self._jobs[asked])
+            self._fetched[asked] = _FETCH[kind](self._server, self._project, *self._jobs[asked])
         return self._fetched.get(asked)
 
     def fetch(self) -> None:
@@ -71,11 +71,16 @@ class ModelsOfJobs:
     @property
     def picking_job(self) -> JobRef | None:
         """The first job whose picking model is taken."""
-        return next((job for (kind, _), job in self._jobs.items() if kind == "picking"), None)
+        return next((job for (kind, _), (job, _) in self._jobs.items() if kind == "picking"), None)
 
 
-def fetch_model(server: Server, project: str, job: JobRef) -> PickingModel:
+def fetch_model(server: Server, project: str, job: JobRef, name: str) -> PickingModel:
     """Return the model of a training job, of this project or another.
+
+    Parameters
+    ----------
+    name
+        Of the setting that names the job, for messages.
 
     Raises
     ------
@@ -85,24 +90,24 @@ def fetch_model(server: Server, project: str, job: JobRef) -> PickingModel:
     from frostpick.models.picking_model import PickingModel
 
     wanted = (
-        f"{option('model')} takes a job of 'frostpick cryosparc train' that has completed, "
+        f"{option(name)} takes a job of 'frostpick cryosparc train' that has completed, "
         "a model file, its folder or a shipped name"
     )
     return _fetch(server, project, job, MODEL, PickingModel.load, wanted)
 
 
-def fetch_pruner(server: Server, project: str, job: JobRef) -> Pruner:
+def fetch_pruner(server: Server, project: str, job: JobRef, name: str) -> Pruner:
     """Return the pruner of a pruning job, fitted to its labels; as `fetch_model`."""
     from frostpick.models.pruner.model import Pruner
 
     wanted = (
-        f"{option('pruner')} takes a job of 'frostpick cryosparc prune' that has completed, "
+        f"{option(name)} takes a job of 'frostpick cryosparc prune' that has completed, "
         "a pruner's file, its folder or a shipped name"
     )
     return _fetch(server, project, job, PRUNER, Pruner.load, wanted)
 
 
-_FETCH: Mapping[ModelKind, Callable[[Server, str, JobRef], Model]] = {
+_FETCH: Mapping[ModelKind, Callable[[Server, str, JobRef, str], Model]] = {
     "picking": fetch_model,
     "pruner": fetch_pruner,
 }
