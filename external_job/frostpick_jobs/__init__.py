@@ -1,7 +1,7 @@
 """Every host and every command of frostpick: paths or a host in, native results out.
 
 >>> import frostpick_jobs
->>> trained = frostpick_jobs.train("train", micrographs="Mics", picks="picks.star", diameter=160)
+>>> trained = frostpick_jobs.train("train", micrographs="Mics", labels="picks.star", diameter=160)
 >>> frostpick_jobs.pick("pick", micrographs="Mics", model=trained.model_path)
 >>> frostpick_jobs.select("pick", "precision=0.95")
 >>> frostpick_jobs.prune("clean", micrographs="Mics", picks="picks.star", diameter=160)

@@ -7,7 +7,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from frostpick.errors import ConfigError
 from frostpick.settings import told_of
+from frostpick_jobs.job.host import Host
 from frostpick_jobs.tasks.declarations import TaskSpec
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -15,6 +17,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def order_before(*names: str) -> Callable[[F], F]:
     """Let a task be called with its inputs and then the folder by position, with a warning.
+
+    A host stood for the micrographs, by position or by name, and no folder with it.
 
     Parameters
     ----------
@@ -25,7 +29,8 @@ def order_before(*names: str) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def call(*arguments: Any, **keywords: Any) -> Any:
-            if len(arguments) < 2 and not (arguments and "out" in keywords):
+            in_order = len(arguments) < 2 and not (arguments and "out" in keywords)
+            if in_order and not isinstance(keywords.get(names[0]), Host):
                 return function(*arguments, **keywords)
             if len(arguments) > len(names):
                 raise TypeError(f"{function.__name__}() takes out by position and the rest by name")
@@ -40,7 +45,12 @@ def order_before(*names: str) -> Callable[[F], F]:
             twice = sorted(placed.keys() & keywords.keys())
             if twice:
                 raise TypeError(f"{function.__name__}() got {twice[0]!r} twice")
-            return function(**placed, **keywords)
+            given = placed | keywords
+            if isinstance(given.get(names[0]), Host):
+                if given.get("out") is not None:
+                    raise ConfigError("a host has its own output folder; leave out away")
+                given["out"] = given.pop(names[0])
+            return function(**given)
 
         return call  # type: ignore[return-value]
 

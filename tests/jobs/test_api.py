@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import frostpick_jobs
-from frostpick.errors import ConfigError, FrostpickError
+from frostpick.errors import ConfigError, FrostpickError, InputError
 from frostpick_jobs.api import as_paths
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.job.results import PickingResult, Place, TrainingResult
@@ -63,6 +63,26 @@ def test_the_order_of_before_works_and_says_what_to_write(micrographs, tmp_path)
         keyword = frostpick_jobs.pick(micrographs, out=tmp_path / "b", **settings())
     new = frostpick_jobs.pick(tmp_path / "c", micrographs=micrographs, **settings())
     assert old.selected == keyword.selected == new.selected > 0
+
+
+def test_a_host_in_the_place_of_before_works_too(micrographs, tmp_path) -> None:
+    def host(name: str) -> FolderHost:
+        return FolderHost(tmp_path / name, {"micrographs": [micrographs]}, pixel_size=2.0)
+
+    new = frostpick_jobs.pick(host("new"), **settings())
+    with pytest.warns(DeprecationWarning, match=r"write pick\(out, micrographs=\.\.\.\)"):
+        by_name = frostpick_jobs.pick(micrographs=host("a"), **settings())
+    with pytest.warns(DeprecationWarning):
+        by_position = frostpick_jobs.pick(host("b"), None, **settings())
+    assert by_name.selected == by_position.selected == new.selected > 0
+    for call in (
+        lambda: frostpick_jobs.train(host("c"), (), start_model="none"),
+        lambda: frostpick_jobs.train(micrographs=host("c"), picks=(), start_model="none"),
+    ):
+        with pytest.warns(DeprecationWarning), pytest.raises(InputError, match="no labels"):
+            call()
+    with pytest.warns(DeprecationWarning), pytest.raises(ConfigError, match="leave out away"):
+        frostpick_jobs.pick(host("d"), tmp_path / "e", **settings())
 
 
 def test_a_training_has_its_names_of_before() -> None:
