@@ -9,11 +9,19 @@ from typing import Any
 import mrcfile
 import numpy as np
 import pytest
+from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
 
 from frostpick.picking.peaks import Peaks
 from frostpick.picking.selector import Selector
+from frostpick.types import Picks
 from frostpick_jobs import api
-from frostpick_jobs.formats import PickTable, read_picks
+from frostpick_jobs.cli import relion, relion_job
+from frostpick_jobs.formats import (
+    PickTable,
+    read_picks,
+    read_star_blocks,
+    write_micrograph_star,
+)
 
 TOLD: dict[str, Any] = {"model": "blob", "diameter": 64, "threads": 1, "device": "cpu"}
 #: Directions of the two lines of blobs in each micrograph.
@@ -104,3 +112,77 @@ def test_without_them_no_file_has_them(tmp_path: Path, micrographs: Path) -> Non
     for path in out.rglob("*.npz"):
         with np.load(path, allow_pickle=False) as archive:
             assert set(archive.files) <= {"about", "picks", "preview"}
+
+
+DISCS = [(60, 50), (150, 120), (100, 150)]
+#: Line and direction of each disc, as RELION tells them: the prior of psi turns the other way.
+TUBES, PRIORS = [7, 7, 9], [-30.0, -30.0, 45.0]
+
+
+@pytest.fixture
+def tubes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Discs on a micrograph of a RELION project, as helical coordinates."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("frostpick_jobs.tasks.prune.run.prune_figures", lambda *a: [])
+    monkeypatch.setattr(relion_job, "log_to_run_files", lambda: None)
+    (tmp_path / "mics").mkdir()
+    with mrcfile.new(tmp_path / "mics/a.mrc", disc_micrograph((192, 224), DISCS, 40)) as file:
+        file.voxel_size = PIXEL_A
+    (tmp_path / "mics.star").write_text(
+        "\ndata_optics\n\nloop_\n_rlnOpticsGroup #1\n_rlnMicrographPixelSize #2\n"
+        f"1 {PIXEL_A}\n\ndata_micrographs\n\nloop_\n_rlnMicrographName #1\n_rlnOpticsGroup #2\n"
+        "mics/a.mrc 1\n\n"
+    )
+    labels = ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY")
+    labels += ("rlnHelicalTubeID", "rlnAnglePsiPrior")
+    rows = [
+        f"mics/a.mrc {x} {y} {tube} {prior}\n"
+        for (x, y), tube, prior in zip(DISCS, TUBES, PRIORS, strict=True)
+    ]
+    header = "".join(f"_{label} #{n}\n" for n, label in enumerate(labels, 1))
+    path = tmp_path / "tubes.star"
+    path.write_text(f"\ndata_\n\nloop_\n{header}{''.join(rows)}\n")
+    return path
+
+
+def of_discs(path: Path) -> dict[tuple[float, float], tuple[str, ...]]:
+    """Return what a STAR file of picks says of each place, as text."""
+    (table,) = read_star_blocks(path).values()
+    names = ("rlnHelicalTubeID", "rlnAngleTiltPrior", "rlnAnglePsiPrior", "rlnAnglePsi")
+    at = zip(*(map(float, table.columns[f"rlnCoordinate{axis}"]) for axis in "XY"), strict=True)
+    told = zip(*(table.columns[name] for name in names), strict=True)
+    return dict(zip(at, told, strict=True))
+
+
+EXPECTED = {
+    (float(x), float(y)): (str(tube), "90.000000", f"{prior:.6f}", f"{prior:.6f}")
+    for (x, y), tube, prior in zip(DISCS, TUBES, PRIORS, strict=True)
+}
+
+
+def test_pruned_and_verified_picks_keep_them_on_a_folder(tubes: Path, pruner: str) -> None:
+    told: dict[str, Any] = {"pruner": pruner, "diameter": DIAMETER_A, "threads": 1, "device": "cpu"}
+    given: dict[str, Any] = {"micrographs": "mics", "picks": tubes}
+    api.prune("pruned", **given, **told, threshold="0", four_rotations=False)
+    kept, rejected = (of_discs(Path("pruned") / f"{one}.star") for one in ("kept", "rejected"))
+    assert kept and kept | rejected == EXPECTED
+    api.verify("verified", **given, **told)
+    assert of_discs(Path("verified/verified.star")) == EXPECTED
+
+
+@pytest.mark.parametrize("task", ["prune", "verify"])
+def test_pruned_and_verified_picks_keep_them_in_relion(tubes: Path, pruner: str, task: str) -> None:
+    words = ["--o", "External/job002/", "--in_mics", "mics.star", "--in_coords", "tubes.star"]
+    words += ["--pruner", pruner, "--diameter", str(DIAMETER_A), "--device", "cpu", "--j", "1"]
+    words += ["--threshold", "-100"] if task == "prune" else []
+    assert relion.guarded(task, words) == 0
+    assert of_discs(Path("External/job002/mics/a_autopick.star")) == EXPECTED
+
+
+def test_a_direction_that_is_not_known_is_no_number_for_relion(tmp_path: Path) -> None:
+    picks = Picks.from_xy("a", [1, 2], [3, 4], filament=[1, 0], angle_deg=[10.0, np.nan])
+    write_micrograph_star(tmp_path / "a.star", picks, None)
+    assert {found[2] for found in of_discs(tmp_path / "a.star").values()} == {
+        "-10.000000",
+        "0.000000",
+    }

@@ -7,19 +7,17 @@ import re
 from collections.abc import Sequence
 from os.path import isfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.errors import InputError
-from frostpick.pick_columns import OPTIONAL
 from frostpick_jobs.formats.box import read_box
 from frostpick_jobs.formats.delimited import read_delimited
 from frostpick_jobs.formats.foreign import CRYOLO_BOX
 from frostpick_jobs.formats.micrograph_list import read_micrographs_star
 from frostpick_jobs.formats.pick_files import find_pick_files
-from frostpick_jobs.formats.pick_table import PickTable
+from frostpick_jobs.formats.pick_table import PickTable, shared_columns
 from frostpick_jobs.formats.star.lines import names_a_block, split_star_line, star_lines
 from frostpick_jobs.formats.star.picks import (
     LIST_LABEL,
@@ -217,7 +215,7 @@ def _joined(path: Path, names: Sequence[str], parts: Sequence[PickTable]) -> Pic
         shift_A=column("shift_A", 0.0),
         pixel_size_A=column("pixel_size_A", np.nan),
         sign=_signs([part for _, part in kept]),
-        **_optional(path, [part for _, part in kept]),
+        **shared_columns(str(path), [part for _, part in kept]),
     )
 
 
@@ -226,20 +224,3 @@ def _signs(parts: Sequence[PickTable]) -> NDArray[np.int8] | None:
     if all(part.sign is None for part in parts):
         return None
     return np.concatenate([part.signs for part in parts])
-
-
-def _optional(path: Path, parts: Sequence[PickTable]) -> dict[str, Any]:
-    """Return the optional columns that all of the tables have."""
-    found = [part.optional() for part in parts]
-    for name in OPTIONAL:
-        without = sum(name not in one for one in found)
-        if 0 < without < len(found):
-            log.info(
-                "%s: column %s is left out, %d of %d files with picks do not have it",
-                path,
-                name,
-                without,
-                len(found),
-            )
-    shared = [name for name in OPTIONAL if all(name in one for one in found)]
-    return {name: np.concatenate([one[name] for one in found]) for name in shared}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import compress
 from pathlib import Path
@@ -10,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.pick_columns import OptionalColumns
+from frostpick.pick_columns import OPTIONAL, OptionalColumns
+
+log = logging.getLogger(__name__)
 
 Float = NDArray[np.float64]
 
@@ -122,3 +126,30 @@ class PickTable(OptionalColumns):
             raise ValueError("a pixel size is needed to re-centre aligned particles")
         shift = self.shift_A[rows] / pixel_size_A
         return x - shift[:, 0], y - shift[:, 1]
+
+
+def shared_columns(where: str, tables: Sequence[PickTable]) -> dict[str, NDArray[Any]]:
+    """Return the optional columns that all of the tables have, laid end to end, by name.
+
+    One that only some have is left out, with a line in the log.
+
+    Parameters
+    ----------
+    where
+        What the line begins with: the list that names the files.
+    tables
+        Each with rows.
+    """
+    found = [table.optional() for table in tables]
+    for name in OPTIONAL:
+        without = sum(name not in one for one in found)
+        if 0 < without < len(found):
+            log.info(
+                "%s: column %s is left out, %d of %d files with picks do not have it",
+                where,
+                name,
+                without,
+                len(found),
+            )
+    shared = [name for name in OPTIONAL if found and all(name in one for one in found)]
+    return {name: np.concatenate([one[name] for one in found]) for name in shared}

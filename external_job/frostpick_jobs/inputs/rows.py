@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.pick_columns import OptionalColumns
 from frostpick.points import nearest_distance
 from frostpick.types import Micrograph, Picks
 from frostpick_jobs.formats import PickTable
 from frostpick_jobs.formats.columns import known_merit
+from frostpick_jobs.formats.pick_table import shared_columns
 from frostpick_jobs.inputs.label_matching import scaled_centres
 from frostpick_jobs.inputs.name_matching import match_names
 from frostpick_jobs.inputs.twice import refuse_picks_twice
@@ -28,8 +30,10 @@ Complete = Callable[[Micrograph], Micrograph]
 
 
 @dataclass(frozen=True)
-class PickRows:
+class PickRows(OptionalColumns):
     """Picks of several files as one table, rows numbered through in their order.
+
+    The `OptionalColumns` that all of the files have are there too.
 
     Parameters
     ----------
@@ -66,7 +70,8 @@ class PickRows:
         for micrograph in micrographs:
             at = np.array(by_id.get(micrograph.id, ()), np.int64)
             if len(at):
-                own = Picks.from_xy(micrograph.id, self.x_px[at], self.y_px[at], row=at)
+                others = {name: values[at] for name, values in self.optional().items()}
+                own = Picks.from_xy(micrograph.id, self.x_px[at], self.y_px[at], row=at, **others)
                 picks.append((micrograph, own))
         return InputRows(rows=len(self), picks=picks, merit=self.merit)
 
@@ -153,6 +158,7 @@ def pick_rows(
         np.concatenate(x),
         np.concatenate(y),
         np.concatenate([np.zeros(0), *map(_merit, tables)]),
+        **shared_columns("picks", [table for table in tables if len(table)]),
     )
 
 

@@ -8,6 +8,7 @@ a filament that lies in the plane of the image.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,11 @@ def turned(angle_deg: Values) -> Values:
     return np.asarray(0.0 - angle_deg)
 
 
+def turned_or_zero(angle_deg: Values) -> Values:
+    """Return `turned` angles, 0 where none is known: RELION has no sign for that."""
+    return np.nan_to_num(turned(angle_deg))
+
+
 def in_plane(rows: Values) -> Values:
     """Return a tilt of 90 degrees for every row."""
     return np.full(len(rows), 90.0)
@@ -45,8 +51,17 @@ STAR = (
     Converter("y_px", "rlnCoordinateY", "%6d.000000", whole),
     Converter("score", "rlnAutopickFigureOfMerit", "%12.6f", finite),
     Converter(None, "rlnClassNumber", otherwise="0"),
-    Converter("angle_deg", "rlnAnglePsi", "%12.6f", turned, otherwise="0.000000"),
+    Converter("angle_deg", "rlnAnglePsi", "%12.6f", turned_or_zero, otherwise="0.000000"),
     Converter("filament", "rlnHelicalTubeID", "%6d", read=as_it_is),
     Converter("filament", "rlnAngleTiltPrior", "%12.6f", in_plane),
-    Converter("angle_deg", "rlnAnglePsiPrior", "%12.6f", turned, turned),
+    Converter("angle_deg", "rlnAnglePsiPrior", "%12.6f", turned_or_zero, turned),
 )
+
+
+def optional_labels(optional: Mapping[str, Values]) -> dict[str, Values]:
+    """Return optional columns of picks, given by our names, by RELION's labels."""
+    return {
+        one.name: one.write(optional[one.column])
+        for one in STAR
+        if one.column is not None and one.column in optional
+    }

@@ -16,6 +16,7 @@ from frostpick_jobs.formats.star.columns import (
     score_columns,
     write_with_columns,
 )
+from frostpick_jobs.formats.star.pick_labels import optional_labels
 from frostpick_jobs.formats.star.rows import copy_rows
 from frostpick_jobs.inputs.prune_inputs import PruneInputs
 from frostpick_jobs.inputs.score_table import write_scores
@@ -66,5 +67,6 @@ def _write_table(
         "rlnCoordinateX": np.floor(picks.x_px[rows] + 0.5),
         "rlnCoordinateY": np.floor(picks.y_px[rows] + 0.5),
         **scores,
+        **optional_labels({name: one[rows] for name, one in picks.optional().items()}),
     }
     write_star_blocks(path, [StarTable("", columns)])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.types import Decisions, Micrograph, Picks
+from frostpick.types import Decisions, Micrograph, Picks, sigmoid
 from frostpick_jobs.formats import StarTable, write_micrograph_star, write_star_blocks
 from frostpick_jobs.formats.star.columns import score_columns, write_with_columns
+from frostpick_jobs.formats.star.pick_labels import optional_labels
 from frostpick_jobs.formats.star.rows import copy_rows
 from frostpick_jobs.hosts.relion.arguments import JobArguments
 from frostpick_jobs.hosts.relion.coordinates import remove_stale, write_lists
@@ -102,9 +103,8 @@ class RowFiles:
 
     def _write_kept_picks(self, micrograph: Micrograph, picks: Picks, decisions: Decisions) -> None:
         kept = picks.keep(decisions.keep[picks.row])
-        scored = Picks.from_xy(
-            picks.micrograph_id, kept.x_px, kept.y_px, score=decisions.score[kept.row], row=kept.row
-        )
+        score = decisions.score[kept.row]
+        scored = replace(kept, score=score, probability=sigmoid(score))
         write_micrograph_star(self._path(micrograph), scored.sorted(), None)
 
     def _write_scored_picks(
@@ -123,6 +123,7 @@ class RowFiles:
             "rlnCoordinateX": x,
             "rlnCoordinateY": y,
             **{name: values[picks.row] for name, values in score_columns(decisions).items()},
+            **optional_labels(picks.optional()),
         }
         table = StarTable("", columns)
         write_star_blocks(self._path(micrograph), [table], self.generation.star_version)
