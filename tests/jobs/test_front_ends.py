@@ -312,7 +312,7 @@ def run_tally(host, settings, executor=None):
     record = begin(host, TALLY, settings)
     found = len(host.micrographs())
     record.add(tallied=found, enough=found >= settings.at_least)
-    host.deliver([Report(record.finished())])
+    host.deliver([Report(record.finished(), rows=[("micrographs tallied", found)])])
     return Result(host.place, {})
 '''
 DECLARATION = '''"""``tally``: micrographs in, a report out."""
@@ -398,6 +398,8 @@ def test_a_new_task_runs_on_a_folder(tally: TaskSpec, project: Path) -> None:
     assert done.exit_code == 0, done.output
     record = json.loads((project / "out" / "run.json").read_text())
     assert (record["task"], record["tallied"], record["enough"]) == ("tally", 3, False)
+    page = re.sub(r"\s*<[^>]+>\s*", "|", (project / "out" / "report.html").read_text())
+    assert re.search(r"\|micrographs tallied\|+3\|", page) and "picks selected" not in page
 
 
 def test_a_new_task_runs_in_relion(tally: TaskSpec, project: Path) -> None:

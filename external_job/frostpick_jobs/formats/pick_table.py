@@ -128,7 +128,7 @@ class PickTable(OptionalColumns):
         return x - shift[:, 0], y - shift[:, 1]
 
 
-def shared_columns(where: str, tables: Sequence[PickTable]) -> dict[str, NDArray[Any]]:
+def shared_columns(where: str, tables: Sequence[PickTable]) -> dict[str, Any]:
     """Return the optional columns that all of the tables have, laid end to end, by name.
 
     One that only some have is left out, with a line in the log.

@@ -120,12 +120,16 @@ class Report:
         In the order of the report.
     failed
         ``id -> one clause`` for micrographs that could not be used.
+    rows
+        Name and value of what stands at the top of the page; None for what
+        `frostpick_jobs.job.report` takes from the record.
     """
 
     record: Mapping[str, Any]
     figures: Sequence[Figure] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
     name: str = "report"
+    rows: Sequence[tuple[str, object]] | None = None
 
 
 Output = PicksOutput | ModelOutput | KeptRows | ScoredRows | Files | Report

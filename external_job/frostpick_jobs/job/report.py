@@ -39,7 +39,7 @@ def job_report(title: str, report: Report, outputs: Sequence[Output], spell: Spe
         parts.insert(min(2, len(parts)), expected_table(picks.scores, picks.threshold))
     return render_report(
         title,
-        summary_rows(record),
+        summary_rows(record, report.rows),
         parts,
         warnings_of(record, spell),
         failures=[(name, spelled(why, spell)) for name, why in report.failed.items()],
@@ -58,9 +58,16 @@ def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value not in (None, "")}
 
 
-def summary_rows(record: Mapping[str, Any]) -> list[Row]:
-    """Return the rows at the top of the report; what the record lacks is left out."""
-    rows = _SUMMARIES.get(str(record.get("task")), _picking)(record)
+def summary_rows(record: Mapping[str, Any], given: Sequence[Row] | None = None) -> list[Row]:
+    """Return the rows at the top of the report; what the record lacks is left out.
+
+    Parameters
+    ----------
+    given
+        Those of a task that brings its own, instead of what is known of it here.
+    """
+    known = _SUMMARIES.get(str(record.get("task")), _picking)
+    rows = known(record) if given is None else list(given)
     rows += [
         ("device", _device(record)),
         ("time", _time(record.get("seconds", {}).get("total"))),
@@ -134,7 +141,7 @@ def _pretraining(record: Mapping[str, Any]) -> list[Row]:
     ]
 
 
-#: What a report tells of a task at its top; of others what it tells of picking.
+#: What a report tells of a task at its top; of others that bring no rows, as of picking.
 _SUMMARIES: Mapping[str, Callable[[Mapping[str, Any]], list[Row]]] = {
     "train": _training,
     "iterate": _training,
