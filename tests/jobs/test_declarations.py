@@ -146,6 +146,16 @@ def test_an_option_that_the_method_does_not_use_is_refused_if_it_was_given() -> 
         refuse_unused(PRETRAIN, "mae", PretrainSettings(corpus=100))
 
 
+def test_a_method_is_cited_alone_and_a_task_without_one_whole() -> None:
+    for method, names in (("cryomae", {"C. Xu"}), ("pu", {"T. Bepler"})):
+        assert {name for name in ("C. Xu", "T. Bepler") if name in FEWSHOT.cited(method)} == names
+    for method in ("auto", ""):
+        assert FEWSHOT.cited(method) == FEWSHOT.citation and "C. Xu" in FEWSHOT.citation
+    assert PICK.cited() == PICK.citation
+    for task in TASKS:
+        assert all(one.citation and one.citation in task.citation for one in task.methods)
+
+
 def test_kinds_say_who_can_serve_an_input() -> None:
     assert [one.name for one in PRUNE.of_kind(InputKind.EXAMPLES)] == ["labels", "bad"]
     assert [one.name for one in FEWSHOT.of_kind(InputKind.EXEMPLARS)] == ["labels"]

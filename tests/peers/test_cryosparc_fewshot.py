@@ -52,6 +52,8 @@ def test_exemplars_give_particles_and_a_model_that_pick_takes(tmp_path):
     with project(tmp_path) as p:
         code, job = few(p)
         assert code == 0 and p.job(job).status == "completed"
+        cited = p.job(job).description.rpartition("frostpick; ")[2]
+        assert cited.startswith("C. Xu") and "Bepler" not in cited
         outputs = p.job(job).spec.outputs.root
         assert outputs["model"].num_items == 1 and outputs["micrographs"].num_items == 3
         everything = p.store.load_output(p.uid, job, "particles_all", "all")

@@ -169,6 +169,7 @@ def describe(request: JobRequest, settings: RunSettings, digests: Mapping[str, s
         if value not in (None, "")
     ]
     rows += [(f"{name} digest", digest) for name, digest in digests.items()]
+    cited = request.task.cited(str(values.get("method", "")))
     lines = [
         f"**frostpick {__version__} {request.task.name}**",
         "",
@@ -176,7 +177,7 @@ def describe(request: JobRequest, settings: RunSettings, digests: Mapping[str, s
         "|---|---|",
     ]
     lines += [f"| {name} | {value} |" for name, value in rows]
-    return "\n".join([*lines, "", f"frostpick; {request.task.citation}"])
+    return "\n".join([*lines, "", f"frostpick; {cited}"])
 
 
 def _work(

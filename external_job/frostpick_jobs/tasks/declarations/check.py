@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from frostpick.errors import ConfigError, InputError, option
 from frostpick.settings import Settings, both_names, told_of
-from frostpick_jobs.tasks.declarations.spec import Given, InputKind, Method, TaskSpec
+from frostpick_jobs.tasks.declarations.spec import Given, InputKind, TaskSpec
 
 log = logging.getLogger(__name__)
 
@@ -118,11 +118,6 @@ def refuse_unused(task: TaskSpec, method: str, settings: Settings, chosen_by: st
             + (f": {why}" if why else "")
             + f"; leave it away, or give {' or '.join(option('method', one) for one in others)}"
         )
-
-
-def method_of(task: TaskSpec, name: str) -> Method:
-    """Return a method by its name; `KeyError` where there is none."""
-    return {one.name: one for one in task.methods}[name]
 
 
 def _check_alternatives(task: TaskSpec, has: set[str]) -> None:

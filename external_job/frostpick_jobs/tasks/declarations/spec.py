@@ -192,6 +192,10 @@ class TaskSpec:
         """Tell whether the task has an output of a kind."""
         return any(one.kind is kind for one in self.outputs)
 
+    def cited(self, method: str = "") -> str:
+        """Return what to cite for a method; for the whole task where it is none of them."""
+        return {one.name: one.citation for one in self.methods}.get(method) or self.citation
+
     def help_on(self, host: str) -> str:
         """Return the summary on a host."""
         return self.hints.get(host, self.summary)
