@@ -23,6 +23,13 @@ SLACK = 1.5
 #: micrographs of the development sets the share's log-odds are -5.3 at worst with particles;
 #: without they are those of `LEAST`, -9.2.
 SLACK_OF_SIMILARITY = 6.0
+#: Of the best candidates of both signs so many are compared: from the fewest that could tell,
+#: to as many as particles may be on a micrograph.
+FEWEST_COMPARED, MOST_COMPARED = 8, 200
+#: By how many standard deviations of a fair coin the dark ones must lead at best. A coin leads so
+#: in 4 to 5 % of 200,000 simulated series; of 144 images of white and red noise none did (at most
+#: 2.1, for peaks keep away from one another), of 21 real micrographs full of particles (20S) 17.
+LEAD = 2.6
 
 
 def particle_share(score: ArrayLike) -> float:
@@ -81,3 +88,23 @@ def emptiness(score: ArrayLike, slack: float = SLACK) -> float:
     if found >= 0.5:
         return 0.0
     return min(0.0, float(np.log(found / (1.0 - found))) + slack)
+
+
+def outnumber(dark: ArrayLike, light: ArrayLike) -> bool:
+    """Return whether the best candidates of both signs are clearly more often dark than light.
+
+    For a filter whose score is no log-odds: what noise makes of it depends on the noise. But
+    noise has no sign. The same filter finds as many light candidates in it as dark ones, each as
+    strong, so that by descending score the signs follow one another as the falls of a coin
+    (target and decoy: Elias and Gygi, Nat. Methods 4, 207, 2007). Particles are of one sign.
+
+    Parameters
+    ----------
+    dark, light
+        ``(n,)``, ``(m,)`` scores of a micrograph's candidates, and of those with the image negated.
+    """
+    scores = np.concatenate([np.asarray(dark, np.float64), np.asarray(light, np.float64)])
+    sign = np.where(np.arange(len(scores)) < np.size(dark), 1, -1)
+    best = np.argsort(-scores, kind="stable")[:MOST_COMPARED]
+    lead = np.cumsum(sign[best]) / np.sqrt(np.arange(1, len(best) + 1))
+    return bool((lead[FEWEST_COMPARED - 1 :] >= LEAD).any())

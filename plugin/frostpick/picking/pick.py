@@ -10,7 +10,8 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated, floor_logit
-from frostpick.picking.emptiness import SLACK, SLACK_OF_SIMILARITY, emptiness
+from frostpick.picking.emptiness import SLACK, SLACK_OF_SIMILARITY, emptiness, outnumber
 from frostpick.picking.inference import InferenceNetwork, prepared_for_inference
 from frostpick.picking.plan import PickPlan
 from frostpick.picking.preview import make_preview
@@ -29,6 +30,8 @@ from frostpick.types import Picks
 
 #: Most picks kept, in units of the densest packing of discs of one diameter.
 MOST_PACKED = 5.0
+#: The network whose scores are no log-odds, for nothing in it was learned.
+FIXED_FILTER = "dog"
 
 
 @dataclass(frozen=True)
@@ -113,15 +116,20 @@ def pick_image(
     with _timed(seconds, "network"):
         scores = selector.map(model.network, working)
     with _timed(seconds, "peaks"):
-        peaks = selector.peaks(
-            scores,
+        peaks_of = partial(
+            selector.peaks,
             diameter_px=diameter_px,
             min_distance_px=plan.min_distance_A / pixel_size_A,
             floor_logit=floor_logit(card.calibration),
             max_peaks=math.ceil(MOST_PACKED * packing_limit(shape, diameter_px)),
         )
+        peaks = peaks_of(scores)
         slack = SLACK_OF_SIMILARITY if card.kind == "exemplar" else SLACK
         shift = emptiness(calibrated(peaks.logit, card.calibration), slack)
+        if shift and card.network.name == FIXED_FILTER:
+            light = peaks_of(selector.map(model.network, replace(working, data=-working.data)))
+            if outnumber(peaks.logit, light.logit):
+                shift = 0.0
         peaks = peaks.inside(shape, plan.border * diameter_px)
         score = calibrated(peaks.logit, card.calibration) + shift
         picks = Picks.from_xy(
