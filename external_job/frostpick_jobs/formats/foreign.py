@@ -21,6 +21,11 @@ _STARTS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
             "a data set of CryoSPARC (.cs), or another file of numpy, is not read; run the task on "
             "the CryoSPARC job, or write the data set as STAR with csparc2star.py of pyem",
         ),
+        (
+            rb"\x95CSDAT|created: '?\d{4}-\d\d-\d\d",
+            "a data set of CryoSPARC (.cs, .csg) is not read; run the task on the CryoSPARC job, "
+            "or write the data set as STAR with csparc2star.py of pyem",
+        ),
         (rb"\xff\xfe|\xfe\xff", _UTF16),
         (rb"\x1f\x8b", f"compressed with gzip; {_TEXT}: unpack it with gunzip"),
         (rb"BZh[1-9]1AY&SY", f"compressed with bzip2; {_TEXT}: unpack it with bunzip2"),

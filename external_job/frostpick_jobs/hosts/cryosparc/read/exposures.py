@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from frostpick.errors import InputError, option
 from frostpick.types import Micrograph
+from frostpick_jobs.formats.walk import in_project
+from frostpick_jobs.hosts.cryosparc.read.fields import texts
 from frostpick_jobs.hosts.cryosparc.read.sources import ProjectFiles
 
 log = logging.getLogger(__name__)
@@ -144,7 +146,9 @@ def _read_part(part: Any, image_slot: str) -> Exposures:
 
     def column(field: str, dtype: Any, shape: tuple[int, ...] = ()) -> Any:
         if field not in known:
-            return np.zeros((n, *shape), dtype)
+            return np.full(n, "", object) if dtype is object else np.zeros((n, *shape), dtype)
+        if dtype is object:
+            return texts(part[field])
         return np.array(part[field]).astype(dtype).reshape(n, *shape)
 
     groups = [f"{slot}/exp_group_id" for slot in ("mscope_params", "ctf")]
@@ -169,10 +173,11 @@ def _check(exposures: Exposures) -> None:
             f"exposure {uid[count > 1][0]} and {np.count_nonzero(count > 1) - 1} more come twice "
             "in the micrograph inputs; connect outputs that do not overlap"
         )
+    pixel_A = exposures.image_pixel_size_A
     for name, bad in (
-        ("path", np.array([not p for p in exposures.image_path], np.bool_)),
+        ("path", np.array([not in_project(p) for p in exposures.image_path], np.bool_)),
         ("shape", (exposures.image_shape == 0).any(axis=1)),
-        ("pixel size", ~(exposures.image_pixel_size_A > 0)),
+        ("pixel size", ~(np.isfinite(pixel_A) & (pixel_A > 0))),
     ):
         if bad.any():
             raise InputError(

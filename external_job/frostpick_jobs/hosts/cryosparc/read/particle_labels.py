@@ -14,6 +14,7 @@ from frostpick.errors import LabelError
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.formats import PickTable
 from frostpick_jobs.hosts.cryosparc.read.exposures import Exposures
+from frostpick_jobs.hosts.cryosparc.read.fields import needed, numbers, places, texts
 from frostpick_jobs.inputs.label_matching import labels_for, match_names
 
 log = logging.getLogger(__name__)
@@ -81,8 +82,7 @@ def table(name: str, part: Any, exposures: Exposures, *, flip_y: bool = False) -
     keep = np.flatnonzero(row >= 0)
     row = row[keep]
     rows_columns = exposures.image_shape[row].astype(np.float64)
-    x = np.asarray(part["location/center_x_frac"]).astype(np.float64)[keep] * rows_columns[:, 1]
-    y = np.asarray(part["location/center_y_frac"]).astype(np.float64)[keep] * rows_columns[:, 0]
+    x, y = places(part, keep, rows_columns)
     shift = shift_in_A(part, keep)
     if flip_y:
         y = rows_columns[:, 0] - 1 - y
@@ -101,15 +101,23 @@ def table(name: str, part: Any, exposures: Exposures, *, flip_y: bool = False) -
 
 
 def match_rows(part: Any, exposures: Exposures) -> NDArray[np.int64]:
-    """Return the row of the exposure of each particle, ``(n,)`` int64; -1 where there is none."""
-    wanted = np.asarray(part["location/micrograph_uid"]).astype(np.uint64)
+    """Return the row of the exposure of each particle, ``(n,)`` int64; -1 where there is none.
+
+    The uid 0 stands for none: then the path decides.
+    """
+    has_paths = "location/micrograph_path" in part.fields()
+    if has_paths and "location/micrograph_uid" not in part.fields():
+        wanted = np.zeros(len(part), np.uint64)
+    else:
+        wanted = needed(part, "location/micrograph_uid").astype(np.uint64)
     order = np.argsort(exposures.uid)
     at = np.searchsorted(exposures.uid, wanted, sorter=order)
     at = order[np.minimum(at, len(order) - 1)] if len(order) else np.zeros(len(wanted), np.int64)
-    row = np.where(exposures.uid[at] == wanted, at, -1).astype(np.int64)
+    same = (exposures.uid[at] == wanted) & (wanted != 0)
+    row = np.where(same, at, -1).astype(np.int64)
     lost = np.flatnonzero(row < 0)
-    if len(lost) and "location/micrograph_path" in part.fields():
-        row[lost] = _rows_by_path(np.array(part["location/micrograph_path"])[lost], exposures)
+    if len(lost) and has_paths:
+        row[lost] = _rows_by_path(texts(part["location/micrograph_path"])[lost], exposures)
     return row
 
 
@@ -119,11 +127,11 @@ def shift_in_A(part: Any, keep: NDArray[np.int64]) -> NDArray[np.float64] | None
         return None
     shift = np.asarray(part["alignments2D/shift"]).astype(np.float64).reshape(len(part), 2)[keep]
     sizes = ("alignments2D/psize_A", "blob/psize_A", "location/micrograph_psize_A")
-    known = [f for f in sizes if f in part.fields() and (np.asarray(part[f]) > 0).all()]
+    known = [name for name in sizes if (numbers(part, name) > 0).all()]
     if not known:
         log.warning("alignments2D/shift is left out: its pixel size is not in the dataset")
         return None
-    pixel = np.asarray(part[known[0]]).astype(np.float64)[keep]
+    pixel = numbers(part, known[0])[keep]
     return np.where(np.isfinite(shift), shift, 0.0) * pixel[:, None]
 
 

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from frostpick.errors import InputError
 from frostpick.types import Micrograph, ParticleStack
+from frostpick_jobs.formats.walk import in_project
 from frostpick_jobs.hosts.cryosparc.read.exposures import Exposures, shortest
+from frostpick_jobs.hosts.cryosparc.read.fields import needed, numbers, places, texts
 from frostpick_jobs.hosts.cryosparc.read.particle_labels import match_rows, shift_in_A
 from frostpick_jobs.hosts.cryosparc.read.sources import ProjectFiles
 from frostpick_jobs.inputs.rows import PickRows
@@ -60,8 +62,9 @@ class ParticleInput:
             row = match_rows(part, exposures)
             every = np.arange(len(part))
             shape = exposures.image_shape[row].astype(np.float64)
-            px = np.asarray(part["location/center_x_frac"]).astype(np.float64) * shape[:, 1]
-            py = np.asarray(part["location/center_y_frac"]).astype(np.float64) * shape[:, 0]
+            px, py = np.full((2, len(part)), np.nan)
+            here = np.flatnonzero(row >= 0)
+            px[here], py[here] = places(part, here, shape[here])
             shift = shift_in_A(part, every)
             if shift is not None:
                 pixel = exposures.image_pixel_size_A[row].astype(np.float64)[:, None]
@@ -117,6 +120,7 @@ def _merit(part: Any) -> NDArray[np.float64]:
     for field in ("pick_stats/ncc_score", "pick_stats/power"):
         if field in part.fields():
             found = np.asarray(part[field]).astype(np.float64)
+            found[~np.isfinite(found)] = np.nan
             if len(np.unique(found[np.isfinite(found)])) > 1:
                 return found
     return np.full(len(part), np.nan)
@@ -125,23 +129,26 @@ def _merit(part: Any) -> NDArray[np.float64]:
 def _stacks_of(
     part: Any, chosen: NDArray[np.int64], begin: int, files: ProjectFiles
 ) -> list[ParticleStack]:
-    known = set(part.fields())
+    def column(name: str) -> NDArray[np.float64]:
+        return numbers(part, name)[chosen]
 
-    def column(name: str, default: float) -> NDArray[np.float64]:
-        if name not in known:
-            return np.full(len(chosen), default)
-        return np.asarray(part[name]).astype(np.float64)[chosen]
-
-    paths = np.array(part["blob/path"], dtype=object)[chosen]
-    index = np.asarray(part["blob/idx"]).astype(np.int64)[chosen]
-    pixel = column("blob/psize_A", 0.0)
-    if not (pixel > 0).all():
-        raise InputError("particles without a pixel size (blob/psize_A); extract them again")
-    sign, signature = column("blob/sign", 0.0), column("blob/import_sig", 0.0)
-    position = column("location/micrograph_psize_A", 0.0)
+    paths = texts(needed(part, "blob/path"))[chosen]
+    index = needed(part, "blob/idx").astype(np.int64)[chosen]
+    pixel = column("blob/psize_A")
+    for name, bad in (
+        ("an image (blob/path)", np.array([not in_project(path) for path in paths], np.bool_)),
+        ("a pixel size (blob/psize_A)", ~(pixel > 0)),
+    ):
+        if bad.any():
+            raise InputError(
+                f"{np.count_nonzero(bad)} of {len(chosen)} particles without {name}; "
+                "extract them again"
+            )
+    sign, signature = column("blob/sign"), column("blob/import_sig")
+    position = column("location/micrograph_psize_A")
     x, y, names = _positions(part, chosen)
     shape = np.zeros((len(chosen), 2), np.int64)
-    if "blob/shape" in known:
+    if "blob/shape" in part.fields():
         shape = np.asarray(part["blob/shape"]).astype(np.int64).reshape(-1, 2)[chosen]
     groups: dict[tuple[str, float, float, float, int, int, int], list[int]] = defaultdict(list)
     for at in range(len(chosen)):
@@ -172,11 +179,14 @@ def _positions(
     part: Any, chosen: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]:
     """Return x and y in pixels of the micrograph and its uid; NaN and empty without locations."""
-    if "location/micrograph_uid" not in part.fields():
+    if not {"location/micrograph_uid", "location/micrograph_shape"} <= set(part.fields()):
         nothing = np.full(len(chosen), np.nan)
         return nothing, nothing, np.full(len(chosen), "")
     shape = np.asarray(part["location/micrograph_shape"]).astype(np.float64).reshape(-1, 2)[chosen]
-    x = np.asarray(part["location/center_x_frac"]).astype(np.float64)[chosen] * shape[:, 1]
-    y = np.asarray(part["location/center_y_frac"]).astype(np.float64)[chosen] * shape[:, 0]
+    # a picture needs no place: one that is no number stays NaN
+    x, y = (
+        needed(part, f"location/center_{name}_frac").astype(np.float64)[chosen] * shape[:, axis]
+        for name, axis in (("x", 1), ("y", 0))
+    )
     uids = np.asarray(part["location/micrograph_uid"]).astype(np.uint64)[chosen]
     return x, y, np.array([str(uid) for uid in uids.tolist()], np.str_)
