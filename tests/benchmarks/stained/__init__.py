@@ -1,0 +1,1 @@
+"""Micrographs of negative stain, simulated."""
