@@ -103,7 +103,7 @@ def seed_files(store: object, folder: Path, options: argparse.Namespace) -> str:
 def seed_rows(store: object, options: argparse.Namespace) -> str:
     """Lay out a project of many exposures, all of one small file, and many particles."""
     import mrcfile
-    from csemu.seed import _alloc, _done, _finish
+    from csemu.seed import complete, new_rows, write_output
 
     project = store.create_project("rows").uid  # type: ignore[attr-defined]
     store.create_workspace(project, "rows")  # type: ignore[attr-defined]
@@ -112,16 +112,16 @@ def seed_rows(store: object, options: argparse.Namespace) -> str:
         mrc.set_data(np.zeros((64, 64), np.float32))
     n = options.exposures
     blob, scope = ("micrograph_blob",) * 2, ("mscope_params",) * 2
-    rows = _alloc(np.arange(1, n + 1), "exposure", [blob, scope])
+    rows = new_rows(np.arange(1, n + 1), "exposure", [blob, scope])
     rows["micrograph_blob/path"] = np.array([f"J1/m.mrc#{k}" for k in range(n)], dtype=object)
     rows["micrograph_blob/shape"] = np.full((n, 2), 4096, np.uint32)
     rows["micrograph_blob/psize_A"] = np.full(n, 1.0, np.float32)
-    _finish(store, job, "exposures", "exposure", rows, [blob, scope])
-    _done(store, job)
+    write_output(store, job, "exposures", "exposure", rows, [blob, scope])
+    complete(store, job)
     labels = store.create_job(project, "W1", "manual_picker")  # type: ignore[attr-defined]
     location, aligned = ("location",) * 2, ("alignments2D",) * 2
     m, rng = options.picks, np.random.default_rng(0)
-    parts = _alloc(np.arange(1, m + 1), "particle", [location, aligned])
+    parts = new_rows(np.arange(1, m + 1), "particle", [location, aligned])
     at = np.arange(m) * n // m
     parts["location/micrograph_uid"] = (at + 1).astype(np.uint64)
     parts["location/micrograph_path"] = np.array(rows["micrograph_blob/path"])[at]
@@ -130,8 +130,8 @@ def seed_rows(store: object, options: argparse.Namespace) -> str:
     parts["location/center_y_frac"] = rng.random(m, dtype=np.float32)
     parts["alignments2D/shift"] = rng.normal(size=(m, 2)).astype(np.float32)
     parts["alignments2D/psize_A"] = np.full(m, 4.0, np.float32)
-    _finish(store, labels, "particles", "particle", parts, [location, aligned])
-    _done(store, labels)
+    write_output(store, labels, "particles", "particle", parts, [location, aligned])
+    complete(store, labels)
     return str(project)
 
 

@@ -18,7 +18,7 @@ pytest.importorskip("fastapi")
 
 from cryosparc.dataset import Dataset
 from cryosparc_project import LOGIN, POOL
-from csemu.seed import _alloc, _done, _finish
+from csemu.seed import complete, new_rows, write_output
 
 from frostpick_jobs.formats import read_picks
 from frostpick_jobs.formats.star.particles import read_particles
@@ -147,7 +147,7 @@ class Case:
         folder = self._store.jdir(job) / "imported"
         folder.mkdir()
         blob, scope = ("micrograph_blob",) * 2, ("mscope_params",) * 2
-        rows = _alloc([int(self.id_of(f)) for f in self.files], "exposure", [blob, scope])
+        rows = new_rows([int(self.id_of(f)) for f in self.files], "exposure", [blob, scope])
         paths = []
         for file in self.files:
             link = folder / f"{int(self.id_of(file)):021d}_{file.name}"
@@ -157,8 +157,8 @@ class Case:
         rows["micrograph_blob/shape"] = np.tile(np.array(SHAPE, np.uint32), (len(rows), 1))
         rows["micrograph_blob/psize_A"] = np.full(len(rows), 2.0, np.float32)
         rows["mscope_params/exp_group_id"] = np.full(len(rows), 7, np.uint32)
-        _finish(self._store, job, "exposures", "exposure", rows, [blob, scope])
-        _done(self._store, job)
+        write_output(self._store, job, "exposures", "exposure", rows, [blob, scope])
+        complete(self._store, job)
         return str(job.uid)
 
     def _write_particles(self, path: Path) -> OutputRef:
@@ -171,21 +171,23 @@ class Case:
             write = self._write_places if path.suffix == ".csv" else self._write_extracted
             job = self._store.create_job(self._uid, "W1", "manual_picker")
             rows, slots = write(job, path)
-            _finish(self._store, job, "particles", "particle", rows, _same(slots))
-            _done(self._store, job)
+            write_output(self._store, job, "particles", "particle", rows, _same(slots))
+            complete(self._store, job)
             self._particles[content] = OutputRef(str(job.uid), "particles")
         return self._particles[content]
 
     def _write_places(self, job: Any, path: Path) -> tuple[Dataset, Sequence[str]]:
         table, slots = read_picks(path), ("location",)
         places = zip(table.micrograph, table.x_px, table.y_px, strict=True)
-        rows = _alloc([zlib.crc32(repr(one).encode()) for one in places], "particle", _same(slots))
+        rows = new_rows(
+            [zlib.crc32(repr(one).encode()) for one in places], "particle", _same(slots)
+        )
         self._locate(rows, table.micrograph, table.x_px, table.y_px)
         return rows, slots
 
     def _write_extracted(self, job: Any, path: Path) -> tuple[Dataset, Sequence[str]]:
         table, slots = read_particles(path), ("blob", "location")
-        rows = _alloc([zlib.crc32(one.encode()) for one in table.image], "particle", _same(slots))
+        rows = new_rows([zlib.crc32(one.encode()) for one in table.image], "particle", _same(slots))
         assert table.micrograph is not None
         self._locate(rows, table.micrograph, table.x_px, table.y_px)
         stacks = {name: f"{job.job_dir}/{Path(name).name}" for name in set(table.file)}

@@ -371,11 +371,11 @@ def test_description_has_parameters_and_citation():
 
 
 def test_the_selftest_reads_a_register_whose_slots_are_names():
-    from frostpick_jobs.hosts.cryosparc.selftest import _spec
+    from frostpick_jobs.hosts.cryosparc.selftest import specification
 
     described = SimpleNamespace(name="ctf", dtype="ctf", required=True)
     one = SimpleNamespace(type="exposure", slots=["micrograph_blob", described])
     none = SimpleNamespace(root={})
     spec = SimpleNamespace(inputs=SimpleNamespace(root={"micrographs": one}), outputs=none)
-    found = _spec(spec, with_parameters=False)["inputs"]["micrographs"]["slots"]
+    found = specification(spec, with_parameters=False)["inputs"]["micrographs"]["slots"]
     assert found == ["micrograph_blob", "ctf (ctf, required)"]

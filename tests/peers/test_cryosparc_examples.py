@@ -15,7 +15,7 @@ pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
 from cryosparc_project import DIAMETER_A, LOGIN, ROOT, project
-from csemu.seed import _done
+from csemu.seed import complete
 
 from frostpick.errors import InputError
 from frostpick_jobs.hosts.cryosparc import run as cryosparc_run
@@ -74,7 +74,7 @@ def then_another(p, run_task, theirs):
     def run_both(server, request, settings):
         result = run_task(server, request, settings)
         job = p.store.create_job(p.uid, "W1", "snowflake", f"frostpick {request.task.name}")
-        _done(p.store, job)
+        complete(p.store, job)
         theirs.append(job.uid)
         return result
 

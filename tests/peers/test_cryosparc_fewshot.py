@@ -29,7 +29,7 @@ EXPOSURES, PARTICLES = OutputRef("J2", "exposures"), OutputRef("J3", "particles"
 
 
 @pytest.fixture(autouse=True)
-def _short(monkeypatch):
+def short_training(monkeypatch):
     recipe = FewshotRecipe(steps=4, positives=4, measure_every=2)
     monkeypatch.setitem(PRESETS, "tiny", Preset(2, 32, 2, 1, 16, 2))
     monkeypatch.setattr(fewshot_trainer, "STANDARDS", 64)

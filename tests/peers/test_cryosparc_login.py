@@ -37,8 +37,8 @@ def saved(tmp_path, monkeypatch):
     get_default_auth_config_path.cache_clear()
 
     def save(p):
-        server = p.connect()
-        token = server.client.api._client.headers["Authorization"].split()[1]
+        p.connect()
+        token = list(p.store.tokens)[-1]
         until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)
         sessions = InstanceAuthSessions({})
         found = Token(access_token=token, token_type="bearer")
@@ -82,7 +82,7 @@ def test_what_must_not_be_repeated_is_asked_again_with_a_new_login(tmp_path, mon
     """The server forgot the login, so that it did nothing of what was asked."""
     with project(tmp_path, shapes=ONE) as p:
         server = p.connect()
-        server.client.api._client.headers["Authorization"] = "Bearer of-before-the-restart"
+        p.store.tokens.clear()
         server.once("make a job", lambda: server.client.create_external_job(p.uid, "W1"))
         assert p.latest() == "J4"
 

@@ -45,13 +45,13 @@ def pick(p, **request):
 
 
 def test_a_mounted_project_can_be_downloaded_and_one_elsewhere_mapped(tmp_path, monkeypatch):
-    downloads, download = [], Downloader._download
+    downloads, download = [], Downloader.download
 
     def noted(self, path, target):
         downloads.append(path)
         download(self, path, target)
 
-    monkeypatch.setattr(Downloader, "_download", noted)
+    monkeypatch.setattr(Downloader, "download", noted)
     with project(tmp_path, shapes=SHAPES) as p:
         text, downloaded = pick(p, download=True)
         assert (

@@ -10,7 +10,7 @@ pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
 from cryosparc_project import DIAMETER_A, asymmetric_truth, disc_image, project, requested
-from csemu.seed import _done, _finish, seed_project
+from csemu.seed import complete, seed_project, write_output
 from csemu.store import Options
 
 from frostpick.settings import PickSettings
@@ -256,8 +256,8 @@ def test_another_slot_is_read_and_the_original_is_named(tmp_path):
             binned["denoised/psize_A"][n] = 4.0
             binned["denoised/format"][n] = "MRC/2"
         slots = [("micrograph_blob",) * 2, ("denoised", "micrograph_blob"), ("mscope_params",) * 2]
-        _finish(p.store, job, "exposures", "exposure", binned, slots)
-        _done(p.store, job)
+        write_output(p.store, job, "exposures", "exposure", binned, slots)
+        complete(p.store, job)
         source = (OutputRef(job.uid, "exposures"),)
         settings = {"diameter": 60.0}
         code, uid = pick(p, micrographs=source, image_slot="denoised", settings=settings)
@@ -282,8 +282,8 @@ def test_two_sessions_with_other_slots_shapes_and_pixel_sizes(tmp_path):
         (p.store.jdir(bare) / "x.mrc").symlink_to(path)
         rows["micrograph_blob/path"][0] = f"{bare.job_dir}/x.mrc"
         only = [("micrograph_blob", "micrograph_blob")]
-        _finish(p.store, bare, "imported", "exposure", rows, only)
-        _done(p.store, bare)
+        write_output(p.store, bare, "imported", "exposure", rows, only)
+        complete(p.store, bare)
         code, job = pick(p, micrographs=(EXPOSURES, OutputRef(bare.uid, "imported")))
         assert code == 0
         found = output(p, job, "particles", ["location"])

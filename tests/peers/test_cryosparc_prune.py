@@ -13,7 +13,7 @@ pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
 from cryosparc_project import project, requested
-from csemu.seed import _alloc, _done, _finish
+from csemu.seed import complete, new_rows, write_output
 from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
 
 from frostpick.errors import InputError, JobStopped, ModelError
@@ -64,7 +64,7 @@ def extracted(p, rows, name="particles", slots=SLOTS, first=1000):
     """Write particles as Extract leaves them: a stack a micrograph, and several slots."""
     exposures = p.store.load_output(p.uid, "J2", "exposures", "all")
     job = p.store.create_job(p.uid, "W1", "manual_picker", name)
-    made = _alloc(range(first, first + len(rows)), "particle", [(s, s) for s in slots])
+    made = new_rows(range(first, first + len(rows)), "particle", [(s, s) for s in slots])
     at = np.array([row[0] for row in rows])
     shapes = np.array(exposures["micrograph_blob/shape"])[at]
     made["location/micrograph_uid"] = np.array(exposures["uid"])[at]
@@ -100,8 +100,8 @@ def extracted(p, rows, name="particles", slots=SLOTS, first=1000):
         made["blob/sign"] = np.full(len(rows), -1.0, np.float32)
         made["ctf/df1_A"] = np.arange(len(rows)).astype(np.float32) + 10_000
         made["alignments2D/class"] = np.arange(len(rows)).astype(np.uint32) % 5
-    _finish(p.store, job, name, "particle", made, [(s, s) for s in slots])
-    _done(p.store, job)
+    write_output(p.store, job, name, "particle", made, [(s, s) for s in slots])
+    complete(p.store, job)
     return OutputRef(job.uid, name)
 
 
@@ -176,7 +176,7 @@ def stats(p, source, **fields):
     for name, values in fields.items():
         made[f"pick_stats/{name}"] = np.asarray(values, np.float32)
     slots = [(slot, slot) for slot in sorted({f.split("/")[0] for f in made.fields() if "/" in f})]
-    _finish(p.store, p.job(source.job), source.output, "particle", made, slots)
+    write_output(p.store, p.job(source.job), source.output, "particle", made, slots)
 
 
 @pytest.mark.parametrize("slots", [("location", "pick_stats"), (*SLOTS, "pick_stats")])

@@ -9,7 +9,7 @@ pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
 from cryosparc_project import project
-from csemu.seed import _done, _finish
+from csemu.seed import complete, write_output
 from csemu.store import Options, Refused
 from test_cryosparc_failures import pick as pick_for_code
 from test_cryosparc_failures import spool
@@ -44,8 +44,8 @@ def test_optional_fields_of_micrographs_are_kept(tmp_path, alloc):
         made["micrograph_blob/import_sig"] = np.array([7, 2**63 + 5, 9], np.uint64)
         job = p.store.create_job(p.uid, "W1", "import_micrographs", "imported")
         slots = [("micrograph_blob",) * 2, ("mscope_params",) * 2]
-        _finish(p.store, job, "exposures", "exposure", made, slots)
-        _done(p.store, job)
+        write_output(p.store, job, "exposures", "exposure", made, slots)
+        complete(p.store, job)
         code, picked = pick(p, micrographs=(OutputRef(job.uid, "exposures"),))
         assert code == 0
         found = output(p, picked, "micrographs", ["micrograph_blob"])
@@ -62,7 +62,7 @@ def test_optional_fields_of_pruned_particles_are_kept(tmp_path, pruner, on):
         source = extracted(p, rows, slots=slots)
         made = p.store.load_output(p.uid, source.job, source.output, "all")
         made["location/min_dist_A"] = np.arange(1, len(rows) + 1).astype(np.float32)
-        _finish(
+        write_output(
             p.store, p.job(source.job), source.output, "particle", made, [(s, s) for s in slots]
         )
         given = {} if on == "stacks" else {"micrographs": (EXPOSURES,)}
@@ -168,8 +168,8 @@ def curated(p, kept):
     made = p.store.load_output(p.uid, "J2", "exposures", ["micrograph_blob", "mscope_params"])
     job = p.store.create_job(p.uid, "W1", "import_micrographs", "curated")
     slots = [("micrograph_blob",) * 2, ("mscope_params",) * 2]
-    _finish(p.store, job, "accepted", "exposure", made.take(kept), slots)
-    _done(p.store, job)
+    write_output(p.store, job, "accepted", "exposure", made.take(kept), slots)
+    complete(p.store, job)
     return OutputRef(job.uid, "accepted")
 
 

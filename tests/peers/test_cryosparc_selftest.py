@@ -12,6 +12,7 @@ from csemu.store import Options, Refused
 
 from frostpick_jobs.hosts.cryosparc import selftest
 from frostpick_jobs.hosts.cryosparc.selftest import run_selftest
+from frostpick_jobs.hosts.cryosparc.selftest_jobs import SelftestJobs
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
 
 pytestmark = [
@@ -77,10 +78,16 @@ def test_jobs_are_deleted_where_their_making_got_no_answer_and_after_a_stop(tmp_
         assert answers["save of picks"]["code"] == 500 and titled(p) == []
         monkeypatch.setattr(p.store, "create_job", real)
 
-        def stopped(*arguments):
-            raise KeyboardInterrupt
+        make, made = SelftestJobs.make, []
 
-        monkeypatch.setattr(selftest._Asker, "after_kill", stopped)
+        def stopped(jobs):
+            if len(made) == 3:
+                raise KeyboardInterrupt
+            made.append(make(jobs))
+            return made[-1]
+
+        monkeypatch.setattr(SelftestJobs, "make", stopped)
+
         with pytest.raises(KeyboardInterrupt):
             run_selftest(p.connect(), p.uid, "W1")
         assert titled(p) == []
@@ -100,14 +107,14 @@ def test_a_server_without_the_way_to_delete_leaves_named_jobs(tmp_path, monkeypa
 
 def test_a_job_type_that_cannot_be_described_costs_itself(tmp_path, monkeypatch):
     with project(tmp_path, shapes=ONE) as p:
-        real = selftest._spec
+        real = selftest.specification
 
         def spec(one, with_parameters):
             if one.type == "inspect_picks_v2":
                 raise AttributeError("no slots")
             return real(one, with_parameters)
 
-        monkeypatch.setattr(selftest, "_spec", spec)
+        monkeypatch.setattr(selftest, "specification", spec)
         specs = run_selftest(p.connect(), p.uid, "W1")["native jobs"]["specs"]
         assert specs["inspect_picks_v2"]["refused"] == "no slots"
         assert specs["snowflake"] == {"inputs": {}, "outputs": {}}

@@ -10,9 +10,9 @@ pytest.importorskip("fastapi")
 
 import tifffile
 from cryosparc_project import project
-from csemu.seed import _done, _finish
+from csemu.seed import complete, write_output
 from csemu.store import Options
-from test_cryosparc_fewshot import _short, few
+from test_cryosparc_fewshot import few, short_training
 from test_cryosparc_pick import check_picks_on_truth, output, pick, pixels
 from test_cryosparc_prune import EXPOSURES, extracted, prune, rows_of
 from test_cryosparc_train import reached, train
@@ -21,7 +21,7 @@ from frostpick_jobs.hosts.cryosparc.server.references import OutputRef
 from frostpick_jobs.tasks.pick import finish
 
 pytestmark = pytest.mark.cryosparc
-__all__ = ["_short", "reached"]  # fixtures
+__all__ = ["reached", "short_training"]  # fixtures
 
 
 @pytest.fixture(autouse=True)
@@ -106,8 +106,8 @@ def with_mirrored_slot(p):
     for name in ("shape", "psize_A", "format"):
         made[f"other/{name}"] = made[f"micrograph_blob/{name}"]
     slots = [("micrograph_blob",) * 2, ("other", "micrograph_blob"), ("mscope_params",) * 2]
-    _finish(p.store, job, "exposures", "exposure", made, slots)
-    _done(p.store, job)
+    write_output(p.store, job, "exposures", "exposure", made, slots)
+    complete(p.store, job)
     return OutputRef(job.uid, "exposures")
 
 

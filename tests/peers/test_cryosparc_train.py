@@ -11,7 +11,7 @@ pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
 from cryosparc_project import DIAMETER_A, PIXEL_A, project, requested
-from csemu.seed import _alloc, _done, _finish
+from csemu.seed import complete, new_rows, write_output
 from csemu.store import Options, Refused
 
 from frostpick.errors import ConfigError, InputError, ModelError
@@ -79,7 +79,7 @@ def particles(p, rows, slots=("location",), shift=None, align_pixel=None, paths=
     """Write a particle output as a native job would; rows are (micrograph, x, y)."""
     exposures = p.store.load_output(p.uid, "J2", "exposures", "all")
     job = p.store.create_job(p.uid, "W1", "manual_picker", "particles")
-    made = _alloc(range(1, 1 + len(rows)), "particle", [(s, s) for s in slots])
+    made = new_rows(range(1, 1 + len(rows)), "particle", [(s, s) for s in slots])
     at = np.array([row[0] for row in rows])
     shapes = np.array(exposures["micrograph_blob/shape"])[at]
     made["location/micrograph_uid"] = (
@@ -97,8 +97,8 @@ def particles(p, rows, slots=("location",), shift=None, align_pixel=None, paths=
     if shift is not None:
         made["alignments2D/shift"] = np.array(shift, np.float32)
         made["alignments2D/psize_A"] = np.full(len(rows), align_pixel, np.float32)
-    _finish(p.store, job, "particles", "particle", made, [(s, s) for s in slots])
-    _done(p.store, job)
+    write_output(p.store, job, "particles", "particle", made, [(s, s) for s in slots])
+    complete(p.store, job)
     return OutputRef(job.uid, "particles")
 
 

@@ -61,7 +61,7 @@ def parts_of(seed: int, index: int) -> Parts:
     It is recorded without hot pixels and without rounding to grey levels.
     """
     images: list[Image] = []
-    expose = corpus._expose
+    expose = corpus._expose  # noqa: SLF001
 
     def thrice(rng: Any, conditions: Any, grid: Any, layers: Any, protein: Any, *more: Any) -> Any:
         conditions = replace(conditions, hot_pixels=0, grey_levels=0)

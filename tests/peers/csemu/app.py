@@ -23,12 +23,10 @@ from .store import Refused, Store
 
 
 def build_app(store: Store) -> FastAPI:
-    tokens = {}
-
     def auth(request: Request):
         head = request.headers.get("authorization", "")
         known = head.startswith("Bearer ") and not store.opt.revoked
-        if not known or tokens.get(head[7:], 0) < time.time():
+        if not known or store.tokens.get(head[7:], 0) < time.time():
             raise HTTPException(401, "Not authenticated")
 
     app = FastAPI(
@@ -69,7 +67,7 @@ def build_app(store: Store) -> FastAPI:
         ):
             raise HTTPException(401, "Incorrect email or password")
         token = secrets.token_hex(16)
-        tokens[token] = time.time() + expires_in
+        store.tokens[token] = time.time() + expires_in
         return Token(access_token=token, token_type="bearer")
 
     @r.get("/job_register", summary="job_register", response_model=JobRegister)

@@ -35,7 +35,7 @@ class LifeCycle:
             raise Refused(422, f"Cannot mark job {juid} with status {job.status} as completed")
         job.status, job.completed_at = "completed", now()
         job.completed_count += 1
-        self._write_csgs(job)
+        self.write_group_files(job)
         return self.save_job(job)
 
     def mark_failed(self, puid, juid, error=None):
@@ -105,7 +105,7 @@ class LifeCycle:
         self._dump_events()
         del self.jobs[puid, juid]
 
-    def _write_csgs(self, job):
+    def write_group_files(self, job):
         for oname, out in job.spec.outputs.root.items():
             lines = [
                 f"created: {now():%Y-%m-%d %H:%M:%S}",

@@ -63,7 +63,7 @@ class NativeJobs:
         try:
             getattr(self, "_run_" + job.spec.type)(job)
             job.status, job.completed_at = "completed", now()
-            self._write_csgs(job)
+            self.write_group_files(job)
         except Refused as e:
             job.status, job.failed_at, job.has_error = "failed", now(), True
             self.add_text(puid, juid, str(e.detail), "error")

@@ -28,7 +28,8 @@ def _uid(text):
     return int.from_bytes(hashlib.sha1(text.encode()).digest()[:8], "little") or 1
 
 
-def _alloc(uids, otype, slots):
+def new_rows(uids, otype, slots):
+    """Return empty rows with the fields that an output of this type has in these slots."""
     d = Dataset({"uid": np.array(uids, dtype=np.uint64)})
     for name, dtype in slots:
         req, opt = registry.FIELDS[dtype, otype]
@@ -36,7 +37,7 @@ def _alloc(uids, otype, slots):
     return d
 
 
-def _finish(store, job, oname, otype, dset, slots, passthrough=()):
+def write_output(store, job, oname, otype, dset, slots, passthrough=()):
     """Write dset as the job's output; slots/passthrough are (name, dtype) pairs."""
     files = {
         False: f"{job.job_dir}/{oname}.cs",
@@ -68,19 +69,23 @@ def _finish(store, job, oname, otype, dset, slots, passthrough=()):
     job.spec.outputs.root[oname] = out
 
 
-def _done(store, job):
+def complete(store, job):
+    """Mark a job as completed, as the server does when a native job ends."""
     job.status, job.completed_at = "completed", now()
-    store._write_csgs(job)
+    store.write_group_files(job)
     store.save_job(job)
 
 
 def _mrc(path):
-    with open(path, "rb") as f:
-        head = mrc._read_header(f)
-    if head.nz != 1:
-        raise ValueError(f"{path}: expected one section, found {head.nz}")
-    ps = head.xlen / head.nx if head.xlen > 0 else 0
-    return head.ny, head.nx, ps, f"MRC/{int(head.datatype)}"
+    import mrcfile
+
+    with mrcfile.open(path, header_only=True, permissive=True) as file:
+        head = file.header
+        ny, nx, nz, width = int(head.ny), int(head.nx), int(head.nz), float(head.cella.x)
+        mode = int(head.mode)
+    if nz != 1:
+        raise ValueError(f"{path}: expected one section, found {nz}")
+    return ny, nx, width / nx if width > 0 else 0, f"MRC/{mode}"
 
 
 def _tiff(path):
@@ -139,7 +144,7 @@ def seed_project(
     bg, cst = ("background_blob", "stat_blob"), ("ctf_stats",) * 2
     th = ("micrograph_thumbnail_blob_1x", "thumbnail_blob")
     allslots = [mb, ms, ctf, cst, bg, th]
-    d = _alloc([m["uid"] for m in mics], "exposure", allslots)
+    d = new_rows([m["uid"] for m in mics], "exposure", allslots)
     (store.jdir(j1) / "background").mkdir()
     for i, m in enumerate(mics):
         d["micrograph_blob/path"][i] = m["rel"]
@@ -171,12 +176,12 @@ def seed_project(
     d["ctf/df1_A"] = np.full(n, 12000.0, np.float32)
     d["ctf/df2_A"] = np.full(n, 11800.0, np.float32)
     d["ctf/ctf_fit_to_A"] = d["ctf_stats/ctf_fit_to_A"] = np.full(n, 4.0, np.float32)
-    _finish(store, j1, "imported_micrographs", "exposure", d, [mb, ms])
-    _done(store, j1)
+    write_output(store, j1, "imported_micrographs", "exposure", d, [mb, ms])
+    complete(store, j1)
 
     j2 = store.create_job(p.uid, w.uid, "patch_ctf_estimation_multi", "Patch CTF")
-    _finish(store, j2, "exposures", "exposure", d, [ctf, cst], [mb, ms, bg, th])
-    _done(store, j2)
+    write_output(store, j2, "exposures", "exposure", d, [ctf, cst], [mb, ms, bg, th])
+    complete(store, j2)
     made = dict(
         project_uid=p.uid, workspace_uid=w.uid, import_job=j1.uid, exposures=(j2.uid, "exposures")
     )
@@ -187,7 +192,7 @@ def seed_project(
         j3 = store.create_job(p.uid, w.uid, "manual_picker", "Manual Picker")
         loc, st = ("location",) * 2, ("pick_stats",) * 2
         slots = [loc] + ([st] if native_stats else [])
-        q = _alloc(
+        q = new_rows(
             [_uid(f"{m['uid']}:{k}:{x}:{y}") for k, (m, x, y) in enumerate(rows)], "particle", slots
         )
         q["location/micrograph_uid"] = np.array([m["uid"] for m, _, _ in rows], np.uint64)
@@ -203,10 +208,10 @@ def seed_project(
         if native_stats:
             q["pick_stats/ncc_score"] = np.full(len(rows), 0.5, np.float32)
             q["pick_stats/power"] = np.full(len(rows), 1000.0, np.float32)
-        _finish(store, j3, "particles", "particle", q, slots)
+        write_output(store, j3, "particles", "particle", q, slots)
         sub = d.query({"uid": [m["uid"] for m in picked]})
-        _finish(store, j3, "micrographs", "exposure", sub, [mb], [ms, ctf, cst, bg, th])
-        _done(store, j3)
+        write_output(store, j3, "micrographs", "exposure", sub, [mb], [ms, ctf, cst, bg, th])
+        complete(store, j3)
         made.update(
             manual_picker=j3.uid,
             picks=(j3.uid, "particles"),

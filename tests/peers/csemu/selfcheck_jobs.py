@@ -260,7 +260,7 @@ def saving(cs, made, picks, store):
     import httpx
 
     url = cs.base_url + f"/api/cmd/projects/{p.uid}/jobs/{job.uid}/outputs/particles/dataset"
-    hdr = {"Authorization": cs.api._client.headers["Authorization"]}
+    hdr = {"Authorization": f"Bearer {list(store.tokens)[-1]}"}
     assert httpx.post(url, content=b"x", headers=hdr).status_code == 415
     assert (
         httpx.post(

@@ -41,6 +41,7 @@ class Store(Wiring, Datasets, LifeCycle, NativeJobs, Events, Files):
         self.opt = options or Options()
         self.lock = threading.RLock()
         self.projects, self.workspaces, self.jobs = {}, {}, {}
+        self.tokens = {}  # of logins, with the time when each ends; the newest is last
         self.events, self.assets, self.notes, self.thresholds = {}, {}, [], {}
         self.user = User(
             _id="0" * 23 + "1",

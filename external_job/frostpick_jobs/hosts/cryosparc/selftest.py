@@ -143,7 +143,8 @@ class _Asker:
     def native_jobs(self) -> Answers:
         specs = {spec.type: spec for spec in self._client.job_register.specs}
         known = {
-            name: _asked(partial(_spec, spec, name in JOBS)) for name, spec in sorted(specs.items())
+            name: _asked(partial(specification, spec, name in JOBS))
+            for name, spec in sorted(specs.items())
         }
         return {"missing": [name for name in JOBS if name not in specs], "specs": known}
 
@@ -248,7 +249,9 @@ class _Asker:
         return job, dataset
 
 
-def _spec(spec: Any, with_parameters: bool) -> Answers:
+def specification(spec: Any, with_parameters: bool) -> Answers:
+    """Return the inputs and outputs of a job type, by name, with their slots."""
+
     def slots(group: Any) -> Answers:
         return {
             name: {

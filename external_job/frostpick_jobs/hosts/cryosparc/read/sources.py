@@ -137,7 +137,7 @@ class Downloader:
                 )
             with folder as temporary:
                 target = Path(temporary) / PurePosixPath(path).name
-                self._download(path, target)
+                self.download(path, target)
                 yield target
 
     @contextmanager
@@ -154,7 +154,8 @@ class Downloader:
                 + option("spool")
             ) from error
 
-    def _download(self, path: str, target: Path) -> None:
+    def download(self, path: str, target: Path) -> None:
+        """Download one file of the project, in two tries: short, and what patience is left."""
         if self._server is None:
             self._server = connect(self._url, ignore_version=self._ignore_version)
         server, client = self._server, self._server.client
