@@ -33,10 +33,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
-import mrcfile
 import numpy as np
 import pytest
 import torch
+from made_images import spots_on_noise, write_mrc
 
 from frostpick.settings import PickSettings
 from frostpick_jobs.formats.star.rows import copy_rows
@@ -114,24 +114,16 @@ def truth(number: int) -> np.ndarray:
 
 def pixels(number: int) -> np.ndarray:
     """Return dark discs on noise: strong ones for the truth, and a few too faint to be sure of."""
-    rng = np.random.default_rng(number)
-    image = rng.normal(size=SHAPE)
-    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
     strength = [4.0] * len(truth(number)) + [0.6, 0.9, 1.2, 1.5]
-    for (px, py), peak in zip(places(number), strength, strict=False):
-        image -= peak * np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * 8.0**2))
-    return image.astype(np.float32)
+    xy = places(number)[: len(strength)]
+    return spots_on_noise(SHAPE, xy, number, strength[: len(xy)])
 
 
 def write_micrographs(project: Path, names: Sequence[str] = NAMES) -> list[Path]:
     """Write micrographs below ``project/Micrographs``; their headers know no pixel size."""
     paths = []
     for number, name in enumerate(names):
-        path = project / "Micrographs" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with mrcfile.new(path, pixels(number)):
-            pass
-        paths.append(path)
+        paths.append(write_mrc(project / "Micrographs" / name, pixels(number)))
     return paths
 
 
@@ -169,8 +161,7 @@ def write_particles(project: Path) -> tuple[Path, Path]:
             -images[number][int(y) : int(y) + BOX_PX, int(x) : int(x) + BOX_PX]
             for x, y in places_here
         ]
-        with mrcfile.new(project / stack) as file:
-            file.set_data(np.stack(boxes))
+        write_mrc(project / stack, np.stack(boxes))
         for n, (x, y) in enumerate(places_here, 1):
             text += f"{n:06d}@{stack} Micrographs/{NAMES[number]} {x:.1f} {y:.1f} 1\n"
     path, good = project / "particles.star", project / "good.star"

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made_images import draw_discs, noise
 
 from frostpick.errors import ConfigError
 from frostpick.models.card import CalibrationSpec
@@ -26,9 +27,8 @@ from frostpick.types import Picks
 
 def a_micrograph() -> TrainingImage:
     """Noise with one dark, particle-like disc."""
-    rng = np.random.default_rng(3)
-    y, x = np.mgrid[:129, :129]
-    pixels = rng.normal(0.0, 1.0, (129, 129)) - 2.0 * (np.hypot(y - 60, x - 70) < 14)
+    pixels = noise((129, 129), 3)
+    draw_discs(pixels, (70, 60), 2.0, 14)
     nothing = np.zeros((0, 2))
     grid = Sampling.identity((129, 129), 1.0)
     return TrainingImage("m", pixels.astype(np.float32), grid, nothing, nothing)

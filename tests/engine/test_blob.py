@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from made_images import draw_discs
 
 from frostpick.errors import ModelError
 from frostpick.models.networks.blob import DifferenceOfGaussians
@@ -13,9 +14,9 @@ from frostpick.sampling import Sampling
 
 
 def disc(shape, centre, diameter, depth=-2.0):
-    y, x = np.ogrid[: shape[0], : shape[1]]
-    inside = np.hypot(y - centre[0], x - centre[1]) < diameter / 2
-    return torch.from_numpy((depth * inside).astype(np.float32))
+    image = np.zeros(shape, np.float32)
+    draw_discs(image, centre[::-1], -depth, diameter / 2)
+    return torch.from_numpy(image)
 
 
 def scores(data):

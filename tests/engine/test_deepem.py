@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from made_images import draw_discs
 from numpy.typing import NDArray
 from scipy.signal import correlate
 
@@ -234,9 +235,8 @@ def test_selector_of_a_card_finds_a_blob_once() -> None:
         selector_constants={"gate_low": 0.1, "gate_high": 10.0},
     )
     selector = Selector.of(card)
-    yy, xx = np.mgrid[:200, :220]
     image = np.random.default_rng(0).normal(0, 0.3, (200, 220))
-    image -= 2.0 * (np.hypot(xx - 130, yy - 90) < 16)
+    draw_discs(image, (130, 90), 2.0, 16)
     working = WorkingImage(torch.from_numpy(image).float(), Sampling.identity((200, 220), 1.0))
     scores = selector.map(build_network("dog", {}), working)
     peaks = selector.peaks(

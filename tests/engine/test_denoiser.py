@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from made_images import draw_soft_discs, draw_spots
 from safetensors import safe_open
 
 from frostpick.errors import ConfigError, JobStopped
@@ -95,10 +96,9 @@ def test_hot_pixels_are_in_both_halves_and_grey_levels_in_none():
 
 def _scene(rng, shape=(260, 300)):
     """Return an image of dark discs, of no corpus, and its noisy version (noise 1)."""
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    clean = np.full(shape, 40.0) - 0.004 * x
-    for cy, cx in rng.uniform(20, (shape[0] - 20, shape[1] - 20), (25, 2)):
-        clean -= 0.7 / (1 + np.exp(np.hypot(y - cy, x - cx) - 11))
+    clean = np.full(shape, 40.0) - 0.004 * np.arange(shape[1])
+    centres = rng.uniform(20, (shape[0] - 20, shape[1] - 20), (25, 2))
+    draw_soft_discs(clean, centres[:, ::-1], 0.7, 11, 1)
     clean = clean.astype(np.float32)
     return clean, clean + rng.standard_normal(shape, dtype=np.float32)
 
@@ -144,10 +144,9 @@ class _Same(UNet):
 
 
 def _spots(shape, rng):
-    y, x = np.mgrid[: shape[0], : shape[1]]
     clean = np.zeros(shape)
-    for cy, cx in rng.uniform(20, (shape[0] - 20, shape[1] - 20), (12, 2)):
-        clean -= 1.5 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * 6.0**2))
+    centres = rng.uniform(20, (shape[0] - 20, shape[1] - 20), (12, 2))
+    draw_spots(clean, centres[:, ::-1], 1.5, 6.0)
     return clean
 
 
@@ -311,8 +310,9 @@ def test_a_known_place_under_binning():
     np.testing.assert_allclose(sampling.to_parent(np.array([5.0, 19.0])), [10.5, 38.5])
     np.testing.assert_allclose(sampling.from_parent(np.array([11.0, 38.0])), [5.25, 18.75])
     # the middle of mass of an asymmetric blob goes where the sampling says
-    y, x = np.mgrid[:80, :120]
-    blob = np.exp(-((y - 51.3) ** 2 + (x - 22.1) ** 2) / 18).astype(np.float32)
+    blob = np.zeros((80, 120))
+    draw_spots(blob, (22.1, 51.3), -1.0, 3.0)
+    blob = blob.astype(np.float32)
     small = binned(blob, 2)
     rows, columns = np.mgrid[:40, :60]
     middle = [(axis * small).sum() / small.sum() for axis in (rows, columns)]

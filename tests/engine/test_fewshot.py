@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import mrcfile
 import numpy as np
 import pytest
 import torch
+from made_images import draw_discs, places_apart, write_mrc
 from scipy.ndimage import gaussian_filter
 
 from frostpick.errors import ConfigError, JobStopped, LabelError, ModelError
@@ -63,16 +63,10 @@ def small_preset() -> Iterator[None]:
 def image(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Dark discs of one diameter in noise, none near another, and their centres (x, y)."""
     rng = np.random.default_rng(seed)
-    centres: list[tuple[float, float]] = []
-    while len(centres) < 16:
-        x, y = rng.uniform(16, SIDE[1] - 16), rng.uniform(16, SIDE[0] - 16)
-        if all((x - a) ** 2 + (y - b) ** 2 > 36**2 for a, b in centres):
-            centres.append((x, y))
-    yy, xx = np.mgrid[: SIDE[0], : SIDE[1]]
+    centres = places_apart(rng, SIDE, 16, 16, 36)
     data = rng.normal(0, 1, SIDE)
-    for x, y in centres:
-        data -= 0.9 * (np.hypot(xx - x, yy - y) <= 12)
-    return data.astype(np.float32), np.array(centres)
+    draw_discs(data, centres, 0.9, 12)
+    return data.astype(np.float32), centres
 
 
 Data = tuple[list[Micrograph], dict[str, Labels]]
@@ -83,9 +77,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     folder = tmp_path_factory.mktemp("micrographs")
     micrographs = []
     for k in range(3):
-        path = folder / f"m{k}.mrc"
-        with mrcfile.new(path) as handle:
-            handle.set_data(image(k)[0])
+        path = write_mrc(folder / f"m{k}.mrc", image(k)[0])
         micrographs.append(Micrograph(path.name, LocalFile(path), PIXEL_A))
     xy = image(0)[1][:9]
     return micrographs, {"m0.mrc": Labels.from_xy("m0.mrc", xy[:, 0], xy[:, 1])}

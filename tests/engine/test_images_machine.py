@@ -9,9 +9,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import mrcfile
 import numpy as np
 import pytest
+from made_images import write_mrc
 
 from frostpick.errors import MicrographError
 from frostpick.images import PixelSizes, is_machine_error, machine, read_header, read_image
@@ -144,9 +144,7 @@ def test_a_failing_disk_is_not_the_end_of_a_file(tmp_path):
 @pytest.mark.parametrize("dtype", [np.float32, np.int16, np.int8])
 def test_sections_are_those_of_the_file_and_one_that_is_cut_off_meanwhile_is_told(tmp_path, dtype):
     values = np.random.default_rng(3).integers(-90, 90, (5, 6, 4)).astype(dtype)
-    path = tmp_path / "s.mrcs"
-    with mrcfile.new(path, values):
-        pass
+    path = write_mrc(tmp_path / "s.mrcs", values)
     stack = Stack.open(path)
     np.testing.assert_array_equal(stack.read(np.array([4, 0, 4])), values[[4, 0, 4]])
     assert stack.read(np.zeros(0, np.int64)).shape == (0, 6, 4)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import mrcfile
 import numpy as np
 import pytest
 import torch
+from made_images import noise, write_mrc
 
 from frostpick.errors import ConfigError, InputError, JobStopped
 from frostpick.models.card import PreprocessSpec
@@ -140,9 +140,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Micrograph]:
     folder = tmp_path_factory.mktemp("micrographs")
     micrographs = []
     for k in range(2):
-        path = folder / f"m{k}.mrc"
-        with mrcfile.new(path) as handle:
-            handle.set_data(np.random.default_rng(k).normal(size=(150, 160)).astype(np.float32))
+        path = write_mrc(folder / f"m{k}.mrc", noise((150, 160), k).astype(np.float32))
         micrographs.append(Micrograph(path.name, LocalFile(path), 4.0))
     (folder / "bad.mrc").write_bytes(b"no micrograph")
     micrographs.insert(1, Micrograph("bad.mrc", LocalFile(folder / "bad.mrc"), 4.0))

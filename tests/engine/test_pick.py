@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import mrcfile
 import numpy as np
 import pytest
 import torch
+from made_images import draw_discs, write_mrc
 from waits import LONG
 
 from frostpick.errors import ConfigError, JobStopped, MicrographError
@@ -40,11 +40,9 @@ def make_image(seed, shape=SHAPE):
     """Six dark discs of 60 pixels on noise, and their centres (y, x)."""
     rng = np.random.default_rng(seed)
     image = rng.normal(20.0, 2.0, shape)
-    y, x = np.mgrid[: shape[0], : shape[1]]
     centres = np.array([(y0, x0) for y0 in (90.0, 300.0) for x0 in (80.0, 220.0, 370.0)])
     centres += rng.uniform(-15, 15, centres.shape)
-    for cy, cx in centres:
-        image[np.hypot(y - cy, x - cx) < 30] -= 3.0
+    draw_discs(image, centres[:, ::-1], 3.0, 30)
     return image.astype(np.float32), centres
 
 
@@ -52,9 +50,7 @@ def make_image(seed, shape=SHAPE):
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("micrographs")
     for seed in range(5):
-        with mrcfile.new(path / f"m{seed}.mrc") as file:
-            file.set_data(make_image(seed)[0])
-            file.voxel_size = PIXEL
+        write_mrc(path / f"m{seed}.mrc", make_image(seed)[0], PIXEL)
     return path
 
 
@@ -141,8 +137,7 @@ def test_a_particle_cut_by_the_edge_takes_its_flank_with_it():
     """Suppression first, border after: nothing is picked beside a cut particle."""
     image, _ = make_image(1)
     image[:] = np.random.default_rng(1).normal(20.0, 0.5, SHAPE)
-    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    image[np.hypot(y - 200, x - 5) < 30] -= 4.0
+    draw_discs(image, (5, 200), 4.0, 30)
     plan = replace(plan_for(), min_distance_A=1.0 * DIAMETER, border=0.4)
     picks = pick_image(MODEL, image, PIXEL, plan, "m").picks
     assert not (np.hypot(picks.y_px - 200, picks.x_px - 5) < 55).any()

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from made_images import spots_on_noise
 from pruning.macs import macs_per_box
-from tiny_pruner import DIAMETER_A, PIXEL_A, disc_boxes, disc_micrograph, tiny_pruner
+from tiny_pruner import DIAMETER_A, PIXEL_A, disc_boxes, tiny_pruner
 from torch import nn
 
 from frostpick.errors import ModelError
@@ -156,7 +157,7 @@ def test_a_second_opinion_asks_the_picker_too():
     pruner = pruner.refitted(card, pruner.network.state_dict())
     pruner = pruner.asking(PickingModel.build(BLOB, {}), BLOB.calibration.slope)
     places = [(60.0, 70.0), (150.0, 60.0), (110.0, 140.0)]
-    image = disc_micrograph((200, 220), places)
+    image = spots_on_noise((200, 220), places)
     x, y = np.array([*places, (105.0, 75.0), (60.0, 150.0)]).T
     opinion = PrunerScore(pruner, DIAMETER_A, torch.device("cpu"))
     found = opinion(image, x, y, PIXEL_A, light=False)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_images import draw_discs, places_apart
 from numpy.typing import NDArray
 
 from frostpick.picking.places import CLEAR, FEWEST, Looked, judge, look, reach, weigh
@@ -22,16 +23,9 @@ def scene(
     """Return discs or rings of 20 px on noise, and where they are, in no symmetry."""
     rng = np.random.default_rng([number, 5])
     image = rng.normal(size=SHAPE)
-    yy, xx = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    xy: list[tuple[float, float]] = []
-    while len(xy) < count:
-        x, y = rng.uniform(10, SHAPE[1] - 10), rng.uniform(10, SHAPE[0] - 10)
-        if all((x - a) ** 2 + (y - b) ** 2 > 28**2 for a, b in xy):
-            xy.append((x, y))
-    for x, y in xy:
-        radius = np.hypot(xx - x, yy - y)
-        image[(radius < 10) & (radius > (7 if hollow else -1))] += amplitude
-    return image.astype(np.float32), np.array(xy)
+    xy = places_apart(rng, SHAPE, count, 10, 28)
+    draw_discs(image, xy, -amplitude, 10, 7 if hollow else -1)
+    return image.astype(np.float32), xy
 
 
 def seen(*images: tuple[NDArray[np.float32], Places]) -> list[Looked]:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from made_images import draw_discs
 
 from frostpick.errors import MicrographError
 from frostpick.models.card import PreprocessSpec
@@ -14,11 +15,8 @@ def micrograph(shape=(500, 480), count=20, depth=1.5, hollow=False, seed=0):
     """Noise with dark discs of 60 pixels; returns the image and the centres (y, x)."""
     rng = np.random.default_rng(seed)
     image = rng.normal(20.0, 2.0, shape)
-    y, x = np.mgrid[: shape[0], : shape[1]]
     centres = rng.uniform(40, np.array(shape) - 40, (count, 2))
-    for cy, cx in centres:
-        r = np.hypot(y - cy, x - cx)
-        image[(r < 30) & (r > 20 if hollow else r >= 0)] -= 2 * depth
+    draw_discs(image, centres[:, ::-1], 2 * depth, 30, 20 if hollow else -1)
     return image.astype(np.float32), centres
 
 

@@ -1,10 +1,10 @@
 """Working boxes: scale, place, grey levels, and the same particle from two sources."""
 
-import mrcfile
 import numpy as np
 import pytest
 import torch
-from tiny_pruner import DIAMETER_A, PIXEL_A, SIDE, disc_boxes, disc_micrograph, tiny_pruner
+from made_images import draw_spots, spots_on_noise, write_mrc
+from tiny_pruner import DIAMETER_A, PIXEL_A, SIDE, disc_boxes, tiny_pruner
 
 from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
@@ -75,7 +75,7 @@ def test_a_box_without_information_is_all_zero():
 
 
 def test_a_pick_lies_in_the_middle_of_its_box_and_off_the_image_is_zero():
-    image = disc_micrograph((160, 200), [(90.0, 70.0), (12.0, 140.0)], depth=30.0)
+    image = spots_on_noise((160, 200), [(90.0, 70.0), (12.0, 140.0)], depth=30.0)
     boxes = Boxes.concat(
         list(
             boxes_of_micrograph(
@@ -120,10 +120,8 @@ def test_one_particle_scores_the_same_from_a_micrograph_and_from_a_stack(box_dia
     pixel = PIXEL_A / 2.5
     places = [(300, 260), (700, 300), (320, 700), (720, 690), (500, 480), (900, 500)]
     big = np.random.default_rng(4).normal(size=(1000, 1200)) * 2.5
-    y, x = np.mgrid[:1000, :1200]
-    for px, py in places[:4]:
-        big -= 3.0 * np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * 20.0**2))
-    big += 50 + 0.004 * x
+    draw_spots(big, places[:4], 3.0, 20.0)
+    big += 50 + 0.004 * np.arange(1200)
     geometry = BoxGeometry(DIAMETER_A, SIDE)
     xy = np.array(places, np.float64)
     cut = Boxes.concat(
@@ -142,7 +140,7 @@ def test_one_particle_scores_the_same_from_a_micrograph_and_from_a_stack(box_dia
 
 
 def test_scores_do_not_depend_on_what_comes_with_a_box():
-    image = disc_micrograph((160, 200), [(90.0, 70.0)])
+    image = spots_on_noise((160, 200), [(90.0, 70.0)])
     x, y = np.linspace(30, 170, 300), np.linspace(30, 130, 300)
     geometry = BoxGeometry(DIAMETER_A, SIDE)
     boxes = Boxes.concat(list(boxes_of_micrograph(image, x, y, PIXEL_A, geometry)), SIDE)
@@ -154,7 +152,7 @@ def test_scores_do_not_depend_on_what_comes_with_a_box():
 
 
 def test_four_rotations_give_the_mean_and_spread_of_four_looks():
-    image = disc_micrograph((160, 200), [(90.0, 70.0)])
+    image = spots_on_noise((160, 200), [(90.0, 70.0)])
     geometry = BoxGeometry(DIAMETER_A, SIDE)
     (boxes,) = boxes_of_micrograph(image, np.array([80.0]), np.array([66.0]), PIXEL_A, geometry)
     one, four = BoxScorer(tiny_pruner()), BoxScorer(tiny_pruner(), rotations=4)
@@ -170,17 +168,13 @@ def test_four_rotations_give_the_mean_and_spread_of_four_looks():
 def test_contrast_is_found_from_micrographs_and_from_stacks(tmp_path):
     for light in (False, True):
         sign = -1.0 if light else 1.0
-        image = sign * disc_micrograph((256, 256), [(64.0, 64.0), (180.0, 90.0), (100.0, 190.0)])
-        path = tmp_path / f"{light}.mrc"
-        with mrcfile.new(path, image):
-            pass
+        image = sign * spots_on_noise((256, 256), [(64.0, 64.0), (180.0, 90.0), (100.0, 190.0)])
+        path = write_mrc(tmp_path / f"{light}.mrc", image)
         micrograph = Micrograph("m", LocalFile(path), PIXEL_A)
         at = np.array([64.0, 180.0, 100.0]), np.array([64.0, 90.0, 190.0])
         picks = Picks.from_xy("m", *at, row=np.arange(3))
         boxes = [image[y - 32 : y + 32, x - 32 : x + 32] for x, y in ((64, 64), (180, 90))]
-        stack = tmp_path / f"{light}.mrcs"
-        with mrcfile.new(stack) as mrc:
-            mrc.set_data(np.stack(boxes))
+        stack = write_mrc(tmp_path / f"{light}.mrcs", np.stack(boxes))
         rows = np.arange(2)
         groups = [
             PickGroup(micrograph, picks),
@@ -198,12 +192,10 @@ def test_contrast_is_found_from_micrographs_and_from_stacks(tmp_path):
 def test_boxes_and_micrographs_that_contradict_what_is_assumed_are_told(tmp_path, caplog, light):
     """Stacks are taken for light and micrographs for dark unless told otherwise."""
     places = [(64.0, 64.0), (180.0, 90.0), (100.0, 190.0)]
-    image = (-1 if light else 1) * disc_micrograph((256, 256), places)
-    with mrcfile.new(tmp_path / "m.mrc", image):
-        pass
+    image = (-1 if light else 1) * spots_on_noise((256, 256), places)
+    write_mrc(tmp_path / "m.mrc", image)
     boxes = [image[int(y) - 32 : int(y) + 32, int(x) - 32 : int(x) + 32] for x, y in places]
-    with mrcfile.new(tmp_path / "s.mrcs") as mrc:
-        mrc.set_data(np.stack(boxes))
+    write_mrc(tmp_path / "s.mrcs", np.stack(boxes))
     rows = np.arange(3)
     picks = Picks.from_xy("m", *np.array(places).T, row=rows)
     group = PickGroup(Micrograph("m", LocalFile(tmp_path / "m.mrc"), PIXEL_A), picks)
@@ -226,7 +218,7 @@ def test_a_particle_that_the_edge_cuts_is_completed_by_its_other_half():
     """Centres on, 6 and 12 pixels from an edge; discs have 32 pixels. And empty places there."""
     discs = [(0.0, 60.0), (6.0, 140.0), (60.0, 187.0), (140.0, 12.0), (199.0, 120.0)]
     empty = [(60.0, 0.0), (6.0, 100.0), (110.0, 187.0), (199.0, 50.0)]
-    image = disc_micrograph((200, 200), discs, seed=8)
+    image = spots_on_noise((200, 200), discs, seed=8)
     x, y = np.array(discs + empty + [(100.0, 100.0)]).T
     geometry = BoxGeometry(DIAMETER_A, SIDE)
     plain, completed = (
@@ -264,10 +256,7 @@ def test_reasons_are_what_the_boxes_show():
 
 def test_stack_gives_sections_in_the_order_asked(tmp_path):
     data = np.random.default_rng(0).normal(size=(5, 6, 8)).astype(np.float32)
-    path = tmp_path / "a.mrcs"
-    with mrcfile.new(path) as mrc:
-        mrc.set_data(data)
-        mrc.voxel_size = 1.5
+    path = write_mrc(tmp_path / "a.mrcs", data, 1.5)
     stack = Stack.open(path)
     assert (stack.sections, stack.header.shape) == (5, (6, 8))
     assert stack.header.pixel_size_A == pytest.approx(1.5)

@@ -1,9 +1,9 @@
 """Rows of a job in groups, and their scores in one table."""
 
-import mrcfile
 import numpy as np
 import pytest
-from tiny_pruner import DIAMETER_A, PIXEL_A, SIDE, disc_micrograph, tiny_pruner
+from made_images import spots_on_noise, write_mrc
+from tiny_pruner import DIAMETER_A, PIXEL_A, SIDE, tiny_pruner
 
 from frostpick.errors import InputError
 from frostpick.pruning.boxes import BoxGeometry
@@ -74,9 +74,8 @@ def test_a_draw_of_rows_is_over_all_groups(tmp_path):
 
 
 def test_rows_are_scored_once_and_those_that_cannot_be_read_are_told(tmp_path, caplog):
-    image = disc_micrograph((192, 224), [(50.0, 60.0), (170.0, 140.0)], 10)
-    with mrcfile.new(tmp_path / "a.mrc", image):
-        pass
+    image = spots_on_noise((192, 224), [(50.0, 60.0), (170.0, 140.0)], 10)
+    write_mrc(tmp_path / "a.mrc", image)
     there = Micrograph("a", LocalFile(tmp_path / "a.mrc"), PIXEL_A)
     lost = Micrograph("lost", LocalFile(tmp_path / "lost.mrc"), PIXEL_A)
     x, y = np.array([50.0, 60.0, 170.0]), np.array([60.0, 140.0, 140.0])

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made_images import spots_on_noise, write_mrc
 from safetensors import safe_open
 from safetensors.torch import save_file
 from scipy.ndimage import map_coordinates
-from tiny_pruner import SIDE, disc_boxes, disc_micrograph, pruner_card, tiny_pruner
+from tiny_pruner import SIDE, disc_boxes, pruner_card, tiny_pruner
 
 from frostpick.errors import InputError, JobStopped
 from frostpick.models.pruner.box_network import CLASSES
@@ -296,12 +297,9 @@ def test_a_small_corpus_holds_out_a_quarter():
 
 
 def test_a_folder_of_labelled_boxes_is_read(tmp_path):
-    import mrcfile
-
-    image = disc_micrograph((96, 96), [(48.0, 48.0)], depth=9.0)
+    image = spots_on_noise((96, 96), [(48.0, 48.0)], depth=9.0)
     for name, count in (("particle", 3), ("carbon", 2)):
-        with mrcfile.new(tmp_path / f"{name}.mrcs") as mrc:
-            mrc.set_data(np.stack([-image] * count))
+        write_mrc(tmp_path / f"{name}.mrcs", np.stack([-image] * count))
     found = labelled_boxes(tmp_path, 2.0, 64.0, light=True, side=SIDE)
     assert sorted(found.classes.tolist()) == [0, 0, 0, 3, 3]
     centre = found.boxes[:, SIDE // 2 - 4 : SIDE // 2 + 4, SIDE // 2 - 4 : SIDE // 2 + 4].float()

@@ -3,10 +3,10 @@
 import logging
 from pathlib import Path
 
-import mrcfile
 import numpy as np
 import pytest
-from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph, tiny_pruner
+from made_images import spots_on_noise, write_mrc
+from tiny_pruner import DIAMETER_A, PIXEL_A, tiny_pruner
 
 from frostpick.pruning import fit as fit_module
 from frostpick.pruning.decide import ScoredRows
@@ -76,10 +76,8 @@ def job(folder: Path, seed: int = 0):
     grid = np.array([(x, y) for y in range(40, 360, 62) for x in range(40, 540, 62)], float)
     for number in range(4):
         places = rng.permutation(grid)[:40]
-        path = folder / f"m{number}.mrc"
-        image = disc_micrograph((380, 560), places[:25], 50 + number, depth=2.0)
-        with mrcfile.new(path, image, overwrite=True):
-            pass
+        image = spots_on_noise((380, 560), places[:25], 50 + number, depth=2.0)
+        path = write_mrc(folder / f"m{number}.mrc", image)
         rows = np.arange(40) + 40 * number
         picks = Picks.from_xy(path.name, places[:, 0], places[:, 1], row=rows)
         groups.append(PickGroup(Micrograph(path.name, LocalFile(path), PIXEL_A), picks))

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from multiprocessing.reduction import ForkingPickler
 
-import mrcfile
 import numpy as np
 import pytest
 import torch
+from made_images import draw_discs, write_mrc
 from odd_sources import OddSource
 from waits import wait_until
 
@@ -44,18 +44,15 @@ def pick_on_devices(micrographs, reporter, devices=2):
 def pixels():
     rng = np.random.default_rng(0)
     images = rng.normal(20.0, 2.0, (6, 200, 230)).astype(np.float32)
-    y, x = np.mgrid[:200, :230]
     for image, centre in zip(images, rng.uniform(60, 140, (6, 2)), strict=True):
-        image[np.hypot(y - centre[0], x - centre[1]) < 20] -= 3.0
+        draw_discs(image, centre[::-1], 3.0, 20)
     return images
 
 
 @pytest.fixture
 def folder(tmp_path, pixels):
     for number, image in enumerate(pixels):
-        with mrcfile.new(tmp_path / f"m{number}.mrc") as file:
-            file.set_data(image)
-            file.voxel_size = 2.2
+        write_mrc(tmp_path / f"m{number}.mrc", image, 2.2)
     return tmp_path
 
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import mrcfile
 import numpy as np
 import pytest
 import torch
+from made_images import draw_discs, places_apart, write_mrc
 from safetensors import safe_open
 
 from frostpick.errors import ConfigError, InputError, JobStopped, LabelError
@@ -43,16 +43,10 @@ SHORT = Recipe(units=2, epoch_steps=5, epochs=2, few_epochs=2, tuning_epochs=2, 
 def image(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Dark discs of 12 pixels in noise, and their centres (x, y), none near another."""
     rng = np.random.default_rng(seed)
-    centres: list[tuple[float, float]] = []
-    while len(centres) < 18:
-        x, y = rng.uniform(12, SIDE[1] - 12), rng.uniform(12, SIDE[0] - 12)
-        if all((x - a) ** 2 + (y - b) ** 2 > 22**2 for a, b in centres):
-            centres.append((x, y))
-    yy, xx = np.mgrid[: SIDE[0], : SIDE[1]]
+    centres = places_apart(rng, SIDE, 18, 12, 22)
     data = rng.normal(0, 1, SIDE)
-    for x, y in centres:
-        data -= 1.2 * (np.hypot(xx - x, yy - y) <= 6)
-    return data.astype(np.float32), np.array(centres)
+    draw_discs(data, centres, 1.2, 6)
+    return data.astype(np.float32), centres
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +55,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Micrograph], di
     micrographs, labels = [], {}
     for k in range(6):
         pixels, xy = image(k)
-        path = folder / f"m{k}.mrc"
-        with mrcfile.new(path) as handle:
-            handle.set_data(pixels)
+        path = write_mrc(folder / f"m{k}.mrc", pixels)
         micrographs.append(Micrograph(path.name, LocalFile(path), PIXEL_A))
         if k < 5:
             labels[path.name] = Labels.from_xy(path.name, xy[:9, 0], xy[:9, 1])
@@ -413,9 +405,7 @@ def test_light_particles_are_found_out(
 ) -> None:
     flipped = []
     for k in range(4):
-        path = tmp_path / f"m{k}.mrc"
-        with mrcfile.new(path) as handle:
-            handle.set_data(-image(k)[0])
+        path = write_mrc(tmp_path / f"m{k}.mrc", -image(k)[0])
         flipped.append(Micrograph(path.name, LocalFile(path), PIXEL_A))
     labels = {m.id: data[1][m.id] for m in flipped}
     result = train((flipped, labels), tmp_path / "spool", contrast="auto", recipe=SHORT)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import mrcfile
 import numpy as np
 import pytest
 import typer.testing
+from made_images import write_mrc
 
 from frostpick.errors import InputError
 from frostpick_jobs import api
@@ -27,9 +27,7 @@ def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     rng = np.random.default_rng(3)
     for number, name in enumerate(("one", "two")):
         folder = tmp_path / "in" / name
-        folder.mkdir(parents=True)
-        with mrcfile.new(folder / "m.mrc", rng.normal(size=(160, 192)).astype(np.float32)) as file:
-            file.voxel_size = 2.0
+        write_mrc(folder / "m.mrc", rng.normal(size=(160, 192)).astype(np.float32), 2.0)
         rows = f"micrograph,x_px,y_px,score\n{name}/m.mrc,{50 + number},60,1\n"
         (folder / "m.csv").write_text(rows)
     two, own = tmp_path / "in" / "two", os.scandir

@@ -1,8 +1,7 @@
 """Python functions: one shape, typed results, and the order of before until 2.0."""
 
-import mrcfile
-import numpy as np
 import pytest
+from made_images import spots_on_noise, write_mrc
 
 import frostpick_jobs
 from frostpick.errors import ConfigError, FrostpickError, InputError
@@ -15,14 +14,9 @@ from frostpick_jobs.job.results import PickingResult, Place, TrainingResult
 def micrographs(tmp_path):
     """Two small micrographs with four dark discs each, 2 A a pixel."""
     folder = tmp_path / "mics"
-    folder.mkdir()
-    y, x = np.mgrid[:160, :192]
+    places = ((40, 40), (140, 44), (44, 120), (150, 112))
     for number in range(2):
-        image = np.random.default_rng(number).normal(size=(160, 192))
-        for px, py in ((40, 40), (140, 44), (44, 120), (150, 112)):
-            image -= 4 * np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * 8.0**2))
-        with mrcfile.new(folder / f"m{number}.mrc", image.astype(np.float32)):
-            pass
+        write_mrc(folder / f"m{number}.mrc", spots_on_noise((160, 192), places, number))
     return folder
 
 

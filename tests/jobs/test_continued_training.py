@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import mrcfile
 import numpy as np
 import pytest
 import torch
+from made_images import spots_on_noise, write_mrc
 
 from frostpick.errors import JobStopped
 from frostpick.iterating import iterate as iterating
@@ -67,13 +67,8 @@ def places(number: int) -> np.ndarray:
 
 
 def write_micrograph(project: Path, number: int) -> None:
-    (project / "Micrographs").mkdir(exist_ok=True)
-    yy, xx = np.mgrid[: SIDE[0], : SIDE[1]]
-    pixels = np.random.default_rng(number).normal(0, 1, SIDE)
-    for x, y in places(number):
-        pixels -= 3.0 * np.exp(-((xx - x) ** 2 + (yy - y) ** 2) / 128)
-    with mrcfile.new(project / "Micrographs" / f"m{number}.mrc", overwrite=True) as handle:
-        handle.set_data(pixels.astype(np.float32))
+    pixels = spots_on_noise(SIDE, places(number), number, depth=3.0)
+    write_mrc(project / "Micrographs" / f"m{number}.mrc", pixels)
 
 
 def write_labels(project: Path, count: int) -> None:

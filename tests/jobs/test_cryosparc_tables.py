@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_images import draw_discs, write_mrc
 
 pytest.importorskip("cryosparc")
 
@@ -330,19 +331,13 @@ def test_repeated_uids_are_told_apart_the_same_way():
 
 @pytest.mark.parametrize("upside_down", [False, True])
 def test_mirrored_picks_are_told_from_the_image(tmp_path, upside_down):
-    import mrcfile
-
     rng = np.random.default_rng(3)
     micrographs, labels = [], {}
     for n in range(2):
         image = rng.normal(size=(160, 240)).astype(np.float32)
         xy = np.column_stack([np.arange(30, 220, 30), rng.integers(25, 70, 7)])
-        yy, xx = np.mgrid[:160, :240]
-        for x, y in xy:
-            image[(xx - x) ** 2 + (yy - y) ** 2 < 64] -= 0.8
-        path = tmp_path / f"{n}.mrc"
-        with mrcfile.new(path, image):
-            pass
+        draw_discs(image, xy, 0.8, 8)
+        path = write_mrc(tmp_path / f"{n}.mrc", image)
         y = 159 - xy[:, 1] if upside_down else xy[:, 1]
         micrographs.append(Micrograph(str(n), LocalFile(path), 2.0, image.shape))
         labels[str(n)] = Labels.from_xy(str(n), xy[:, 0], y)

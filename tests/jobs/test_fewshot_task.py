@@ -14,6 +14,7 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
+from made_images import draw_discs, noise, write_mrc
 from plain_work import Backwards
 
 from frostpick import fewshot as method_of
@@ -54,15 +55,11 @@ def quick() -> Iterator[None]:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three micrographs of discs, the places on the first in ``exemplars.csv`` and a STAR file."""
     folder = tmp_path_factory.mktemp("data")
-    yy, xx = np.mgrid[: SIDE[0], : SIDE[1]]
     for k in range(3):
-        rng = np.random.default_rng(k)
-        image = rng.normal(0, 1, SIDE)
+        image = noise(SIDE, k)
         xy = [(30.0 + 45 * i, 28.0 + 40 * j) for i in range(4) for j in range(4)]
-        for x, y in xy[k::2]:
-            image -= 1.2 * (np.hypot(xx - x, yy - y) <= 12)
-        with mrcfile.new(folder / f"m{k}.mrc") as handle:
-            handle.set_data(image.astype(np.float32))
+        draw_discs(image, xy[k::2], 1.2, 12)
+        write_mrc(folder / f"m{k}.mrc", image.astype(np.float32))
         if k == 0:
             with (folder / "exemplars.csv").open("w", newline="") as text:
                 rows = csv.writer(text)

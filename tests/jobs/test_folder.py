@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-import mrcfile
 import numpy as np
 import pytest
+from made_images import spots_on_noise, write_mrc
 
 from frostpick.errors import ConfigError, InputError, JobStopped
 from frostpick.models.shipped import load_model
@@ -239,14 +239,9 @@ def test_begin_clears_what_a_killed_run_left(tmp_path: Path) -> None:
 def micrographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(finish, "pick_figures", lambda *arguments: [])
     folder = tmp_path / "micrographs"
-    folder.mkdir()
-    y, x = np.mgrid[:192, :192]
     for number in range(3):
-        image = np.random.default_rng(number).normal(size=(192, 192))
-        for cx, cy in ((50, 60), (120, 60), (80, 130 + number)):
-            image -= 4 * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 128)
-        with mrcfile.new(folder / f"m{number}.mrc", image.astype(np.float32)) as file:
-            file.voxel_size = 2.0
+        places = ((50, 60), (120, 60), (80, 130 + number))
+        write_mrc(folder / f"m{number}.mrc", spots_on_noise((192, 192), places, number), 2.0)
     return folder
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import mrcfile
 import numpy as np
 import pytest
 import typer.main
 import typer.testing
+from made_images import write_mrc
 
 from frostpick.settings import about
 from frostpick_jobs.cli import relion, relion_job
@@ -357,8 +357,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     rows = ""
     for number in range(3):
         name = f"Micrographs/m{number}.mrc"
-        with mrcfile.new(folder / name, np.zeros((40, 50), np.float32)) as handle:
-            handle.voxel_size = 2.0
+        write_mrc(folder / name, np.zeros((40, 50), np.float32), 2.0)
         rows += f"{name} 1\n"
     optics = "data_optics\n\nloop_\n_rlnOpticsGroup #1\n_rlnMicrographPixelSize #2\n1 2.0\n\n"
     table = "data_micrographs\n\nloop_\n_rlnMicrographName #1\n_rlnOpticsGroup #2\n"

@@ -6,9 +6,9 @@ import logging
 import os
 from pathlib import Path
 
-import mrcfile
 import numpy as np
 import pytest
+from made_images import write_mrc
 
 from frostpick.errors import ConfigError, InputError
 from frostpick.runtime.atomic import remove_leftovers, write_text
@@ -294,10 +294,7 @@ def test_an_extract_folder_is_read_once(tmp_path: Path) -> None:
 def test_evaluate_goes_on_without_what_cannot_be_read(tmp_path: Path, caplog) -> None:
     """Picks on the lost g1/m.mrc must not be counted on g2/m.mrc, which has the same file name."""
     image = np.random.default_rng(1).normal(size=(300, 300)).astype(np.float32)
-    (tmp_path / "mics" / "g2").mkdir(parents=True)
-    with mrcfile.new(tmp_path / "mics" / "g2" / "m.mrc") as file:
-        file.set_data(image)
-        file.voxel_size = 2.0
+    write_mrc(tmp_path / "mics" / "g2" / "m.mrc", image, 2.0)
     put(tmp_path / "mics" / "g1" / "m.mrc", b"no image")
     rows = "g1/m.mrc,50,50\ng2/m.mrc,100,100\ng1/m.mrc,150,150\n"
     truth = put(tmp_path / "t.csv", "micrograph,x_px,y_px\n" + rows)

@@ -8,10 +8,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import mrcfile
 import numpy as np
 import pytest
 import torch
+from made_images import draw_spots, write_mrc
 from tiny_pruner import tiny_pruner
 
 from frostpick.errors import InputError
@@ -60,15 +60,11 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three micrographs with dark discs, and a model that has learned nothing."""
-    (tmp_path / "Micrographs").mkdir()
-    yy, xx = np.mgrid[:160, :180]
     for k in range(3):
         rng = np.random.default_rng(k)
         pixels = rng.normal(0, 1, (160, 180))
-        for x, y in rng.uniform(20, 140, (5, 2)):
-            pixels -= 3.0 * np.exp(-((xx - x) ** 2 + (yy - y) ** 2) / 128)
-        with mrcfile.new(tmp_path / "Micrographs" / f"m{k}.mrc") as handle:
-            handle.set_data(pixels.astype(np.float32))
+        draw_spots(pixels, rng.uniform(20, 140, (5, 2)), 3.0)
+        write_mrc(tmp_path / "Micrographs" / f"m{k}.mrc", pixels.astype(np.float32))
     torch.manual_seed(0)
     spec = NetworkSpec(name="conv31", arguments={"units": 2, "norm": "none"})
     network = build_network(spec.name, spec.arguments).eval()

@@ -11,6 +11,7 @@ from typing import Any
 import mrcfile
 import numpy as np
 import pytest
+from made_images import write_mrc
 
 from frostpick_jobs.cli.console import log_to_terminal
 from frostpick_jobs.cli.notes import MOST
@@ -34,9 +35,7 @@ def _logging_as_before() -> Iterator[None]:
 @pytest.fixture
 def not_mrc(tmp_path: Path) -> Path:
     """A file whose stamp is gone: mrcfile warns."""
-    path = tmp_path / "a.mrc"
-    with mrcfile.new(path, np.ones((4, 4), np.float32)):
-        pass
+    path = write_mrc(tmp_path / "a.mrc", np.ones((4, 4), np.float32))
     data = bytearray(path.read_bytes())
     data[208:212] = b"XXXX"
     path.write_bytes(data)

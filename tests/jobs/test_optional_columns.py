@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import mrcfile
 import numpy as np
 import pytest
-from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
+from made_images import spots_on_noise, write_mrc
+from tiny_pruner import DIAMETER_A, PIXEL_A
 
 from frostpick.picking.peaks import Peaks
 from frostpick.picking.selector import Selector
@@ -33,14 +33,10 @@ LINES = {1: [(40.0, 40.0), (80.0, 60.0), (120.0, 80.0)], 2: [(160.0, 110.0), (16
 def micrographs(tmp_path: Path) -> Path:
     """Two micrographs with two lines of blobs, and one with none."""
     folder = tmp_path / "micrographs"
-    folder.mkdir()
-    y, x = np.mgrid[:190, :200]
     for name in ("a", "empty", "z"):
-        image = np.random.default_rng(ord(name[0])).normal(size=(190, 200))
-        for cx, cy in [place for line in LINES.values() for place in line] * (name != "empty"):
-            image -= 6 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / 128)
-        with mrcfile.new(folder / f"{name}.mrc", image.astype(np.float32)) as file:
-            file.voxel_size = 2.0
+        places = [place for line in LINES.values() for place in line] * (name != "empty")
+        image = spots_on_noise((190, 200), places, ord(name[0]), depth=6)
+        write_mrc(folder / f"{name}.mrc", image, 2.0)
     return folder
 
 
@@ -126,8 +122,7 @@ def tubes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("frostpick_jobs.tasks.prune.run.prune_figures", lambda *a: [])
     monkeypatch.setattr(relion_job, "log_to_run_files", lambda: None)
     (tmp_path / "mics").mkdir()
-    with mrcfile.new(tmp_path / "mics/a.mrc", disc_micrograph((192, 224), DISCS, 40)) as file:
-        file.voxel_size = PIXEL_A
+    write_mrc(tmp_path / "mics/a.mrc", spots_on_noise((192, 224), DISCS, 40), PIXEL_A)
     (tmp_path / "mics.star").write_text(
         "\ndata_optics\n\nloop_\n_rlnOpticsGroup #1\n_rlnMicrographPixelSize #2\n"
         f"1 {PIXEL_A}\n\ndata_micrographs\n\nloop_\n_rlnMicrographName #1\n_rlnOpticsGroup #2\n"

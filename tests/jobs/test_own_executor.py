@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import mrcfile
 import numpy as np
 import pytest
+from made_images import draw_spots, write_mrc
 from plain_work import Backwards
 from prune_project import ROWS, write_project
 from tiny_pruner import DIAMETER_A, PIXEL_A, tiny_pruner
@@ -19,15 +19,11 @@ from frostpick_jobs import api
 @pytest.fixture
 def micrographs(tmp_path: Path) -> Path:
     folder = tmp_path / "micrographs"
-    folder.mkdir()
-    y, x = np.mgrid[:180, :200]
     for number in range(4):
         rng = np.random.default_rng(number)
         image = rng.normal(size=(180, 200))
-        for cy, cx in rng.uniform(40, 140, (5, 2)):
-            image -= 4 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / 128)
-        with mrcfile.new(folder / f"m{number}.mrc", image.astype(np.float32)) as file:
-            file.voxel_size = 2.0
+        draw_spots(image, rng.uniform(40, 140, (5, 2))[:, ::-1])
+        write_mrc(folder / f"m{number}.mrc", image.astype(np.float32), 2.0)
     return folder
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import mrcfile
 import numpy as np
 import pytest
+from made_images import draw_discs, noise, write_mrc
 
 from frostpick.errors import ConfigError, InputError, LabelError, spelled, worded
 from frostpick.runtime.reporter import SilentReporter
@@ -51,13 +51,10 @@ def places(number: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> list[Micrograph]:
     folder, found = tmp_path_factory.mktemp("images"), []
-    yy, xx = np.mgrid[: SHAPE[0], : SHAPE[1]]
     for number, name in enumerate(NAMES):
-        image = np.random.default_rng(number).normal(size=SHAPE).astype(np.float32)
-        for x, y in places(number):
-            image[np.hypot(xx - x, yy - y) < 8] -= 1.0
-        with mrcfile.new(folder / name, image) as opened:
-            opened.voxel_size = PIXEL_A
+        image = noise(SHAPE, number).astype(np.float32)
+        draw_discs(image, places(number), 1.0, 8)
+        write_mrc(folder / name, image, PIXEL_A)
         found.append(Micrograph(name, LocalFile(folder / name), PIXEL_A, SHAPE))
     return found
 
@@ -154,8 +151,7 @@ def flat(count: int) -> Labels:
 )
 def test_labels_in_one_corner_ask_for_their_pixel_size(tmp_path, caplog, count, asked, told):
     """Also where the images cannot tell."""
-    image = np.random.default_rng(9).normal(size=SHAPE).astype(np.float32)
-    mrcfile.write(tmp_path / "flat.mrc", image, voxel_size=PIXEL_A)
+    write_mrc(tmp_path / "flat.mrc", noise(SHAPE, 9).astype(np.float32), PIXEL_A)
     micrograph = Micrograph("flat.mrc", LocalFile(tmp_path / "flat.mrc"))
     settings = TrainSettings(diameter=DIAMETER_A, picks_pixel_size=asked)
     labels = {"flat.mrc": flat(count)}

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import mrcfile
 import numpy as np
 import pytest
 import torch
+from made_images import spots_on_noise, write_mrc
 from safetensors.torch import save_file
 from shelf import GENERAL_1, Shelf
-from tiny_pruner import disc_boxes, disc_micrograph
+from tiny_pruner import disc_boxes
 
 from frostpick.errors import ConfigError, DeviceError, FrostpickError, InputError, ModelError
 from frostpick.models.picking_model import PickingModel
@@ -117,10 +117,9 @@ class Evil:
 def test_boxes_of_ones_own_are_learned_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "boxes"
     folder.mkdir()
-    disc = disc_micrograph((96, 96), [(48.0, 48.0)], depth=9.0)
+    disc = spots_on_noise((96, 96), [(48.0, 48.0)], depth=9.0)
     for name, count in (("particle", 5), ("ice", 2)):
-        with mrcfile.new(folder / f"{name}.mrcs") as mrc:
-            mrc.set_data(np.stack([-disc] * count))
+        write_mrc(folder / f"{name}.mrcs", np.stack([-disc] * count))
     caught = []
     original = recipe_module._draw
 

@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import mrcfile
 import numpy as np
 import pytest
+from made_images import spots_on_noise, write_mrc
 from prune_project import prune, settings, table, write_particles, write_project
-from tiny_pruner import disc_micrograph
 
 from frostpick_jobs.formats.star.particles import read_particles
 from frostpick_jobs.hosts.folder import FolderHost
@@ -46,9 +45,7 @@ def write_micrograph(folder: Path, depth: float) -> list[tuple[float, float]]:
     """Write ``mics/a.mrc`` and return the places of a grid, a disc on every second one."""
     grid = [(60.0 + 62 * c, 60.0 + 62 * r) for r in range(16) for c in range(16)]
     discs = [one for n, one in enumerate(grid) if n % 2 == 0]
-    image = disc_micrograph((1050, 1050), discs, 4, depth=depth)
-    with mrcfile.new(folder / "mics/a.mrc", image, overwrite=True):
-        pass
+    write_mrc(folder / "mics/a.mrc", spots_on_noise((1050, 1050), discs, 4, depth=depth))
     return grid
 
 

@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
-import mrcfile
 import numpy as np
 import pytest
-from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
+from made_images import spots_on_noise, write_mrc
+from tiny_pruner import DIAMETER_A, PIXEL_A
 
 import frostpick_jobs
 from frostpick.errors import InputError, JobStopped
@@ -80,9 +80,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mics.star").write_text(MICROGRAPHS.format(pixel=PIXEL_A, names=NAMES))
     listed = "data_coordinate_files\n\nloop_\n_rlnMicrographName #1\n_rlnMicrographCoordinates #2\n"
     for number, name in enumerate(NAMES):
-        (tmp_path / name).parent.mkdir(parents=True)
-        with mrcfile.new(tmp_path / name, disc_micrograph(SHAPE, DISCS[number], 40 + number)):
-            pass
+        write_mrc(tmp_path / name, spots_on_noise(SHAPE, DISCS[number], 40 + number))
         picks = tmp_path / f"AutoPick/job005/{number}_autopick.star"
         picks.parent.mkdir(parents=True, exist_ok=True)
         rows = "".join(f"{x} {y}\n" for x, y in [*DISCS[number], *EMPTY[number]])
@@ -140,12 +138,10 @@ def write_particles(folder: Path) -> list[bool]:
     text += "_rlnOpticsGroup #3\n_rlnCtfFigureOfMerit #4\n"
     for number, name in enumerate(NAMES):
         centres = [(c, True) for c in DISCS[number]] + [(c, False) for c in EMPTY[number]]
-        image = disc_micrograph((320, 352), [(x + 64, y + 64) for x, y in DISCS[number]], 50)
+        image = spots_on_noise((320, 352), [(x + 64, y + 64) for x, y in DISCS[number]], 50)
         boxes = [image[y + 32 : y + 96, x + 32 : x + 96] for (x, y), _ in centres]
         stack = folder / f"Extract/job006/{number}.mrcs"
-        stack.parent.mkdir(parents=True, exist_ok=True)
-        with mrcfile.new(stack) as mrc:
-            mrc.set_data(-np.stack(boxes))
+        write_mrc(stack, -np.stack(boxes))
         for n, (_, one) in enumerate(centres):
             text += f"{n + 1:08d}@Extract/job006/{number}.mrcs {name} 1 0.07{n}\n"
             good.append(one)

@@ -4,9 +4,9 @@ import shutil
 import threading
 from pathlib import Path
 
-import mrcfile
 import numpy as np
 import pytest
+from made_images import write_mrc
 from waits import LONG
 
 from frostpick.errors import InputError, spelled
@@ -54,10 +54,7 @@ def job(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mics.star").write_text(MICROGRAPHS.format(*NAMES))
     for number, name in enumerate(NAMES):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True)
-        with mrcfile.new(path, np.full((60, 80), number, np.float32)):
-            pass
+        write_mrc(tmp_path / name, np.full((60, 80), number, np.float32))
     (tmp_path / JOB).mkdir(parents=True)
     return tmp_path / JOB
 
@@ -307,8 +304,7 @@ def test_a_model_stands_among_the_nodes_and_a_fitted_pruner_does_not(job, pruner
 
 
 def test_a_stack_in_the_field_of_particles_is_refused_as_no_star_file(job, tmp_path):
-    with mrcfile.new(tmp_path / "p.mrcs", np.zeros((2, 8, 8), np.float32)):
-        pass
+    write_mrc(tmp_path / "p.mrcs", np.zeros((2, 8, 8), np.float32))
     one = host_of(VERIFY, in_parts="p.mrcs")
     one.begin()
     with pytest.raises(InputError, match=r"p\.mrcs"):

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import mrcfile
 import numpy as np
 import pytest
 import typer.testing
+from made_images import write_mrc
 
 from frostpick.errors import ConfigError, InputError, LabelError
 from frostpick.fewshot import check_count
@@ -33,11 +33,9 @@ ROWS = [
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rng = np.random.default_rng(1)
-    (tmp_path / "mics").mkdir()
     for name in "ab":
-        with mrcfile.new(tmp_path / "mics" / f"{name}.mrc") as file:
-            file.set_data(rng.normal(size=(100, 120)).astype(np.float32))
-            file.voxel_size = 2.0
+        image = rng.normal(size=(100, 120)).astype(np.float32)
+        write_mrc(tmp_path / "mics" / f"{name}.mrc", image, 2.0)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -180,8 +178,7 @@ def test_signs_that_contradict_how_a_file_is_given_are_refused(project: Path) ->
 
 
 def test_both_signs_of_extracted_particles(project: Path) -> None:
-    with mrcfile.new(project / "s.mrcs") as file:
-        file.set_data(np.zeros((4, 8, 8), np.float32))
+    write_mrc(project / "s.mrcs", np.zeros((4, 8, 8), np.float32))
     head = "_rlnImageName #1\n_rlnImagePixelSize #2\n_frostpickSign #3\n"
     rows = [f"{n:06d}@s.mrcs 2.0 {sign}" for n, sign in ((1, -1), (2, 1), (3, 1), (4, -1))]
     text = f"\ndata_particles\n\nloop_\n{head}" + "\n".join(rows) + "\n\n"

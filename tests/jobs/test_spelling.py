@@ -6,9 +6,9 @@ import logging
 import shutil
 from types import SimpleNamespace
 
-import mrcfile
 import numpy as np
 import pytest
+from made_images import write_mrc
 
 from frostpick.errors import ConfigError, Wording, option
 from frostpick.runtime.reporter import SilentReporter
@@ -131,8 +131,7 @@ def project(tmp_path, monkeypatch):
     handlers, level = root.handlers[:], root.level
     rng = np.random.default_rng(1)
     for name, pixel in (("a.mrc", 2.0), ("b.mrc", 0.0)):
-        with mrcfile.new(tmp_path / name, rng.normal(size=(128, 128)).astype(np.float32)) as mrc:
-            mrc.voxel_size = pixel
+        write_mrc(tmp_path / name, rng.normal(size=(128, 128)).astype(np.float32), pixel)
     (tmp_path / "all.star").write_text("\ndata_\n\nloop_\n_rlnMicrographName #1\na.mrc\nb.mrc\n\n")
     (tmp_path / "one.star").write_text("\ndata_\n\nloop_\n_rlnMicrographName #1\nb.mrc\n\n")
     yield tmp_path

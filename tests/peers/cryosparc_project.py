@@ -13,6 +13,7 @@ import numpy as np
 from csemu.seed import seed_project
 from csemu.serve import running
 from csemu.store import Options, Store
+from made_images import spots_on_noise, write_mrc
 from waits import LONG
 
 from frostpick_jobs.hosts.cryosparc import host
@@ -27,16 +28,6 @@ PIXEL_A = 2.0
 MAIN = "frostpick_jobs.cli.main"
 ROOT = Path(__file__).parents[2]
 LOGIN = {"CRYOSPARC_EMAIL": "picker@example.com", "CRYOSPARC_PASSWORD": "secret"}
-
-
-def disc_image(shape, truth, seed=0, radius=8.0, depth=4.0):
-    """Dark soft discs on noise at exact places, x column and y row as stored."""
-    rng = np.random.default_rng(seed)
-    image = rng.normal(size=shape)
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    for px, py in truth:
-        image -= depth * np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * radius**2))
-    return image.astype(np.float32)
 
 
 def asymmetric_truth(shape, number, seed):
@@ -54,7 +45,6 @@ def write_project(
     folder, shapes=((200, 320), (320, 200), (200, 320)), per=7, pixel=PIXEL_A, tiff=False
 ):
     """Write MRC files, or TIFF files of the same rows; return [(path, [(x, y), ...]), ...]."""
-    import mrcfile
     import tifffile
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,11 +54,10 @@ def write_project(
         path = folder / f"mic_{k:03d}.mrc"
         if tiff:
             path = path.with_suffix(".tif")
-            tifffile.imwrite(path, disc_image(shape, truth, seed=50 + k))
+            tifffile.imwrite(path, spots_on_noise(shape, truth, seed=50 + k))
             out.append((str(path), truth))
             continue
-        with mrcfile.new(path, disc_image(shape, truth, seed=50 + k), overwrite=True) as mrc:
-            mrc.voxel_size = pixel
+        write_mrc(path, spots_on_noise(shape, truth, seed=50 + k), pixel)
         out.append((str(path), truth))
     return out
 

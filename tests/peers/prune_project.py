@@ -6,9 +6,9 @@ import csv
 import json
 from pathlib import Path
 
-import mrcfile
 import numpy as np
-from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
+from made_images import draw_spots, noise, spots_on_noise, write_mrc
+from tiny_pruner import DIAMETER_A, PIXEL_A
 
 from frostpick.settings import PruneSettings
 from frostpick_jobs.formats import read_star_blocks
@@ -55,10 +55,8 @@ coarse          2     4.000000           48
 
 def write_project(folder: Path) -> None:
     """Write the two micrographs and ``picks.csv``."""
-    (folder / "mics").mkdir()
     for number, (name, discs) in enumerate(DISCS.items()):
-        with mrcfile.new(folder / "mics" / name, disc_micrograph(SHAPE, discs, 10 + number)):
-            pass
+        write_mrc(folder / "mics" / name, spots_on_noise(SHAPE, discs, 10 + number))
     lines = ["micrograph,x_px,y_px", *(f"{m},{x},{y}" for m, x, y, _ in ROWS)]
     (folder / "picks.csv").write_text("\n".join(lines) + "\n")
 
@@ -96,18 +94,15 @@ def write_particles(project: Path) -> Path:
     rows = []
     for number, name in enumerate(DISCS):
         centres = DISCS[name] + EMPTY[name]
-        big = disc_micrograph((2 * SHAPE[0], 2 * SHAPE[1]), [], 30 + number)
-        y, x = np.mgrid[: big.shape[0], : big.shape[1]]
-        for px, py in DISCS[name]:
-            big -= 4 * np.exp(-((x - 2 * px) ** 2 + (y - 2 * py) ** 2) / (2 * 16.0**2))
+        big = noise((2 * SHAPE[0], 2 * SHAPE[1]), 30 + number).astype(np.float32)
+        draw_spots(big, 2 * np.array(DISCS[name]), 4, 16.0)
         small = big.reshape(SHAPE[0], 2, SHAPE[1], 2).mean((1, 3)) * 2
         boxes = []
         for px, py in centres:
             left, top = int(px) - 24, int(py) - 24
             boxes.append(-small[top : top + 48, left : left + 48])
         stack = f"Extract/{name}s"
-        with mrcfile.new(project / stack) as mrc:
-            mrc.set_data(np.stack(boxes).astype(np.float32))
+        write_mrc(project / stack, np.stack(boxes).astype(np.float32))
         good = len(DISCS[name])
         rows += [
             (f"{n + 1:06d}@{stack}", f"mics/{name}", px, py, n < good)

@@ -8,6 +8,7 @@ import shutil
 import mrcfile
 import numpy as np
 import pytest
+from made_images import write_mrc
 
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
@@ -206,8 +207,7 @@ def test_a_mount_that_is_of_no_use_is_not_read(tmp_path, monkeypatch, what):
 def test_an_image_of_another_size_than_the_data_set_says_is_named(tmp_path):
     with project(tmp_path, shapes=SHAPES, link=False) as p:
         (file,) = (p.store.pdir(p.uid) / "J1" / "imported").glob(f"*{BAD}.mrc")
-        with mrcfile.new(file, p.image(1)[::2, ::2].copy(), overwrite=True):
-            pass
+        write_mrc(file, p.image(1)[::2, ::2].copy())
         code, job = pick(p)
         text = "\n".join(p.texts(job))
         assert code == 0 and "micrographs that failed     1" in text
@@ -222,8 +222,7 @@ def test_a_stack_of_another_size_than_the_data_set_says_is_named(tmp_path, prune
         stack = p.store.pdir(p.uid) / source.job / "stack_1.mrc"
         with mrcfile.open(stack) as file:
             larger = np.pad(file.data, ((0, 0), (8, 8), (4, 4)), mode="reflect")
-        with mrcfile.new(stack, larger, overwrite=True):
-            pass
+        write_mrc(stack, larger)
         code, job = prune(p, pruner, (source,))
         assert code == 0 and p.job(job).status == "completed"
         text = "\n".join(p.texts(job))

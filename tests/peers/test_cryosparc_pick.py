@@ -5,11 +5,12 @@ import json
 import mrcfile
 import numpy as np
 import pytest
+from made_images import spots_on_noise, write_mrc
 
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
-from cryosparc_project import DIAMETER_A, asymmetric_truth, disc_image, project, requested
+from cryosparc_project import DIAMETER_A, asymmetric_truth, project, requested
 from csemu.seed import complete, seed_project, write_output
 from csemu.store import Options
 
@@ -247,10 +248,9 @@ def test_another_slot_is_read_and_the_original_is_named(tmp_path):
         )
         for n, (_, truth) in enumerate(p.truth):
             shape = tuple(np.array(native["micrograph_blob/shape"][n]) // 2)
-            image = disc_image(shape, [(x / 2, y / 2) for x, y in truth], seed=n, radius=4)
-            path = p.store.jdir(job) / f"denoised_{n}.mrc"
-            with mrcfile.new(path, image) as mrc:
-                mrc.voxel_size = 4.0
+            halves = [(x / 2, y / 2) for x, y in truth]
+            image = spots_on_noise(shape, halves, seed=n, deviation_px=4)
+            path = write_mrc(p.store.jdir(job) / f"denoised_{n}.mrc", image, 4.0)
             binned["denoised/path"][n] = f"{job.job_dir}/{path.name}"
             binned["denoised/shape"][n] = shape
             binned["denoised/psize_A"][n] = 4.0
@@ -273,9 +273,8 @@ def test_two_sessions_with_other_slots_shapes_and_pixel_sizes(tmp_path):
         extra = tmp_path / "second"
         extra.mkdir()
         truth = asymmetric_truth((300, 400), 6, seed=9)
-        path = extra / "other.mrc"
-        with mrcfile.new(path, disc_image((300, 400), truth, seed=1, radius=12)) as mrc:
-            mrc.voxel_size = 1.3333334
+        image = spots_on_noise((300, 400), truth, seed=1, deviation_px=12)
+        path = write_mrc(extra / "other.mrc", image, 1.3333334)
         bare = p.store.create_job(p.uid, "W1", "import_micrographs")
         made = seed_project(p.store, [(str(path), truth)], title="unused")
         rows = p.store.load_output(made["project_uid"], "J1", "imported_micrographs", "default")

@@ -4,17 +4,17 @@ import csv
 import json
 from pathlib import Path
 
-import mrcfile
 import numpy as np
 import pytest
 import torch
+from made_images import write_mrc
 
 pytest.importorskip("cryosparc")
 pytest.importorskip("fastapi")
 
 from cryosparc_project import project, requested
 from csemu.seed import complete, new_rows, write_output
-from tiny_pruner import DIAMETER_A, PIXEL_A, disc_micrograph
+from tiny_pruner import DIAMETER_A, PIXEL_A
 
 from frostpick.errors import InputError, JobStopped, ModelError
 from frostpick.models.pruner.model import Pruner
@@ -89,9 +89,7 @@ def extracted(p, rows, name="particles", slots=SLOTS, first=1000):
             )
             relative = f"{job.uid}/stack_{number}.mrc"
             target = p.store.pdir(p.uid) / relative
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with mrcfile.new(target, overwrite=True) as mrc:
-                mrc.set_data(stack.astype(np.float32))
+            write_mrc(target, stack.astype(np.float32))
         paths = [f"{job.uid}/stack_{number}.mrc" for number in at.tolist()]
         made["blob/path"] = np.array(paths, dtype=object)
         made["blob/idx"] = index
@@ -383,12 +381,3 @@ def test_what_cannot_work_makes_no_job(tmp_path, pruner):
         with pytest.raises(InputError, match="bad examples without labels"):
             prune(p, pruner, (picks,), micrographs=(EXPOSURES,), bad=(picks,))
         assert len(p.store.jobs) == before
-
-
-def test_discs_of_the_project_are_those_of_the_pruner():
-    """The project's micrographs have the discs that the tiny pruner has learned."""
-    ours = disc_micrograph((64, 64), [(32.0, 32.0)], seed=1, depth=4.0)
-    from cryosparc_project import disc_image
-
-    theirs = disc_image((64, 64), [(32, 32)], seed=1)
-    assert np.abs(ours - theirs).max() < 1e-5

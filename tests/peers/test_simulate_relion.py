@@ -9,6 +9,7 @@ import mrcfile
 import numpy as np
 import pytest
 import tifffile
+from made_images import write_mrc
 from waits import LONG
 
 from frostpick.images import read_image
@@ -46,9 +47,7 @@ def test_orientations_are_relions(tmp_path, angles):
         volume += weight * np.exp(
             -((x - bx) ** 2 + (y - by) ** 2 + (z - bz) ** 2) / (2 * sigma**2)
         ).astype(np.float32)
-    with mrcfile.new(tmp_path / "volume.mrc") as file:
-        file.set_data(volume)
-        file.voxel_size = PIXEL_A
+    write_mrc(tmp_path / "volume.mrc", volume, PIXEL_A)
     rot, tilt, psi = angles
     run(
         "relion_project", "--i", "volume.mrc", "--o", "seen.mrc", "--angpix", PIXEL_A,

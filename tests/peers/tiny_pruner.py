@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 import torch
+from made_images import spots_on_noise
 
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec, PreprocessSpec
 from frostpick.models.pruner.box_network import CLASSES
@@ -16,18 +17,9 @@ from frostpick.training.pruner.augment import BoxAugmentation, augment_boxes
 from frostpick.training.pruner.losses import LossWeights, class_loss
 from frostpick.training.pruner.training_loop import Fit, FitSchedule
 
-#: Scale of the discs: 32 pixels a diameter at 2 A a pixel, Gaussian of deviation 8 pixels.
-DIAMETER_A, PIXEL_A, WIDTH = 64.0, 2.0, 8.0
+#: Scale of the spots of `made_images`: 32 pixels a diameter, at 2 A a pixel.
+DIAMETER_A, PIXEL_A = 64.0, 2.0
 SIDE = 48
-
-
-def disc_micrograph(shape, xy, seed=0, depth=4.0):
-    """Return float32 noise with dark Gaussian discs at places ``(n, 2)``, x and y."""
-    image = np.random.default_rng(seed).normal(size=shape)
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    for px, py in xy:
-        image -= depth * np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * WIDTH**2))
-    return image.astype(np.float32)
 
 
 def disc_boxes(count, seed, side=SIDE):
@@ -37,7 +29,7 @@ def disc_boxes(count, seed, side=SIDE):
     parts = []
     for kind in kinds:
         centre = [(64.0, 64.0)] if kind == 0 else []
-        image = disc_micrograph((128, 128), centre, int(rng.integers(1 << 30)))
+        image = spots_on_noise((128, 128), centre, int(rng.integers(1 << 30)))
         if kind == CLASSES.index("carbon"):
             image[:, : int(rng.integers(48, 80))] -= 5.0
         geometry = BoxGeometry(DIAMETER_A, side)

@@ -13,6 +13,7 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
+from made_images import draw_soft_discs, write_mrc
 from waits import LONG, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -43,11 +44,7 @@ class Project:
         rng = np.random.default_rng(seed)
         x, y = _places(rng, shape, DIAMETER_A / pixel_size_A, count)
         image = _image(rng, shape, DIAMETER_A / pixel_size_A / 2, x, y)
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with mrcfile.new(path, overwrite=True) as handle:
-            handle.set_data(image)
-            handle.voxel_size = pixel_size_A
+        write_mrc(self.folder / name, image, pixel_size_A)
         self.truth[name] = Truth(name, shape, pixel_size_A, x, y)
 
     def program(self, task):
@@ -235,11 +232,8 @@ def _places(rng, shape, diameter, count):
 
 
 def _image(rng, shape, radius, x, y):
-    rows, columns = np.mgrid[: shape[0], : shape[1]]
     image = rng.normal(scale=1.0, size=shape)
-    for px, py in zip(x, y, strict=True):
-        distance = np.hypot(columns - px, rows - py)
-        image -= 0.5 - 0.5 * np.tanh((distance - 0.85 * radius) / 3.0)
+    draw_soft_discs(image, np.stack([x, y], 1), 1.0, 0.85 * radius, 1.5)
     return image.astype(np.float32)
 
 

@@ -3,9 +3,9 @@
 import shutil
 import subprocess
 
-import mrcfile
 import numpy as np
 import pytest
+from made_images import noise, write_mrc
 from waits import LONG
 
 from frostpick.types import Picks
@@ -35,10 +35,7 @@ def project(tmp_path):
     """One micrograph of 2 A per pixel, binned twice from its movie, beside its list."""
     if shutil.which("relion_preprocess") is None:
         pytest.skip("RELION is not installed: relion_preprocess not found")
-    (tmp_path / "Micrographs").mkdir()
-    with mrcfile.new(tmp_path / MICROGRAPH) as handle:
-        handle.set_data(np.random.default_rng(0).normal(size=(300, 400)).astype(np.float32))
-        handle.voxel_size = 2.0
+    write_mrc(tmp_path / MICROGRAPH, noise((300, 400), 0).astype(np.float32), 2.0)
     write_star_blocks(
         tmp_path / "micrographs.star",
         [
