@@ -9,7 +9,7 @@ BENCH_DATA ?=
 # Threads that spin while they wait starve each other on shared cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo docs-pictures test lint bench bench-full bench-speed clean
+.PHONY: demo docs-pictures check test lint bench bench-full bench-speed clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml constraints.txt
@@ -32,6 +32,10 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Before each commit, in under two minutes on two cores: what is marked quick is a test of every layer.
+check: lint
+	$(BIN)/python -m pytest -m 'quick and not slow' --durations=0 --durations-min=5 $$(grep -rl 'mark\.quick' tests --include='test_*.py')
+
 test: lint
 	$(BIN)/python -m pytest
 
@@ -40,20 +44,20 @@ test: lint
 # make bench BENCH_DATA=/path/to/bench (hours; what is done is kept in .bench and not run again).
 # START: the model that trainings start from and that picks without labels; none for from nothing.
 START ?= general
-ACCURACY = $(BIN)/python tests/benchmarks/bench_accuracy.py --start-from $(START) $(if $(BENCH_DATA),--bench $(BENCH_DATA))
+ACCURACY = $(BIN)/python tests/benchmarks/bench_accuracy.py --start-model $(START) $(if $(BENCH_DATA),--bench $(BENCH_DATA))
 bench: $(READY)
 	$(ACCURACY)
 	$(ACCURACY) --part robustness
 	$(if $(BENCH_DATA),$(BIN)/python tests/benchmarks/bench_fewshot.py --bench $(BENCH_DATA))
 	$(if $(BENCH_DATA),$(BIN)/python tests/benchmarks/bench_pruning.py --bench $(BENCH_DATA) --topaz)
-	$(if $(BENCH_DATA),$(BIN)/python tests/benchmarks/bench_iterate.py --bench $(BENCH_DATA) --start-from $(START))
-	$(if $(BENCH_DATA),$(BIN)/python tests/benchmarks/bench_iterate.py --bench $(BENCH_DATA) --start-from none --rounds 2)
+	$(if $(BENCH_DATA),$(BIN)/python tests/benchmarks/bench_iterate.py --bench $(BENCH_DATA) --start-model $(START))
+	$(if $(BENCH_DATA),$(BIN)/python tests/benchmarks/bench_iterate.py --bench $(BENCH_DATA) --start-model none --rounds 2)
 
 # cryoMAE at the size of its paper, pretrained first; for a GPU.
 MAE = .bench/mae-base
 bench-full: $(READY)
-	$(BIN)/frostpick pretrain --method mae --preset base -o $(MAE)
-	$(BIN)/python tests/benchmarks/bench_fewshot.py --preset base --encoder $(MAE)/model --device auto $(if $(BENCH_DATA),--bench $(BENCH_DATA))
+	$(BIN)/frostpick pretrain --method mae --encoder-size base -o $(MAE)
+	$(BIN)/python tests/benchmarks/bench_fewshot.py --encoder-size base --encoder $(MAE)/model --device auto $(if $(BENCH_DATA),--bench $(BENCH_DATA))
 
 # Time and memory; with the development data also the training time to Topaz's accuracy.
 bench-speed: $(READY)

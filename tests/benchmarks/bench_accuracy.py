@@ -1,6 +1,6 @@
 """Accuracy beside Topaz, a fixed filter and the matched filter, in one table.
 
-    python tests/benchmarks/bench_accuracy.py [--bench BENCH] [--start-from general]
+    python tests/benchmarks/bench_accuracy.py [--bench BENCH] [--start-model general]
 
 With ``--bench`` the sets are those of the development data::
 
@@ -65,7 +65,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path(".bench/accuracy"))
     parser.add_argument("--part", choices=["main", "robustness"], default="main")
     parser.add_argument(
-        "--start-from", "--model", default="general", help="none, a shipped name, or a model's path"
+        "--start-model", default="general", help="none, a shipped name, or a model's path"
     )
     parser.add_argument(
         "--counts", help="none and counts of labels; all, or none,15,200 of the own sets"
@@ -111,11 +111,11 @@ def run_missing(options: argparse.Namespace) -> None:
     draws = {name: draws_of(data) for name, data in sets.items()}
     scorer = (options.bench or Path("nowhere")) / "score.py"
     session = Session(
-        options.out.absolute(), options.start_from, options.threads, options.device, scorer
+        options.out.absolute(), options.start_model, options.threads, options.device, scorer
     )
     plan = main_runs if options.part == "main" else robustness_runs
     counts = options.counts.split(",")
-    runs = plan(list(sets.values()), draws, counts, options.draws, options.start_from)
+    runs = plan(list(sets.values()), draws, counts, options.draws, options.start_model)
     mine = shard(only(runs, options.only), options.shard)
     kept = {tuple(r[k] for k in KEY) for r in load_results(session.out, options.any_code)}
     for number, run in enumerate(mine, 1):

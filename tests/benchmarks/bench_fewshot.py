@@ -56,8 +56,10 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     logging.basicConfig(level=logging.ERROR)
     found = AutoencoderModel.load(options.encoder) if options.encoder else None
-    encoder = found or shipped_encoder(options.preset)
-    session = Session(encoder, options.preset, options.device, options.threads, options.micrographs)
+    encoder = found or shipped_encoder(options.encoder_size)
+    session = Session(
+        encoder, options.encoder_size, options.device, options.threads, options.micrographs
+    )
     sets = (
         open_bench(options.bench, list(BENCH))
         if options.bench

@@ -1,6 +1,6 @@
 """Accuracy after each round of iterative training on the development sets.
 
-    python tests/benchmarks/bench_iterate.py --bench BENCH --start-from none \\
+    python tests/benchmarks/bench_iterate.py --bench BENCH --start-model none \\
         --counts 15,50 --draws 5 --rounds 3 [--network deepem] [--pruner none] [--no-plain]
         [--shard 0/2] [--table]
 
@@ -60,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--bench", type=Path, help="development data; without it: own sets")
     parser.add_argument("--out", type=Path, default=Path(".bench/iterate"))
-    parser.add_argument("--start-from", default="none")
+    parser.add_argument("--start-model", default="none")
     parser.add_argument(
         "--network", default="resnet8", help="trained where nothing is started from"
     )
@@ -107,7 +107,7 @@ def run_missing(options: argparse.Namespace) -> None:
         if path.exists():
             continue
         figures = one_run(options, data, draws[data.name][count][draw])
-        told = {"set": data.name, "count": count, "draw": draw, "start": options.start_from}
+        told = {"set": data.name, "count": count, "draw": draw, "start": options.start_model}
         told |= {"network": options.network, "code": code_version(ASIDE)}
         write_text(path, json.dumps({**told, **figures}, indent=1) + "\n")
         aps = ", ".join(f"{one['ap']:.3f}" for one in figures["rounds"])
@@ -117,10 +117,10 @@ def run_missing(options: argparse.Namespace) -> None:
 
 
 def _name(options: argparse.Namespace, data: str, count: str, draw: int) -> str:
-    start = options.start_from
+    start = options.start_model
     if start != "none":
         start = load_model(start).digest.removeprefix("sha256:")[:8]
-    how = f"{options.network}-{options.selector or 'own'}-{start}-r{options.rounds}"
+    how = f"{options.network}-{options.picking_rule or 'own'}-{start}-r{options.rounds}"
     pruner = options.pruner
     if pruner != "none":
         pruner = load_pruner(pruner).digest.removeprefix("sha256:")[:8]
@@ -131,11 +131,11 @@ def _name(options: argparse.Namespace, data: str, count: str, draw: int) -> str:
 def one_run(options: argparse.Namespace, data: BenchSet, rows: Any) -> dict[str, Any]:
     """Train in rounds and once plainly, pick the test micrographs with every model, and measure."""
     told = {"diameter": data.diameter_A, "threads": options.threads, "device": options.device}
-    told["picking_rule"] = options.selector
-    if options.start_from == "none":  # a start brings its own network
+    told["picking_rule"] = options.picking_rule
+    if options.start_model == "none":  # a start brings its own network
         told["network"] = options.network
-    settings = IterateSettings(rounds=options.rounds, start_model=options.start_from, **told)
-    start = None if options.start_from == "none" else load_model(options.start_from)
+    settings = IterateSettings(rounds=options.rounds, start_model=options.start_model, **told)
+    start = None if options.start_model == "none" else load_model(options.start_model)
     micrographs, labels = _micrographs(data, "train"), _labels(data, rows)
     verifier = None
     if options.pruner != "none":
@@ -158,7 +158,7 @@ def one_run(options: argparse.Namespace, data: BenchSet, rows: Any) -> dict[str,
             plain = train_picker(
                 micrographs,
                 labels,
-                TrainSettings(start_model=options.start_from, **told),
+                TrainSettings(start_model=options.start_model, **told),
                 start=start,
                 spool=spool / "b",
                 reporter=reporter,

@@ -1,6 +1,6 @@
 """Compare variants of the training recipe on the development sets.
 
-    python tests/benchmarks/bench_variants.py --bench BENCH --start-from none \\
+    python tests/benchmarks/bench_variants.py --bench BENCH --start-model none \\
         --variant rate1e-3:rate=0.001 --variant ge:objective=ge-binomial \\
         --counts 15,200 --draws 2 [--shard 0/2] [--table]
 
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--bench", type=Path, help="development data; without it: own sets")
     parser.add_argument("--out", type=Path, default=Path(".bench/variants"))
     parser.add_argument("--variant", action="append", default=[], metavar="NAME:field=value,...")
-    parser.add_argument("--start-from", default="none", help="where no variant says otherwise")
+    parser.add_argument("--start-model", default="none", help="where no variant says otherwise")
     parser.add_argument("--sets", help="comma list; all simulated ones without it")
     parser.add_argument("--counts", default="200")
     parser.add_argument("--draws", type=int, default=2)
@@ -71,7 +71,7 @@ def main() -> None:
     if not options.table:
         run_missing(options, variants)
     for count in options.counts.split(","):
-        print(f"\n## {count} labels, from {options.start_from}\n")
+        print(f"\n## {count} labels, from {options.start_model}\n")
         print(comparison(load(options, variants, count)))
 
 
@@ -115,7 +115,7 @@ def result_path(
     options: argparse.Namespace, variant: Variant, name: str, count: str, draw: int
 ) -> Path:
     """Return where a result lies: named by all that it depends on, the code last."""
-    start = options.start_from
+    start = options.start_model
     if start != "none":
         start = load_model(start).digest.removeprefix("sha256:")[:8]
     words = (variant.name, variant.digest, start, name, count, f"d{draw}", code_version())
@@ -128,7 +128,7 @@ def one_run(
 ) -> dict[str, Any]:
     """Train with a variant, pick the test micrographs in memory, and measure."""
     told = {"diameter": data.diameter_A, "threads": options.threads, "device": options.device}
-    settings = variant.settings(options.start_from, **told)
+    settings = variant.settings(options.start_model, **told)
     start = None if settings.start_model == "none" else load_model(settings.start_model)
     truth = data.train.truth
     chosen = {f"{n}.mrc": truth.keep(truth.name == n) for n in data.train.names}

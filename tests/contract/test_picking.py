@@ -43,6 +43,7 @@ def test_ids_come_back_unchanged_and_in_order(case: Any, spy: Any) -> None:
     assert {case.id_of(file) for file in case.files} == set(given)
 
 
+@pytest.mark.quick
 def test_equal_stems_are_kept_apart_and_picks_are_where_the_particles_are(
     case: Any, spy: Any, data: Any
 ) -> None:

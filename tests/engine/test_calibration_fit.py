@@ -9,6 +9,8 @@ from frostpick.models.card import CalibrationSpec
 from frostpick.picking.calibration_fit import SLOPE, between, fit_calibration
 from frostpick.types import sigmoid
 
+pytestmark = pytest.mark.quick
+
 
 def picks(
     n: int, slope: float, offset: float, rate: float, seed: int = 0

@@ -8,6 +8,8 @@ import pytest
 from frostpick.errors import ConfigError
 from frostpick.settings import PickSettings, TrainSettings, resolve
 
+pytestmark = pytest.mark.quick
+
 
 def test_later_layers_win_and_none_is_not_given() -> None:
     settings = resolve(

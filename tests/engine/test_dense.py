@@ -10,6 +10,8 @@ from frostpick.picking.surroundings import continued, mirror_pad
 from frostpick.preprocess import WorkingImage
 from frostpick.sampling import Sampling
 
+pytestmark = pytest.mark.quick
+
 
 class CentrePixel(DenseNetwork):
     """Returns the pixel at the centre of its field."""

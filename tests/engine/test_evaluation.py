@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from frostpick.evaluation import Truth, calibration_error, evaluate
 from frostpick.types import Labels, Picks, sigmoid
 
+pytestmark = pytest.mark.quick
+
 SHAPE = (200, 300)
 D = 20.0
 

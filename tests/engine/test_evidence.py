@@ -5,6 +5,8 @@ import pytest
 
 from frostpick.picking.evidence import Evidence
 
+pytestmark = pytest.mark.quick
+
 #: Two candidates of at least even odds, and three below.
 GOOD = np.array([4.0, 0.0, -0.001, -3.0, -6.0])
 BLANK = np.full(90, -5.5)

@@ -11,6 +11,8 @@ from frostpick.picking.selector import Selector
 from frostpick.picking.selectors.density_cut import density_cut, neighbour_distance
 from frostpick.sampling import Sampling
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("neighbours", [1, 3, 10])
 def test_neighbour_distance_is_brute_force(neighbours: int) -> None:

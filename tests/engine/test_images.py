@@ -23,6 +23,8 @@ from frostpick.images import (
 )
 from frostpick.types import LocalFile, Micrograph
 
+pytestmark = pytest.mark.quick
+
 CODES = {0: "b", 1: "h", 2: "f", 6: "H", 12: "e"}
 PIXELS = {
     0: [-128, -1, 0, 1, 2, 127],

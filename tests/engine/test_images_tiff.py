@@ -9,6 +9,8 @@ import tifffile
 from frostpick.errors import MicrographError
 from frostpick.images import read_header, read_image
 
+pytestmark = pytest.mark.quick
+
 IMAGE = np.arange(12).reshape(3, 4)
 
 

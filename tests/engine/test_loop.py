@@ -18,6 +18,8 @@ from frostpick.runtime import loop
 from frostpick.runtime.loop import Saving, run_training
 from frostpick.runtime.reporter import SilentReporter
 
+pytestmark = pytest.mark.quick
+
 #: The weight after k steps, from 0 by ``w = 2 w + k``: 0, 2 * 0 + 1, 2 * 1 + 2, 2 * 4 + 3 ...
 WEIGHT = (0.0, 0.0, 1.0, 4.0, 11.0, 26.0, 57.0)
 STEPS = 6

@@ -16,6 +16,8 @@ from made_images import (
     write_mrc,
 )
 
+pytestmark = pytest.mark.quick
+
 TESTS = Path(__file__).parents[1]
 
 

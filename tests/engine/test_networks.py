@@ -9,6 +9,8 @@ from frostpick.errors import ModelError
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.models.registry import build_network
 
+pytestmark = pytest.mark.quick
+
 FIELDS = {"resnet8": 71, "conv31": 31, "conv63": 63, "conv127": 127}
 
 

@@ -6,6 +6,8 @@ import pytest
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+pytestmark = pytest.mark.quick
+
 
 def circles(graph):
     """Sets of modules that reach each other."""

@@ -7,6 +7,8 @@ from frostpick.models.card import PreprocessSpec
 from frostpick.preprocess.gaussian_mixture import fit_gaussian_mixture
 from frostpick.preprocess.normalise import full_constants, ice_mask, normalise
 
+pytestmark = pytest.mark.quick
+
 CONSTANTS = full_constants(PreprocessSpec())
 
 

@@ -13,6 +13,8 @@ import torch
 
 from frostpick.training.picker.objectives import OBJECTIVES, ge_binomial, ge_kl, nnpu, pn
 
+pytestmark = pytest.mark.quick
+
 LN3 = math.log(3.0)
 # target 1 costs -ln g, target 0 costs -ln(1 - g)
 HALF, THREE_QUARTERS, QUARTER = math.log(2), math.log(4 / 3), math.log(4)

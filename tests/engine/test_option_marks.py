@@ -21,6 +21,8 @@ from frostpick.errors import (
 )
 from frostpick.runtime.executors.transport import Ending, LogSender
 
+pytestmark = pytest.mark.quick
+
 
 def sent(thing):
     """What another process gets."""

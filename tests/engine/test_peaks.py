@@ -10,6 +10,8 @@ from frostpick.picking.peaks import Peaks, refine
 from frostpick.picking.selectors.disc_nms import find_peaks, greedy_discs
 from frostpick.sampling import Sampling
 
+pytestmark = pytest.mark.quick
+
 NONE = -1e9
 
 

@@ -11,6 +11,8 @@ from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.registry import NETWORKS, build_network
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def model() -> PickingModel:

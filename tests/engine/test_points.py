@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from frostpick.points import first_within, greedy_match, nearest_distance, pairs_within
 
+pytestmark = pytest.mark.quick
+
 places = st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), max_size=25)
 
 

@@ -8,6 +8,8 @@ from frostpick.models.card import PreprocessSpec
 from frostpick.preprocess import contrast_vote, decide_contrast, preprocess, working_scale
 from frostpick.preprocess.hot_pixels import hot_pixel_bounds
 
+pytestmark = pytest.mark.quick
+
 SPEC = PreprocessSpec()
 
 

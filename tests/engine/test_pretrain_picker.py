@@ -27,6 +27,8 @@ from frostpick.runtime.reporter import SilentReporter
 from frostpick.simulate.corpus import corpus_micrograph
 from frostpick.training.tiles import TileGeometry
 
+pytestmark = pytest.mark.quick
+
 TINY = PickerRecipe(
     seed=3,
     micrographs=8,

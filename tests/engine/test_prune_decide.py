@@ -10,6 +10,8 @@ from frostpick.pruning.reasons import likely_reasons
 from frostpick.training.pruner.calibration import fit_scores
 from frostpick.types import REASONS, Decisions, sigmoid
 
+pytestmark = pytest.mark.quick
+
 
 def rows(score, *, likely="not particle", group=None, x=None, y=None, edge=None, row=None):
     n = len(score)

@@ -8,6 +8,8 @@ from frostpick.pruning.judge import prune_rows, verify_rows
 from frostpick.settings import PruneSettings
 from frostpick.types import REASONS
 
+pytestmark = pytest.mark.quick
+
 
 def rows(score, edge=None, row=None):
     n = len(score)

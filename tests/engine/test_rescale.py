@@ -6,6 +6,8 @@ import torch
 
 from frostpick.preprocess.rescale import Period, choose_period, rescale, short_periods
 
+pytestmark = pytest.mark.quick
+
 
 def blob(shape, centre, sigma):
     y, x = np.ogrid[: shape[0], : shape[1]]

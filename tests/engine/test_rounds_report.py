@@ -8,6 +8,8 @@ import pytest
 from frostpick.iterating.disaster import round_warnings
 from frostpick.report.rounds import round_figures
 
+pytestmark = pytest.mark.quick
+
 
 def table(
     picks: list[float], recall: list[float] | None = None, **columns: list[float]

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from frostpick.sampling import Sampling
 
+pytestmark = pytest.mark.quick
+
 
 def test_known_point() -> None:
     grid = Sampling((10, 20), step_yx=(2.0, 3.0), origin_yx=(5.0, -7.0), pixel_A_yx=(2.0, 3.0))

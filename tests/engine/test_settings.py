@@ -10,6 +10,8 @@ from frostpick.errors import ConfigError
 from frostpick.settings.field import GROUPS, about, values_of
 from frostpick.settings.model_ref import model_ref
 
+pytestmark = pytest.mark.quick
+
 KINDS = [
     settings.TrainSettings,
     settings.IterateSettings,

@@ -9,6 +9,8 @@ from frostpick.simulate import Ctf
 from frostpick.simulate.camera.ctf import electron_wavelength_A, filtered, frequencies_per_A
 from frostpick.simulate.camera.noise import red, structural, thickness, white
 
+pytestmark = pytest.mark.quick
+
 
 def test_wavelengths_of_the_textbook():
     assert electron_wavelength_A(300) == pytest.approx(0.019687, abs=1e-6)

@@ -9,6 +9,8 @@ from frostpick.simulate import Protein, SimulationSettings, add_projection, rand
 from frostpick.simulate.proteins.filling import symmetry_matrices
 from frostpick.simulate.proteins.views import euler_matrix, preferred_angles, random_angles
 
+pytestmark = pytest.mark.quick
+
 # one heavy blob on each axis of the particle, none opposite to another
 AXES = Protein(
     positions_A=np.array([[40.0, 0, 0], [0, 30.0, 0], [0, 0, 20.0]]),

@@ -12,6 +12,8 @@ from frostpick.picking.calibration import calibrated, floor_logit
 from frostpick.picking.threshold import choose_threshold, expected_table
 from frostpick.settings import Threshold
 
+pytestmark = pytest.mark.quick
+
 
 def logit(p):
     return math.log(p / (1 - p))

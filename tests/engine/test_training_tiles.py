@@ -21,6 +21,8 @@ from frostpick.training.tiles import (
     turn_tiles,
 )
 
+pytestmark = pytest.mark.quick
+
 GEOMETRY = TileGeometry(outputs=5, stride=4, field=31, label_radius=5.0, guard=8.0)
 
 

@@ -9,6 +9,8 @@ from frostpick.pick_columns import OPTIONAL, OptionalColumns
 from frostpick.picking.threshold import Cut
 from frostpick.types import Labels, LocalFile, Micrograph, Picks, sigmoid
 
+pytestmark = pytest.mark.quick
+
 
 def test_defaults_and_dtypes() -> None:
     picks = Picks.from_xy("m", [1, 2], [3, 4], score=[0.0, np.log(3.0)])

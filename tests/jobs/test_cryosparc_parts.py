@@ -29,6 +29,8 @@ from frostpick_jobs.hosts.cryosparc.spool import spool_folder
 from frostpick_jobs.hosts.cryosparc.write.summary import listed, table
 from frostpick_jobs.tasks.declarations import FEWSHOT, PICK, PRUNE, TRAIN, VERIFY
 
+pytestmark = pytest.mark.quick
+
 
 def test_references():
     assert parse_output(" J10.exposures", "--micrographs") == OutputRef("J10", "exposures")

@@ -40,6 +40,8 @@ from frostpick_jobs.hosts.cryosparc.write.uids import job_seed, make_unique, pic
 from frostpick_jobs.job.host import MicrographOutput
 from frostpick_jobs.tasks.places import look_at, mirrored_sentence
 
+pytestmark = pytest.mark.quick
+
 UIDS = (2**63 + 11, 7, 2**64 - 1)
 SHAPES = ((100, 160), (300, 200), (100, 160))
 PATHS = ("J1/imported/a.mrc", "J1/imported/b.mrc", "J2/imported/a.mrc")

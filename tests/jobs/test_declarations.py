@@ -28,6 +28,8 @@ from frostpick_jobs.tasks.declarations import (
     tasks_on,
 )
 
+pytestmark = pytest.mark.quick
+
 NAMES = ["train", "iterate", "pick", "fewshot", "pretrain", "prune", "verify"]
 RESULTS = {
     "train": results.TrainingResult,

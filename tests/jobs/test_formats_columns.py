@@ -11,6 +11,8 @@ from frostpick.errors import InputError
 from frostpick.types import Decisions
 from frostpick_jobs.formats.star.columns import score_columns, write_with_columns
 
+pytestmark = pytest.mark.quick
+
 BEFORE = """# a comment first
 data_optics
 

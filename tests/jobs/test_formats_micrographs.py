@@ -14,6 +14,8 @@ from frostpick_jobs.formats import (
 )
 from frostpick_jobs.hosts.relion.paths import coordinate_file
 
+pytestmark = pytest.mark.quick
+
 TWO_GROUPS = """
 # version 30001
 

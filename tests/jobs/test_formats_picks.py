@@ -10,6 +10,8 @@ import pytest
 from frostpick.errors import InputError
 from frostpick_jobs.formats import read_pick_files, read_picks
 
+pytestmark = pytest.mark.quick
+
 
 def put(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)

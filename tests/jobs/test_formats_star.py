@@ -13,6 +13,8 @@ from frostpick.errors import InputError
 from frostpick_jobs.formats import StarTable, read_star_blocks, write_star_blocks
 from frostpick_jobs.formats.star.write import star_value
 
+pytestmark = pytest.mark.quick
+
 
 def write(path: Path, text: str | bytes) -> Path:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())

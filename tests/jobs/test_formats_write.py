@@ -24,6 +24,8 @@ from frostpick_jobs.formats.converters import optional_names
 from frostpick_jobs.formats.delimited import CSV
 from frostpick_jobs.formats.star.pick_labels import STAR
 
+pytestmark = pytest.mark.quick
+
 
 def write_star_list(path, outputs, shapes=None):
     """The list of a job's picks, in one call; return how many are left out."""

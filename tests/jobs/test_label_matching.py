@@ -15,6 +15,8 @@ from frostpick.types import LocalFile, Micrograph
 from frostpick_jobs.formats import PickTable
 from frostpick_jobs.inputs.label_matching import labels_for, match_names
 
+pytestmark = pytest.mark.quick
+
 UID = "12345678901234567890"
 
 

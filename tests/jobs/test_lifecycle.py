@@ -22,6 +22,8 @@ from frostpick_jobs.job.lifecycle import execute, run_job, sentence
 from frostpick_jobs.job.lock import JobRunningError, job_lock
 from frostpick_jobs.job.signals import StopSignals
 
+pytestmark = pytest.mark.quick
+
 ROOT = Path(__file__).parents[2]
 
 

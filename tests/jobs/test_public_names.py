@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("package", ["frostpick", "frostpick_jobs"])
 def test_every_public_name_loads(package) -> None:

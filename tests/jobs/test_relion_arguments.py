@@ -5,6 +5,8 @@ from frostpick.settings import PickSettings, TrainSettings, resolve
 from frostpick_jobs.cli.options import add_argparse_options, values_from_namespace
 from frostpick_jobs.hosts.relion.arguments import JobParser, device_of, job_arguments, parallel_rank
 
+pytestmark = pytest.mark.quick
+
 OURS = ["--o", "External/job002/"]
 
 

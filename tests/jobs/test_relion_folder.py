@@ -11,6 +11,8 @@ from frostpick_jobs.hosts.relion.generation import Generation, detect_generation
 from frostpick_jobs.hosts.relion.nodes import NodeKind, write_nodes
 from frostpick_jobs.hosts.relion.paths import check_tails, coordinate_file
 
+pytestmark = pytest.mark.quick
+
 GOLDEN = Path(__file__).parent / "relion_golden"
 GENERATIONS = [
     ("relion3", Generation.RELION_3),

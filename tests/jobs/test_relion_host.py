@@ -23,6 +23,8 @@ from frostpick_jobs.job.results import Place
 from frostpick_jobs.job.spelling import in_relion
 from frostpick_jobs.tasks.declarations import FEWSHOT, PICK, PRUNE, TRAIN, VERIFY
 
+pytestmark = pytest.mark.quick
+
 GOLDEN = Path(__file__).parent / "relion_golden"
 JOB = "External/job002/"
 NAMES = ("MotionCorr/job002/Movies/gridA/x.12.mrc", "MotionCorr/job002/Movies/gridB/x.12.mrc")

@@ -13,6 +13,8 @@ from frostpick.types import LocalFile
 from frostpick_jobs.commands.demo import run_demo
 from frostpick_jobs.commands.simulate import NOTES, write_dataset
 
+pytestmark = pytest.mark.quick
+
 SETTINGS = SimulationSettings(micrographs=2, size=128, seed=3)
 
 

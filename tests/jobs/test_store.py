@@ -17,6 +17,8 @@ from frostpick.pick_columns import OPTIONAL
 from frostpick.types import LocalFile, Micrograph, Picks
 from frostpick_jobs.store import PickKey, PickStore, Repicked, StoredPicks, pick_key
 
+pytestmark = pytest.mark.quick
+
 ODD_IDS = ["18446744073709551615", "a/b.mrc", "../x", "", "ä µ\n", "bad\udcff.mrc", "x" * 4000]
 
 

@@ -15,6 +15,8 @@ from frostpick_jobs.tasks.pick.threshold import (
 )
 from frostpick_jobs.tasks.pick.totals import Share
 
+pytestmark = pytest.mark.quick
+
 SCORES = np.array([3.14159, 2.71828, 0.57722, -4.5])
 
 
