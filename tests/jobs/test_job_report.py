@@ -1,6 +1,7 @@
 """The rows at the top of a job's report say what a user looks for, in a user's words."""
 
 import numpy as np
+import pytest
 
 from frostpick_jobs.job.outputs import PicksOutput, Report
 from frostpick_jobs.job.report import job_report, summary_rows
@@ -83,9 +84,24 @@ def test_a_training_says_whether_the_expected_count_was_given() -> None:
 
 
 def test_a_training_says_shortly_what_was_held_out() -> None:
-    text = "12 of 60 labels on 2 of 8 labelled micrographs are held out to choose the epoch"
-    rows = summary_rows({"task": "train", "training": {"split_text": text}})
-    assert ("held out", "12 of 60 labels on 2 of 8 labelled micrographs") in rows
+    for what in ("epoch", "step that is kept"):  # the first in records of 0.1
+        text = f"12 of 60 labels on 2 of 8 labelled micrographs are held out to choose the {what}"
+        rows = summary_rows({"task": "train", "training": {"split_text": text}})
+        assert ("held out", "12 of 60 labels on 2 of 8 labelled micrographs") in rows
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [
+        ("nnpu", "non-negative risk of positive and unlabelled"),
+        ("ge-binomial", "binomial"),
+        ("ge-kl", "fraction of particles among unlabelled"),
+        ("pn", "without a label is taken for no particle"),
+    ],
+)
+def test_a_loss_has_its_meaning_beside_it(name: str, meaning: str) -> None:
+    told = dict(summary_rows({"task": "train", "training": {"objective": name}}))["loss"]
+    assert str(told).startswith(f"{name}, ") and meaning in str(told)
 
 
 def test_a_record_with_nothing_in_it_makes_a_page() -> None:

@@ -177,7 +177,7 @@ def test_inputs_that_do_not_go_together_fail_in_one_sentence(
         ((), "not neither"),
         (("--in_parts", "particles.star", "--in_coords", "x.star"), "not both"),
         (("--in_coords", "AutoPick/job005/autopick.star"), "give field 'Input micrographs'"),
-        (("--in_parts", "particles.star", "--bad", "rest"), "give label labels"),
+        (("--in_parts", "particles.star", "--bad", "rest"), "give label 'labels'"),
         (
             ("--in_parts", "particles.star", "--labels", "nothing.star"),
             "nothing.star: no such file",

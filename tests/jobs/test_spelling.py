@@ -99,7 +99,7 @@ AWAY = "throw it away with {}"
         ("relion", no_images, IMAGES, ["field 'Input coordinates'", "field 'Input micrographs'"]),
         ("folder", rest_of_nothing, REST, ["--bad rest", "--labels"]),
         ("cryosparc", rest_of_nothing, REST, ["--bad rest", "--labels"]),
-        ("relion", rest_of_nothing, REST, ["label bad = rest", "label labels"]),
+        ("relion", rest_of_nothing, REST, ["label bad = rest", "label 'labels'"]),
         ("folder", no_memory, MEMORY, ["--threads"]),
         ("cryosparc", no_memory, MEMORY, ["--threads"]),
         ("relion", no_memory, MEMORY, ["threads (label threads)"]),

@@ -15,6 +15,7 @@ from frostpick.evaluation import Truth, evaluate
 from frostpick.evaluation.matching import Rule
 from frostpick.images import PixelSizes, read_header
 from frostpick.types import Micrograph, Picks
+from frostpick_jobs.commands.verdict import verdict
 from frostpick_jobs.formats import PickTable, read_pick_files
 from frostpick_jobs.inputs.find import find_micrographs
 from frostpick_jobs.inputs.label_matching import match_names
@@ -204,8 +205,9 @@ def _scored_or_not(table_: PickTable) -> PickTable:
 
 
 def table(figures: Mapping[str, Any]) -> str:
-    """Return the figures as an aligned text table."""
+    """Return a verdict on the figures, and the figures as an aligned text table."""
     lines = [f"{figures['micrographs']} micrographs, diameter {figures['diameter_A']:g} A"]
+    lines.append(verdict(figures))
     names = [key for key, value in figures[RULES[0]].items() if not isinstance(value, (str, dict))]
     width = max(map(len, names)) + 2
     lines.append("".ljust(width) + "".join(rule.rjust(12) for rule in RULES))

@@ -11,6 +11,7 @@ from frostpick.errors import Spell, flag, spelled
 from frostpick.report.figure import Figure
 from frostpick.report.page import Table, render_report
 from frostpick.report.scores import expected_table
+from frostpick.settings.train import OBJECTIVES
 from frostpick.types import sigmoid
 from frostpick_jobs.job.outputs import Output, PicksOutput, Report, find
 
@@ -104,7 +105,7 @@ def _training(record: Mapping[str, Any]) -> list[Row]:
         ("labelled micrographs", counts.get("labelled_micrographs")),
         ("held out", _held_out(training.get("split_text"))),
         (f"particles a micrograph, {origin}", None if expected is None else f"{expected:.0f}"),
-        ("objective", training.get("objective")),
+        ("loss", _loss(training.get("objective"))),
         ("kept step", _of(training.get("chosen_step"), training.get("steps"))),
         ("started from", _version(record, model.get("started_from"))),
         ("second opinion", _version(record, settings.get("pruner", "pruner")) if asked else None),
@@ -202,8 +203,17 @@ def _angstrom(length: object) -> str | None:
     return f"{length:g} A" if isinstance(length, (int, float)) else None
 
 
+def _loss(name: object) -> str | None:
+    """Return the name of an objective with its meaning."""
+    if name is None:
+        return None
+    return f"{name}, {OBJECTIVES[name]}" if name in OBJECTIVES else str(name)
+
+
 def _held_out(text: object) -> str | None:
-    return None if text is None else str(text).removesuffix(" are held out to choose the epoch")
+    if text is None:
+        return None
+    return re.sub(r" are held out to choose the (epoch|step that is kept)$", "", str(text))
 
 
 def _when(moment: object) -> str | None:

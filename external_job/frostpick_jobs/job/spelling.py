@@ -42,7 +42,7 @@ def in_relion(name: str, value: str = "") -> str:
     if name in _FIELDS:
         return _FIELDS[name]
     if name == "good":
-        return "label labels"
+        return "label 'labels'"
     if name == "threads":
         return "threads (label threads)"
     value = value or _SWITCHES.get(name, "")

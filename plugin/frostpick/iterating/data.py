@@ -75,5 +75,5 @@ def choose_data(
         order = np.random.default_rng((settings.seed, 7)).permutation(len(micrographs))
         pool = [micrographs[i] for i in np.sort(order[:most])]
     own, train, validation = hold_out_labels(usable, pool, settings.seed)
-    log.info("rounds: %s", validation.text)
+    log.info("%s", validation.text)
     return IterationData(pool, train, usable, own, validation)

@@ -160,7 +160,10 @@ def hold_out_labels(
     total = sum(particles.values())
     rng = np.random.default_rng((seed, 23))
     if total < FEWEST:
-        text = f"all {total} labels train, and rounds are not compared: give at least {FEWEST}"
+        text = (
+            f"none of the {total} labels is held out, so that rounds are not compared: "
+            f"give at least {FEWEST} labels"
+        )
         return dict(own), list(micrographs), ValidationSplit({}, {}, "none", text)
     if total >= MANY and sum(n > 0 for n in particles.values()) >= WHOLE:
         chosen = _whole(particles, rng)

@@ -226,9 +226,10 @@ def expected_table(scores: ArrayLike, threshold: float) -> Table:
             )
             for row in rows
         ),
-        "The minimum figure of merit (FOM) to type elsewhere (RELION's extraction, frostpick"
-        " select), the probability it stands for, and the picks, expected precision and expected"
-        " recall that it leaves. The marked row is this job's threshold.",
+        "What each minimum figure of merit (FOM) leaves where it is given, in RELION's extraction"
+        " or as the threshold of frostpick select: the picks, their expected precision and the"
+        " expected recall. Beside it is the probability that it stands for. The marked row is this"
+        " job's threshold.",
         marked,
     )
 

@@ -11,6 +11,13 @@ from frostpick.settings.field import setting
 from frostpick.settings.model_ref import ModelRef
 
 Objective = Literal["nnpu", "ge-binomial", "ge-kl", "pn"]
+#: What each is, for help, log and report.
+OBJECTIVES = {
+    "nnpu": "the non-negative risk of positive and unlabelled pixels",
+    "ge-binomial": "Topaz's: a binomial number of particles is expected among unlabelled pixels",
+    "ge-kl": "Topaz's: the fraction of particles among unlabelled pixels is that expected",
+    "pn": "all that is without a label is taken for no particle",
+}
 
 
 class TrainSettings(ScaleSettings):
@@ -35,9 +42,7 @@ class TrainSettings(ScaleSettings):
     )
     objective: Objective = setting(
         "nnpu",
-        "Loss: nnpu (non-negative risk of positive and unlabelled pixels), ge-binomial or ge-kl "
-        "(the expected number of particles as a constraint), or pn (all that is without a label "
-        "is no particle).",
+        f"Loss: {'; '.join(f'{name}, {meaning}' for name, meaning in OBJECTIVES.items())}.",
         "Training",
         advanced=True,
     )

@@ -114,7 +114,7 @@ def test_an_aborted_training_goes_on_to_the_same_model(trained):
     job = project.external("train", inputs=inputs, **SHORT)
     process = project.start(job)
     # the line before the first step: progress is told every few seconds, and may be the end's
-    project.wait_for(lambda: "held out: " in project.output(job))
+    project.wait_for(lambda: "held out" in project.output(job))
     (project.folder / job / "RELION_JOB_ABORT_NOW").touch()
     project.finish(job, process)
     assert project.status(job) == "aborted", project.output(job)

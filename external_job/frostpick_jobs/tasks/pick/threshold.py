@@ -185,9 +185,9 @@ def log_threshold(threshold: Threshold, scores: NDArray[np.float64]) -> None:
             len(threshold.kept),
         )
     log.info(
-        "minimum figure of merit (FOM) to type elsewhere for %s: %.3f",
-        "the picks of the others" if threshold.kept else "these picks",
+        "where another program asks for a minimum figure of merit (FOM), %.3f leaves %s",
         minimum_fom(threshold.score),
+        "the selected picks of the other micrographs" if threshold.kept else "the selected picks",
     )
     log.info("  threshold      picks  expected precision  expected recall")
     levels = [row.threshold for row in expected_table(scores)]

@@ -215,7 +215,12 @@ def _take_passes(
     first = teacher
     for number in range(passes):
         if passes > 1:
-            log.info("pass %d of %d", number + 1, passes)
+            log.info(
+                "the network is trained %d times; training %d begins%s",
+                passes,
+                number + 1,
+                ", with the picks of the one before as soft labels" if number else "",
+            )
         course = TrainingLoop(
             make_trainer(images, spec, start, settings, recipe, expected, device, teacher),
             images,

@@ -46,9 +46,9 @@ def hold_out(images: Sequence[TrainingImage], seed: int, guard: float) -> Split:
     labelled = np.flatnonzero(counts)
     rng = np.random.default_rng((seed, 11))
     if counts.sum() < FEWEST:
-        text = f"all {counts.sum()} labels train on a fixed schedule"
+        text = f"none of the {counts.sum()} labels is held out: all train, on a fixed schedule"
         if not counts.any():
-            text = "nothing: there are no labels"
+            text = "there are no labels of which some could be held out"
         split = Split(list(images), "none", text)
     elif len(labelled) >= WHOLE:
         chosen = _micrographs(counts, labelled, rng)
@@ -59,7 +59,7 @@ def hold_out(images: Sequence[TrainingImage], seed: int, guard: float) -> Split:
         held = int(counts[sorted(chosen)].sum())
         text = (
             f"{held} of {counts.sum()} labels on {len(chosen)} of {len(labelled)} labelled "
-            "micrographs are held out to choose the epoch"
+            "micrographs are held out to choose the step that is kept"
         )
         split = Split(parts, "micrographs", text)
     else:
@@ -67,13 +67,16 @@ def hold_out(images: Sequence[TrainingImage], seed: int, guard: float) -> Split:
         held = sum(len(image.held_out_particles()) for image in parts)
         text = (
             f"{held} of {counts.sum()} labels in strips of {len(labelled)} micrographs are held "
-            "out to choose the epoch"
+            "out to choose the step that is kept"
         )
         split = Split(parts, "blocks", text)
     if sum(len(i.training_particles(guard)) for i in split.images if i.trains) < counts.sum() / 2:
-        text = f"all {counts.sum()} labels train: no part of them can be told from the rest"
+        text = (
+            f"none of the {counts.sum()} labels is held out: all train, for no part of them can be "
+            "told from the rest"
+        )
         split = Split(list(images), "none", text)
-    log.info("held out: %s", split.text)
+    log.info("%s", split.text)
     return split
 
 
