@@ -259,7 +259,7 @@ def test_missing_files_of_fields_and_labels_are_told(job, tmp_path):
         ),
         ({"in_mics": "m.star"}, {}, "m.star: no such file (field 'Input micrographs')"),
         ({"in_coords": "c.star"}, {}, "c.star: no such file (field 'Input coordinates')"),
-        ({"in_parts": "p.star"}, {"labels": "g.star"}, "g.star: no such file (label labels)"),
+        ({"in_parts": "p.star"}, {"labels": "g.star"}, "g.star: no such file (label 'labels')"),
         (
             {"in_parts": "p.star"},
             {"labels": "p.star", "bad": "b.star"},
