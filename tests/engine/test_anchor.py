@@ -46,6 +46,7 @@ def an_anchor(monkeypatch: pytest.MonkeyPatch) -> Found:
         logits: list[float],
         *,
         given: int,
+        alone: bool = True,
     ) -> Distillation:
         y, x = np.array(places).T
         found = Peaks(y, x, np.array(logits))
@@ -55,7 +56,8 @@ def an_anchor(monkeypatch: pytest.MonkeyPatch) -> Found:
         start = load_model("blob")
         calibration = CalibrationSpec(slope=0.5, offset=-0.25)
         card = start.card.model_copy(update={"calibration": calibration})
-        soft = ModelSoftLabels(PickingModel(card, start.network), 2.0, torch.device("cpu"))
+        doubted = PickingModel(card, start.network)
+        soft = ModelSoftLabels(doubted, 2.0, torch.device("cpu"), alone=alone)
         geometry = TileGeometry(outputs=5, stride=4, field=31, label_radius=5.0, guard=8.0)
         return Distillation(soft, [a_micrograph()], geometry, labels=60, given=given)
 
@@ -99,6 +101,9 @@ def test_a_micrograph_that_seems_empty_has_soft_labels_of_nothing(an_anchor: Fou
     assert doubtful.soft.on(a_micrograph())[1].max() < 0.02
     sure = an_anchor([(20.0, 30.0), (60.0, 90.0)], [9.0, 0.2], given=0)
     assert sure.soft.on(a_micrograph())[1].max() > 0.9
+    # with labels a model that doubts all it finds may be wrong: sigmoid of 2 (.5 * .4 - .25)
+    labelled = an_anchor([(20.0, 30.0), (60.0, 90.0)], [0.4, -1.5], given=20, alone=False)
+    assert labelled.soft.on(a_micrograph())[1].max() == pytest.approx(1 / (1 + math.exp(0.1)))
 
 
 def test_without_unlabelled_outputs_the_labels_decide(an_anchor: Found) -> None:
@@ -133,7 +138,9 @@ def test_the_start_is_asked_as_a_picking_job_would() -> None:
     start = load_model("general")
     image = a_micrograph()
     yx, worth = ModelSoftLabels(start, 1.0, torch.device("cpu")).on(image)
-    logits = start.network(torch.from_numpy(np.pad(image.pixels, 39, mode="reflect"))[None, None])
+    half = start.network.receptive_field // 2
+    whole = np.pad(image.pixels, half, mode="reflect")
+    logits = start.network(torch.from_numpy(whole)[None, None])
     best = np.array(divmod(int(logits[0, 0].argmax()), logits.shape[-1])) * 4.0
     nearest = np.hypot(*(yx - best).T).argmin()
     assert np.hypot(*(yx[nearest] - best)) < 8.0

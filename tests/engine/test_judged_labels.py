@@ -29,8 +29,10 @@ from frostpick.training.picker.judged_labels import (
     FEWEST,
     REPEAT,
     JudgedLabels,
+    found_nothing,
     judge_labels,
     labels_judged,
+    sureness,
     teach_nothing,
     weigh,
     with_worth,
@@ -107,14 +109,14 @@ def test_others_answer_as_labels_do() -> None:
 def test_noise_is_set_aside_and_what_repeats_counts_fully() -> None:
     others = places(np.full(2000, 0.001), NOTHING, 2.5, 1)
     sure = places(np.full(80, 0.99), VIEW, 2.5, 4)
-    noise = places(np.full(420, 0.002), NOTHING, 2.5, 2)
-    told, worth = weigh(Places.concat([sure, noise]), others, 0)
+    noise = places(np.full(420, 0.001), NOTHING, 2.5, 2)
+    told, worth = weigh(Places.concat([sure, noise]), others, 0.9, 0)
     assert told["share"] == pytest.approx(0.16, abs=0.01) and not told["all_count"]
     assert (worth[:80] > 0.95).all() and (worth[80:] < 0.05).all()
     assert "of 500 labels about 16 % look like particles; 420 are set aside" in told["text"]
 
-    unseen = places(np.full(420, 0.002), -VIEW, 2.5, 5)
-    told, worth = weigh(Places.concat([sure, unseen]), others, 0)
+    unseen = places(np.full(420, 0.001), -VIEW, 2.5, 5)
+    told, worth = weigh(Places.concat([sure, unseen]), others, 0.9, 0)
     assert told["all_count"] and (worth == 1.0).all()
     assert "resemble each other" in told["text"] and told["repeat"] > 0.9
 
@@ -125,20 +127,44 @@ def test_labels_darker_than_any_other_place_count_fully() -> None:
     assert stand_out(np.repeat([4.0, 5.1], [9, 91]), others)
     assert not stand_out(np.repeat([4.9, 5.1], [11, 89]), others)
     assert not stand_out(np.full(50, 9.0), others[:7])  # nothing to compare with
-    dark = places(np.full(420, 0.002), NOTHING, 9.0, 2)
-    told, worth = weigh(dark, places(np.full(2000, 0.001), NOTHING, 0.0, 1), 0)
+    dark = places(np.full(420, 0.001), NOTHING, 9.0, 2)
+    told, worth = weigh(dark, places(np.full(2000, 0.001), NOTHING, 0.0, 1), 0.9, 0)
     assert told["all_count"] and (worth == 1.0).all() and "darker than any" in told["text"]
 
 
 def test_good_labels_and_few_doubtful_ones_count_fully() -> None:
     others = places(np.full(2000, 0.001), NOTHING, 2.5, 1)
     good = places(np.repeat([0.9, 0.6, 0.1], [80, 15, 5]), VIEW, 2.5, 4)
-    told, worth = weigh(good, others, 0)
+    told, worth = weigh(good, others, 0.9, 0)
     assert told["share"] >= 0.9 and told["all_count"] and (worth == 1.0).all()
     few = places(np.repeat([0.9, 0.001], [40, 20]), NOTHING, 2.5, 4)
-    told, worth = weigh(few, others, 0)
+    told, worth = weigh(few, others, 0.9, 0)
     assert told["all_count"] and (worth == 1.0).all() and "too few" in told["text"]
     assert told["share"] == pytest.approx(2 / 3, abs=0.02)
+
+
+def test_a_judge_that_does_not_know_the_particle_sets_nothing_aside() -> None:
+    """Labels as of a view that the judge scores low: doubtful by their scores, and no noise."""
+    rng = RNG(8)
+    others = places(rng.permutation(np.repeat([0.001, 0.01, 0.2], [1800, 150, 50])), NOTHING, 2, 1)
+    # 100 labels as nothing of 400: 100 / 400 over .9 is .278; of 480, 180 / 480 over .9 is .417
+    low = places(np.repeat([0.001, 0.05, 0.3], [100, 250, 50]), NOTHING, 2.5, 2)
+    assert found_nothing(low, others) == pytest.approx(0.278, abs=0.001)
+    told, worth = weigh(low, others, 0.9, 0)
+    assert told["share"] < 0.3 and told["all_count"] and (worth == 1.0).all()
+    assert "at no more than 28% of them" in told["text"]
+    lower = places(np.repeat([0.001, 0.05, 0.3], [180, 250, 50]), NOTHING, 2.5, 2)
+    assert found_nothing(lower, others) == pytest.approx(0.417, abs=0.001)
+    told, worth = weigh(lower, others, 0.6, 0)
+    assert told["all_count"] and (worth == 1.0).all() and "unsure of its own picks" in told["text"]
+    told, worth = weigh(lower, others, 0.9, 0)
+    assert not told["all_count"] and (worth < 0.5).any()
+
+
+def test_sureness_weighs_picks_by_their_probability() -> None:
+    # (.81 + .01) / (.9 + .1)
+    assert sureness(np.array([0.9, 0.1])) == pytest.approx(0.82)
+    assert sureness(np.zeros(0)) == 0.0
 
 
 def an_image(name: str, yx: list[tuple[float, float]], *, complete: bool = False) -> TrainingImage:

@@ -2,8 +2,9 @@
 
 Picks of a program are labels like any others to a training, and where most of them are noise it
 learns noise. A model that knows many particles tells how likely each label is one. It does not
-tell of a view, or a particle, that it has never seen: labels that it doubts and that resemble
-each other (`frostpick.training.picker.repeats`) count fully.
+tell of a view, or a particle, that it has never seen. So labels count fully unless it finds
+nothing at all at many of them and is sure of its own picks on the same micrographs; and then too
+where those that it doubts resemble each other (`frostpick.training.picker.repeats`).
 """
 
 from __future__ import annotations
@@ -49,9 +50,18 @@ MOSTLY = 2 / 3
 #: A label worth less is set aside: its place counts as unlabelled.
 LEAST = 0.5
 #: Share of doubtful labels that must resemble each other, and fewest that can be asked. Seen:
-#: .20 to .50 for what is false of RELION's LoG picks at four thresholds, .67 to .98 for
+#: .20 to .61 for what is false of RELION's LoG picks at four thresholds, .67 to .98 for
 #: particles and views that the start model does not know.
-REPEAT, ASKED = 0.6, 30
+REPEAT, ASKED = 0.65, 30
+#: A label at which the judge finds no more than at so large a share of other places is as
+#: nothing to it. Labels may be noise where that share of them is above the second figure. Of true
+#: labels it is 0 to .25 (on one of twenty-two sets of unseen proteins .39), of LoG picks of RELION at
+#: four thresholds .34 to .65; a quarter of noise among true labels costs .001 AP.
+ELSEWHERE, NOTHING = 0.9, 0.3
+#: And where the judge is so sure of its picks on the same micrographs: the mean probability
+#: of what it finds, each counting as probable as it is. Of particles that it knows .76 to .93, of
+#: those of which it misses a third .40 to .66.
+SURE = 0.75
 #: Least trusted labels that are shown, the side of their boxes in diameters, and the deviation
 #: of the Gaussian that smooths them.
 SHOWN, BOX, SMOOTH = 10, 1.5, 0.06
@@ -108,9 +118,10 @@ def judge_labels(
     if count < FEWEST:
         return JudgedLabels(list(images), {})
     px = judge.card.px_per_diameter
-    soft = ModelSoftLabels(judge, 1.0, device)
+    soft = ModelSoftLabels(judge, 1.0, device, alone=False)
     labels, others = look_at_labels(images, soft, px, device, reporter, seed)
-    told, worth = weigh(labels, others, seed)
+    picked = [soft.on(one)[1] for one in images if len(one.particles_yx)]
+    told, worth = weigh(labels, others, sureness(np.concatenate(picked)), seed)
     changed = not told["all_count"]
     log.log(logging.WARNING if changed else logging.INFO, "labels: %s", told["text"])
     order = np.argsort(labels.probability, kind="stable")[:SHOWN]
@@ -211,18 +222,58 @@ def labels_judged(labels: Mapping[str, Labels], judged: JudgedLabels) -> dict[st
     return kept
 
 
-def weigh(labels: Places, others: Places, seed: int) -> tuple[dict[str, Any], Floats]:
-    """Return what is told of labels, and what each is worth, ``(n,)``, 1 where all count fully."""
+def sureness(probability: Floats) -> float:
+    """Return the mean probability of picks ``(n,)``, each counting as probable as it is."""
+    mass = float(probability.sum())
+    return float((probability**2).sum()) / mass if mass > 0.0 else 0.0
+
+
+def found_nothing(labels: Places, others: Places) -> float:
+    """Return the share of labels that are as nothing to the judge, at most 1.
+
+    The labels with no more than most other places, over the share of those: how many of a
+    sample are of the null hypothesis, by those that fall where the null mostly does (Storey 2002,
+    eq. 6). It needs no calibrated scores, but it does not tell what is unknown from noise.
+    """
+    if not len(others):
+        return 0.0
+    most = np.quantile(others.probability, ELSEWHERE)
+    elsewhere = float((others.probability <= most).mean())
+    return min(1.0, float((labels.probability <= most).mean()) / elsewhere)
+
+
+def weigh(labels: Places, others: Places, sure: float, seed: int) -> tuple[dict[str, Any], Floats]:
+    """Return what is told of labels, and what each is worth, ``(n,)``, 1 where all count fully.
+
+    Parameters
+    ----------
+    sure
+        `sureness` of the judge's picks on the same micrographs.
+    """
     ratio = likelihood_ratio(labels.probability)
     share = likeliest_share(ratio)
     worth = share * ratio / (share * ratio + 1.0 - share)
     doubtful = worth < LEAST
-    n, found = len(labels), int(doubtful.sum())
+    n, found, nothing = len(labels), int(doubtful.sum()), found_nothing(labels, others)
     told: dict[str, Any] = {"labels": n, "share": round(share, 3), "doubtful": found}
+    told |= {"nothing": round(nothing, 3), "sure": round(sure, 3)}
     text = f"of {n:,} labels about {100 * share:.0f} % look like particles"
     all_count = share >= NEARLY_ALL
     if all_count:
         text += "; all count fully"
+    elif nothing <= NOTHING:
+        all_count = True
+        text += (
+            f" to the model that judges; but it finds nothing at no more than {nothing:.0%} of "
+            "them: all count fully; look at the least trusted"
+        )
+    elif sure < SURE:
+        all_count = True
+        text += (
+            " to the model that judges; but it is unsure of its own picks on these micrographs "
+            "too, as of a particle that it does not know: all count fully; look at the least "
+            "trusted"
+        )
     elif found < ASKED:
         all_count = True
         text += (

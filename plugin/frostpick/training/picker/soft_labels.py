@@ -77,13 +77,19 @@ class ModelSoftLabels(SoftLabels):
         Factor of the model's scores: above 1 its opinions become decisions.
     device
         That looks.
+    alone
+        Whether nothing but the model tells where particles are. Then a micrograph whose
+        candidates together seem to be none (`frostpick.picking.emptiness`) teaches nothing;
+        where there are labels, a model that finds little on a micrograph may be wrong there.
     """
 
-    def __init__(self, model: PickingModel, sharpness: float, device: torch.device) -> None:
+    def __init__(
+        self, model: PickingModel, sharpness: float, device: torch.device, *, alone: bool = True
+    ) -> None:
         self.model = prepared_for_inference(
             model, device, choose_precision(model.network, [device])
         )
-        self.sharpness, self.device = sharpness, device
+        self.sharpness, self.device, self.alone = sharpness, device, alone
         self._known: dict[str, tuple[Points, Worths]] = {}
 
     def on(self, image: TrainingImage) -> tuple[Points, Worths]:
@@ -100,7 +106,8 @@ class ModelSoftLabels(SoftLabels):
                 selector=Selector.of(card),
             )
             score = calibrated(peaks.logit, card.calibration)
-            score += emptiness(score)
+            if self.alone:
+                score += emptiness(score)
             worth = sigmoid(self.sharpness * score)
             self._known[image.micrograph_id] = np.stack([peaks.y_px, peaks.x_px], axis=1), worth
         return self._known[image.micrograph_id]
