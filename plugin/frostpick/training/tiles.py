@@ -127,6 +127,7 @@ class TileSampler:
         self.worths = worths if any((one < 1.0).any() for one in worths) else None
         self.empty = [_outside(im, im.empty_yx, g.guard) for im in images]
         self.positives = _places(images, self.particles)
+        self.leading: list[tuple[int, float, float]] = []
         self.labels = self.positives + _places(images, self.empty)
         self.cells = [cell for i, im in enumerate(images) for cell in _cells(i, im, g)]
         # One permutation of each kind, for as long as it lasts: of a thousand micrographs'
@@ -134,6 +135,10 @@ class TileSampler:
         self._orders: dict[tuple[int, int], tuple[int, NDArray[np.int64]]] = {}
         if (self.by_label and not self.positives) or not self.cells:
             raise ValueError("a sampler needs at least one particle and one cell to train on")
+
+    def lead_with(self, particles: Sequence[Points]) -> None:
+        """Let the first tile of each step hold one of these, ``(n, 2)`` of each image, if any."""
+        self.leading = _places(self.images, particles)
 
     @cached_property
     def labelled_share(self) -> float:
@@ -153,7 +158,7 @@ class TileSampler:
         plans = []
         for k in range(self.by_label):
             # the first tile always holds a particle: no objective is defined without one
-            pool = self.labels if k else self.positives
+            pool = self.labels if k else self.leading or self.positives
             image, y, x = pool[self._cycle(LABEL_CYCLE, len(pool), self.by_label * step + k)]
             shift = rng.uniform(-0.7, 0.7, 2) * reach
             plans.append(self._tile(rng, image, y + shift[0], x + shift[1], by_label=True))
@@ -211,7 +216,7 @@ class TileSampler:
             unlabelled[k] = usable & (not plan.by_label)
             if worth is not None and self.worths is not None:
                 own = self.particles[plan.image], self.worths[plan.image]
-                worth[k] = _most_worth(places, *own, radius)
+                worth[k] = most_worth(places, *own, radius)
         return Targets(positive, empty, unlabelled, worth)
 
 
@@ -271,7 +276,7 @@ def on_discs(places: NDArray[np.float64], centres: Points, radius: float) -> NDA
     return hit
 
 
-def _most_worth(
+def most_worth(
     places: NDArray[np.float64], centres: Points, worth: NDArray[np.float64], radius: float
 ) -> NDArray[np.float32]:
     """Return ``(h, w)``, the most that a label whose disc a place is on is worth; 0 off discs."""

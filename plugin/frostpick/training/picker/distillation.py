@@ -10,16 +10,18 @@ from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from frostpick.training.examples import TrainingImage
+from frostpick.training.picker.silence import SILENT, Silence, silent_risk
 from frostpick.training.picker.soft_labels import SoftLabels
-from frostpick.training.tiles import TileGeometry, TilePlan, on_discs
+from frostpick.training.tiles import TileGeometry, TilePlan, most_worth, on_discs
 
 
 class Distillation:
     """Picks, a start model's or verified ones, as soft labels of unlabelled places.
 
     A loss on n labels has the weight ``n / (n + labels)``, and the cross-entropy with the
-    soft labels, taken over unlabelled outputs, has the rest. The target of an output is
-    the worth of the best pick whose disc it is on, and 0 elsewhere: what a pick is
+    soft labels, taken over unlabelled outputs, has the rest. Where labels lie in the silence
+    of the picks, that is taken as unlabelled (`frostpick.training.picker.silence`). The target
+    of an output is the worth of the best pick whose disc it is on, and 0 elsewhere: what a pick is
     worth is known better after the suppression of its neighbours than for each output by
     itself. With 15 labels the picks decide, with a thousand the labels do; without any,
     the network learns from the picks alone what these micrographs look like
@@ -37,6 +39,8 @@ class Distillation:
         Number of labels that weigh as much as the picks.
     given
         Number of labels of this training.
+    silence
+        Where the picks say nothing, of which labels know more; None: they are right everywhere.
     """
 
     def __init__(
@@ -47,8 +51,10 @@ class Distillation:
         *,
         labels: float,
         given: int,
+        silence: Silence | None = None,
     ) -> None:
         self.label_weight = given / (given + labels)
+        self.silence = silence if silence is not None and silence.tells else None
         self.images, self.geometry = images, geometry
         self.soft = soft
 
@@ -73,8 +79,43 @@ class Distillation:
         if not bool(at.any()):
             return label_loss
         target = torch.from_numpy(self.targets(plans)).to(logits.device)
-        distance = binary_cross_entropy_with_logits(logits[at], target[at])
+        if self.silence is None:
+            distance = binary_cross_entropy_with_logits(logits[at], target[at])
+        else:
+            distance = self._beside_silence(self.silence, logits, target, at, plans)
         return self.label_weight * label_loss + (1.0 - self.label_weight) * distance
+
+    def _beside_silence(
+        self,
+        silence: Silence,
+        logits: torch.Tensor,
+        target: torch.Tensor,
+        at: torch.Tensor,
+        plans: Sequence[TilePlan],
+    ) -> torch.Tensor:
+        """Return the distance from the picks where they speak, with the risk where they do not.
+
+        Without a label in silence among these tiles the silent places teach nothing.
+        """
+        silent = at & (target < SILENT)
+        spoken = at & ~silent
+        loss = binary_cross_entropy_with_logits(logits[spoken], target[spoken], reduction="sum")
+        worth = torch.from_numpy(self._missed(silence, plans)).to(logits.device)
+        missed = worth > 0.0
+        if bool(missed.any()) and bool(silent.any()):
+            risk = silent_risk(logits[silent], logits[missed], silence.prior, worth[missed])
+            loss = loss + silent.sum() * risk
+        return loss / at.sum()
+
+    def _missed(self, silence: Silence, plans: Sequence[TilePlan]) -> NDArray[np.float32]:
+        """Return ``(b, n, n)``, what a label in silence counts whose disc an output is on."""
+        g = self.geometry
+        out = np.zeros((len(plans), g.outputs, g.outputs), np.float32)
+        for k, plan in enumerate(plans):
+            labels, worth = silence.missed[plan.image], silence.worth[plan.image]
+            places = np.asarray(plan.centre) + g.offsets() @ plan.turn.T
+            out[k] = most_worth(places, labels, worth, g.label_radius)
+        return out
 
     def targets(self, plans: Sequence[TilePlan]) -> NDArray[np.float32]:
         """Return ``(b, n, n)`` probabilities that an output is on a particle's disc."""

@@ -20,6 +20,7 @@ from frostpick.training.picker.deviation_gate import label_gate
 from frostpick.training.picker.judged_labels import JudgedLabels
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.score_fit import fit_scores
+from frostpick.training.picker.silence import Silence
 from frostpick.training.picker.soft_labels import SoftLabels
 from frostpick.training.picker.training_loop import TrainingLoop
 from frostpick.training.picker.validation_split import Split
@@ -45,7 +46,10 @@ class Setting:
 
 
 def finish(
-    course: TrainingLoop, setting: Setting, first: SoftLabels | None
+    course: TrainingLoop,
+    setting: Setting,
+    first: SoftLabels | None,
+    silence: Silence | None = None,
 ) -> tuple[PickingModel, dict[str, Any]]:
     """Calibrate the kept network and describe it.
 
@@ -53,6 +57,8 @@ def finish(
     ----------
     first
         The soft labels of the first pass: scores are fitted to them and to the labels.
+    silence
+        What these miss.
     """
     network = course.network()
     selector = choose_selector(setting)
@@ -71,6 +77,7 @@ def finish(
         px_per_diameter=setting.reading.px_per_diameter,
         otherwise=course.progress.expected,
         most=course.most,
+        silence=silence,
     )
     expected = course.progress.expected if setting.expected_given else fit.particles
     threshold = choose_threshold(calibrated(fit.logit, fit.calibration), "auto")

@@ -55,8 +55,8 @@ LEAST = 0.5
 REPEAT, ASKED = 0.65, 30
 #: A label at which the judge finds no more than at so large a share of other places is as
 #: nothing to it. Labels may be noise where that share of them is above the second figure. Of true
-#: labels it is 0 to .25 (on one of twenty-two sets of unseen proteins .39), of LoG picks of RELION at
-#: four thresholds .34 to .65; a quarter of noise among true labels costs .001 AP.
+#: labels it is 0 to .25 (on one of twenty-two sets of unseen proteins .39), of RELION's LoG picks
+#: at four thresholds .34 to .65; a quarter of noise among true labels costs .001 AP.
 ELSEWHERE, NOTHING = 0.9, 0.3
 #: And where the judge is so sure of its picks on the same micrographs: the mean probability
 #: of what it finds, each counting as probable as it is. Of particles that it knows .76 to .93, of

@@ -26,6 +26,7 @@ from frostpick.picking.calibration_fit import (
 )
 from frostpick.training.examples import TrainingImage
 from frostpick.training.measure import Floats, Look, found_in, joined
+from frostpick.training.picker.silence import Silence, worth_in_silence
 from frostpick.training.picker.soft_labels import SoftLabels
 from frostpick.training.picker.validation_split import FEWEST
 from frostpick.training.prior import particles_per_image
@@ -68,6 +69,7 @@ def fit_scores(
     px_per_diameter: float,
     otherwise: float,
     most: float,
+    silence: Silence | None = None,
 ) -> ScoreFit:
     """Fit slope and offset of a network's scores.
 
@@ -87,6 +89,8 @@ def fit_scores(
         alone.
     otherwise, most
         Particles on a micrograph where not one label is found again, and how many fit.
+    silence
+        Where ``soft`` misses particles, of which labels know; None where it misses none.
     """
     soft_fit, counted, share = None, 0.0, 1.0
     if soft is not None:
@@ -95,8 +99,10 @@ def fit_scores(
             soft.worth_of(one, image, px_per_diameter)
             for one, image in zip(peaks, images, strict=True)
         ]
-        logit = np.concatenate([one.logit for one in peaks])
-        soft_fit = fit_calibration(logit, np.concatenate(worth), 1.0, fitted_on=PICKS)
+        logit, worths = np.concatenate([one.logit for one in peaks]), np.concatenate(worth)
+        if silence is not None:
+            worths = worth_in_silence(logit, worths, silence.rho, TUNED_SLOPE)
+        soft_fit = fit_calibration(logit, worths, 1.0, fitted_on=PICKS)
         counted = float(sigmoid(calibrated(logit, soft_fit)).sum()) / len(images)
         if not labels:
             return ScoreFit(logit, soft_fit, max(1.0, counted))

@@ -30,6 +30,7 @@ from frostpick.training.picker.distillation import Distillation
 from frostpick.training.picker.ema import Schedule
 from frostpick.training.picker.finish import Setting
 from frostpick.training.picker.recipe import Recipe
+from frostpick.training.picker.silence import find_silence
 from frostpick.training.picker.soft_labels import SoftLabels
 from frostpick.training.picker.trainer import Trainer
 from frostpick.training.picker.validation_split import FEWEST
@@ -183,7 +184,18 @@ def make_trainer(
     )
     anchor = None
     if soft is not None:
-        anchor = Distillation(soft, images, geometry, labels=recipe.anchor_labels, given=labels)
+        silence = find_silence(soft, images, geometry, px)
+        if silence.tells:
+            sampler.lead_with(silence.missed)
+            log.info(
+                "the start finds nothing at %d of %d labels: such places are learned from these "
+                "labels alone",
+                sum(map(len, silence.missed)),
+                labels,
+            )
+        anchor = Distillation(
+            soft, images, geometry, labels=recipe.anchor_labels, given=labels, silence=silence
+        )
     return Trainer(
         network,
         sampler,
@@ -243,7 +255,7 @@ def training_basis(
     judged = setting.judged
     parts: dict[str, Any] = {
         **({"worth": worth_digest(judged.images)} if judged.changed else {}),
-        "format": 1,
+        "format": 2,
         "settings": settings.for_key(without=aside),
         "recipe": setting.recipe.key(),
         "start": setting.start.digest if setting.start else None,

@@ -208,11 +208,12 @@ def _take_passes(
     passes = recipe.passes if start else 1
     curve: list[dict[str, float]] = []
     teacher: SoftLabels | None = None
+    alone = not any(len(image.particles_yx) for image in images)
     if soft is not None:
         teacher = GivenSoftLabels(soft)
     elif start is not None:
-        teacher = ModelSoftLabels(start, recipe.anchor_sharpness, device)
-    first = teacher
+        teacher = ModelSoftLabels(start, recipe.anchor_sharpness, device, alone=alone)
+    first, silence = teacher, None
     for number in range(passes):
         if passes > 1:
             log.info(
@@ -230,13 +231,15 @@ def _take_passes(
             spool=spool / f"pass_{number + 1}" if number else spool,
             key=f"{key}-{number + 1}",
         )
+        if not number and course.trainer.anchor is not None:
+            silence = course.trainer.anchor.silence
         course.run(reporter)
-        model, summary = finish(course, setting, first)
+        model, summary = finish(course, setting, first, silence)
         if number + 1 == passes:
             summary |= compare_with_start(course, start)
         curve = follow(curve, course.curve())
         if number + 1 < passes:
-            teacher = ModelSoftLabels(model, recipe.anchor_sharpness, device)
+            teacher = ModelSoftLabels(model, recipe.anchor_sharpness, device, alone=alone)
         expected = float(summary["expected_per_micrograph"])
     summary |= {"passes": passes, "steps": int(curve[-1]["step"])}
     summary["chosen_step"] = next(int(row["step"]) for row in curve if row["chosen"])
