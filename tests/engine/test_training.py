@@ -293,8 +293,8 @@ def test_every_pass_is_taught_by_the_one_before(
     taught: list[str] = []
 
     class Known(ModelSoftLabels):
-        def __init__(self, model: PickingModel, *others: Any) -> None:
-            super().__init__(model, *others)
+        def __init__(self, model: PickingModel, *others: Any, **more: Any) -> None:
+            super().__init__(model, *others, **more)
             self.of = model.digest
 
     class Watched(Distillation):
