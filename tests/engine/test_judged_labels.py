@@ -26,13 +26,11 @@ from frostpick.training.examples import Region, TrainingImage
 from frostpick.training.measure import Found
 from frostpick.training.picker.compared import compare_with_start
 from frostpick.training.picker.judged_labels import (
-    FEWEST,
     REPEAT,
     JudgedLabels,
     found_nothing,
     judge_labels,
     labels_judged,
-    sureness,
     teach_nothing,
     weigh,
     with_worth,
@@ -42,6 +40,7 @@ from frostpick.training.picker.label_evidence import Places
 from frostpick.training.picker.objectives import ge_binomial, ge_kl, nnpu, pn
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.repeats import distinct_share, like, stand_out
+from frostpick.training.picker.soft_labels import BY_HAND, sureness
 from frostpick.training.picker.train import TrainingResult, train_picker
 from frostpick.training.tiles import TileGeometry, TilePlan, TileSampler
 from frostpick.types import Labels, LocalFile, Micrograph
@@ -285,7 +284,7 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Micrograph], 
         labels[path.name] = Labels.from_xy(
             path.name, whole.x_px[~whole.edge], whole.y_px[~whole.edge]
         )
-    assert sum(map(len, labels.values())) >= FEWEST
+    assert sum(map(len, labels.values())) >= BY_HAND
     return micrographs, labels
 
 

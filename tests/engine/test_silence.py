@@ -13,7 +13,6 @@ from frostpick.training.examples import Region, TrainingImage
 from frostpick.training.picker.distillation import Distillation
 from frostpick.training.picker.silence import (
     MOST,
-    Silence,
     find_silence,
     silent_risk,
     worth_in_silence,
@@ -41,6 +40,16 @@ def soft_labels() -> GivenSoftLabels:
     return GivenSoftLabels({"m": picks})
 
 
+def unsure() -> GivenSoftLabels:
+    """One pick, as likely as not: a mean of .5 of itself."""
+    return GivenSoftLabels({"m": Picks.from_xy("m", [30.0], [20.0], probability=[0.5])})
+
+
+def sure_labels() -> GivenSoftLabels:
+    """One pick that is surely a particle."""
+    return GivenSoftLabels({"m": Picks.from_xy("m", [30.0], [20.0], probability=[0.95])})
+
+
 def test_labels_without_a_pick_that_counts_lie_in_silence() -> None:
     # a quarter of a diameter of 32 is 8 pixels: the second label is within, the third is not
     labels = [(20.0, 30.0), (60.0, 97.0), (60.0, 99.0), (150.0, 150.0), (180.0, 20.0)]
@@ -58,9 +67,23 @@ def test_labels_without_a_pick_that_counts_lie_in_silence() -> None:
 def test_one_or_two_labels_or_one_in_a_hundred_tell_of_no_look() -> None:
     two = [(20.0, 30.0), (60.0, 90.0), (100.0, 20.0), (180.0, 20.0)]
     assert not find_silence(soft_labels(), [an_image(two)], GEOMETRY, 32.0).tells
-    points = np.zeros((3, 2))
-    assert not Silence([points], [np.ones(3)], 0.01, 0.001).tells
-    assert Silence([points], [np.ones(3)], 0.05, 0.001).tells
+    # three of forty are 3.5 / 41, .085; of eighty, 3.5 / 81, .043
+    for times, tells in ((37, True), (77, False)):
+        many = [(180.0, 20.0), (180.0, 60.0), (180.0, 100.0), *[(20.0, 30.0)] * times]
+        found = find_silence(unsure(), [an_image(many)], GEOMETRY, 32.0)
+        assert found.rho == pytest.approx(3.5 / (4 + times)) and found.tells is tells
+
+
+def test_many_labels_do_not_teach_what_a_sure_start_does_not_see() -> None:
+    """They may be a program's: what is nothing to a model that knows the particle may be noise."""
+    missed = [(180.0, 20.0 + 3 * k) for k in range(20)]
+    for soft, times, tells in (
+        (sure_labels(), 29, True),  # 49 in all: by hand
+        (sure_labels(), 30, False),
+        (unsure(), 30, True),
+    ):
+        image = an_image([*missed, *[(20.0, 30.0)] * times])
+        assert find_silence(soft, [image], GEOMETRY, 32.0).tells is tells
 
 
 def test_held_out_labels_are_not_looked_at() -> None:

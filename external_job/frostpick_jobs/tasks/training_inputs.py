@@ -16,8 +16,8 @@ from frostpick.training.few import (
     count_particles,
     warn_of_few,
 )
-from frostpick.training.picker.judged_labels import FEWEST
 from frostpick.training.picker.setup import choose_diameter
+from frostpick.training.picker.soft_labels import BY_HAND
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.tasks.places import check_places
@@ -83,4 +83,4 @@ def judging_model(
     """Return the model that judges labels: the start, else the shipped one where it is needed."""
     if start is not None or settings.label_weights == "trust" or settings.network in PAPER_PX:
         return start
-    return host.models.picking(JUDGE) if count_particles(labels) >= FEWEST else None
+    return host.models.picking(JUDGE) if count_particles(labels) >= BY_HAND else None

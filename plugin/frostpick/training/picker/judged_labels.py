@@ -27,7 +27,7 @@ from frostpick.runtime.reporter import Reporter
 from frostpick.training.examples import TrainingImage
 from frostpick.training.picker.label_evidence import Places, look_at_labels
 from frostpick.training.picker.repeats import distinct_share, stand_out
-from frostpick.training.picker.soft_labels import ModelSoftLabels
+from frostpick.training.picker.soft_labels import BY_HAND, SURE, ModelSoftLabels, sureness
 from frostpick.training.read_images import Reading
 from frostpick.training.tiles import mirrored
 from frostpick.types import Labels
@@ -36,8 +36,6 @@ log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 
-#: Fewer labels than this were marked by hand, and all count.
-FEWEST = 50
 #: Share of likely particles from which on all labels count fully: of all particles of three
 #: simulated test sets it is .96 to 1, of a hundred of them .94 and more.
 NEARLY_ALL = 0.9
@@ -56,12 +54,8 @@ REPEAT, ASKED = 0.65, 30
 #: A label at which the judge finds no more than at so large a share of other places is as
 #: nothing to it. Labels may be noise where that share of them is above the second figure. Of true
 #: labels it is 0 to .25 (on one of twenty-two sets of unseen proteins .39), of RELION's LoG picks
-#: at four thresholds .34 to .65; a quarter of noise among true labels costs .001 AP.
+#: at four thresholds .34 to .65. They may only where the judge is `SURE` of its own picks too.
 ELSEWHERE, NOTHING = 0.9, 0.3
-#: And where the judge is so sure of its picks on the same micrographs: the mean probability
-#: of what it finds, each counting as probable as it is. Of particles that it knows .76 to .93, of
-#: those of which it misses a third .40 to .66.
-SURE = 0.75
 #: Least trusted labels that are shown, the side of their boxes in diameters, and the deviation
 #: of the Gaussian that smooths them.
 SHOWN, BOX, SMOOTH = 10, 1.5, 0.06
@@ -115,7 +109,7 @@ def judge_labels(
         Model whose scores tell.
     """
     count = sum(len(image.particles_yx) for image in images)
-    if count < FEWEST:
+    if count < BY_HAND:
         return JudgedLabels(list(images), {})
     px = judge.card.px_per_diameter
     soft = ModelSoftLabels(judge, 1.0, device, alone=False)
@@ -159,7 +153,7 @@ def judged_by(
     judged = judge_labels(images, judge, device, reporter, seed)
     if judged.useless and from_model:
         return without_labels(judged)
-    if judged.changed and judged.left < FEWEST:
+    if judged.changed and judged.left < BY_HAND:
         return with_all_labels(judged, images)
     return judged
 
@@ -174,7 +168,7 @@ def teach_nothing(share: float, left: int) -> bool:
     left
         How many were not set aside.
     """
-    return share < MOSTLY or left < FEWEST
+    return share < MOSTLY or left < BY_HAND
 
 
 def without_labels(judged: JudgedLabels) -> JudgedLabels:
@@ -220,12 +214,6 @@ def labels_judged(labels: Mapping[str, Labels], judged: JudgedLabels) -> dict[st
         one = replace(own, worth=worth, complete=image.complete)
         kept[image.micrograph_id] = one.keep(worth > 0.0)
     return kept
-
-
-def sureness(probability: Floats) -> float:
-    """Return the mean probability of picks ``(n,)``, each counting as probable as it is."""
-    mass = float(probability.sum())
-    return float((probability**2).sum()) / mass if mass > 0.0 else 0.0
 
 
 def found_nothing(labels: Places, others: Places) -> float:

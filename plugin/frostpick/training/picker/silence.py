@@ -22,7 +22,7 @@ from torch.nn.functional import softplus
 from frostpick.training.examples import Points, TrainingImage
 from frostpick.training.measure import MATCH
 from frostpick.training.picker.objectives import mean_worth
-from frostpick.training.picker.soft_labels import SoftLabels
+from frostpick.training.picker.soft_labels import BY_HAND, SURE, SoftLabels, sureness
 from frostpick.training.tiles import TileGeometry
 from frostpick.types import sigmoid
 
@@ -52,17 +52,17 @@ class Silence:
         Share of the particles that the soft labels miss.
     prior
         Share of the silent places that lie on a particle's disc.
+    tells
+        Whether labels in silence are of a look that the soft labels miss. Not so where they are
+        few enough to be accidents, nor where there are many labels, which may be
+        a program's and hold noise, and the soft labels are sure of what they see.
     """
 
     missed: list[Points]
     worth: list[Floats]
     rho: float
     prior: float
-
-    @property
-    def tells(self) -> bool:
-        """Whether labels in silence are more than accidents."""
-        return sum(len(one) for one in self.missed) >= FEWEST and self.rho >= SMALLEST
+    tells: bool = True
 
 
 def find_silence(
@@ -95,7 +95,11 @@ def find_silence(
         mass += disc * float(worth[speaks].sum())
         silent += max(disc, image.pixels.size - disc * float(speaks.sum()))
     rho = (lost + 0.5) / (total + 1.0)
-    return Silence(missed, worths, rho, min(MOST, mass / silent * rho / (1.0 - rho)))
+    accident = sum(len(one) for one in missed) < FEWEST or rho < SMALLEST
+    many = sum(len(image.particles_yx) for image in images) >= BY_HAND
+    known = sureness(np.concatenate([soft.on(image)[1] for image in images])) >= SURE
+    prior = min(MOST, mass / silent * rho / (1.0 - rho))
+    return Silence(missed, worths, rho, prior, not accident and not (many and known))
 
 
 def silent_risk(
