@@ -228,7 +228,7 @@ def test_odd_scores_draw(scores: list[float], threshold: float) -> None:
 
 def test_histogram_caption_counts_the_selected() -> None:
     caption = score_histogram([-2.0, -1.0, 0.5, 0.5, 3.0], 0.5).caption
-    assert "5 picks above the floor. 3 at or above" in caption
+    assert "5 picks above the floor, below which none is kept. 3 at or above" in caption
 
 
 def test_histogram_of_rows_counts_what_the_bars_count() -> None:
@@ -237,7 +237,7 @@ def test_histogram_of_rows_counts_what_the_bars_count() -> None:
     kept = np.array([False, False, False, True, True, False])
     caption = kept_histogram(scores, 0.5, kept).caption
     assert "All 6 rows: 2 kept, 3 rejected, 1 not read and without a score" in caption
-    assert "1 at or above it are rejected as duplicates" in caption
+    assert "1 at or above it is rejected as a duplicate" in caption
     bars = decisions_by_reason({"kept": 2, "low score": 2, "duplicate": 1, "not read": 1})
     assert "all 6 rows" in bars.caption
     none = kept_histogram([math.nan] * 3, 0.5, np.zeros(3, bool)).caption

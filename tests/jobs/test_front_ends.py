@@ -234,6 +234,9 @@ def test_help_has_a_heading_for_advanced_options_and_tells_defaults(
     assert "when empty" not in plain.lower()
     told = about(task.settings.model_fields["contrast"]).unset if task.name != "pretrain" else ""
     assert f"[default: {told}" in plain and "[default: 0]" in plain
+    # what is off unless it is asked for says nothing
+    on = [o for o in list_options(task.settings) if o.default is True and not o.hidden]
+    assert plain.count("[default: on]") == len(on) and "[default: False]" not in plain
 
 
 def test_labels_of_few_shot_picking_are_shown_as_needed() -> None:

@@ -137,7 +137,7 @@ def test_rows_are_kept_and_what_is_off_the_image_or_double_is_dropped(caplog):
     assert labels["a.mrc"].x_px.tolist() == [10, 199.4]
     assert labels["a.mrc"].row.tolist() == [0, 3]
     assert labels["a.mrc"].sign.tolist() == [1, 1] and labels["a.mrc"].source == "csv"
-    assert "2 labels on 1 micrographs; left out: 3 off the image, 1 double" in caplog.text
+    assert "2 labels on 1 micrograph; left out: 3 off the image, 1 double" in caplog.text
 
 
 def test_distance_of_doubles():

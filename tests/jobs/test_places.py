@@ -118,7 +118,9 @@ def test_what_fits_is_said_in_one_quiet_line(images, caplog) -> None:
     with caplog.at_level(logging.INFO):
         assert check(images) == []
     (line,) = caplog.messages
-    assert line.startswith("the 18 picks looked at, on 1 micrographs, fit the images")
+    assert line.startswith(
+        "coordinates and images belong together: looked at 18 picks on 1 micrograph, "
+    )
 
 
 def test_a_pixel_size_that_was_given_is_counted(images) -> None:

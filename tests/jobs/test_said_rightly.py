@@ -141,7 +141,7 @@ def rows(*figures: float) -> list[dict[str, float]]:
         ),
         ((0.9, 0.5, 0.82, 0.8), 200, "step 150 had 0.820, and a later one is kept unless"),
         ((0.9, 0.5, 0.9, 0.6), 150, "average precision 0.900 on the held-out labels; those after"),
-        ((), 200, "the last: nothing is held out to choose by"),
+        ((), 200, "the last, for nothing is held out to choose by"),
     ],
 )
 def test_why_a_step_is_kept(figures: tuple[float, ...], chosen: int, said: str) -> None:

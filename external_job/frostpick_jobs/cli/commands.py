@@ -20,7 +20,11 @@ log = logging.getLogger(__name__)
 def select(
     out: Annotated[Path, typer.Argument(help="The output folder of pick.")],
     threshold: Annotated[
-        str, typer.Option(help="auto, a score, p=PROBABILITY, or precision=EXPECTED.")
+        str,
+        typer.Option(
+            help="auto (the best expected F1), a score, p=0.6 (a least probability), or "
+            "precision=0.95 (an expected precision)."
+        ),
     ],
     debug: Debug = False,
 ) -> None:
@@ -35,7 +39,9 @@ def select(
 
 
 def evaluate(
-    picks: Annotated[list[str], typer.Option("--picks", help="Picks with scores.")],
+    picks: Annotated[
+        list[str], typer.Option("--picks", help="Picks with scores, or the folder of pick.")
+    ],
     truth: Annotated[list[str], typer.Option("--truth", help="All true particles.")],
     diameter: Annotated[float, typer.Option(help="Longest dimension of the particle in Angstrom.")],
     pixel_size: Annotated[
@@ -49,7 +55,10 @@ def evaluate(
         ),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(help="Also report precision and recall at this score.")
+        float | None,
+        typer.Option(
+            help="Also report precision and recall at this score, such as the threshold of pick."
+        ),
     ] = None,
     allow_missing: Annotated[
         bool,

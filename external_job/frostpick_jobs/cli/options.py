@@ -35,8 +35,9 @@ class Option:
     @property
     def told(self) -> str:
         """The help text, with the default, or with what is taken where none is given."""
-        silent = self.type is bool or self.default in (None, "")
-        default = self.unset or ("" if silent else str(self.default))
+        silent = self.default in (None, "") or self.default is False
+        taken = "" if silent else "on" if self.default is True else str(self.default)
+        default = self.unset or taken
         return f"{self.help}  [default: {default}]" if default else self.help
 
     @property

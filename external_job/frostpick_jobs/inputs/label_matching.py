@@ -120,9 +120,9 @@ def labels_for(
             if moved:
                 log.info("%s: %d particles are re-centred by their alignment", table.path, moved)
     log.info(
-        "%d labels on %d micrographs; left out: %d off the image, %d double",
+        "%d labels on %s; left out: %d off the image, %d double",
         sum(map(len, labels.values())),
-        len(labels),
+        "1 micrograph" if len(labels) == 1 else f"{len(labels)} micrographs",
         outside,
         double,
     )

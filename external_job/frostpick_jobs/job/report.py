@@ -192,7 +192,8 @@ def _device(record: Mapping[str, Any]) -> str | None:
     device, threads = record.get("device"), record.get("threads")
     if device is None:
         return None
-    return f"{device}, {threads} threads" if threads else str(device)
+    words = "1 thread" if threads == 1 else f"{threads} threads"
+    return f"{device}, {words}" if threads else str(device)
 
 
 def _short(digest: object) -> str | None:

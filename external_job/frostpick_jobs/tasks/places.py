@@ -81,11 +81,11 @@ def check_places(
         record.warn(warning)
     elif verdict.given > CLEAR:
         log.info(
-            "the %d %s looked at, on %d micrographs, fit the images (%.0f standard errors from "
-            "chance)",
+            "coordinates and images belong together: looked at %d %s on %s, %.0f standard errors "
+            "from chance",
             verdict.positions,
             what,
-            verdict.micrographs,
+            _micrographs(verdict.micrographs),
             verdict.given,
         )
 
@@ -162,10 +162,14 @@ def _told(
     return None
 
 
+def _micrographs(count: int) -> str:
+    return "1 micrograph" if count == 1 else f"{count} micrographs"
+
+
 def _fits(verdict: Verdict, what: str, how: str) -> str:
     return (
-        f"the {verdict.positions} {what} looked at, on {verdict.micrographs} micrographs, fit the "
-        f"images {how} ({verdict.best:.1f} standard errors from chance) and not as they are "
+        f"the {verdict.positions} {what} looked at, on {_micrographs(verdict.micrographs)}, fit "
+        f"the images {how} ({verdict.best:.1f} standard errors from chance) and not as they are "
         f"({verdict.given:.1f})"
     )
 

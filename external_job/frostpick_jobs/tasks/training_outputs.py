@@ -57,7 +57,7 @@ def picked_figures(
     plan = plan_picking(model, picking, frozenset(m.id for m in shown), executor)
     if plan.contrast == "auto":  # else the training has looked at it
         plan = settle_contrast(model, shown, plan, reporter)
-    reporter.stage("looking at the result", len(shown))
+    reporter.stage("picking for the report", len(shown))
     figures: list[Figure] = []
     for found in pick_micrographs(model, shown, plan, reporter, executor):
         if isinstance(found, MicrographPicks):

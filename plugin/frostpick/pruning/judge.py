@@ -109,12 +109,12 @@ def _merit_word(
     word = figure_of_merit_feature(np.where(rows.edge, np.nan, rows.score), merit, share)
     if word is not None:
         log.info(
-            "the picker's figure of merit counts: of the rows with the lowest, %.3g, %.0f %% are "
-            "taken for particles, of those with the highest, %.3g, %.0f %%",
-            word.merit[0],
+            "the picker's figure of merit counts for half: %.0f %% of the rows with the lowest "
+            "(%.3g) are taken for particles, %.0f %% of those with the highest (%.3g)",
             100 * word.share[0],
-            word.merit[-1],
+            word.merit[0],
             100 * word.share[-1],
+            word.merit[-1],
         )
     return word
 

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 TITLE_IN, FOOT_IN = 0.36, 0.62
 _MAX_IMAGE_IN = 8.0
-ORIENTATION = "Row 0 of the file is at the top."
+ORIENTATION = "Row 0 of the file is at the top: y grows downwards."
 
 
 def line_width(size: float, columns: int) -> float:

@@ -71,8 +71,9 @@ def score_histogram(scores: ArrayLike, threshold: float, selected: int | None = 
         return finished(
             canvas,
             "score_histogram",
-            f"Scores of {len(values):,} picks above the floor. {told} A clear valley at the"
-            " threshold means that particles and background are well told apart.",
+            f"Scores of {len(values):,} picks above the floor, below which none is kept. {told}"
+            " A clear valley at the threshold means that particles and background are well told"
+            " apart.",
         )
 
 
@@ -153,7 +154,8 @@ def _told_of_rows(rows: int, values: Floats, kept: NDArray[np.bool_], threshold:
     told += f"; the threshold is {threshold:.3g}."
     other = int((Cut(threshold).selects(values) & ~kept).sum())
     if other:
-        told += f" {other:,} at or above it are rejected as duplicates or at an edge."
+        rejected = "is rejected as a duplicate" if other == 1 else "are rejected as duplicates"
+        told += f" {other:,} at or above it {rejected} or at an edge."
     return told
 
 
@@ -226,10 +228,9 @@ def expected_table(scores: ArrayLike, threshold: float) -> Table:
             )
             for row in rows
         ),
-        "What each minimum figure of merit (FOM) leaves where it is given, in RELION's extraction"
-        " or as the threshold of frostpick select: the picks, their expected precision and the"
-        " expected recall. Beside it is the probability that it stands for. The marked row is this"
-        " job's threshold.",
+        "How many picks other thresholds select, with the expected precision and recall. The marked"
+        " row is this job's. To change it give frostpick select a number of the first column as"
+        " the threshold. RELION's Extract takes a higher one as the minimum figure of merit (FOM).",
         marked,
     )
 

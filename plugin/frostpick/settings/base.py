@@ -109,7 +109,11 @@ class ScaleSettings(RunSettings):
     """What fixes the scale of a data set."""
 
     diameter: float | None = setting(
-        None, "Longest dimension of the particle in Angstrom.", "Data", unit="A", gt=0
+        None,
+        "Longest dimension of the particle in Angstrom; rather too large than too small.",
+        "Data",
+        unit="A",
+        gt=0,
     )
     pixel_size: float | None = setting(
         None,

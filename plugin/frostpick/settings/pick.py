@@ -15,7 +15,8 @@ class PickingSettings(ScaleSettings):
 
     threshold: Threshold = setting(
         Threshold.parse("auto"),
-        "auto, a score, p=PROBABILITY, or precision=EXPECTED.",
+        "auto (the best expected F1), a score, p=0.6 (a least probability), or "
+        "precision=0.95 (an expected precision).",
         "Picking",
         changes_results=False,
     )
@@ -63,7 +64,8 @@ class PickingSettings(ScaleSettings):
     )
     output_picks: Literal["selected", "all"] = setting(
         "selected",
-        "selected or all: what STAR files and outputs hold; all is above the floor.",
+        "selected or all: what STAR files and outputs hold; all is every pick above the floor, as "
+        "a rule a probability of 0.001.",
         "Picking",
         was="write",
         advanced=True,
@@ -74,6 +76,14 @@ class PickingSettings(ScaleSettings):
 class PickSettings(PickingSettings):
     """Options of ``pick``."""
 
+    diameter: float | None = setting(
+        None,
+        "Longest dimension of the particle in Angstrom; rather too large than too small.",
+        "Data",
+        unset="the model's own; general and blob have none and need it",
+        unit="A",
+        gt=0,
+    )
     model: Annotated[str, ModelRef("picking")] = setting(
         "general",
         "A model file, its folder, or a shipped name: general (trained on simulations; the "

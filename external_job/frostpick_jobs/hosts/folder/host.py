@@ -259,6 +259,7 @@ class FolderHost(Host):
         """Write a model's folder, and its curve as ``training.csv``."""
         self._note(*model_files(output.name), *([CURVE] if output.curve else []))
         output.model.save(self.out / output.name)
+        log.info("model saved as %s", self.out / output.name)
         if not output.curve:
             return
         columns = list(dict.fromkeys(name for row in output.curve for name in row))

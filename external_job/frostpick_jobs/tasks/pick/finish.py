@@ -236,9 +236,9 @@ def deliver_picks(
         ]
     )
     log.info(
-        "%d micrographs, %d picks above the floor, %d selected",
+        "%d micrographs: %d picks are selected, of %d above the floor",
         summary.micrographs,
-        summary.picks,
         summary.selected,
+        summary.picks,
     )
     return summary

@@ -185,7 +185,7 @@ def log_threshold(threshold: Threshold, scores: NDArray[np.float64]) -> None:
             len(threshold.kept),
         )
     log.info(
-        "where another program asks for a minimum figure of merit (FOM), %.3f leaves %s",
+        "RELION's Extract and others may ask for a minimum figure of merit (FOM): %.3f keeps %s",
         minimum_fom(threshold.score),
         "the selected picks of the other micrographs" if threshold.kept else "the selected picks",
     )

@@ -217,10 +217,10 @@ def _take_passes(
     for number in range(passes):
         if passes > 1:
             log.info(
-                "the network is trained %d times; training %d begins%s",
-                passes,
+                "pass %d of %d begins%s",
                 number + 1,
-                ", with the picks of the one before as soft labels" if number else "",
+                passes,
+                ", which learns from the picks of the one before, too" if number else "",
             )
         course = TrainingLoop(
             make_trainer(images, spec, start, settings, recipe, expected, device, teacher),

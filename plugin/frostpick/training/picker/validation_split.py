@@ -46,7 +46,9 @@ def hold_out(images: Sequence[TrainingImage], seed: int, guard: float) -> Split:
     labelled = np.flatnonzero(counts)
     rng = np.random.default_rng((seed, 11))
     if counts.sum() < FEWEST:
-        text = f"none of the {counts.sum()} labels is held out: all train, on a fixed schedule"
+        text = (
+            f"none of the {counts.sum()} labels is held out: all train, for a fixed number of steps"
+        )
         if not counts.any():
             text = "there are no labels of which some could be held out"
         split = Split(list(images), "none", text)

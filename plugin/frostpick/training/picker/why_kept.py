@@ -23,7 +23,7 @@ def why_kept(
     """
     measured = {int(row["step"]): row["held_out_ap"] for row in rows if "held_out_ap" in row}
     if chosen_step not in measured:
-        return "the last: nothing is held out to choose by"
+        return "the last, for nothing is held out to choose by"
     own = measured[chosen_step]
     could = {step: ap for step, ap in measured.items() if step >= first}
     best = max(could, key=lambda step: (could[step], step))
