@@ -156,7 +156,7 @@ if __name__ == "__main__":
 def test_no_process_outlives_a_killed_parent(folder, tmp_path):
     script = tmp_path / "parent.py"
     here = os.path.dirname(__file__)
-    path = [here, os.path.join(os.path.dirname(here), "peers")]
+    path = [here, *(os.path.join(os.path.dirname(here), one) for one in ("peers", "support"))]
     script.write_text(SCRIPT.format(path=path, folder=str(folder)))
     parent = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL)
     wait_until(lambda: len(seen(folder)) == 2 and seen(folder, "hanging.*"))

@@ -71,9 +71,9 @@ def candidates(name: str, images: list[torch.Tensor]) -> tuple[np.ndarray, np.nd
 
 
 def test_noise_makes_no_more_candidates_at_the_border_than_a_few():
-    """With a mirror image at the border it was several on the outermost four pixels."""
+    """With a mirror image at the border it is ten on the outermost four pixels."""
     away, score = candidates("general", [noise(seed) for seed in range(20, 32)])
-    assert np.count_nonzero((away < 4) & (score > -2.0)) <= 3
+    assert np.count_nonzero((away < 4) & (score > -2.0)) <= 5
     assert np.count_nonzero((away < 16) & (score > 0.0)) <= 1
 
 

@@ -58,7 +58,8 @@ def draw_soft_discs(
     """Take discs off an image; at the radius half the depth is left, ``edge_px`` sets the slope."""
     y, x = np.mgrid[: image.shape[0], : image.shape[1]]
     for px, py in _places(xy):
-        image -= depth / (1 + np.exp((np.hypot(x - px, y - py) - radius_px) / edge_px))
+        slope = (np.hypot(x - px, y - py) - radius_px) / edge_px
+        image -= depth / (1 + np.exp(np.minimum(slope, 700.0)))  # the rest is 0 in any case
 
 
 def spots_on_noise(
