@@ -184,8 +184,8 @@ def make_trainer(
     )
     anchor = None
     if soft is not None:
-        silence = find_silence(soft, images, geometry, px)
-        if silence.tells:
+        silence = find_silence(soft, images, geometry, px) if labels else None
+        if silence is not None and silence.tells:
             sampler.lead_with(silence.missed)
             log.info(
                 "the start finds nothing at %d of %d labels: such places are learned from these "

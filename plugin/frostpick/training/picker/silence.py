@@ -19,8 +19,9 @@ from scipy.optimize import brentq
 from scipy.spatial import cKDTree
 from torch.nn.functional import softplus
 
+from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.training.examples import Points, TrainingImage
-from frostpick.training.measure import MATCH
+from frostpick.training.measure import COUNTED, MATCH
 from frostpick.training.picker.objectives import mean_worth
 from frostpick.training.picker.soft_labels import BY_HAND, SURE, SoftLabels, sureness
 from frostpick.training.tiles import TileGeometry
@@ -62,7 +63,7 @@ class Silence:
     worth: list[Floats]
     rho: float
     prior: float
-    tells: bool = True
+    tells: bool
 
 
 def find_silence(
@@ -75,31 +76,43 @@ def find_silence(
 
     The soft labels miss ``rho = (missed + 1/2) / (n + 1)`` of the particles, the mean of what
     n labels tell of a share (Jeffreys' prior). So particles in silence are ``rho / (1 - rho)``
-    times the mass that the soft labels have where they speak.
+    times the mass that the soft labels have where they speak; that mass, and how sure they are,
+    is taken from at most `COUNTED` images.
     """
-    missed, worths = [], []
-    mass = silent = lost = total = 0.0
     disc = np.pi * geometry.label_radius**2
+    looked = evenly_spread(images, COUNTED, "starts")
+    worth = [soft.on(image)[1] for image in looked]
+    spoken = [one[one >= SILENT] for one in worth]
+    mass = disc * float(sum(one.sum() for one in spoken))
+    area = float(sum(image.pixels.size for image in looked))
+    silent = max(disc, area - disc * sum(map(len, spoken)))
+    known = sureness(np.concatenate(worth)) >= SURE
+    if known and sum(len(image.particles_yx) for image in images) >= BY_HAND:
+        nothing = [np.zeros((0, 2))] * len(images), [np.zeros(0)] * len(images)
+        return Silence(*nothing, 0.0, 0.0, tells=False)
+    missed, worths, lost, total = [], [], 0.0, 0.0
     for image in images:
-        yx, worth = soft.on(image)
-        speaks = worth >= SILENT
-        labels, counts = (
-            image.training_particles(geometry.guard),
-            image.training_worth(geometry.guard),
-        )
-        reach = MATCH * px_per_diameter
-        alone = cKDTree(yx[speaks]).query(labels, distance_upper_bound=reach)[1] == speaks.sum()
+        labels = image.training_particles(geometry.guard)
+        counts = image.training_worth(geometry.guard)
+        alone = _without_pick(labels, soft, image, MATCH * px_per_diameter)
         missed.append(labels[alone])
         worths.append(counts[alone])
         lost, total = lost + float(counts[alone].sum()), total + float(counts.sum())
-        mass += disc * float(worth[speaks].sum())
-        silent += max(disc, image.pixels.size - disc * float(speaks.sum()))
     rho = (lost + 0.5) / (total + 1.0)
-    accident = sum(len(one) for one in missed) < FEWEST or rho < SMALLEST
-    many = sum(len(image.particles_yx) for image in images) >= BY_HAND
-    known = sureness(np.concatenate([soft.on(image)[1] for image in images])) >= SURE
-    prior = min(MOST, mass / silent * rho / (1.0 - rho))
-    return Silence(missed, worths, rho, prior, not accident and not (many and known))
+    tells = sum(map(len, missed)) >= FEWEST and rho >= SMALLEST
+    return Silence(missed, worths, rho, min(MOST, mass / silent * rho / (1.0 - rho)), tells)
+
+
+def _without_pick(
+    labels: Points, soft: SoftLabels, image: TrainingImage, reach: float
+) -> NDArray[np.bool_]:
+    """Return which of ``(n, 2)`` labels have no pick in reach that speaks."""
+    if not len(labels):
+        return np.zeros(0, np.bool_)
+    yx, worth = soft.on(image)
+    heard = yx[worth >= SILENT]
+    # without a pick in reach the index is one too many
+    return np.asarray(cKDTree(heard).query(labels, distance_upper_bound=reach)[1] == len(heard))
 
 
 def silent_risk(
