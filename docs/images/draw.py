@@ -28,7 +28,7 @@ README = HERE.parents[1] / "README.md"
 MARK = "<!-- accuracy table -->"
 #: Heading of a column of the table -> its name in the figure, colour.
 DRAWN = {
-    "new proteins, mean": ("proteins that nothing was tuned on", "#1f6f8b"),
+    "new proteins, mean": ("proteins that no model has seen", "#1f6f8b"),
     "development, mean": ("development data (three simulated sets)", "#9dbfcc"),
     "Topaz, development, mean": ("Topaz on the development data", "#d9b382"),
 }
@@ -52,7 +52,7 @@ def number(cell: str) -> float | None:
 def draw_accuracy(path: Path) -> None:
     """Draw a group of bars for each row of the table."""
     heading, rows = table(README.read_text(encoding="utf-8"))
-    rows = [row for row in rows if number(row[heading.index("development, mean")]) is not None]
+    rows = [row for row in rows if any(number(row[heading.index(c)]) is not None for c in DRAWN)]
     figure, axes = pyplot.subplots(figsize=(8.0, 3.4), dpi=120)
     wide = 0.8 / len(DRAWN)
     for place, (column, (name, colour)) in enumerate(DRAWN.items()):
