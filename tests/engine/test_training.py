@@ -251,7 +251,8 @@ def test_few_labels_on_one_micrograph(
     name = data[0][0].id
     one = {name: data[1][name]}
     result = train((data[0], one), tmp_path, recipe=SHORT)
-    assert result.summary["split"] == "none" and "fixed number of steps" in result.summary["split_text"]
+    assert result.summary["split"] == "none"
+    assert "fixed number of steps" in result.summary["split_text"]
     assert result.summary["background_micrographs"] == 5
     assert result.model.card.calibration.fitted_on == "training labels"
 
