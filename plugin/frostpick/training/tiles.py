@@ -281,6 +281,9 @@ def most_worth(
 ) -> NDArray[np.float32]:
     """Return ``(h, w)``, the most that a label whose disc a place is on is worth; 0 off discs."""
     most = np.zeros(places.shape[:2], np.float32)
+    low, high = places.min((0, 1)) - radius, places.max((0, 1)) + radius
+    near = ((centres >= low) & (centres <= high)).all(-1)
+    centres, worth = centres[near], worth[near]
     for value in np.unique(worth):  # rising: a later one is worth more
         most[on_discs(places, centres[worth == value], radius)] = value
     return most

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from frostpick.training.examples import TrainingImage
+from frostpick.training.examples import Points, TrainingImage
 from frostpick.training.picker.silence import SILENT, Silence, silent_risk
-from frostpick.training.picker.soft_labels import SoftLabels
-from frostpick.training.tiles import TileGeometry, TilePlan, most_worth, on_discs
+from frostpick.training.picker.soft_labels import SoftLabels, Worths
+from frostpick.training.tiles import TileGeometry, TilePlan, most_worth
 
 
 class Distillation:
@@ -109,24 +109,26 @@ class Distillation:
 
     def _missed(self, silence: Silence, plans: Sequence[TilePlan]) -> NDArray[np.float32]:
         """Return ``(b, n, n)``, what a label in silence counts whose disc an output is on."""
-        g = self.geometry
-        out = np.zeros((len(plans), g.outputs, g.outputs), np.float32)
-        for k, plan in enumerate(plans):
-            labels, worth = silence.missed[plan.image], silence.worth[plan.image]
-            places = np.asarray(plan.centre) + g.offsets() @ plan.turn.T
-            out[k] = most_worth(places, labels, worth, g.label_radius)
-        return out
+        return self._on_outputs(plans, lambda image: (silence.missed[image], silence.worth[image]))
 
     def targets(self, plans: Sequence[TilePlan]) -> NDArray[np.float32]:
         """Return ``(b, n, n)`` probabilities that an output is on a particle's disc."""
+        return self._on_outputs(plans, lambda image: self.soft.on(self.images[image]))
+
+    def _on_outputs(
+        self, plans: Sequence[TilePlan], of: Callable[[int], tuple[Points, Worths]]
+    ) -> NDArray[np.float32]:
+        """Return ``(b, n, n)``, the most that a disc is worth which an output is on.
+
+        Parameters
+        ----------
+        of
+            Places and worths of an image, by its index.
+        """
         g = self.geometry
         offsets = g.offsets()
         out = np.zeros((len(plans), g.outputs, g.outputs), np.float32)
         for k, plan in enumerate(plans):
-            yx, probability = self.soft.on(self.images[plan.image])
             places = np.asarray(plan.centre) + offsets @ plan.turn.T
-            low, high = places.min((0, 1)) - g.label_radius, places.max((0, 1)) + g.label_radius
-            for j in np.flatnonzero(((yx >= low) & (yx <= high)).all(-1)):
-                hit = on_discs(places, yx[j : j + 1], g.label_radius)
-                out[k][hit] = np.maximum(out[k][hit], probability[j])
+            out[k] = most_worth(places, *of(plan.image), g.label_radius)
         return out

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.spatial import cKDTree
 from torch.nn.functional import softplus
 
+from frostpick.points import nearest_distance
 from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.training.examples import Points, TrainingImage
 from frostpick.training.measure import COUNTED, MATCH
@@ -94,7 +94,9 @@ def find_silence(
     for image in images:
         labels = image.training_particles(geometry.guard)
         counts = image.training_worth(geometry.guard)
-        alone = _without_pick(labels, soft, image, MATCH * px_per_diameter)
+        # only labelled images are picked for this
+        heard = _heard(soft, image) if len(labels) else labels
+        alone = nearest_distance(labels, heard) >= MATCH * px_per_diameter
         missed.append(labels[alone])
         worths.append(counts[alone])
         lost, total = lost + float(counts[alone].sum()), total + float(counts.sum())
@@ -103,16 +105,10 @@ def find_silence(
     return Silence(missed, worths, rho, min(MOST, mass / silent * rho / (1.0 - rho)), tells)
 
 
-def _without_pick(
-    labels: Points, soft: SoftLabels, image: TrainingImage, reach: float
-) -> NDArray[np.bool_]:
-    """Return which of ``(n, 2)`` labels have no pick in reach that speaks."""
-    if not len(labels):
-        return np.zeros(0, np.bool_)
+def _heard(soft: SoftLabels, image: TrainingImage) -> Points:
+    """Return the picks ``(n, 2)`` of an image that speak."""
     yx, worth = soft.on(image)
-    heard = yx[worth >= SILENT]
-    # without a pick in reach the index is one too many
-    return np.asarray(cKDTree(heard).query(labels, distance_upper_bound=reach)[1] == len(heard))
+    return yx[worth >= SILENT]
 
 
 def silent_risk(
