@@ -74,6 +74,11 @@ def first_of(names: Sequence[str], most: int) -> str:
     return _and_more(", ".join(names[:most]), len(names) - most)
 
 
+def counted(count: int, what: str) -> str:
+    """Return a count for a sentence with its word, which takes an s but for one."""
+    return f"1 {what}" if count == 1 else f"{count} {what}s"
+
+
 def _and_more(shown: str, left: int) -> str:
     return f"{shown} and {left} more" if left > 0 else shown
 

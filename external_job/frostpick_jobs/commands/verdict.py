@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from frostpick.errors import first_of
+
 #: What is worth a sentence: particles without any pick, average precision that is lost between half
 #: and a quarter of a diameter, and the mean error of a probability.
 WITHOUT_A_PICK, OFF_CENTRE, MISCALIBRATED = 0.1, 0.1, 0.1
@@ -64,9 +66,8 @@ def _what_stands_out(figures: Mapping[str, Any], precision: float) -> list[str]:
     each = {name: one for name, one in of["per_micrograph"].items() if one["n_true"]}
     poor = [n for n, one in each.items() if one["recall"] < POOR * of["recall_at_best_f1"]]
     if poor and len(poor) < len(each):
-        names = ", ".join(poor[:NAMED]) + (" ..." if len(poor) > NAMED else "")
         told.append(
             f"{len(poor)} of {len(each)} micrographs have less than half as many found as all "
-            f"together: {names}"
+            f"together: {first_of(poor, NAMED)}"
         )
     return told

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.errors import LabelError, option
+from frostpick.errors import LabelError, counted, option
 from frostpick.types import Labels, Micrograph
 from frostpick_jobs.formats import PickTable
 from frostpick_jobs.inputs.name_matching import match_names
@@ -122,7 +122,7 @@ def labels_for(
     log.info(
         "%d labels on %s; left out: %d off the image, %d double",
         sum(map(len, labels.values())),
-        "1 micrograph" if len(labels) == 1 else f"{len(labels)} micrographs",
+        counted(len(labels), "micrograph"),
         outside,
         double,
     )

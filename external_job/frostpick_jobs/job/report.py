@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from frostpick.errors import Spell, flag, spelled
+from frostpick.errors import Spell, counted, flag, spelled
 from frostpick.report.figure import Figure
 from frostpick.report.page import Table, render_report
 from frostpick.report.scores import expected_table
@@ -192,8 +192,7 @@ def _device(record: Mapping[str, Any]) -> str | None:
     device, threads = record.get("device"), record.get("threads")
     if device is None:
         return None
-    words = "1 thread" if threads == 1 else f"{threads} threads"
-    return f"{device}, {words}" if threads else str(device)
+    return f"{device}, {counted(threads, 'thread')}" if threads else str(device)
 
 
 def _short(digest: object) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.errors import InputError, MicrographError, Wording, option
+from frostpick.errors import InputError, MicrographError, Wording, counted, option
 from frostpick.images import PixelSizes
 from frostpick.picking.places import CLEAR, Looked, Verdict, judge, look, weigh
 from frostpick.picking.read import read_with_pixel_size
@@ -85,7 +85,7 @@ def check_places(
             "from chance",
             verdict.positions,
             what,
-            _micrographs(verdict.micrographs),
+            counted(verdict.micrographs, "micrograph"),
             verdict.given,
         )
 
@@ -162,13 +162,10 @@ def _told(
     return None
 
 
-def _micrographs(count: int) -> str:
-    return "1 micrograph" if count == 1 else f"{count} micrographs"
-
-
 def _fits(verdict: Verdict, what: str, how: str) -> str:
+    micrographs = counted(verdict.micrographs, "micrograph")
     return (
-        f"the {verdict.positions} {what} looked at, on {_micrographs(verdict.micrographs)}, fit "
+        f"the {verdict.positions} {what} looked at, on {micrographs}, fit "
         f"the images {how} ({verdict.best:.1f} standard errors from chance) and not as they are "
         f"({verdict.given:.1f})"
     )

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from frostpick.errors import MicrographError
+from frostpick.errors import MicrographError, counted
 from frostpick.images import PixelSizes
 from frostpick.picking.read import read_with_pixel_size
 from frostpick.preprocess import contrast_vote, decide_contrast, working_scale
@@ -66,11 +66,10 @@ def _doubt(groups: Sequence[Group], votes: Sequence[float], plan: PrunePlan) -> 
         if not contradicts(own, assumed, single=not boxes):
             continue
         what = "stack" if boxes else "micrograph"
-        count = f"1 {what}" if len(own) == 1 else f"{len(own)} {what}s"
         default = boxes and plan.stack_contrast is None and assumed == "light"
         warn_of_contrast(
             assumed,
-            f"votes of {count}, above 0 for light: {told_votes(own)}",
+            f"votes of {counted(len(own), what)}, above 0 for light: {told_votes(own)}",
             " (extraction makes them so by inverting the contrast)" if default else "",
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
-from frostpick.errors import FrostpickError, marked
+from frostpick.errors import FrostpickError, counted, marked
 from frostpick.report.figure import Figure
 from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.runtime.run_record import RunRecord
@@ -150,7 +150,7 @@ def report_failures(failed: Mapping[str, str]) -> None:
     if len(failed) > MOST_LISTED:
         log.warning("not picked: %d more micrographs", len(failed) - MOST_LISTED)
     if failed:
-        count = "1 micrograph" if len(failed) == 1 else f"{len(failed)} micrographs"
+        count = counted(len(failed), "micrograph")
         log.warning("%s failed; running the job again tries again", count)
 
 
