@@ -430,3 +430,20 @@ def test_downloads_are_bounded_and_deleted(case: Any, spy: Any) -> None:
     assert server.present == set() and server.most_present <= 2
     spy.pick(case, threshold="p=0.3")
     assert len(server.fetched) == len(case.files)
+
+
+def test_noise_is_told_once_for_all_and_the_same_after_a_continue(
+    case: Any, spy: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    loose = {"model": "general", "threshold": "-6"}
+    spy.pick(case, **loose)
+    first = spy.output(Report).record["noise"]
+    assert first["micrographs"] == len(case.files) and "lower bound" in first["meaning"]
+    assert 0 < first["picks"] == first["selected"] and 0 < first["share"] <= 1
+    assert "noise: " in caplog.text and "recall of what the model can see" in caplog.text
+    spy.pick(case, **loose)
+    assert spy.inferred == [] and spy.output(Report).record["noise"] == first
+    spy.pick(case, **{**loose, "threshold": "p=0.999"})
+    assert spy.inferred == [] and spy.output(Report).record["noise"]["share"] is None
+    assert "no pick reaches the threshold" in caplog.text

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from frostpick.picking.held_out import HeldOutLabels
+from frostpick.picking.null import NoiseSample
 from frostpick.report import (
     Figure,
     box_mosaic,
@@ -32,6 +34,7 @@ from frostpick.report.outcome import compare
 from frostpick.report.pruning import decisions_by_reason, worth_of_merit
 from frostpick.report.scores import histogram_edges, kept_histogram
 from frostpick.report.verified import verified_rows
+from frostpick.types import Picks
 
 
 def pixels(figure: Figure) -> np.ndarray:
@@ -195,11 +198,37 @@ def test_expected_table_against_a_hand_sum() -> None:
     lowest, highest = table.rows[0], table.rows[-1]
     assert lowest[1:] == ("0.001", "3", "60.0%", "100.0%")
     assert highest[2:] == ("0", "–", "–")
-    assert "precision 75.0%, expected recall 83.3%" in expected_precision_recall(scores, 0).caption
+    caption = expected_precision_recall(scores, 0).caption
+    assert "precision 75.0%, recall of what the model can see 83.3%" in caption
+    assert table.columns[-1] == "recall of what the model can see"
     own = expected_table(scores, 0.123)
     assert own.marked is not None and own.rows[own.marked][0] == "0.123"
     assert len(own.rows) == len(table.rows) + 1
     assert expected_table([], math.nan).marked is None
+
+
+def test_recall_is_by_held_out_labels_where_there_are_any() -> None:
+    scores = [logit(0.3), logit(0.9), logit(0.6)]
+    # one of two labels is found at 0, none at the highest level; half of a label on either side
+    held = HeldOutLabels(np.array([1.0, -np.inf]))
+    table = expected_table(scores, 0.0, held)
+    assert table.marked is not None and table.columns[-1] == "recall of 2 held-out labels"
+    assert table.rows[table.marked][2:] == ("2", "75.0%", "50.0% (6.1% to 93.9%)")
+    assert table.rows[-1][-1].startswith("0.0% (0.0% to ")
+    caption = expected_precision_recall(scores, 0.0, held_out=held).caption
+    assert "recall of 2 held-out labels 50.0% (6.1% to 93.9%)" in caption
+    assert "what the model can see" not in caption
+
+
+def test_what_noise_leaves_of_precision_is_drawn_where_it_is_known() -> None:
+    scores = [logit(0.3), logit(0.9), logit(0.6)]
+    picks = [
+        Picks.from_xy("m", [9, 9, 9], [9, 9, 9], score=np.array(s)) for s in (scores, [1, 2, 3])
+    ]
+    noise = [NoiseSample.of(*picks, (400, 400), 20.0)]
+    plain, drawn = (expected_precision_recall(scores, 0.0, one) for one in ((), noise))
+    assert "junk is not counted" in drawn.caption and "junk" not in plain.caption
+    assert drawn.png != plain.png
 
 
 def test_the_first_row_of_the_table_holds_the_least_likely_picks_that_are_kept() -> None:

@@ -72,6 +72,20 @@ def test_a_file_without_optional_columns_is_the_one_of_before(tmp_path: Path) ->
     assert PickStore(tmp_path).get("m").picks.optional() == {}
 
 
+def test_decoys_come_back_with_the_picks_and_are_absent_where_none_were_looked_for(
+    tmp_path: Path,
+) -> None:
+    decoys = Picks.from_xy("m", [7.5], [8.25], score=[-0.75], diameter_A=80.0)
+    none = Picks.from_xy("m", [], [], score=[], diameter_A=80.0)
+    for put in (decoys, none, None):
+        PickStore(tmp_path).put(key(), replace(result("m"), decoys=put))
+        got = PickStore(tmp_path).get("m").decoys
+        assert (got is None) == (put is None)
+        if put is not None and got is not None:
+            assert (got.x_px.tolist(), got.y_px.tolist()) == (put.x_px.tolist(), put.y_px.tolist())
+            assert got.score.tolist() == put.score.tolist() and got.diameter_A == 80.0
+
+
 def with_columns(**columns: object) -> StoredPicks:
     plain = result("m")
     return replace(plain, picks=replace(plain.picks, **columns))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from frostpick.errors import Spell, counted, flag, spelled
+from frostpick.picking.held_out import held_out_of
 from frostpick.report.figure import Figure
 from frostpick.report.page import Table, render_report
 from frostpick.report.scores import expected_table
@@ -37,7 +38,8 @@ def job_report(title: str, report: Report, outputs: Sequence[Output], spell: Spe
     ]
     if picks is not None:
         # Behind the plots of the scores, whose section it joins.
-        parts.insert(min(2, len(parts)), expected_table(picks.scores, picks.threshold))
+        known = held_out_of(record.get("model", {}).get("trained_on", {}))
+        parts.insert(min(2, len(parts)), expected_table(picks.scores, picks.threshold, known))
     return render_report(
         title,
         summary_rows(record, report.rows),
@@ -86,6 +88,7 @@ def _picking(record: Mapping[str, Any]) -> list[Row]:
         ("picks selected", counts.get("selected")),
         ("picks above the floor", counts.get("picks")),
         ("threshold", None if score is None else _threshold(score, threshold)),
+        ("likely noise among them", _noise(record.get("noise", {}))),
         ("micrographs at their threshold of before", threshold.get("kept_by_micrographs") or None),
         ("exemplars", record.get("exemplars")),
         ("started from", _shipped(record) if record.get("task") == "fewshot" else None),
@@ -104,6 +107,7 @@ def _training(record: Mapping[str, Any]) -> list[Row]:
         ("labels", counts.get("labels")),
         ("labelled micrographs", counts.get("labelled_micrographs")),
         ("held out", _held_out(training.get("split_text"))),
+        ("recall at its threshold", _recall(training.get("recall"))),
         (f"particles a micrograph, {origin}", None if expected is None else f"{expected:.0f}"),
         ("loss", _loss(training.get("objective"))),
         ("kept step", _of(training.get("chosen_step"), training.get("steps"))),
@@ -186,6 +190,25 @@ def _threshold(score: float, threshold: Mapping[str, Any]) -> str:
     if threshold.get("provisional"):
         frozen = ", provisional"
     return f"{score:.2f} (p = {float(sigmoid(score)):.2f}, {threshold.get('rule')}{frozen})"
+
+
+def _recall(recall: Mapping[str, Any] | None) -> str | None:
+    """Return the recall by labels that a training held out; None where it held out none."""
+    if not recall:
+        return None
+    low, high = recall["low"], recall["high"]
+    share = f"{recall['found'] / recall['labels']:.0%} ({low:.0%} to {high:.0%})"
+    return f"{share} of {recall['labels']} held-out labels"
+
+
+def _noise(noise: Mapping[str, Any]) -> str | None:
+    """Return how many of the selected picks are likely noise; None where it cannot be told."""
+    if noise.get("share") is None:
+        return None
+    low, high = noise["share_low"], noise["share_high"]
+    if not noise["decoys"]:
+        return f"no sign of it (up to {high:.1%})"
+    return f"at least {noise['likely_noise']:,} ({noise['share']:.1%}; {low:.1%} to {high:.1%})"
 
 
 def _device(record: Mapping[str, Any]) -> str | None:

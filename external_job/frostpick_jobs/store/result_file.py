@@ -54,6 +54,8 @@ class StoredPicks:
         Time of each stage.
     preview
         ``(h, w)`` uint8 small picture, kept for a few micrographs only.
+    decoys
+        Picks with inverted contrast, of some micrographs only: places and scores.
     """
 
     micrograph_id: str
@@ -62,6 +64,7 @@ class StoredPicks:
     pixel_size_A: float
     seconds: Mapping[str, float]
     preview: NDArray[np.uint8] | None = None
+    decoys: Picks | None = None
 
 
 def write_result(path: Path, result: StoredPicks, key: Mapping[str, Any]) -> None:
@@ -85,14 +88,20 @@ def write_result(path: Path, result: StoredPicks, key: Mapping[str, Any]) -> Non
         about["columns"] = list(optional)
     arrays = {
         "about": np.frombuffer(json.dumps(about).encode("ascii"), np.uint8),
-        "picks": np.stack([picks.x_px, picks.y_px, picks.score]).astype("<f8"),
+        "picks": _columns(picks),
     }
+    if result.decoys is not None:
+        arrays["decoys"] = _columns(result.decoys)
     if result.preview is not None:
         arrays["preview"] = np.ascontiguousarray(result.preview, np.uint8)
     for name, values in optional.items():
         arrays[_ARRAY + name] = values.astype(OPTIONAL[name].newbyteorder("<"))
     with atomic_write(path) as handle:
         np.savez(handle, **arrays)  # type: ignore[arg-type]
+
+
+def _columns(picks: Picks) -> NDArray[np.float64]:
+    return np.stack([picks.x_px, picks.y_px, picks.score]).astype("<f8")
 
 
 def read_result(path: Path, micrograph_id: str) -> tuple[StoredPicks, dict[str, Any]] | None:
@@ -106,6 +115,7 @@ def read_result(path: Path, micrograph_id: str) -> tuple[StoredPicks, dict[str, 
             about = json.loads(archive["about"].tobytes())
             x, y, score = archive["picks"].astype(np.float64)
             preview = archive["preview"] if about["preview"] else None
+            decoys = archive["decoys"].astype(np.float64) if "decoys" in archive else None
             # a column that is not declared is one of a later version: the file is not understood
             optional = {
                 name: archive[_ARRAY + name].astype(OPTIONAL[name])
@@ -130,6 +140,11 @@ def read_result(path: Path, micrograph_id: str) -> tuple[StoredPicks, dict[str, 
             pixel_size_A=float(about["pixel_size_A"]),
             seconds=dict(about["seconds"]),
             preview=preview,
+            decoys=None
+            if decoys is None
+            else Picks.from_xy(
+                micrograph_id, decoys[0], decoys[1], score=decoys[2], diameter_A=about["diameter_A"]
+            ),
         )
         return result, dict(about["key"])
     except _DAMAGED:

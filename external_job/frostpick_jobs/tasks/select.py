@@ -70,5 +70,7 @@ def run_select(host: Host, rule: str) -> PickingResult:
         totals,
         record,
         min_distance_A=float(before["min_distance_A"]),
+        border=float(before["settings"].get("border") or 0.0),
+        trained_on=before.get("model", {}).get("trained_on", {}),
         plots=kept_figures(store),
     )

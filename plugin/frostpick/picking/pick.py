@@ -21,6 +21,8 @@ from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated, floor_logit
 from frostpick.picking.emptiness import SLACK, SLACK_OF_SIMILARITY, emptiness, outnumber
 from frostpick.picking.inference import InferenceNetwork, prepared_for_inference
+from frostpick.picking.null import FIXED_FILTER
+from frostpick.picking.peaks import Peaks
 from frostpick.picking.plan import PickPlan
 from frostpick.picking.preview import make_preview
 from frostpick.picking.selector import Selector
@@ -30,8 +32,6 @@ from frostpick.types import Picks
 
 #: Most picks kept, in units of the densest packing of discs of one diameter.
 MOST_PACKED = 5.0
-#: The network whose scores are no log-odds, for nothing in it was learned.
-FIXED_FILTER = "dog"
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class MicrographPicks:
         Wall time by step.
     preview
         ``(h, w)`` uint8 small picture, for the micrographs the plan names.
+    decoys
+        Picks with inverted contrast, for the micrographs the plan names (`frostpick.picking.null`).
     """
 
     micrograph_id: str
@@ -54,6 +56,7 @@ class MicrographPicks:
     pixel_size_A: float
     seconds: dict[str, float] = field(default_factory=dict)
     preview: NDArray[np.uint8] | None = None
+    decoys: Picks | None = None
 
 
 @dataclass(frozen=True)
@@ -130,21 +133,39 @@ def pick_image(
             light = peaks_of(selector.map(model.network, replace(working, data=-working.data)))
             if outnumber(peaks.logit, light.logit):
                 shift = 0.0
-        peaks = peaks.inside(shape, plan.border * diameter_px)
-        score = calibrated(peaks.logit, card.calibration) + shift
-        picks = Picks.from_xy(
-            micrograph_id,
-            peaks.x_px,
-            peaks.y_px,
-            score=score,
-            diameter_A=plan.diameter_A,
-            **peaks.optional(),
-        ).sorted()
+        picks_of = partial(_picks, micrograph_id, shape, model, plan, diameter_px, shift)
+        picks = picks_of(peaks)
+    decoys = None
+    if micrograph_id in plan.decoy_ids:
+        with _timed(seconds, "inverted"):
+            inverted = replace(working, data=-working.data)
+            decoys = picks_of(peaks_of(selector.map(model.network, inverted)))
     preview = None
     if micrograph_id in plan.preview_ids:
         with _timed(seconds, "preview"):
             preview = make_preview(image, diameter_px, device)
-    return MicrographPicks(micrograph_id, picks, shape, pixel_size_A, seconds, preview)
+    return MicrographPicks(micrograph_id, picks, shape, pixel_size_A, seconds, preview, decoys)
+
+
+def _picks(
+    micrograph_id: str,
+    shape: tuple[int, int],
+    model: PickingModel,
+    plan: PickPlan,
+    diameter_px: float,
+    shift: float,
+    peaks: Peaks,
+) -> Picks:
+    """Return the picks of peaks: those inside the border, with shifted scores, best first."""
+    peaks = peaks.inside(shape, plan.border * diameter_px)
+    return Picks.from_xy(
+        micrograph_id,
+        peaks.x_px,
+        peaks.y_px,
+        score=calibrated(peaks.logit, model.card.calibration) + shift,
+        diameter_A=plan.diameter_A,
+        **peaks.optional(),
+    ).sorted()
 
 
 def packing_limit(shape: tuple[int, int], diameter_px: float) -> float:

@@ -54,6 +54,8 @@ class PickPlan:
         no executor.
     preview_ids
         Micrographs of which a small picture is kept.
+    decoy_ids
+        Micrographs that are picked with inverted contrast, too (`frostpick.picking.null`).
     """
 
     diameter_A: float
@@ -66,6 +68,7 @@ class PickPlan:
     device: str = "cpu"
     threads: int = 1
     preview_ids: frozenset[str] = frozenset()
+    decoy_ids: frozenset[str] = frozenset()
 
 
 def plan_picking(

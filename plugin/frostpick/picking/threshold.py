@@ -55,7 +55,8 @@ class ThresholdRow:
     """What to expect of the picks at or above a threshold.
 
     ``count`` picks, of which the fraction ``precision`` are particles, which is the
-    fraction ``recall`` of all particles expected among the scored picks.
+    fraction ``recall`` of all particles expected among the scored picks: of what the model can
+    see, for a view that it misses has no part in that (`frostpick.picking.held_out`).
     """
 
     threshold: float

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -9,7 +11,10 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from frostpick.picking.calibration import FLOOR_PROBABILITY
-from frostpick.picking.threshold import Cut
+from frostpick.picking.held_out import VISIBLE, HeldOutLabels
+from frostpick.picking.noise import q_values
+from frostpick.picking.null import NoiseSample
+from frostpick.picking.threshold import Cut, ThresholdRow
 from frostpick.picking.threshold import expected_table as threshold_rows
 from frostpick.report.figure import (
     BLUE,
@@ -35,6 +40,15 @@ _PROBABILITIES = (
 )
 _TICKS = (FLOOR_PROBABILITY, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 _CURVE_POINTS = 200
+_AT_MOST = (
+    " Grey: precision cannot be higher, by the picks that are likely noise, as some micrographs"
+    " with inverted contrast tell; junk is not counted."
+)
+_MEANT = (
+    " (share that is selected of the particles that the probabilities of all picks add up to: a"
+    " view that the model misses costs it nothing)"
+)
+_INTERVAL = " (with its 95 % interval)"
 _SCORE = "figure of merit (log-odds)"
 
 
@@ -159,7 +173,12 @@ def _told_of_rows(rows: int, values: Floats, kept: NDArray[np.bool_], threshold:
     return told
 
 
-def expected_precision_recall(scores: ArrayLike, threshold: float) -> Figure:
+def expected_precision_recall(
+    scores: ArrayLike,
+    threshold: float,
+    noise: Sequence[NoiseSample] = (),
+    held_out: HeldOutLabels | None = None,
+) -> Figure:
     """Draw expected precision and recall against the threshold.
 
     Parameters
@@ -168,17 +187,30 @@ def expected_precision_recall(scores: ArrayLike, threshold: float) -> Figure:
         ``(n,)`` calibrated log-odds of all picks above the floor, any order.
     threshold
         The job's, in score units; not drawn when it is not finite.
+    noise
+        What some micrographs with inverted contrast tell: how high precision can be at most.
+    held_out
+        Labels that the training held out: recall is by them where there are any.
     """
     values = finite(scores)
+    named = VISIBLE if held_out is None else held_out.title
     with drawing() as canvas:
         axes = canvas.add_subplot()
         if len(values):
             levels = np.unique(np.linspace(values.min(), values.max(), _CURVE_POINTS))
             rows = threshold_rows(values, levels.tolist())
             mark = "o" if len(rows) == 1 else ""
-            for name, colour, dash in (("precision", BLUE, "-"), ("recall", VERMILLION, "--")):
-                heights = [getattr(row, name) for row in rows]
-                axes.plot(levels, heights, color=colour, ls=dash, marker=mark, label=name)
+            axes.plot(levels, [row.precision for row in rows], BLUE, marker=mark, label="precision")
+            heights = [row.recall for row in rows]
+            if held_out is not None:
+                known = [held_out.recall(level) for level in levels.tolist()]
+                heights = [one.share for one in known]
+                ends = ([one.low for one in known], [one.high for one in known])
+                axes.fill_between(levels, *ends, color=VERMILLION, alpha=0.15, lw=0)
+            axes.plot(levels, heights, VERMILLION, ls="--", marker=mark, label=named)
+            if noise:
+                most = 1.0 - q_values(noise, levels)
+                axes.plot(levels, most, color=GREY, ls="-.", marker=mark, label="at most, by noise")
         else:
             say_empty(axes, "no picks")
         axes.set(xlabel=f"threshold = minimum {_SCORE}", ylabel="expected", ylim=(0, 1.03))
@@ -189,19 +221,29 @@ def expected_precision_recall(scores: ArrayLike, threshold: float) -> Figure:
         here = threshold_rows(values, [threshold])[0] if np.isfinite(threshold) else None
         told = (
             f"At this job's threshold {threshold:.3g}: expected precision {here.precision:.1%},"
-            f" expected recall {here.recall:.1%}."
+            f" {named} {_recall(here, held_out)}."
             if here is not None and here.count
             else "No pick reaches this job's threshold."
         )
         return finished(
             canvas,
             "expected_precision_recall",
-            "Expected precision (share of the selected picks that are particles) and recall (share"
-            f" of the particles above the floor that are selected). {told}",
+            f"Expected precision (share of the selected picks that are particles) and {named}"
+            f"{_MEANT if held_out is None else _INTERVAL}. {told}{_AT_MOST * bool(noise)}",
         )
 
 
-def expected_table(scores: ArrayLike, threshold: float) -> Table:
+def _recall(row: ThresholdRow, held_out: HeldOutLabels | None) -> str:
+    """Return the recall at a threshold, by held-out labels with its interval."""
+    if held_out is None:
+        return f"{row.recall:.1%}"
+    known = held_out.recall(row.threshold)
+    return f"{known.share:.1%} ({known.low:.1%} to {known.high:.1%})"
+
+
+def expected_table(
+    scores: ArrayLike, threshold: float, held_out: HeldOutLabels | None = None
+) -> Table:
     """Return the table of what each minimum figure of merit would keep.
 
     Parameters
@@ -210,26 +252,29 @@ def expected_table(scores: ArrayLike, threshold: float) -> Table:
         ``(n,)`` calibrated log-odds of all picks above the floor.
     threshold
         The job's; it gets a row of its own, which is the marked one.
+    held_out
+        As in `expected_precision_recall`.
     """
     levels = {float(np.log(p / (1 - p))) for p in _PROBABILITIES}
     if np.isfinite(threshold):
         levels.add(float(threshold))
     rows = threshold_rows(finite(scores), sorted(levels))
     marked = [row.threshold for row in rows].index(threshold) if threshold in levels else None
+    named = VISIBLE if held_out is None else held_out.title
     return Table(
-        ("minimum FOM", "probability", "picks", "precision", "recall"),
+        ("minimum FOM", "probability", "picks", "precision", named),
         tuple(
             (
                 f"{row.threshold:.3f}",
                 f"{float(sigmoid(row.threshold)):.3f}",
                 f"{row.count:,}",
                 f"{row.precision:.1%}" if row.count else "–",
-                f"{row.recall:.1%}" if row.count else "–",
+                _recall(row, held_out) if row.count or held_out else "–",
             )
             for row in rows
         ),
-        "How many picks other thresholds select, with the expected precision and recall. The marked"
-        " row is this job's. To change it give frostpick select a number of the first column as"
+        "How many picks other thresholds select, with expected precision and recall. The marked row"
+        " is this job's. To change it give frostpick select a number of the first column as"
         " the threshold. RELION's Extract takes a higher one as the minimum figure of merit (FOM).",
         marked,
     )

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.picking.held_out import HeldOutLabels
+from frostpick.picking.null import NoiseSample
 from frostpick.picking.pick import MicrographPicks
 from frostpick.picking.threshold import Cut
 from frostpick.report.counts import picks_per_micrograph
@@ -26,6 +28,9 @@ def pick_figures(
     counts: Sequence[int],
     failed: int,
     title: Callable[[str], str] = str,
+    *,
+    noise: Sequence[NoiseSample] = (),
+    held_out: HeldOutLabels | None = None,
 ) -> list[Figure]:
     """Draw the scores, the counts, and the picks on a few micrographs.
 
@@ -41,10 +46,14 @@ def pick_figures(
         Number of micrographs that could not be used.
     title
         What a micrograph is called, by its id.
+    noise
+        What some micrographs with inverted contrast tell.
+    held_out
+        What recall is by, where there are such labels.
     """
     plots = [
         score_histogram(scores, threshold.score, sum(counts)),
-        expected_precision_recall(scores, threshold.score),
+        expected_precision_recall(scores, threshold.score, noise, held_out),
         picks_per_micrograph(counts, failed),
     ]
     for result in pictured:

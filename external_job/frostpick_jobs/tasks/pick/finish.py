@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from frostpick.errors import FrostpickError, counted, marked
+from frostpick.picking.held_out import ENTRY, held_out_of
+from frostpick.picking.null import NoiseSample
 from frostpick.report.figure import Figure
 from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.runtime.run_record import RunRecord
@@ -19,6 +22,7 @@ from frostpick_jobs.store import PickStore, StoredPicks
 from frostpick_jobs.tasks.chosen_pictures import keep_figures
 from frostpick_jobs.tasks.pick import micrograph_table
 from frostpick_jobs.tasks.pick.figures import MOST_SHOWN, pick_figures
+from frostpick_jobs.tasks.pick.noise import sample_of, tell_noise
 from frostpick_jobs.tasks.pick.not_yet_picked import Part
 from frostpick_jobs.tasks.pick.prepare import DELIVERED, PickJob, is_live
 from frostpick_jobs.tasks.pick.stored_outputs import StoredOutputs, Write
@@ -33,6 +37,10 @@ from frostpick_jobs.tasks.pick.totals import Totals, sum_up
 log = logging.getLogger(__name__)
 
 MOST_LISTED = 20
+#: Tasks whose models have learned from a user's micrographs.
+LEARNED_IN = ("train", "fewshot")
+#: What the record keeps of a model's ``trained_on``, for `run_select`.
+KNOWN = ("task", ENTRY)
 
 
 def finish_picking(
@@ -88,7 +96,9 @@ def finish_picking(
         renew=settings.renew_threshold,
     )
     name = settings.model if isinstance(settings, PickSettings) else made_by
-    record.add(model={"digest": job.model.digest, "name": name}, seed=settings.seed)
+    known = {k: v for k, v in job.model.card.trained_on.items() if k in KNOWN}
+    told = {"digest": job.model.digest, "name": name, "trained_on": known}
+    record.add(model=told, seed=settings.seed)
     record.add(
         device=str(job.executor.devices[0]),
         threads=job.executor.threads,
@@ -105,6 +115,8 @@ def finish_picking(
         totals,
         record,
         min_distance_A=job.plan.min_distance_A,
+        border=job.plan.border,
+        trained_on=known,
         plots=figures,
         others=others,
     )
@@ -165,14 +177,23 @@ def deliver_picks(
     record: RunRecord,
     *,
     min_distance_A: float,
+    border: float = 0.0,
+    trained_on: Mapping[str, Any],
     plots: Sequence[Figure] = (),
     others: Sequence[Output] = (),
 ) -> PickingResult:
     """Hand every output to the host, each result read once.
 
     A stop in between leaves a job that continues.
+
+    Parameters
+    ----------
+    border
+        Distance from the edges within which nothing was picked, in diameters.
+    trained_on
+        Those entries of the model's card that tell of its figures.
     """
-    log_threshold(threshold, totals.scores)
+    log_threshold(threshold, totals.scores, held_out_of(trained_on))
     if write == "selected":
         log_changed(threshold)
     outputs = StoredOutputs(store, done, threshold, write)
@@ -180,13 +201,27 @@ def deliver_picks(
     shown = frozenset(evenly_spread(totals.previewed, MOST_SHOWN))
     counts: list[int] = []
     pictured: list[StoredPicks] = []
+    noise: list[NoiseSample] = []
     for output, result in outputs.with_results():
         host.reporter.check()
         host.deliver_one(output)
         counts.append(threshold.of(result.micrograph_id).count(output.picks.score))
         pictured += [result] if result.micrograph_id in shown else []
+        sample = sample_of(result, border)
+        noise += [] if sample is None else [sample]
         host.reporter.advance(1)
-    own = pick_figures(pictured, totals.scores, threshold, counts, len(failed), host.title)
+    learned = trained_on.get("task") in LEARNED_IN
+    tell_noise(noise, threshold, sum(counts), record, learned=learned, seconds=totals.seconds)
+    own = pick_figures(
+        pictured,
+        totals.scores,
+        threshold,
+        counts,
+        len(failed),
+        host.title,
+        noise=noise,
+        held_out=held_out_of(trained_on),
+    )
     figures = [*own, *plots]
     host.show(figures)
     summary = PickingResult(

@@ -105,6 +105,7 @@ def keep(
         pixel_size_A=found.pixel_size_A,
         seconds=found.seconds,
         preview=found.preview,
+        decoys=found.decoys,
     )
     store.put(keys[found.micrograph_id], result)
     part.shares[found.micrograph_id] = Share.of(result)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from frostpick.errors import NoInputError, option
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.null import looked_at_for_noise
 from frostpick.picking.plan import PickPlan, plan_picking
 from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.runtime.executors.base import Executor
@@ -108,6 +109,7 @@ def prepare_picking(
     shown = frozenset(m.id for m in evenly_spread(micrographs, MOST_PREVIEWS))
     executor = executor or LocalExecutor(settings.device, settings.threads)
     plan = plan_picking(model, settings, shown, executor)
+    plan = replace(plan, decoy_ids=looked_at_for_noise(model, [m.id for m in micrographs]))
     store = PickStore(host.spool)
     plan = settle(store, model, plan, micrographs, host.reporter)
     job = PickJob(settings, micrographs, model, plan, executor)

@@ -23,6 +23,7 @@ from frostpick.picking.evidence import (
     LEAST_LIKELY,
     Evidence,
 )
+from frostpick.picking.held_out import VISIBLE, HeldOutLabels
 from frostpick.picking.plan import PickPlan
 from frostpick.picking.threshold import EVEN_ODDS, Cut, choose_threshold, expected_table
 from frostpick.settings import Threshold as Rule
@@ -160,8 +161,16 @@ def _alike(cut: Cut, delivery: Delivery, scores: NDArray[np.float64]) -> bool:
     return cut.count(scores) == Cut(delivery.threshold).count(scores)
 
 
-def log_threshold(threshold: Threshold, scores: NDArray[np.float64]) -> None:
-    """Log the threshold, what it is expected to keep, and what others would."""
+def log_threshold(
+    threshold: Threshold, scores: NDArray[np.float64], held_out: HeldOutLabels | None = None
+) -> None:
+    """Log the threshold, what it is expected to keep, and what others would.
+
+    Parameters
+    ----------
+    held_out
+        Labels that the training of the model held out: recall is by them where there are any.
+    """
     log.info("threshold: score >= %.3f (%s)", threshold.score, _origin(threshold))
     if threshold.own:
         log.info(
@@ -189,13 +198,18 @@ def log_threshold(threshold: Threshold, scores: NDArray[np.float64]) -> None:
         minimum_fom(threshold.score),
         "the selected picks of the other micrographs" if threshold.kept else "the selected picks",
     )
-    log.info("  threshold      picks  expected precision  expected recall")
+    named = VISIBLE if held_out is None else held_out.title
+    log.info("  threshold      picks  expected precision  %s", named)
     levels = [row.threshold for row in expected_table(scores)]
     levels = [level for level in levels if f"{level:.2f}" != f"{threshold.score:.2f}"]
     for row in expected_table(scores, [*levels, threshold.score]):
-        told = [f"{row.precision:.3f}", f"{row.recall:.3f}"] if row.count else ["-", "-"]
+        precision = f"{row.precision:.3f}" if row.count else "-"
+        recall = f"{row.recall:.3f}" if row.count else "-"
+        if held_out is not None:
+            recall = str(held_out.recall(row.threshold))
         mark = "  <- chosen" if row.threshold == threshold.score else ""
-        log.info("%11.2f %10d %19s %16s%s", row.threshold, row.count, *told, mark)
+        told = (row.threshold, row.count, precision, recall.rjust(len(named)), mark)
+        log.info("%11.2f %10d %19s  %s%s", *told)
 
 
 def log_changed(threshold: Threshold) -> None:

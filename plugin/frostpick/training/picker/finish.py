@@ -11,6 +11,7 @@ import torch
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated
+from frostpick.picking.held_out import ENTRY, HeldOutLabels
 from frostpick.picking.selector import Selector
 from frostpick.picking.threshold import choose_threshold
 from frostpick.runtime.evenly_spread import evenly_spread
@@ -82,6 +83,8 @@ def finish(
     expected = course.progress.expected if setting.expected_given else fit.particles
     threshold = choose_threshold(calibrated(fit.logit, fit.calibration), "auto")
     labelled = sum(len(image.particles_yx) > 0 for image in images)
+    known = course.find(look, course.held_out_parts()).label_logit
+    held_out = HeldOutLabels(calibrated(known, fit.calibration)) if len(known) else None
     told = {
         "objective": setting.settings.objective,
         "labels": labels,
@@ -102,7 +105,12 @@ def finish(
         calibration=fit.calibration,
         threshold=threshold,
         min_distance=setting.recipe.min_distance,
-        trained_on={"task": "train", "seed": setting.settings.seed, **told},
+        trained_on={
+            "task": "train",
+            "seed": setting.settings.seed,
+            **told,
+            **({} if held_out is None else {ENTRY: held_out.as_entry()}),
+        },
         parent=setting.start.digest if setting.start else None,
     )
     summary: dict[str, Any] = {
@@ -127,6 +135,10 @@ def finish(
         f"given; the network finds {fit.particles:.0f}" if setting.expected_given else "estimated",
     )
     log.info("step %d is kept: %s", course.chosen_step, course.why_kept())
+    if held_out is not None:
+        found = held_out.recall(threshold)
+        summary["recall"] = {**vars(found), "threshold": threshold}
+        log.info("at its threshold %.2f: %s %s", threshold, held_out.title, found)
     return PickingModel(card, network.cpu()), summary
 
 

@@ -1,0 +1,130 @@
+"""How many of a job's selected picks are likely noise: said, and kept in the record."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from frostpick.errors import counted, first_of
+from frostpick.picking.noise import NoiseEstimate, expected_noise
+from frostpick.picking.null import NoiseSample
+from frostpick.runtime.run_record import RunRecord
+from frostpick_jobs.store import StoredPicks
+from frostpick_jobs.tasks.pick.threshold import Threshold
+
+log = logging.getLogger(__name__)
+
+#: Noise is warned of from this share of the picks on, which is surely passed by half of it.
+ALARM, SURE = 0.1, 0.05
+#: Fewest decoys that are evidence: of a job, and of a micrograph that is named.
+FEWEST, FEWEST_OF_ONE = 3, 2
+NAMED = 3
+#: Word for the seconds of the second pass among those of a micrograph.
+STAGE = "inverted"
+MEANING = "a lower bound on false picks: junk is not counted"
+LEARNED = "a model that has learned from these micrographs makes it too low"
+
+
+def sample_of(result: StoredPicks, border: float) -> NoiseSample | None:
+    """Return what a result tells of noise; None where there are no decoys."""
+    if result.decoys is None or not result.picks.diameter_A:
+        return None
+    diameter_px = result.picks.diameter_A / result.pixel_size_A
+    return NoiseSample.of(result.picks, result.decoys, result.shape, diameter_px, border)
+
+
+def tell_noise(
+    samples: Sequence[NoiseSample],
+    threshold: Threshold,
+    selected: int,
+    record: RunRecord,
+    *,
+    learned: bool,
+    seconds: Mapping[str, float],
+) -> None:
+    """Say how much noise there is at the threshold, warn of much, and note it in the record.
+
+    Parameters
+    ----------
+    selected
+        Picks of the whole job that the threshold selects.
+    learned
+        Whether the model may have learned from these micrographs.
+    seconds
+        Of the whole job by stage.
+    """
+    if not samples:
+        return
+    cuts = [threshold.of(one.micrograph_id).score for one in samples]
+    found = expected_noise(samples, cuts)
+    record.add(noise=as_record(found, selected, learned=learned))
+    log.info("%s", sentence(found, selected, learned=learned))
+    log.info(
+        "%s picked with inverted contrast for it, in %.1f s",
+        counted(len(samples), "micrograph"),
+        seconds.get(STAGE, 0.0),
+    )
+    warning = alarm(found, worst(samples, cuts))
+    if warning:
+        log.warning("%s", warning)
+        record.warn(warning)
+
+
+def as_record(found: NoiseEstimate, selected: int, *, learned: bool) -> dict[str, Any]:
+    """Return the figures of a run record; a number that cannot be told is None."""
+    shares = [found.share(one) for one in (found.expected, found.low, found.high)]
+    names = ("share", "share_low", "share_high")
+    return {
+        "micrographs": found.micrographs,
+        "picks": found.picks,
+        "inverted": found.inverted,
+        "decoys": found.decoys,
+        "free_area": found.free,
+        **{name: None if math.isnan(s) else s for name, s in zip(names, shares, strict=True)},
+        "likely_noise": None if math.isnan(shares[0]) else round(shares[0] * selected),
+        "selected": selected,
+        "meaning": f"{MEANING}; {LEARNED}" if learned else MEANING,
+    }
+
+
+def sentence(found: NoiseEstimate, selected: int, *, learned: bool) -> str:
+    """Return in words how many of the selected picks are likely noise."""
+    if not found.picks:
+        return "noise: no pick reaches the threshold where it was looked for"
+    if math.isnan(found.expected):
+        return "noise: it cannot be told, for the picks leave no free area"
+    share, low, high = (found.share(one) for one in (found.expected, found.low, found.high))
+    interval = f"90 % interval {low:.1%} to {high:.1%}"
+    told = (
+        f"at the threshold, at least {share * selected:,.0f} of {selected:,} picks are likely noise"
+        if found.decoys
+        else f"no sign of noise among {selected:,} picks at the threshold"
+    )
+    shown = f"{share:.1%}, {interval}" if found.decoys else f"up to {high:.1%}"
+    return f"noise: {told} ({shown}; {MEANING}{f'; {LEARNED}' if learned else ''})"
+
+
+def worst(samples: Sequence[NoiseSample], cuts: Sequence[float]) -> list[str]:
+    """Return the micrographs with a large share of noise, the largest first."""
+    shares = []
+    for sample, cut in zip(samples, cuts, strict=True):
+        one = expected_noise([sample], cut)
+        if one.decoys >= FEWEST_OF_ONE and one.expected >= ALARM * max(1, one.picks):
+            shares.append((-one.expected / max(1, one.picks), sample.micrograph_id))
+    return [name for _, name in sorted(shares)]
+
+
+def alarm(found: NoiseEstimate, names: Sequence[str]) -> str | None:
+    """Return the warning of a job whose picks are to a large part noise; None without one."""
+    if found.decoys < FEWEST or found.share(found.expected) < ALARM:
+        return None
+    if found.low < SURE * found.picks:
+        return None
+    where = f", most on {first_of(names, NAMED)}" if names else ""
+    return (
+        f"at least {found.share(found.expected):.0%} of the picks look like noise{where}: bad or "
+        "empty ice, a wrong diameter, or too low a threshold; look at these micrographs, leave bad "
+        "ones out, or select with a higher threshold"
+    )
