@@ -436,7 +436,7 @@ def test_noise_is_told_once_for_all_and_the_same_after_a_continue(
     case: Any, spy: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    loose = {"model": "general", "threshold": "-6"}
+    loose = {"model": "general", "threshold": "-20"}
     spy.pick(case, **loose)
     first = spy.output(Report).record["noise"]
     assert first["micrographs"] == len(case.files) and "lower bound" in first["meaning"]

@@ -25,8 +25,8 @@ def estimate(picks: int = 400, decoys: int = 19, expected: float = 24.0) -> Nois
 def test_the_sentence_is_of_the_whole_job_and_calls_it_a_lower_bound() -> None:
     # 24 of 400 where it was looked for, 6 %: 300 of 5,000 in the job
     assert sentence(estimate(), 5000, learned=False) == (
-        "noise: at the threshold, at least 300 of 5,000 picks are likely noise (6.0%, 90 % interval "
-        "3.0% to 10.0%; a lower bound on false picks: junk is not counted)"
+        "noise: at the threshold, at least 300 of 5,000 picks are likely noise (6.0%, 90 % "
+        "interval 3.0% to 10.0%; a lower bound on false picks: junk is not counted)"
     )
     assert "learned from these micrographs" in sentence(estimate(), 5000, learned=True)
 

@@ -118,13 +118,12 @@ def worst(samples: Sequence[NoiseSample], cuts: Sequence[float]) -> list[str]:
 
 def alarm(found: NoiseEstimate, names: Sequence[str]) -> str | None:
     """Return the warning of a job whose picks are to a large part noise; None without one."""
-    if found.decoys < FEWEST or found.share(found.expected) < ALARM:
-        return None
-    if found.low < SURE * found.picks:
+    share, low = found.share(found.expected), found.share(found.low)
+    if found.decoys < FEWEST or not (share >= ALARM and low >= SURE):  # NaN is neither
         return None
     where = f", most on {first_of(names, NAMED)}" if names else ""
     return (
-        f"at least {found.share(found.expected):.0%} of the picks look like noise{where}: bad or "
+        f"at least {share:.0%} of the picks look like noise{where}: bad or "
         "empty ice, a wrong diameter, or too low a threshold; look at these micrographs, leave bad "
         "ones out, or select with a higher threshold"
     )
