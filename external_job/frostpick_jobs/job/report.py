@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from frostpick.errors import Spell, counted, flag, spelled
+from frostpick.picking.against_noise import AgainstNoise
 from frostpick.picking.held_out import held_out_of
 from frostpick.report.figure import Figure
 from frostpick.report.page import Table, render_report
@@ -39,7 +40,10 @@ def job_report(title: str, report: Report, outputs: Sequence[Output], spell: Spe
     if picks is not None:
         # Behind the plots of the scores, whose section it joins.
         known = held_out_of(record.get("model", {}).get("trained_on", {}))
-        parts.insert(min(2, len(parts)), expected_table(picks.scores, picks.threshold, known))
+        weighed = record.get("threshold", {}).get("against_noise")
+        against = None if weighed is None else AgainstNoise(**weighed)
+        table = expected_table(picks.scores, picks.threshold, known, against)
+        parts.insert(min(2, len(parts)), table)
     return render_report(
         title,
         summary_rows(record, report.rows),

@@ -17,6 +17,7 @@ from frostpick_jobs.tasks.chosen_pictures import kept_figures
 from frostpick_jobs.tasks.declarations import task_named
 from frostpick_jobs.tasks.outputs import check_outputs
 from frostpick_jobs.tasks.pick.finish import deliver_picks
+from frostpick_jobs.tasks.pick.noise import against_noise
 from frostpick_jobs.tasks.pick.prepare import DELIVERED
 from frostpick_jobs.tasks.pick.threshold import decide_threshold
 from frostpick_jobs.tasks.pick.totals import sum_up
@@ -57,9 +58,14 @@ def run_select(host: Host, rule: str) -> PickingResult:
     host.begin()
     check_outputs(host, task_named(task))
     done = [Micrograph(one, LocalFile(Path(one))) for one in state["micrographs"]]
-    totals = sum_up(store, done, {})
+    trained_on = before.get("model", {}).get("trained_on", {})
+    border = float(before["settings"].get("border") or 0.0)
+    totals = sum_up(store, done, {}, border)
+    against = against_noise(totals.noise, trained_on)
     own = float(state.get("own_threshold", EVEN_ODDS))
-    threshold = decide_threshold(store, state["basis"], asked, totals.shares, own, renew=True)
+    threshold = decide_threshold(
+        store, state["basis"], asked, totals.shares, own, renew=True, against=against
+    )
     return deliver_picks(
         host,
         store,
@@ -70,7 +76,7 @@ def run_select(host: Host, rule: str) -> PickingResult:
         totals,
         record,
         min_distance_A=float(before["min_distance_A"]),
-        border=float(before["settings"].get("border") or 0.0),
-        trained_on=before.get("model", {}).get("trained_on", {}),
+        trained_on=trained_on,
+        against=against,
         plots=kept_figures(store),
     )

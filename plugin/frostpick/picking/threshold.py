@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from frostpick.picking.against_noise import AgainstNoise
 from frostpick.settings.threshold import Threshold
 from frostpick.types import Picks, sigmoid
 
@@ -65,17 +66,23 @@ class ThresholdRow:
     recall: float
 
 
-def choose_threshold(scores: ArrayLike | Iterable[ArrayLike], rule: str | Threshold) -> float:
+def choose_threshold(
+    scores: ArrayLike | Iterable[ArrayLike],
+    rule: str | Threshold,
+    against: AgainstNoise | None = None,
+) -> float:
     """Return the score at or above which a pick is selected.
 
-    Every pick is a particle with its own probability, so of the ``k`` best picks the
+    Every pick is a particle with its own probability, that of its score or, where the noise of
+    the job is known, what the score is worth against it. So of the ``k`` best picks the
     sum of their probabilities is expected to be particles, and the sum over all picks
     stands for all particles there are.
 
     - ``auto``: the threshold of the largest expected F1 = 2 TP / (k + all particles).
-    - a number: that score. ``p=P``: the score of that probability.
+    - a number: that score. ``p=P``: the score of that probability, whatever noise tells.
     - ``precision=P``: the lowest threshold whose picks have an expected precision of at
-      least P; where none has, the score of the probability P, which selects none.
+      least P; where none has, the score of the probability P or, if that selects any, the least
+      that selects none.
 
     Equal scores are selected together or not at all. Without scores ``auto`` is the
     score of probability 0.5, and ``precision=P`` that of P.
@@ -86,16 +93,21 @@ def choose_threshold(scores: ArrayLike | Iterable[ArrayLike], rule: str | Thresh
         Scores of all picks above the floor, of all micrographs; an array or parts of one.
     rule
         See `Threshold.parse`.
+    against
+        What scores are worth in the job.
     """
     wanted = Threshold.parse(rule)
     if wanted.kind == "score":
         return wanted.value
     if wanted.kind == "p":
         return _logit(wanted.value)
-    table = _Cumulative.of(scores)
+    table = _Cumulative.of(scores, against)
     if wanted.kind == "precision":
         good = np.flatnonzero(table.precision >= wanted.value - 1e-12)
-        return float(table.threshold[good[-1]]) if len(good) else _logit(wanted.value)
+        if len(good):
+            return float(table.threshold[good[-1]])
+        best = float(table.threshold[0]) if len(table.threshold) else -math.inf
+        return max(_logit(wanted.value), math.nextafter(best, math.inf))
     if not len(table.threshold):
         return EVEN_ODDS
     f1 = 2 * table.particles / (table.count + table.total)
@@ -103,20 +115,22 @@ def choose_threshold(scores: ArrayLike | Iterable[ArrayLike], rule: str | Thresh
 
 
 def expected_table(
-    scores: ArrayLike | Iterable[ArrayLike], thresholds: Sequence[float] | None = None
+    scores: ArrayLike | Iterable[ArrayLike],
+    thresholds: Sequence[float] | None = None,
+    against: AgainstNoise | None = None,
 ) -> list[ThresholdRow]:
     """Return expected precision and recall at some thresholds, rising.
 
     Parameters
     ----------
-    scores
+    scores, against
         As in `choose_threshold`.
     thresholds
         Scores; by default those of the probabilities 0.05, 0.1, 0.2 ... 0.9, 0.95.
     """
     if thresholds is None:
         thresholds = [_logit(p) for p in (0.05, *(k / 10 for k in range(1, 10)), 0.95)]
-    table = _Cumulative.of(scores)
+    table = _Cumulative.of(scores, against)
     rows = []
     for threshold in sorted(thresholds):
         last = int(np.count_nonzero(table.threshold >= threshold)) - 1
@@ -148,12 +162,15 @@ class _Cumulative:
         return self.particles / np.maximum(self.count, 1)
 
     @classmethod
-    def of(cls, scores: ArrayLike | Iterable[ArrayLike]) -> _Cumulative:
+    def of(
+        cls, scores: ArrayLike | Iterable[ArrayLike], against: AgainstNoise | None
+    ) -> _Cumulative:
         parts = [scores] if isinstance(scores, np.ndarray) else list(scores)  # type: ignore[arg-type]
         pieces = [np.atleast_1d(np.asarray(part, np.float64)) for part in parts]
         values = np.concatenate(pieces) if pieces else np.zeros(0)
         values = np.sort(values[np.isfinite(values)])[::-1]
-        particles = np.cumsum(sigmoid(values))
+        worth = values if against is None else against.log_odds(values)
+        particles = np.cumsum(sigmoid(worth))
         last = np.flatnonzero(np.append(np.diff(values) != 0, len(values) > 0))
         total = float(particles[-1]) if len(values) else 0.0
         return cls(values[last], (last + 1).astype(np.float64), particles[last], total)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+from frostpick.picking.against_noise import AgainstNoise
 from frostpick.picking.calibration import FLOOR_PROBABILITY
 from frostpick.picking.held_out import VISIBLE, HeldOutLabels
 from frostpick.picking.noise import q_values
@@ -178,6 +179,7 @@ def expected_precision_recall(
     threshold: float,
     noise: Sequence[NoiseSample] = (),
     held_out: HeldOutLabels | None = None,
+    against: AgainstNoise | None = None,
 ) -> Figure:
     """Draw expected precision and recall against the threshold.
 
@@ -191,6 +193,8 @@ def expected_precision_recall(
         What some micrographs with inverted contrast tell: how high precision can be at most.
     held_out
         Labels that the training held out: recall is by them where there are any.
+    against
+        What scores are worth in the job.
     """
     values = finite(scores)
     named = VISIBLE if held_out is None else held_out.title
@@ -198,7 +202,7 @@ def expected_precision_recall(
         axes = canvas.add_subplot()
         if len(values):
             levels = np.unique(np.linspace(values.min(), values.max(), _CURVE_POINTS))
-            rows = threshold_rows(values, levels.tolist())
+            rows = threshold_rows(values, levels.tolist(), against)
             mark = "o" if len(rows) == 1 else ""
             axes.plot(levels, [row.precision for row in rows], BLUE, marker=mark, label="precision")
             heights = [row.recall for row in rows]
@@ -218,7 +222,7 @@ def expected_precision_recall(
         _mark_threshold(axes, threshold)
         _probability_axis(axes)
         _legend_below(canvas)
-        here = threshold_rows(values, [threshold])[0] if np.isfinite(threshold) else None
+        here = threshold_rows(values, [threshold], against)[0] if np.isfinite(threshold) else None
         told = (
             f"At this job's threshold {threshold:.3g}: expected precision {here.precision:.1%},"
             f" {named} {_recall(here, held_out)}."
@@ -242,7 +246,10 @@ def _recall(row: ThresholdRow, held_out: HeldOutLabels | None) -> str:
 
 
 def expected_table(
-    scores: ArrayLike, threshold: float, held_out: HeldOutLabels | None = None
+    scores: ArrayLike,
+    threshold: float,
+    held_out: HeldOutLabels | None = None,
+    against: AgainstNoise | None = None,
 ) -> Table:
     """Return the table of what each minimum figure of merit would keep.
 
@@ -252,13 +259,13 @@ def expected_table(
         ``(n,)`` calibrated log-odds of all picks above the floor.
     threshold
         The job's; it gets a row of its own, which is the marked one.
-    held_out
+    held_out, against
         As in `expected_precision_recall`.
     """
     levels = {float(np.log(p / (1 - p))) for p in _PROBABILITIES}
     if np.isfinite(threshold):
         levels.add(float(threshold))
-    rows = threshold_rows(finite(scores), sorted(levels))
+    rows = threshold_rows(finite(scores), sorted(levels), against)
     marked = [row.threshold for row in rows].index(threshold) if threshold in levels else None
     named = VISIBLE if held_out is None else held_out.title
     return Table(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.picking.against_noise import AgainstNoise
 from frostpick.picking.held_out import HeldOutLabels
 from frostpick.picking.null import NoiseSample
 from frostpick.picking.pick import MicrographPicks
@@ -31,6 +32,7 @@ def pick_figures(
     *,
     noise: Sequence[NoiseSample] = (),
     held_out: HeldOutLabels | None = None,
+    against: AgainstNoise | None = None,
 ) -> list[Figure]:
     """Draw the scores, the counts, and the picks on a few micrographs.
 
@@ -50,10 +52,12 @@ def pick_figures(
         What some micrographs with inverted contrast tell.
     held_out
         What recall is by, where there are such labels.
+    against
+        What scores are worth in this job.
     """
     plots = [
         score_histogram(scores, threshold.score, sum(counts)),
-        expected_precision_recall(scores, threshold.score, noise, held_out),
+        expected_precision_recall(scores, threshold.score, noise, held_out, against),
         picks_per_micrograph(counts, failed),
     ]
     for result in pictured:

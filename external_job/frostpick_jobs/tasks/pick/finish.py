@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from frostpick.errors import FrostpickError, counted, marked
+from frostpick.picking.against_noise import AgainstNoise
 from frostpick.picking.held_out import ENTRY, held_out_of
-from frostpick.picking.null import NoiseSample
 from frostpick.report.figure import Figure
 from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.runtime.run_record import RunRecord
@@ -22,7 +22,7 @@ from frostpick_jobs.store import PickStore, StoredPicks
 from frostpick_jobs.tasks.chosen_pictures import keep_figures
 from frostpick_jobs.tasks.pick import micrograph_table
 from frostpick_jobs.tasks.pick.figures import MOST_SHOWN, pick_figures
-from frostpick_jobs.tasks.pick.noise import sample_of, tell_noise
+from frostpick_jobs.tasks.pick.noise import against_noise, tell_noise
 from frostpick_jobs.tasks.pick.not_yet_picked import Part
 from frostpick_jobs.tasks.pick.prepare import DELIVERED, PickJob, is_live
 from frostpick_jobs.tasks.pick.stored_outputs import StoredOutputs, Write
@@ -40,7 +40,7 @@ MOST_LISTED = 20
 #: Tasks whose models have learned from a user's micrographs.
 LEARNED_IN = ("train", "fewshot")
 #: What the record keeps of a model's ``trained_on``, for `run_select`.
-KNOWN = ("task", ENTRY)
+KNOWN = ("task", "labels", ENTRY)
 
 
 def finish_picking(
@@ -84,8 +84,11 @@ def finish_picking(
     nothing = _nothing_yet(host, store, job, failed)
     done = [m for m in job.micrographs if m.id not in failed]
     keep_figures(store, figures)
-    totals = sum_up(store, done, {name: one for part in parts for name, one in part.shares.items()})
+    shares = {name: one for part in parts for name, one in part.shares.items()}
+    totals = sum_up(store, done, shares, job.plan.border)
     settings = job.settings
+    known = {k: v for k, v in job.model.card.trained_on.items() if k in KNOWN}
+    against = against_noise(totals.noise, known)
     own = job.model.card.threshold
     threshold = decide_threshold(
         store,
@@ -94,9 +97,9 @@ def finish_picking(
         totals.shares,
         own,
         renew=settings.renew_threshold,
+        against=against,
     )
     name = settings.model if isinstance(settings, PickSettings) else made_by
-    known = {k: v for k, v in job.model.card.trained_on.items() if k in KNOWN}
     told = {"digest": job.model.digest, "name": name, "trained_on": known}
     record.add(model=told, seed=settings.seed)
     record.add(
@@ -115,8 +118,8 @@ def finish_picking(
         totals,
         record,
         min_distance_A=job.plan.min_distance_A,
-        border=job.plan.border,
         trained_on=known,
+        against=against,
         plots=figures,
         others=others,
     )
@@ -177,8 +180,8 @@ def deliver_picks(
     record: RunRecord,
     *,
     min_distance_A: float,
-    border: float = 0.0,
     trained_on: Mapping[str, Any],
+    against: AgainstNoise | None = None,
     plots: Sequence[Figure] = (),
     others: Sequence[Output] = (),
 ) -> PickingResult:
@@ -188,12 +191,12 @@ def deliver_picks(
 
     Parameters
     ----------
-    border
-        Distance from the edges within which nothing was picked, in diameters.
     trained_on
         Those entries of the model's card that tell of its figures.
+    against
+        What scores are worth in this job.
     """
-    log_threshold(threshold, totals.scores, held_out_of(trained_on))
+    log_threshold(threshold, totals.scores, held_out_of(trained_on), against)
     if write == "selected":
         log_changed(threshold)
     outputs = StoredOutputs(store, done, threshold, write)
@@ -201,17 +204,16 @@ def deliver_picks(
     shown = frozenset(evenly_spread(totals.previewed, MOST_SHOWN))
     counts: list[int] = []
     pictured: list[StoredPicks] = []
-    noise: list[NoiseSample] = []
     for output, result in outputs.with_results():
         host.reporter.check()
         host.deliver_one(output)
         counts.append(threshold.of(result.micrograph_id).count(output.picks.score))
         pictured += [result] if result.micrograph_id in shown else []
-        sample = sample_of(result, border)
-        noise += [] if sample is None else [sample]
         host.reporter.advance(1)
     learned = trained_on.get("task") in LEARNED_IN
-    tell_noise(noise, threshold, sum(counts), record, learned=learned, seconds=totals.seconds)
+    tell_noise(
+        totals.noise, threshold, sum(counts), record, learned=learned, seconds=totals.seconds
+    )
     own = pick_figures(
         pictured,
         totals.scores,
@@ -219,8 +221,9 @@ def deliver_picks(
         counts,
         len(failed),
         host.title,
-        noise=noise,
+        noise=totals.noise,
         held_out=held_out_of(trained_on),
+        against=against,
     )
     figures = [*own, *plots]
     host.show(figures)
@@ -239,6 +242,7 @@ def deliver_picks(
             "frozen": threshold.frozen,
             "provisional": threshold.provisional,
             "kept_by_micrographs": len(threshold.kept),
+            "against_noise": None if against is None else vars(against),
         },
         write=write,
         counts={

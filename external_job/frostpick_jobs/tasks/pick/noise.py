@@ -8,10 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from frostpick.errors import counted, first_of
+from frostpick.picking.against_noise import (
+    WITH_LABELS,
+    WITHOUT_LABELS,
+    AgainstNoise,
+    weigh_against_noise,
+)
 from frostpick.picking.noise import NoiseEstimate, expected_noise
 from frostpick.picking.null import NoiseSample
 from frostpick.runtime.run_record import RunRecord
-from frostpick_jobs.store import StoredPicks
 from frostpick_jobs.tasks.pick.threshold import Threshold
 
 log = logging.getLogger(__name__)
@@ -27,12 +32,17 @@ MEANING = "a lower bound on false picks: junk is not counted"
 LEARNED = "a model that has learned from these micrographs makes it too low"
 
 
-def sample_of(result: StoredPicks, border: float) -> NoiseSample | None:
-    """Return what a result tells of noise; None where there are no decoys."""
-    if result.decoys is None or not result.picks.diameter_A:
-        return None
-    diameter_px = result.picks.diameter_A / result.pixel_size_A
-    return NoiseSample.of(result.picks, result.decoys, result.shape, diameter_px, border)
+def against_noise(
+    samples: Sequence[NoiseSample], trained_on: Mapping[str, Any]
+) -> AgainstNoise | None:
+    """Return what scores are worth in a job, by the noise in it; None where it is not known.
+
+    Parameters
+    ----------
+    trained_on
+        Of the model's card: one with labels of these particles knows them better.
+    """
+    return weigh_against_noise(samples, WITH_LABELS if trained_on.get("labels") else WITHOUT_LABELS)
 
 
 def tell_noise(

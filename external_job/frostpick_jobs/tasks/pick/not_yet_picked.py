@@ -49,7 +49,7 @@ def pick_part(
     todo = (m for m in micrographs if m.id in keys)
     results = pick_micrographs(job.model, todo, job.plan, reporter, job.executor, ordered=False)
     for found in results:
-        keep(store, keys, found, part)
+        keep(store, keys, found, part, job.plan.border)
         reporter.advance(1)
         reporter.check()
     return part
@@ -82,7 +82,7 @@ def missing_keys(
         if held is None:
             keys[micrograph.id] = key
         else:
-            part.shares[micrograph.id] = Share.of(held)
+            part.shares[micrograph.id] = Share.of(held, job.plan.border)
     if repicked.line():
         log.info("%s", repicked.line())
     return keys
@@ -93,6 +93,7 @@ def keep(
     keys: dict[str, PickKey],
     found: MicrographPicks | MicrographFailure,
     part: Part,
+    border: float,
 ) -> None:
     """Store a result and note its share, or note a failure."""
     if isinstance(found, MicrographFailure):
@@ -108,4 +109,4 @@ def keep(
         decoys=found.decoys,
     )
     store.put(keys[found.micrograph_id], result)
-    part.shares[found.micrograph_id] = Share.of(result)
+    part.shares[found.micrograph_id] = Share.of(result, border)

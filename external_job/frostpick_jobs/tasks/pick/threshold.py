@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.errors import Wording, option
+from frostpick.picking.against_noise import AgainstNoise
 from frostpick.picking.evidence import (
     ENOUGH_CANDIDATES,
     ENOUGH_MICROGRAPHS,
@@ -88,6 +89,7 @@ def decide_threshold(
     own: float = EVEN_ODDS,
     *,
     renew: bool = False,
+    against: AgainstNoise | None = None,
 ) -> Threshold:
     """Return the threshold of each of a job's micrographs, and note it for the next run.
 
@@ -102,6 +104,8 @@ def decide_threshold(
         Scores of all picks above the floor, and the pixel size, by micrograph.
     own
         The model's own threshold, which serves ``auto`` while there are too few candidates.
+    against
+        What scores are worth in this job.
     """
     asked = Rule.parse(rule)
     evidence = Evidence.of(one.scores for one in found.values())
@@ -117,7 +121,7 @@ def decide_threshold(
         chosen = Threshold(holds.threshold, asked.text, frozen=True, provisional=provisional)
     else:
         settled = asked.kind in ("score", "p") or evidence.is_enough
-        chosen = _chosen(asked, found, evidence, own)
+        chosen = _chosen(asked, found, evidence, own, against)
         if holds is not None:
             log.info(
                 "threshold chosen over %d micrographs with %d candidates, from now on frozen",
@@ -139,11 +143,17 @@ def decide_threshold(
     return replace(chosen, changed=len(changed))
 
 
-def _chosen(asked: Rule, found: Mapping[str, Share], evidence: Evidence, own: float) -> Threshold:
+def _chosen(
+    asked: Rule,
+    found: Mapping[str, Share],
+    evidence: Evidence,
+    own: float,
+    against: AgainstNoise | None,
+) -> Threshold:
     """Choose from all scores; for ``auto`` the model's own where they say nothing."""
     if asked.kind == "auto" and not evidence.says_anything:
         return Threshold(_typed(own), asked.text, frozen=False, provisional=True, own=True)
-    score = float(choose_threshold((one.scores for one in found.values()), asked))
+    score = float(choose_threshold((one.scores for one in found.values()), asked, against))
     return Threshold(_typed(score) if asked.kind == "auto" else score, asked.text, frozen=False)
 
 
@@ -162,7 +172,10 @@ def _alike(cut: Cut, delivery: Delivery, scores: NDArray[np.float64]) -> bool:
 
 
 def log_threshold(
-    threshold: Threshold, scores: NDArray[np.float64], held_out: HeldOutLabels | None = None
+    threshold: Threshold,
+    scores: NDArray[np.float64],
+    held_out: HeldOutLabels | None = None,
+    against: AgainstNoise | None = None,
 ) -> None:
     """Log the threshold, what it is expected to keep, and what others would.
 
@@ -170,6 +183,8 @@ def log_threshold(
     ----------
     held_out
         Labels that the training of the model held out: recall is by them where there are any.
+    against
+        What scores are worth in this job.
     """
     log.info("threshold: score >= %.3f (%s)", threshold.score, _origin(threshold))
     if threshold.own:
@@ -200,9 +215,9 @@ def log_threshold(
     )
     named = VISIBLE if held_out is None else held_out.title
     log.info("  threshold      picks  expected precision  %s", named)
-    levels = [row.threshold for row in expected_table(scores)]
+    levels = [row.threshold for row in expected_table(scores, against=against)]
     levels = [level for level in levels if f"{level:.2f}" != f"{threshold.score:.2f}"]
-    for row in expected_table(scores, [*levels, threshold.score]):
+    for row in expected_table(scores, [*levels, threshold.score], against):
         precision = f"{row.precision:.3f}" if row.count else "-"
         recall = f"{row.recall:.3f}" if row.count else "-"
         if held_out is not None:

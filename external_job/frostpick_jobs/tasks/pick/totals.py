@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.picking.null import NoiseSample
 from frostpick.types import Micrograph
 from frostpick_jobs.store import PickStore, StoredPicks
 
@@ -26,19 +27,39 @@ class Share:
         Whether the result has a preview.
     pixel_size_A
         The pixel size in force, in Angstrom.
+    noise
+        What it tells of noise; None where there are no decoys.
     """
 
     scores: NDArray[np.float64]
     seconds: Mapping[str, float]
     previewed: bool
     pixel_size_A: float
+    noise: NoiseSample | None = None
 
     @classmethod
-    def of(cls, result: StoredPicks) -> Share:
-        """Return the share of a result."""
+    def of(cls, result: StoredPicks, border: float = 0.0) -> Share:
+        """Return the share of a result.
+
+        Parameters
+        ----------
+        border
+            Distance from the edges within which nothing was picked, in diameters.
+        """
         return cls(
-            result.picks.score, result.seconds, result.preview is not None, result.pixel_size_A
+            result.picks.score,
+            result.seconds,
+            result.preview is not None,
+            result.pixel_size_A,
+            _sample_of(result, border),
         )
+
+
+def _sample_of(result: StoredPicks, border: float) -> NoiseSample | None:
+    if result.decoys is None or not result.picks.diameter_A:
+        return None
+    diameter_px = result.picks.diameter_A / result.pixel_size_A
+    return NoiseSample.of(result.picks, result.decoys, result.shape, diameter_px, border)
 
 
 @dataclass(frozen=True)
@@ -55,28 +76,41 @@ class Totals:
         Ids of the micrographs that have a preview.
     shares
         What each result adds, by the micrograph's id.
+    noise
+        What the results with decoys tell of noise.
     """
 
     scores: NDArray[np.float64]
     seconds: Mapping[str, float]
     previewed: Sequence[str]
     shares: Mapping[str, Share]
+    noise: Sequence[NoiseSample] = ()
 
 
 def sum_up(
-    store: PickStore, micrographs: Sequence[Micrograph], shares: Mapping[str, Share]
+    store: PickStore,
+    micrographs: Sequence[Micrograph],
+    shares: Mapping[str, Share],
+    border: float = 0.0,
 ) -> Totals:
-    """Sum up in the job's order; results whose share is not known are read, once."""
+    """Sum up in the job's order; results whose share is not known are read, once.
+
+    Parameters
+    ----------
+    border
+        As in `Share.of`.
+    """
     scores: list[NDArray[np.float64]] = [np.zeros(0)]
     seconds: dict[str, float] = {}
     previewed: list[str] = []
     found: dict[str, Share] = {}
     for micrograph in micrographs:
-        share = shares.get(micrograph.id) or Share.of(store.get(micrograph.id))
+        share = shares.get(micrograph.id) or Share.of(store.get(micrograph.id), border)
         found[micrograph.id] = share
         scores.append(share.scores)
         if share.previewed:
             previewed.append(micrograph.id)
         for stage, value in share.seconds.items():
             seconds[stage] = seconds.get(stage, 0.0) + value
-    return Totals(np.concatenate(scores), seconds, previewed, found)
+    noise = [one.noise for one in found.values() if one.noise is not None]
+    return Totals(np.concatenate(scores), seconds, previewed, found, noise)

@@ -256,6 +256,8 @@ def training_basis(
     parts: dict[str, Any] = {
         **({"worth": worth_digest(judged.images)} if judged.changed else {}),
         "format": 2,
+        # what the start's picks are worth alone, which was another thing before
+        **({} if labels or soft is not None else {"alone": 2}),
         "settings": settings.for_key(without=aside),
         "recipe": setting.recipe.key(),
         "start": setting.start.digest if setting.start else None,

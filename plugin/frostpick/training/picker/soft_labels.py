@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,9 +12,15 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.against_noise import (
+    WITHOUT_LABELS,
+    AgainstNoise,
+    weigh_against_noise,
+)
 from frostpick.picking.calibration import calibrated, floor_logit
 from frostpick.picking.emptiness import emptiness
 from frostpick.picking.inference import choose_precision, prepared_for_inference
+from frostpick.picking.null import NoiseSample, looked_at_for_noise
 from frostpick.picking.peaks import Peaks
 from frostpick.picking.selector import Selector
 from frostpick.training.examples import Points, TrainingImage
@@ -103,23 +110,52 @@ class ModelSoftLabels(SoftLabels):
         )
         self.sharpness, self.device, self.alone = sharpness, device, alone
         self._known: dict[str, tuple[Points, Worths]] = {}
+        self._against: AgainstNoise | None = None
+
+    def weigh(self, images: Sequence[TrainingImage]) -> None:
+        """Let a pick be worth what its score is against the noise of these images.
+
+        For a model that alone tells where particles are, and has not learned from these images: a
+        score of a particle that it does not know well says too little. Call it before `on`.
+        """
+        chosen = looked_at_for_noise(self.model, [image.micrograph_id for image in images])
+        looked = [image for image in images if image.micrograph_id in chosen]
+        self._against = weigh_against_noise(list(map(self._sample, looked)), WITHOUT_LABELS)
+
+    def _sample(self, image: TrainingImage) -> NoiseSample:
+        """Return what an image tells of noise."""
+        yx, score = self._scored(image)
+        inverted = replace(image, pixels=-np.asarray(image.pixels))
+        other_yx, other = self._scored(inverted)
+        shift = emptiness(score) if self.alone else 0.0
+        picks, decoys = (
+            Picks.from_xy(image.micrograph_id, at[:, 1], at[:, 0], score=one + shift)
+            for at, one in ((yx, score), (other_yx, other))
+        )
+        return NoiseSample.of(picks, decoys, image.pixels.shape, self.model.card.px_per_diameter)
+
+    def _scored(self, image: TrainingImage) -> tuple[Points, Worths]:
+        """Return the picks on an image, ``(n, 2)`` working pixels, and their scores."""
+        card = self.model.card
+        peaks = peaks_in(
+            self.model.network,
+            image,
+            px_per_diameter=card.px_per_diameter,
+            min_distance=card.min_distance,
+            floor=floor_logit(card.calibration),
+            device=self.device,
+            selector=Selector.of(card),
+        )
+        yx = np.stack([peaks.y_px, peaks.x_px], axis=1)
+        return yx, calibrated(peaks.logit, card.calibration)
 
     def on(self, image: TrainingImage) -> tuple[Points, Worths]:
         """Return the picks on an image, ``(n, 2)`` working pixels, and what each is worth."""
         if image.micrograph_id not in self._known:
-            card = self.model.card
-            peaks = peaks_in(
-                self.model.network,
-                image,
-                px_per_diameter=card.px_per_diameter,
-                min_distance=card.min_distance,
-                floor=floor_logit(card.calibration),
-                device=self.device,
-                selector=Selector.of(card),
-            )
-            score = calibrated(peaks.logit, card.calibration)
+            yx, score = self._scored(image)
             if self.alone:
-                score += emptiness(score)
-            worth = sigmoid(self.sharpness * score)
-            self._known[image.micrograph_id] = np.stack([peaks.y_px, peaks.x_px], axis=1), worth
+                score = score + emptiness(score)
+            if self._against is not None:
+                score = self._against.log_odds(score)
+            self._known[image.micrograph_id] = yx, sigmoid(self.sharpness * score)
         return self._known[image.micrograph_id]

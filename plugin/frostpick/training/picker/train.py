@@ -213,6 +213,8 @@ def _take_passes(
         teacher = GivenSoftLabels(soft)
     elif start is not None:
         teacher = ModelSoftLabels(start, recipe.anchor_sharpness, device, alone=alone)
+        if alone:
+            teacher.weigh(images)
     first, silence = teacher, None
     for number in range(passes):
         if passes > 1:
