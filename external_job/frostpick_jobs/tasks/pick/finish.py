@@ -219,8 +219,8 @@ def deliver_picks(
         counts,
         len(failed),
         host.title,
-        noise=noise,
-        held_out=held_out_of(trained_on),
+        noise,
+        held_out_of(trained_on),
     )
     figures = [*own, *plots]
     host.show(figures)
