@@ -238,9 +238,7 @@ class Spy:
         monkeypatch.setattr(not_yet_picked, "pick_micrographs", noted)
         self.draw = False
         draw = finish.pick_figures
-        monkeypatch.setattr(
-            finish, "pick_figures", lambda *a, **b: draw(*a, **b) if self.draw else []
-        )
+        monkeypatch.setattr(finish, "pick_figures", lambda *a: draw(*a) if self.draw else [])
         look = train.picked_figures
         monkeypatch.setattr(train, "picked_figures", lambda *a: look(*a) if self.draw else [])
 

@@ -237,7 +237,7 @@ def test_begin_clears_what_a_killed_run_left(tmp_path: Path) -> None:
 
 @pytest.fixture
 def micrographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])
+    monkeypatch.setattr(finish, "pick_figures", lambda *arguments: [])
     folder = tmp_path / "micrographs"
     for number in range(3):
         places = ((50, 60), (120, 60), (80, 130 + number))

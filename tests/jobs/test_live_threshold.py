@@ -44,7 +44,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])  # most of the time
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])  # most of the time
     (tmp_path / "micrographs").mkdir()
     return tmp_path
 

@@ -36,7 +36,7 @@ ONE = ((200, 320),)
 
 @pytest.fixture(autouse=True)
 def _without_pictures(monkeypatch):
-    monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
 
 
 def pick(p, micrographs=("J2.exposures",), settings=None, **request):

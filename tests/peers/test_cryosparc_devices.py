@@ -36,7 +36,7 @@ def pick(p, spool):
 
 
 def test_each_process_downloads_with_the_login_of_the_environment(tmp_path, monkeypatch):
-    monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
     with project(tmp_path, Options(remote_paths=True), shapes=((200, 320),) * 4) as p:
         _, expected = pick(p, "one")
         for name, value in LOGIN.items():

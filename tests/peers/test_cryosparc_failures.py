@@ -51,7 +51,7 @@ SHAPES = ((200, 320), (320, 200), (200, 320), (200, 320))
 
 @pytest.fixture(autouse=True)
 def _without_pictures(monkeypatch):
-    monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def stored(monkeypatch):
     """After each stored micrograph call the actions that a test puts into this list."""
     real, actions, done = not_yet_picked.keep, [], []
 
-    def keep(store, keys, found, failed, border):
-        real(store, keys, found, failed, border)
+    def keep(store, keys, found, failed):
+        real(store, keys, found, failed)
         done.append(found.micrograph_id)
         if actions:
             actions.pop(0)()

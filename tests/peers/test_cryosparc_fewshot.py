@@ -35,7 +35,7 @@ def short_training(monkeypatch):
     monkeypatch.setattr(fewshot_trainer, "STANDARDS", 64)
     monkeypatch.setattr(fewshot_trainer, "ASIDE", 32)
     monkeypatch.setattr(fewshot, "train_fewshot", partial(train_fewshot, recipe=recipe))
-    monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
 
 
 def few(p, particles=(PARTICLES,), **settings):

@@ -90,7 +90,7 @@ def test_what_must_not_be_repeated_is_asked_again_with_a_new_login(tmp_path, mon
 def test_a_login_lost_in_mid_job_fails_it_with_the_command_that_resumes(
     tmp_path, monkeypatch, caplog
 ):
-    monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
     with project(tmp_path, shapes=ONE * 2) as p:
         real = not_yet_picked.keep
 

@@ -40,7 +40,7 @@ BAD = "mic_001"
 
 @pytest.fixture(autouse=True)
 def _without_pictures(monkeypatch):
-    monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
 
 
 def pick(p, job=None):
@@ -104,7 +104,7 @@ def test_a_server_that_serves_nothing_for_a_while_ends_the_job(tmp_path, monkeyp
         both = check_ended_and_resumed(p, caplog, "not now")
         next(both)
         monkeypatch.undo()
-        monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])
+        monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
         next(both, None)
 
 

@@ -30,7 +30,7 @@ SERVER = "/not-mounted-here"
 
 @pytest.fixture(autouse=True)
 def _without_pictures(monkeypatch):
-    monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
 
 
 def pick(p, **request):

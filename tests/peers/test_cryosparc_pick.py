@@ -31,7 +31,7 @@ EXPOSURES = OutputRef("J2", "exposures")
 def _without_pictures(request, monkeypatch):
     """Pictures take most of the time of so small a job: drawn only where they are looked at."""
     if "event_log" not in request.node.name:
-        monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])
+        monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
 
 
 def pick(project, *, server=None, settings=None, tempo=TEMPO, **request):

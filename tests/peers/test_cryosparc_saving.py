@@ -31,7 +31,7 @@ ONE = ((200, 320),)
 
 @pytest.fixture(autouse=True)
 def _without_pictures(monkeypatch):
-    monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
     monkeypatch.setattr("frostpick_jobs.tasks.prune.run.prune_figures", lambda *a: [])
 
 

@@ -107,7 +107,7 @@ def by_name(names, columns) -> Found:
 
 
 def test_the_same_pixels_and_scores(tmp_path, monkeypatch):
-    monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
     with project(tmp_path) as p:
         asked = requested("train", p.uid, "W1", micrographs=(EXPOSURES,), labels=(PARTICLES,))
         settings = TrainSettings(

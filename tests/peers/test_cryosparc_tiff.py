@@ -26,7 +26,7 @@ __all__ = ["reached", "short_training"]  # fixtures
 
 @pytest.fixture(autouse=True)
 def _without_pictures(monkeypatch):
-    monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
     monkeypatch.setattr("frostpick_jobs.tasks.prune.run.prune_figures", lambda *a: [])
 
 

@@ -34,7 +34,7 @@ ONE_THREAD = {"threads": 1, "device": "cpu"}
 
 @pytest.fixture(autouse=True)
 def _without_pictures(monkeypatch):
-    monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ EXPOSURES = OutputRef("J2", "exposures")
 def inferred(monkeypatch):
     """Note what is picked."""
     found, real = [], not_yet_picked.pick_micrographs
-    monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
 
     def noted(*arguments, **options):
         for one in real(*arguments, **options):

@@ -98,7 +98,7 @@ def test_ctrl_c_ends_the_job_while_the_server_is_silent(
     tmp_path, monkeypatch, caplog, silence, name
 ):
     """At the making, the reading, a download and the saving; every request after it hangs too."""
-    monkeypatch.setattr(finish, "pick_figures", lambda *a, **b: [])
+    monkeypatch.setattr(finish, "pick_figures", lambda *a: [])
     with project(tmp_path, Options(remote_paths=True), shapes=ONE) as p, impatient():
         real, pressed = getattr(p.store, name), []
 

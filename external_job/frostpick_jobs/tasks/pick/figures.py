@@ -29,7 +29,6 @@ def pick_figures(
     counts: Sequence[int],
     failed: int,
     title: Callable[[str], str] = str,
-    *,
     noise: Sequence[NoiseSample] = (),
     held_out: HeldOutLabels | None = None,
     against: AgainstNoise | None = None,

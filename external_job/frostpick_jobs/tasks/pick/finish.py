@@ -221,9 +221,9 @@ def deliver_picks(
         counts,
         len(failed),
         host.title,
-        noise=totals.noise,
-        held_out=held_out_of(trained_on),
-        against=against,
+        totals.noise,
+        held_out_of(trained_on),
+        against,
     )
     figures = [*own, *plots]
     host.show(figures)

@@ -1,0 +1,1 @@
+"""False picks that lie on background, counted by the truth and by inverted contrast."""
