@@ -59,8 +59,8 @@ def stored(monkeypatch):
     """After each stored micrograph call the actions that a test puts into this list."""
     real, actions, done = not_yet_picked.keep, [], []
 
-    def keep(store, keys, found, failed):
-        real(store, keys, found, failed)
+    def keep(store, keys, found, failed, border):
+        real(store, keys, found, failed, border)
         done.append(found.micrograph_id)
         if actions:
             actions.pop(0)()
