@@ -109,6 +109,7 @@ def _training(record: Mapping[str, Any]) -> list[Row]:
         ("held out", _held_out(training.get("split_text"))),
         ("recall at its threshold", _recall(training.get("recall"))),
         (f"particles a micrograph, {origin}", None if expected is None else f"{expected:.0f}"),
+        ("likely noise at its threshold", _noise(record.get("noise", {}))),
         ("loss", _loss(training.get("objective"))),
         ("kept step", _of(training.get("chosen_step"), training.get("steps"))),
         ("started from", _version(record, model.get("started_from"))),

@@ -10,6 +10,7 @@ from typing import Any
 from frostpick.errors import counted, first_of
 from frostpick.picking.noise import NoiseEstimate, expected_noise
 from frostpick.picking.null import NoiseSample
+from frostpick.picking.pick import MicrographPicks
 from frostpick.runtime.run_record import RunRecord
 from frostpick_jobs.store import StoredPicks
 from frostpick_jobs.tasks.pick.threshold import Threshold
@@ -27,7 +28,7 @@ MEANING = "a lower bound on false picks: junk is not counted"
 LEARNED = "a model that has learned from these micrographs makes it too low"
 
 
-def sample_of(result: StoredPicks, border: float) -> NoiseSample | None:
+def sample_of(result: StoredPicks | MicrographPicks, border: float) -> NoiseSample | None:
     """Return what a result tells of noise; None where there are no decoys."""
     if result.decoys is None or not result.picks.diameter_A:
         return None
