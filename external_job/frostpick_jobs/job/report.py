@@ -206,10 +206,9 @@ def _noise(noise: Mapping[str, Any]) -> str | None:
     """Return how many of the selected picks are likely noise; None where it cannot be told."""
     if noise.get("share") is None:
         return None
-    low, high = noise["share_low"], noise["share_high"]
-    if not noise["decoys"]:
-        return f"no sign of it (up to {high:.1%})"
-    return f"at least {noise['likely_noise']:,} ({noise['share']:.1%}; {low:.1%} to {high:.1%})"
+    if not noise["at_least"]:
+        return f"no clear sign of it (up to {noise['share_high']:.1%})"
+    return f"at least {noise['at_least']:,} (expected {noise['share']:.1%})"
 
 
 def _device(record: Mapping[str, Any]) -> str | None:

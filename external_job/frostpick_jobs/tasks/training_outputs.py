@@ -85,7 +85,7 @@ def picked_figures(
         if isinstance(found, MicrographPicks):
             title = host.title(found.micrograph_id)
             figures += on_micrograph(found, cut.score, title)
-            sample = sample_of(found, plan.border)
+            sample = sample_of(found, plan.min_distance_A, plan.border)
             samples += [] if sample is None else [sample]
             spent += found.seconds.get(STAGE, 0.0)
         reporter.advance(1)

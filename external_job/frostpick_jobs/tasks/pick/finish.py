@@ -207,7 +207,7 @@ def deliver_picks(
         host.deliver_one(output)
         counts.append(threshold.of(result.micrograph_id).count(output.picks.score))
         pictured += [result] if result.micrograph_id in shown else []
-        sample = sample_of(result, border)
+        sample = sample_of(result, min_distance_A, border)
         noise += [] if sample is None else [sample]
         host.reporter.advance(1)
     learned = trained_on.get("task") in LEARNED_IN
