@@ -30,7 +30,7 @@ def sample(picks, decoys, free=CELLS):
     """Return a sample whose decoys all count, with so many of 4,000 cells free."""
     near = np.sort(np.where(np.arange(CELLS) < free, -np.inf, 9.0))
     ordered = np.sort(np.asarray(decoys, float))
-    return NoiseSample("m", np.sort(picks), ordered, np.full(len(ordered), -np.inf), near)
+    return NoiseSample("m", np.sort(picks), ordered, np.full(len(ordered), -np.inf), near, near)
 
 
 def falling(rate, count, seed):

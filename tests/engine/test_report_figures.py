@@ -225,7 +225,7 @@ def test_what_noise_leaves_of_precision_is_drawn_where_it_is_known() -> None:
     picks = [
         Picks.from_xy("m", [9, 9, 9], [9, 9, 9], score=np.array(s)) for s in (scores, [1, 2, 3])
     ]
-    noise = [NoiseSample.of(*picks, (400, 400), 20.0)]
+    noise = [NoiseSample.of(*picks, (400, 400), 20.0, 10.0)]
     plain, drawn = (expected_precision_recall(scores, 0.0, one) for one in ((), noise))
     assert "junk is not counted" in drawn.caption and "junk" not in plain.caption
     assert drawn.png != plain.png

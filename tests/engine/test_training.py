@@ -19,6 +19,7 @@ from frostpick.errors import ConfigError, InputError, JobStopped, LabelError
 from frostpick.evaluation.evaluate import evaluate
 from frostpick.models.card import PreprocessSpec
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.held_out import ENTRY
 from frostpick.picking.pick import pick_image
 from frostpick.picking.plan import plan_picking
 from frostpick.runtime.reporter import SilentReporter
@@ -137,6 +138,11 @@ def test_summary_card_and_curve(trained: TrainingResult) -> None:
     assert [row["step"] for row in trained.curve] == [20, 40, 60, 80, 100]
     assert sum(row["chosen"] for row in trained.curve) == 1
     assert "/" not in card.canonical().replace("BSD-3", "")
+    # of 45 labels on 5 micrographs the 9 of one are held out, and the card keeps their scores
+    recall, entry = summary["recall"], card.trained_on[ENTRY]
+    assert recall["labels"] == entry["labels"] == 9
+    assert recall["found"] == sum(score >= summary["threshold"] - 1e-3 for score in entry["scores"])
+    assert recall["found"] >= 7 and recall["low"] < recall["found"] / 9 <= recall["high"]
 
 
 @pytest.mark.parametrize("steps", [(1,), (45, 30), (99,)])
@@ -253,6 +259,7 @@ def test_few_labels_on_one_micrograph(
     result = train((data[0], one), tmp_path, recipe=SHORT)
     assert result.summary["split"] == "none"
     assert "fixed number of steps" in result.summary["split_text"]
+    assert "recall" not in result.summary and ENTRY not in result.model.card.trained_on
     assert result.summary["background_micrographs"] == 5
     assert result.model.card.calibration.fitted_on == "training labels"
 

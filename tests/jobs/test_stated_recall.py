@@ -1,4 +1,4 @@
-"""Recall is stated by labels that a training held out, the same in the log, the report and select."""
+"""Recall is stated by labels that a training held out: in log, report and select alike."""
 
 from __future__ import annotations
 

@@ -59,8 +59,8 @@ def stored(monkeypatch):
     """After each stored micrograph call the actions that a test puts into this list."""
     real, actions, done = not_yet_picked.keep, [], []
 
-    def keep(store, keys, found, failed, border):
-        real(store, keys, found, failed, border)
+    def keep(store, keys, found, failed, plan):
+        real(store, keys, found, failed, plan)
         done.append(found.micrograph_id)
         if actions:
             actions.pop(0)()

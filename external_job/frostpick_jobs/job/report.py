@@ -113,6 +113,7 @@ def _training(record: Mapping[str, Any]) -> list[Row]:
         ("held out", _held_out(training.get("split_text"))),
         ("recall at its threshold", _recall(training.get("recall"))),
         (f"particles a micrograph, {origin}", None if expected is None else f"{expected:.0f}"),
+        ("likely noise at its threshold", _noise(record.get("noise", {}))),
         ("loss", _loss(training.get("objective"))),
         ("kept step", _of(training.get("chosen_step"), training.get("steps"))),
         ("started from", _version(record, model.get("started_from"))),
@@ -209,10 +210,9 @@ def _noise(noise: Mapping[str, Any]) -> str | None:
     """Return how many of the selected picks are likely noise; None where it cannot be told."""
     if noise.get("share") is None:
         return None
-    low, high = noise["share_low"], noise["share_high"]
-    if not noise["decoys"]:
-        return f"no sign of it (up to {high:.1%})"
-    return f"at least {noise['likely_noise']:,} ({noise['share']:.1%}; {low:.1%} to {high:.1%})"
+    if not noise["at_least"]:
+        return f"no clear sign of it (up to {noise['share_high']:.1%})"
+    return f"at least {noise['at_least']:,} (expected {noise['share']:.1%})"
 
 
 def _device(record: Mapping[str, Any]) -> str | None:

@@ -106,7 +106,9 @@ def run_iterate(
     plots += least_trusted(result.judged)
     with record.stage("pictures"):
         contrast = result.model.card.contrast
-        plots += picked_figures(result.model, micrographs, labels, settings, contrast, host)
+        plots += picked_figures(
+            result.model, micrographs, labels, settings, contrast, host, None, record
+        )
     done = IteratingResult(
         host.place,
         dict(result.summary.get("failed", {})),

@@ -60,7 +60,8 @@ def run_select(host: Host, rule: str) -> PickingResult:
     done = [Micrograph(one, LocalFile(Path(one))) for one in state["micrographs"]]
     trained_on = before.get("model", {}).get("trained_on", {})
     border = float(before["settings"].get("border") or 0.0)
-    totals = sum_up(store, done, {}, border)
+    distance = float(before["min_distance_A"])
+    totals = sum_up(store, done, {}, distance, border)
     against = against_noise(totals.noise, trained_on)
     own = float(state.get("own_threshold", EVEN_ODDS))
     threshold = decide_threshold(
@@ -75,7 +76,7 @@ def run_select(host: Host, rule: str) -> PickingResult:
         "selected",
         totals,
         record,
-        min_distance_A=float(before["min_distance_A"]),
+        min_distance_A=distance,
         trained_on=trained_on,
         against=against,
         plots=kept_figures(store),

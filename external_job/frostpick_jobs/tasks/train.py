@@ -84,7 +84,15 @@ def run_train(
     with record.stage("pictures"):
         contrast = result.model.card.contrast
         plots += picked_figures(
-            result.model, micrographs, labels, settings, contrast, host, executor
+            result.model,
+            micrographs,
+            labels,
+            settings,
+            contrast,
+            host,
+            executor,
+            record,
+            result.unseen,
         )
     failed = dict(result.summary.get("failed", {}))
     done = TrainingResult(host.place, failed, result.model, result.curve, result.summary)

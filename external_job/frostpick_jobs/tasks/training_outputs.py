@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from frostpick.models.picking_model import PickingModel
+from frostpick.picking.null import LEAST, NoiseSample, looked_at_for_noise
 from frostpick.picking.pick import MicrographPicks
 from frostpick.picking.plan import plan_picking, settle_contrast
 from frostpick.picking.work import pick_micrographs
@@ -23,6 +25,9 @@ from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.outputs import Files, ModelOutput, Report
 from frostpick_jobs.job.results import TrainingResult
 from frostpick_jobs.tasks.pick.figures import on_micrograph
+from frostpick_jobs.tasks.pick.noise import STAGE, tell_noise
+from frostpick_jobs.tasks.pick.threshold import Threshold
+from frostpick_jobs.tasks.pick.totals import sample_of
 
 #: Enough to see whether it worked; picking is there for more.
 MOST_PICKED = 4
@@ -36,8 +41,13 @@ def picked_figures(
     contrast: Contrast,
     host: Host,
     executor: Executor | None = None,
+    record: RunRecord | None = None,
+    unseen: Collection[str] = (),
 ) -> list[Figure]:
     """Pick a few micrographs, labelled ones where there are any, and draw the picks.
+
+    How many picks at the model's threshold are likely noise is told by micrographs that it has
+    not learned from, where there are any.
 
     Parameters
     ----------
@@ -47,23 +57,42 @@ def picked_figures(
         Whose progress it is, and who knows what micrographs are called.
     executor
         Who picks, and where. None: this process, on the first device of the settings.
+    record
+        Where the noise is noted; without one it is not looked for.
+    unseen
+        Micrographs that trained nothing.
     """
     labelled = [m for m in micrographs if len(labels.get(m.id, ()))]
     shown = evenly_spread(labelled or list(micrographs), MOST_PICKED)
+    fresh = evenly_spread([m.id for m in micrographs if m.id in unseen], LEAST)
+    pictured = frozenset(m.id for m in shown)
+    noisy = looked_at_for_noise(model, fresh or sorted(pictured))
+    if record is None:
+        noisy = frozenset()
+    picked = [m for m in micrographs if m.id in pictured | noisy]
     told = settings.model_dump(include={"device", "threads", "pixel_size"})
     picking = PickSettings(**told, contrast=contrast)
     reporter = host.reporter
     executor = executor or LocalExecutor(settings.device, settings.threads, most=1)
-    plan = plan_picking(model, picking, frozenset(m.id for m in shown), executor)
+    plan = plan_picking(model, picking, pictured, executor)
+    plan = replace(plan, decoy_ids=noisy)
     if plan.contrast == "auto":  # else the training has looked at it
         plan = settle_contrast(model, shown, plan, reporter)
-    reporter.stage("picking for the report", len(shown))
+    reporter.stage("picking for the report", len(picked))
     figures: list[Figure] = []
-    for found in pick_micrographs(model, shown, plan, reporter, executor):
+    samples: list[NoiseSample] = []
+    cut, spent = Threshold(model.card.threshold, "the model's own", frozen=False), 0.0
+    for found in pick_micrographs(model, picked, plan, reporter, executor):
         if isinstance(found, MicrographPicks):
             title = host.title(found.micrograph_id)
-            figures += on_micrograph(found, model.card.threshold, title)
+            figures += on_micrograph(found, cut.score, title)
+            sample = sample_of(found, plan.min_distance_A, plan.border)
+            samples += [] if sample is None else [sample]
+            spent += found.seconds.get(STAGE, 0.0)
         reporter.advance(1)
+    if record is not None:
+        selected = sum(one.at(cut.score)[0] for one in samples)
+        tell_noise(samples, cut, selected, record, learned=not fresh, seconds={STAGE: spent})
     return figures
 
 

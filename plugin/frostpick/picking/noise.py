@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import gamma
 
-from frostpick.picking.null import NoiseSample
+from frostpick.picking.null import Counts, NoiseSample
 
 Floats = NDArray[np.float64]
 #: Part of the draws that an interval holds, and how many there are.
@@ -18,7 +19,7 @@ LEVEL, DRAWS = 0.9, 1000
 
 @dataclass(frozen=True)
 class NoiseEstimate:
-    """How many of the picks at a cut are likely noise: a lower bound on the false ones.
+    """How many of the picks at a cut are likely noise; ``low`` is a lower bound on the false ones.
 
     Parameters
     ----------
@@ -27,7 +28,7 @@ class NoiseEstimate:
     inverted, decoys
         Decoys at the cut, and those of them that count.
     free
-        Part of the area that is not within a diameter of a pick.
+        Part of the area where picks of background could be in which decoys count.
     expected
         V, the expected number of picks of noise among ``picks``; NaN where no area is free.
     low, high
@@ -54,11 +55,12 @@ def expected_noise(
     """Return how many picks at a cut are likely noise.
 
     ``V = A / A_free (1 + D)``, over all micrographs together. D is the number of decoys with at
-    least the score of the cut that do not lie at a pick. A is the whole area where a pick may
-    lie, all but the border, and A_free the part of it that is farther than a diameter from
-    every pick at the cut and not on a doubtful one: where decoys count. One is added as the
-    target-decoy method does (Levitsky et al., J. Proteome Res. 16, 393, 2017): ``1 + D`` is
-    the mean of a Poisson rate of which D events were seen.
+    least the score of the cut that do not lie at a pick. A is the area where a pick of background
+    could be: all but the border, and but what is nearer to a pick at the cut than two picks may
+    be. A_free is the area where a decoy counts: farther than a diameter from every pick at the
+    cut, and not on a doubtful one. One is added as the target-decoy method does (Levitsky et
+    al., J. Proteome Res. 16, 393, 2017): ``1 + D`` is the mean of a Poisson rate of which D
+    events were seen.
 
     The interval is that of a bootstrap over micrographs, and nowhere narrower than that of the
     Poisson rate: micrographs without a decoy show the former nothing.
@@ -73,30 +75,29 @@ def expected_noise(
         Of the bootstrap.
     """
     levels = np.broadcast_to(np.asarray(cuts, np.float64), len(samples))
-    found = np.array([one.at(cut) for one, cut in zip(samples, levels, strict=True)], np.float64)
-    found = found.reshape(-1, 4)
-    picks, inverted, decoys, free = (int(one) for one in found.sum(0))
-    area = np.array([len(one.near_cell) for one in samples], np.float64)
-    if not free:
-        return NoiseEstimate(len(samples), picks, inverted, decoys, 0.0, *(3 * [float("nan")]))
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(len(samples), [1 / len(samples)] * len(samples), DRAWS)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        drawn = (weights @ area) / (weights @ found[:, 3]) * (1 + weights @ found[:, 2])
-    tails = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
-    low, high = (float(np.quantile(drawn[np.isfinite(drawn)], one)) for one in tails)
-    scale = float(area.sum()) / free
-    poisson = [scale * float(gamma.ppf(one, 1 + decoys)) for one in tails]
+    each = [one.at(cut) for one, cut in zip(samples, levels.tolist(), strict=True)]
+    found = reduce(Counts.and_, each, Counts())
+    if not found.free:
+        nan = float("nan")
+        return NoiseEstimate(len(samples), *found[:3], 0.0, nan, nan, nan)
+    drawn = _bootstrap(np.array(each, np.float64), seed)
+    rate = found.area / found.free
+    ends = [
+        (float(np.quantile(drawn, tail)), rate * float(gamma.ppf(tail, 1 + found.decoys)))
+        for tail in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+    ]
     return NoiseEstimate(
-        len(samples),
-        picks,
-        inverted,
-        decoys,
-        1 / scale,
-        scale * (1 + decoys),
-        min(low, poisson[0]),
-        max(high, poisson[1]),
+        len(samples), *found[:3], 1 / rate, found.expected, min(ends[0]), max(ends[1])
     )
+
+
+def _bootstrap(each: Floats, seed: int) -> Floats:
+    """Return V of draws of micrographs, from `Counts` of each, ``(n, 5)``; finite ones alone."""
+    weights = np.random.default_rng(seed).multinomial(len(each), [1 / len(each)] * len(each), DRAWS)
+    sums = weights @ each
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn = sums[:, 3] / sums[:, 4] * (1 + sums[:, 2])
+    return np.asarray(drawn[np.isfinite(drawn)])
 
 
 def q_values(samples: Sequence[NoiseSample], cuts: ArrayLike) -> Floats:
@@ -112,8 +113,7 @@ def q_values(samples: Sequence[NoiseSample], cuts: ArrayLike) -> Floats:
     """
     shares = []
     for cut in np.asarray(cuts, np.float64).tolist():
-        found = np.array([one.at(cut) for one in samples], np.float64).reshape(-1, 4).sum(0)
-        area = sum(len(one.near_cell) for one in samples)
-        told = found[0] > 0 and found[3] > 0
-        shares.append(min(1.0, area / found[3] * (1 + found[2]) / found[0]) if told else 1.0)
+        found = reduce(Counts.and_, (one.at(cut) for one in samples), Counts())
+        told = found.picks and found.free
+        shares.append(min(1.0, found.expected / found.picks) if told else 1.0)
     return np.minimum.accumulate(np.asarray(shares, np.float64))

@@ -16,9 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 
 from frostpick.models.picking_model import PickingModel
 from frostpick.points import pairs_within
@@ -33,6 +35,8 @@ REACH = 1.0
 DOUBTFUL, SAME_PLACE = -3.5, 0.25
 #: Side of the cells by which area is counted, in diameters.
 CELL = 0.125
+#: How far the middle of a cell may lie outside a disc, in cells, where sides are no whole cells.
+RIM = 0.05
 #: The network that is not learned.
 FIXED_FILTER = "dog"
 #: Micrographs that are picked with inverted contrast: one in `ONE_IN`, at least and at most these.
@@ -53,6 +57,35 @@ def looked_at_for_noise(model: PickingModel, micrograph_ids: Sequence[str]) -> f
     return frozenset(evenly_spread(micrograph_ids, number))
 
 
+class Counts(NamedTuple):
+    """What a micrograph has at a cut, or several together.
+
+    Parameters
+    ----------
+    picks, inverted
+        Picks and decoys with at least the score of the cut.
+    decoys
+        Those decoys that count.
+    area, free
+        Cells where a pick of background could lie, and those of them where a decoy counts.
+    """
+
+    picks: int = 0
+    inverted: int = 0
+    decoys: int = 0
+    area: int = 0
+    free: int = 0
+
+    def and_(self, other: Counts) -> Counts:
+        """Return the sums of two."""
+        return Counts(*(a + b for a, b in zip(self, other, strict=True)))
+
+    @property
+    def expected(self) -> float:
+        """V, the expected picks of background (`frostpick.picking.noise.expected_noise`)."""
+        return self.area / self.free * (1 + self.decoys) if self.free else float("nan")
+
+
 @dataclass(frozen=True)
 class NoiseSample:
     """Picks and decoys of one micrograph, as far as they are needed at any cut.
@@ -67,7 +100,10 @@ class NoiseSample:
         ``(m,)`` the best score of a pick within `REACH` of each decoy; -inf where there is
         none, inf on a doubtful pick.
     near_cell
-        ``(k,)`` the same for every cell of the area where a pick may lie, rising.
+        ``(k,)`` the same for every cell of the area where picks may lie, rising.
+    in_cell
+        ``(k,)`` the best score of a pick within the smallest distance between two picks of every
+        cell, rising: no other can be there.
     """
 
     micrograph_id: str
@@ -75,6 +111,7 @@ class NoiseSample:
     decoys: Floats
     near_decoy: Floats
     near_cell: Floats
+    in_cell: Floats
 
     @classmethod
     def of(
@@ -83,6 +120,7 @@ class NoiseSample:
         decoys: Picks,
         shape: tuple[int, int],
         diameter_px: float,
+        min_distance_px: float,
         border: float = 0.0,
     ) -> NoiseSample:
         """Compare both picks of a micrograph.
@@ -93,75 +131,77 @@ class NoiseSample:
             All above the floor, of the micrograph and with its contrast inverted.
         shape
             Rows and columns of the micrograph.
-        diameter_px
-            The particle's diameter in pixels of the micrograph.
+        diameter_px, min_distance_px
+            The particle's diameter, and the smallest distance between two picks, in pixels of
+            the micrograph.
         border
             Distance from the edges within which nothing is picked, in diameters.
         """
         yx, other = (np.stack([one.y_px, one.x_px], axis=1) for one in (picks, decoys))
+        doubtful = yx[picks.score >= DOUBTFUL]
+        never = doubtful, np.full(len(doubtful), np.inf), SAME_PLACE * diameter_px
+        # places, scores and reach of what shuts out a decoy
+        shut = [(yx, picks.score, REACH * diameter_px), never]
         near = np.full(len(decoys), -np.inf)
-        for reach, least in ((REACH, -np.inf), (SAME_PLACE, DOUBTFUL)):
-            strong = picks.score >= least
-            score = picks.score[strong] if reach == REACH else np.full(strong.sum(), np.inf)
-            decoy, pick, apart = pairs_within(other, yx[strong], reach * diameter_px)
-            inside = np.hypot(*apart.T) < reach * diameter_px
+        for places, score, reach in shut:
+            decoy, pick, apart = pairs_within(other, places, reach)
+            inside = np.hypot(*apart.T) < reach
             np.maximum.at(near, decoy[inside], score[pick[inside]])
-        order = np.argsort(decoys.score, kind="stable")
+        rising = np.argsort(decoys.score, kind="stable")
+        grid = CELL * diameter_px, max(border * diameter_px, 0.5)
         return cls(
             picks.micrograph_id,
             np.sort(picks.score),
-            decoys.score[order],
-            near[order],
-            np.sort(_near_cells(yx, picks.score, shape, diameter_px, border)),
+            decoys.score[rising],
+            near[rising],
+            _spread(shape, *grid, shut),
+            _spread(shape, *grid, [(yx, picks.score, min_distance_px)]),
         )
 
-    def at(self, cut: float) -> tuple[int, int, int, int]:
-        """Return what there is at a cut.
-
-        Returns
-        -------
-        picks, inverted, decoys, free : int
-            Picks and decoys with at least this score; of the latter those that count; cells that
-            are not within `REACH` of such a pick.
-        """
+    def at(self, cut: float) -> Counts:
+        """Return what there is at a cut."""
         inverted = self.decoys >= cut
-        return (
+        return Counts(
             len(self.picks) - int(np.searchsorted(self.picks, cut)),
             int(inverted.sum()),
             int((inverted & (self.near_decoy < cut)).sum()),
+            int(np.searchsorted(self.in_cell, cut)),
             int(np.searchsorted(self.near_cell, cut)),
         )
 
 
-def _near_cells(
-    yx: Floats, score: Floats, shape: tuple[int, int], diameter_px: float, border: float
+def _spread(
+    shape: tuple[int, int],
+    step: float,
+    margin: float,
+    discs: Sequence[tuple[Floats, Floats, float]],
 ) -> Floats:
-    """Return the best score of a pick near every cell, as `NoiseSample.near_cell`, any order.
+    """Return for every cell of an area the best score of a place within its radius, rising.
 
-    One stamp of a disc for each pick, the best last; then the doubtful ones in the middle.
+    Places count where the middle of their cell is: areas of many stay the same.
+
+    Parameters
+    ----------
+    shape
+        Rows and columns of the micrograph.
+    step, margin
+        About the side of a cell, and what is left out at the edges, in pixels.
+    discs
+        Places ``(n, 2)``, scores ``(n,)`` and one radius; -inf where no disc is.
     """
-    step, margin = CELL * diameter_px, max(border * diameter_px, 0.5)
-    sides = [max(0.0, side - 2 * margin) for side in shape]
-    count = [max(1, round(side / step)) for side in sides]
-    # cells of one size for all micrographs, but for what is left at an edge
-    steps = [side / n for side, n in zip(sides, count, strict=True)]
-    near = np.full(count, -np.inf)
-    order = np.argsort(score, kind="stable")
-    stamps = [(k, REACH, score[k]) for k in order.tolist()]
-    stamps += [(k, SAME_PLACE, np.inf) for k in order.tolist() if score[k] >= DOUBTFUL]
-    for k, reach, value in stamps:
-        low, apart = [], []
-        for axis in (0, 1):
-            if not steps[axis]:
-                return np.zeros(0)
-            # cell i has its centre at margin - 1/2 + (i + 1/2) step
-            at = (yx[k, axis] + 0.5 - margin) / steps[axis] - 0.5
-            wide = reach * diameter_px / steps[axis]
-            first = max(0, int(np.ceil(at - wide)))
-            cells = np.arange(first, min(count[axis], int(np.floor(at + wide)) + 1))
-            low.append(first)
-            apart.append((cells - at) * steps[axis])
-        inside = np.hypot(apart[0][:, None], apart[1][None, :]) < reach * diameter_px
-        part = near[low[0] : low[0] + inside.shape[0], low[1] : low[1] + inside.shape[1]]
-        part[inside] = value
-    return near.ravel()
+    sides = np.array(shape) - 2 * margin
+    if not (sides > 0).all():
+        return np.zeros(0)
+    count = np.maximum(1, np.round(sides / step)).astype(int)
+    cell, near = sides / count, np.full(count, -np.inf)
+    for places, scores, radius in discs:
+        at = np.clip(np.floor((places + 0.5 - margin) / cell), 0, count - 1).astype(int)
+        one = np.full(count, -np.inf)
+        np.maximum.at(one, (at[:, 0], at[:, 1]), scores)
+        # with its rim it has as many cells as its area, give or take a few in a hundred
+        wide = radius + RIM * min(cell.tolist())
+        y, x = (np.arange(-int(wide / c), int(wide / c) + 1) * c for c in cell.tolist())
+        disc = np.hypot(y[:, None], x[None, :]) <= wide
+        spread = maximum_filter(one, footprint=disc, mode="constant", cval=-np.inf)
+        near = np.maximum(near, spread)
+    return np.sort(near.ravel())

@@ -42,8 +42,8 @@ _PROBABILITIES = (
 _TICKS = (FLOOR_PROBABILITY, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 _CURVE_POINTS = 200
 _AT_MOST = (
-    " Grey: precision cannot be higher, by the picks that are likely noise, as some micrographs"
-    " with inverted contrast tell; junk is not counted."
+    " Grey: precision is likely no higher than this, by the picks that are noise, as some"
+    " micrographs with inverted contrast tell; junk is not counted."
 )
 _MEANT = (
     " (share that is selected of the particles that the probabilities of all picks add up to: a"

@@ -43,8 +43,8 @@ def picked_twice(
         image = read_image(file, file.stem).data
         found = pick_image(model, image, pixel_A, plan, file.stem)
         assert found.decoys is not None
-        sample = NoiseSample.of(found.picks, found.decoys, found.shape, diameter_A / pixel_A)
-        yield found, sample
+        lengths = diameter_A / pixel_A, plan.min_distance_A / pixel_A
+        yield found, NoiseSample.of(found.picks, found.decoys, found.shape, *lengths)
 
 
 def against_truth(

@@ -49,14 +49,16 @@ def sets_table(results: Sequence[Result]) -> str:
 def sums_table(results: Sequence[Result]) -> str:
     """Return a row a count of labels and cut: sums, and on how many sets the two agree."""
     header = ["labels", "P >", "sets", "on background", "expected", "on junk"]
-    header += ["within 1.5", "or in the interval", "expected > all false"]
+    header += ["within 1.5", "or in the interval", "expected > all false", "at least > all false"]
     keys = dict.fromkeys((one["labels"], row["p"]) for one in results for row in one["rows"])
     rows = []
     for labels, p in keys:
         mine = [r for one in results if one["labels"] == labels for r in one["rows"] if r["p"] == p]
         mine = [r for r in mine if r["expected"] is not None]
         words = [within(r) for r in mine]
-        over = sum(r["expected"] > r["background"] + r["junk"] for r in mine)
+        over, surely = (
+            sum(r[end] > r["background"] + r["junk"] for r in mine) for end in ("expected", "low")
+        )
         rows.append(
             [
                 *(labels, f"{p:g}", f"{len(mine)}", f"{sum(r['background'] for r in mine)}"),
@@ -65,6 +67,7 @@ def sums_table(results: Sequence[Result]) -> str:
                 f"{words.count('yes')}",
                 f"{words.count('yes') + words.count('interval')}",
                 f"{over}",
+                f"{surely}",
             ]
         )
     return markdown(header, rows)

@@ -85,7 +85,7 @@ def finish_picking(
     done = [m for m in job.micrographs if m.id not in failed]
     keep_figures(store, figures)
     shares = {name: one for part in parts for name, one in part.shares.items()}
-    totals = sum_up(store, done, shares, job.plan.border)
+    totals = sum_up(store, done, shares, job.plan.min_distance_A, job.plan.border)
     settings = job.settings
     known = {k: v for k, v in job.model.card.trained_on.items() if k in KNOWN}
     against = against_noise(totals.noise, known)

@@ -84,19 +84,25 @@ def tell_noise(
 
 def as_record(found: NoiseEstimate, selected: int, *, learned: bool) -> dict[str, Any]:
     """Return the figures of a run record; a number that cannot be told is None."""
-    shares = [found.share(one) for one in (found.expected, found.low, found.high)]
-    names = ("share", "share_low", "share_high")
+    shares = {"": found.expected, "_low": found.low, "_high": found.high}
+    told = {f"share{end}": found.share(count) for end, count in shares.items()}
     return {
         "micrographs": found.micrographs,
         "picks": found.picks,
         "inverted": found.inverted,
         "decoys": found.decoys,
         "free_area": found.free,
-        **{name: None if math.isnan(s) else s for name, s in zip(names, shares, strict=True)},
-        "likely_noise": None if math.isnan(shares[0]) else round(shares[0] * selected),
+        **{name: None if math.isnan(one) else one for name, one in told.items()},
         "selected": selected,
+        "at_least": at_least(found, selected),
         "meaning": f"{MEANING}; {LEARNED}" if learned else MEANING,
     }
+
+
+def at_least(found: NoiseEstimate, selected: int) -> int:
+    """Return how many of the selected picks are noise at least: the lower end of the interval."""
+    share = found.share(found.low)
+    return 0 if math.isnan(share) or not found.decoys else int(share * selected)
 
 
 def sentence(found: NoiseEstimate, selected: int, *, learned: bool) -> str:
@@ -105,14 +111,15 @@ def sentence(found: NoiseEstimate, selected: int, *, learned: bool) -> str:
         return "noise: no pick reaches the threshold where it was looked for"
     if math.isnan(found.expected):
         return "noise: it cannot be told, for the picks leave no free area"
+    least = at_least(found, selected)
     share, low, high = (found.share(one) for one in (found.expected, found.low, found.high))
-    interval = f"90 % interval {low:.1%} to {high:.1%}"
-    told = (
-        f"at the threshold, at least {share * selected:,.0f} of {selected:,} picks are likely noise"
-        if found.decoys
-        else f"no sign of noise among {selected:,} picks at the threshold"
+    told, shown = (
+        f"no clear sign of it among {selected:,} picks at the threshold",
+        f"up to {high:.1%}",
     )
-    shown = f"{share:.1%}, {interval}" if found.decoys else f"up to {high:.1%}"
+    if least:
+        told = f"at the threshold, at least {least:,} of {selected:,} picks are likely noise"
+        shown = f"expected {share:.1%}, 90 % interval {low:.1%} to {high:.1%}"
     return f"noise: {told} ({shown}; {MEANING}{f'; {LEARNED}' if learned else ''})"
 
 
@@ -133,7 +140,7 @@ def alarm(found: NoiseEstimate, names: Sequence[str]) -> str | None:
         return None
     where = f", most on {first_of(names, NAMED)}" if names else ""
     return (
-        f"at least {share:.0%} of the picks look like noise{where}: bad or "
+        f"about {share:.0%} of the picks look like noise, at least {low:.0%}{where}: bad or "
         "empty ice, a wrong diameter, or too low a threshold; look at these micrographs, leave bad "
         "ones out, or select with a higher threshold"
     )

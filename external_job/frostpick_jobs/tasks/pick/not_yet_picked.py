@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from frostpick.images import is_machine_error
 from frostpick.picking.pick import MicrographFailure, MicrographPicks
+from frostpick.picking.plan import PickPlan
 from frostpick.picking.work import pick_micrographs
 from frostpick.runtime.reporter import Reporter
 from frostpick.types import Micrograph
@@ -49,7 +50,7 @@ def pick_part(
     todo = (m for m in micrographs if m.id in keys)
     results = pick_micrographs(job.model, todo, job.plan, reporter, job.executor, ordered=False)
     for found in results:
-        keep(store, keys, found, part, job.plan.border)
+        keep(store, keys, found, part, job.plan)
         reporter.advance(1)
         reporter.check()
     return part
@@ -82,7 +83,7 @@ def missing_keys(
         if held is None:
             keys[micrograph.id] = key
         else:
-            part.shares[micrograph.id] = Share.of(held, job.plan.border)
+            part.shares[micrograph.id] = Share.of(held, job.plan.min_distance_A, job.plan.border)
     if repicked.line():
         log.info("%s", repicked.line())
     return keys
@@ -93,7 +94,7 @@ def keep(
     keys: dict[str, PickKey],
     found: MicrographPicks | MicrographFailure,
     part: Part,
-    border: float,
+    plan: PickPlan,
 ) -> None:
     """Store a result and note its share, or note a failure."""
     if isinstance(found, MicrographFailure):
@@ -109,4 +110,4 @@ def keep(
         decoys=found.decoys,
     )
     store.put(keys[found.micrograph_id], result)
-    part.shares[found.micrograph_id] = Share.of(result, border)
+    part.shares[found.micrograph_id] = Share.of(result, plan.min_distance_A, plan.border)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.picking.null import NoiseSample
+from frostpick.picking.pick import MicrographPicks
 from frostpick.types import Micrograph
 from frostpick_jobs.store import PickStore, StoredPicks
 
@@ -38,28 +39,35 @@ class Share:
     noise: NoiseSample | None = None
 
     @classmethod
-    def of(cls, result: StoredPicks, border: float = 0.0) -> Share:
-        """Return the share of a result.
-
-        Parameters
-        ----------
-        border
-            Distance from the edges within which nothing was picked, in diameters.
-        """
+    def of(cls, result: StoredPicks, min_distance_A: float, border: float = 0.0) -> Share:
+        """Return the share of a result; the lengths are those of `sample_of`."""
         return cls(
             result.picks.score,
             result.seconds,
             result.preview is not None,
             result.pixel_size_A,
-            _sample_of(result, border),
+            sample_of(result, min_distance_A, border),
         )
 
 
-def _sample_of(result: StoredPicks, border: float) -> NoiseSample | None:
+def sample_of(
+    result: StoredPicks | MicrographPicks, min_distance_A: float, border: float
+) -> NoiseSample | None:
+    """Return what a result tells of noise; None where there are no decoys.
+
+    Parameters
+    ----------
+    min_distance_A
+        Smallest distance between two picks, in Angstrom.
+    border
+        Distance from the edges within which nothing was picked, in diameters.
+    """
     if result.decoys is None or not result.picks.diameter_A:
         return None
-    diameter_px = result.picks.diameter_A / result.pixel_size_A
-    return NoiseSample.of(result.picks, result.decoys, result.shape, diameter_px, border)
+    diameter, distance = (
+        one / result.pixel_size_A for one in (result.picks.diameter_A, min_distance_A)
+    )
+    return NoiseSample.of(result.picks, result.decoys, result.shape, diameter, distance, border)
 
 
 @dataclass(frozen=True)
@@ -91,21 +99,24 @@ def sum_up(
     store: PickStore,
     micrographs: Sequence[Micrograph],
     shares: Mapping[str, Share],
+    min_distance_A: float,
     border: float = 0.0,
 ) -> Totals:
     """Sum up in the job's order; results whose share is not known are read, once.
 
     Parameters
     ----------
-    border
-        As in `Share.of`.
+    min_distance_A, border
+        As in `sample_of`.
     """
     scores: list[NDArray[np.float64]] = [np.zeros(0)]
     seconds: dict[str, float] = {}
     previewed: list[str] = []
     found: dict[str, Share] = {}
     for micrograph in micrographs:
-        share = shares.get(micrograph.id) or Share.of(store.get(micrograph.id), border)
+        share = shares.get(micrograph.id) or Share.of(
+            store.get(micrograph.id), min_distance_A, border
+        )
         found[micrograph.id] = share
         scores.append(share.scores)
         if share.previewed:

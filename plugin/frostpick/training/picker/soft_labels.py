@@ -132,7 +132,9 @@ class ModelSoftLabels(SoftLabels):
             Picks.from_xy(image.micrograph_id, at[:, 1], at[:, 0], score=one + shift)
             for at, one in ((yx, score), (other_yx, other))
         )
-        return NoiseSample.of(picks, decoys, image.pixels.shape, self.model.card.px_per_diameter)
+        card = self.model.card
+        distance = card.min_distance * card.px_per_diameter
+        return NoiseSample.of(picks, decoys, image.pixels.shape, card.px_per_diameter, distance)
 
     def _scored(self, image: TrainingImage) -> tuple[Points, Worths]:
         """Return the picks on an image, ``(n, 2)`` working pixels, and their scores."""

@@ -61,12 +61,15 @@ class TrainingResult:
         calibration, failures, seconds.
     judged
         What the labels were worth, with pictures of the least trusted.
+    unseen
+        Micrographs of the job that trained nothing: held out whole, or not chosen.
     """
 
     model: PickingModel
     curve: list[dict[str, float]]
     summary: dict[str, Any]
     judged: JudgedLabels
+    unseen: tuple[str, ...] = ()
 
 
 def train_picker(
@@ -175,7 +178,8 @@ def train_picker(
     shutil.rmtree(reading.folder, ignore_errors=True)
     result.summary["wall_s"] = time.monotonic() - wall
     result.summary["cpu_s"] = time.process_time() - cpu
-    return result
+    taught = {image.micrograph_id for image in split.images if image.trains} | {*gathered.failed}
+    return replace(result, unseen=tuple(m.id for m in micrographs if m.id not in taught))
 
 
 def _at_scale(recipe: Recipe, settings: TrainSettings, start: PickingModel | None) -> Recipe:
