@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from frostpick_jobs.api import (
         PickResult,
         TrainResult,
+        audit,
         fewshot,
         iterate,
         pick,
@@ -50,6 +51,7 @@ _WHERE = {
     "TrainResult": "api",
     "TrainingResult": "job.results",
     "VerifyingResult": "job.results",
+    "audit": "api",
     "fewshot": "api",
     "iterate": "api",
     "pick": "api",
@@ -74,6 +76,7 @@ __all__ = [
     "TrainResult",
     "TrainingResult",
     "VerifyingResult",
+    "audit",
     "fewshot",
     "iterate",
     "pick",

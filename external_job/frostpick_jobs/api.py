@@ -30,6 +30,8 @@ from frostpick_jobs.job.results import (
     TrainingResult,
     VerifyingResult,
 )
+from frostpick_jobs.tasks.audit.run import AuditResult, run_audit
+from frostpick_jobs.tasks.audited import population_of
 from frostpick_jobs.tasks.declarations import (
     FEWSHOT,
     ITERATE,
@@ -295,6 +297,28 @@ def select(out: APath, threshold: str | float) -> PickingResult:
     """
     host = picking_job(Path(out))
     return execute(host, lambda: run_select(host, str(threshold)))
+
+
+def audit(
+    out: APath, *, picks: int = 60, seed: int = 0, more: bool = False, new: bool = False
+) -> AuditResult:
+    """Draw picks of a finished job for a person to judge, or tell what the answers say.
+
+    Parameters
+    ----------
+    out
+        The output folder of `pick`, `fewshot` or `prune`, or the folder of such a job of RELION.
+    picks, seed
+        How many to draw, and by which random numbers.
+    more, new
+        Draw once more beside what was drawn; draw anew, for picks that have changed.
+
+    Raises
+    ------
+    InputError
+        There are no picks here, an answer is not understood, or the picks have changed.
+    """
+    return run_audit(picking_job(Path(out)).spool, population_of, picks, seed, more=more, new=new)
 
 
 def picking_job(out: Path) -> FolderHost:

@@ -33,6 +33,11 @@ MEANT = {
     "plugin/frostpick/pretraining/cryomae/pretrain.py": ["pretrain --method mae"],
     "plugin/frostpick/pretraining/picker/train_denoiser.py": ["--threads"],
     "external_job/frostpick_jobs/tasks/fewshot.py": ["frostpick pretrain --method mae"],
+    # commands of a terminal, whatever the host of the job
+    "external_job/frostpick_jobs/tasks/audit/promise.py": [
+        *("judge more with frostpick audit { --more", "frostpick select { --threshold ")
+    ],
+    "external_job/frostpick_jobs/tasks/audit/run.py": ["draw anew with --new"],
     CRYOSPARC + "write/model.py": ["frostpick cryosparc pick --model "],
     CRYOSPARC + "request.py": [" --project ", "--job"],
     CRYOSPARC + "server/login.py": ["python -m cryosparc.tools login --url "],

@@ -40,6 +40,7 @@ def frostpick_app(tasks: Sequence[TaskSpec]) -> typer.Typer:
         if "folder" in task.hosts:
             add(task.name, folder_command(task))
     add("select", commands.select)
+    add("audit", commands.audit)
     add("evaluate", commands.evaluate)
     add("demo", commands.demo)
     models = typer.Typer(

@@ -23,7 +23,7 @@ def select(
         str,
         typer.Option(
             help="auto (the best expected F1), a score, p=0.6 (a least probability), or "
-            "precision=0.95 (an expected precision)."
+            "precision=0.95 (a precision that frostpick audit guarantees, else an expected one)."
         ),
     ],
     debug: Debug = False,
@@ -36,6 +36,30 @@ def select(
 
     host = picking_job(out)
     raise typer.Exit(run_job(host, lambda: run_select(host, threshold), debug=debug))
+
+
+def audit(
+    out: Annotated[Path, typer.Argument(help="The output folder of pick, fewshot or prune.")],
+    picks: Annotated[int, typer.Option(min=10, max=1000, help="How many picks to judge.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
+    more: Annotated[
+        bool, typer.Option("--more", help="Draw others beside those of before, all to count.")
+    ] = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="Draw anew for picks that have changed.")
+    ] = False,
+) -> None:
+    """Judge some picks by eye: their precision, with its interval.
+
+    The first time it writes OUT/audit: a page and a sheet of pictures, and a table to fill with
+    yes and no. Given again it reads the table, and tells the precision with its interval.
+    """
+    log_to_terminal()
+    from frostpick_jobs import api
+    from frostpick_jobs.tasks.audit.run import told_lines
+
+    result = api.audit(out, picks=picks, seed=seed, more=more, new=new)
+    print("\n".join(told_lines(result, out)))
 
 
 def evaluate(

@@ -93,6 +93,7 @@ def _picking(record: Mapping[str, Any]) -> list[Row]:
         ("picks above the floor", counts.get("picks")),
         ("threshold", None if score is None else _threshold(score, threshold)),
         ("likely noise among them", _noise(record.get("noise", {}))),
+        ("precision", _promised(record)),
         ("micrographs at their threshold of before", threshold.get("kept_by_micrographs") or None),
         ("exemplars", record.get("exemplars")),
         ("started from", _shipped(record) if record.get("task") == "fewshot" else None),
@@ -132,6 +133,7 @@ def _pruning(record: Mapping[str, Any]) -> list[Row]:
         ("rows", counts.get("rows")),
         ("kept", counts.get("kept") if threshold else None),
         ("threshold", None if score is None else _threshold(score, threshold)),
+        ("precision", _promised(record)),
         ("labels", given),
         ("pruner", _model(record)),
         ("diameter", _angstrom(record.get("diameter_A"))),
@@ -213,6 +215,16 @@ def _noise(noise: Mapping[str, Any]) -> str | None:
     if not noise["at_least"]:
         return f"no clear sign of it (up to {noise['share_high']:.1%})"
     return f"at least {noise['at_least']:,} (expected {noise['share']:.1%})"
+
+
+def _promised(record: Mapping[str, Any]) -> str | None:
+    """Return what judged picks say of a precision; a warning tells where it is not guaranteed."""
+    promise = record.get("promise", {})
+    if not promise.get("guaranteed"):
+        return None
+    low, high = promise["interval_95"]
+    judged = counted(promise["judged_picks"], "judged pick")
+    return f"{promise['precision']:.2f} ({low:.2f} to {high:.2f}), guaranteed by {judged}"
 
 
 def _device(record: Mapping[str, Any]) -> str | None:

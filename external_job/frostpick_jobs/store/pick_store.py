@@ -55,6 +55,11 @@ class PickStore:
         with os.scandir(self._results) as entries:
             self._names = {entry.name for entry in entries}
 
+    @property
+    def folder(self) -> Path:
+        """The host's spool."""
+        return self._folder
+
     def held(self, key: PickKey, repicked: Repicked | None = None) -> StoredPicks | None:
         """Return the stored result of ``key.micrograph`` if it is whole and has this key."""
         path = self._path(key.micrograph)

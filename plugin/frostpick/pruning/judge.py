@@ -7,13 +7,14 @@ the share of particles in the input, and cuts at a threshold; verifying leaves t
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.picking.threshold import choose_threshold
-from frostpick.pruning.decide import ScoredRows, decide
+from frostpick.pruning.decide import ScoredRows, decide, duplicates
 from frostpick.pruning.figure_of_merit import FigureOfMeritFeature, figure_of_merit_feature
 from frostpick.pruning.prior import log_odds, particle_share
 from frostpick.settings import PruneSettings
@@ -34,12 +35,16 @@ class Judgement:
         Share of particles that the scores of the decisions are for.
     word
         What the figures of merit of their picker added to the scores; None if nothing.
+    counted
+        ``(n,)`` bool in the order of the decisions: rows that any threshold could keep. Others
+        were not read, or are at an edge, or lie too near to a better one.
     """
 
     decisions: Decisions
     threshold: float
     share: float = 0.5
     word: FigureOfMeritFeature | None = None
+    counted: NDArray[np.bool_] | None = None
 
 
 def prune_rows(
@@ -47,6 +52,7 @@ def prune_rows(
     merit: NDArray[np.float64] | None,
     settings: PruneSettings,
     min_distance_A: float,
+    cut: Callable[[NDArray[np.float64], float], float] | None = None,
 ) -> Judgement:
     """Keep or reject every row, for the share of particles in this input.
 
@@ -57,6 +63,9 @@ def prune_rows(
         none, None where it gave none to any.
     min_distance_A
         Of two kept rows nearer than this the worse one is a duplicate.
+    cut
+        Takes the scores of the rows that any threshold could keep, in the order of the
+        decisions, and the threshold by the settings, and returns the one to take.
     """
     word = None
     if settings.figure_of_merit:
@@ -65,7 +74,12 @@ def prune_rows(
         rows = replace(rows, score=rows.score + word.added)
     share = settings.particle_fraction or particle_share(_inside(rows))
     rows = replace(rows, score=rows.score + log_odds(share))
+    inside = np.isfinite(rows.score) & ~rows.edge
+    counted = inside & ~duplicates(rows, inside, min_distance_A)
+    order = np.argsort(rows.row, kind="stable")
     threshold = choose_threshold(_inside(rows), settings.threshold)
+    if cut is not None:
+        threshold = cut(rows.score[order][counted[order]], threshold)
     if rows.edge.any():
         log.info(
             "%d of %d rows are rejected as edge: centres nearer to an edge of the micrograph than "
@@ -74,7 +88,8 @@ def prune_rows(
             len(rows.edge),
             settings.border,
         )
-    return Judgement(decide(rows, threshold, min_distance_A), threshold, share, word)
+    decisions = decide(rows, threshold, min_distance_A)
+    return Judgement(decisions, threshold, share, word, counted[order])
 
 
 def verify_rows(rows: ScoredRows) -> Judgement:

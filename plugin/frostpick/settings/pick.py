@@ -16,7 +16,7 @@ class PickingSettings(ScaleSettings):
     threshold: Threshold = setting(
         Threshold.parse("auto"),
         "auto (the best expected F1), a score, p=0.6 (a least probability), or "
-        "precision=0.95 (an expected precision).",
+        "precision=0.95 (a precision that frostpick audit guarantees, else an expected one).",
         "Picking",
         changes_results=False,
     )

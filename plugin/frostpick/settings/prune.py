@@ -29,8 +29,9 @@ class PruneSettings(VerifySettings):
     )
     threshold: Threshold = setting(
         Threshold.parse("auto"),
-        "auto (the best expected F1), a score, p=0.6 (a least probability), or precision=0.95 (an "
-        "expected precision), all for the share of particles in the input.",
+        "auto (the best expected F1), a score, p=0.6 (a least probability), or precision=0.95 (a "
+        "precision that frostpick audit guarantees, else an expected one), all for the share of "
+        "particles in the input.",
         "Pruning",
         was="keep_at",
         changes_results=False,

@@ -19,6 +19,8 @@ from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.outputs import Files, Output, PicksOutput, Report
 from frostpick_jobs.job.results import PickingResult
 from frostpick_jobs.store import PickStore, StoredPicks
+from frostpick_jobs.tasks.audit.population import files_of
+from frostpick_jobs.tasks.audit.promise import tell_promise
 from frostpick_jobs.tasks.chosen_pictures import keep_figures
 from frostpick_jobs.tasks.pick import micrograph_table
 from frostpick_jobs.tasks.pick.figures import MOST_SHOWN, pick_figures
@@ -128,6 +130,7 @@ def finish_picking(
         {
             "micrographs": [m.id for m in done],
             "failed": dict(failed),
+            "files": files_of(done),
             "basis": job.basis,
             "own_threshold": own,
             "record": record.finished(),
@@ -254,6 +257,7 @@ def deliver_picks(
         failed=dict(failed),
         seconds_by_stage=dict(totals.seconds),
     )
+    tell_promise(threshold.promise, host, record)
     table = host.spool / micrograph_table.NAME
     micrograph_table.write_table(
         table,

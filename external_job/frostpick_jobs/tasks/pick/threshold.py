@@ -30,6 +30,8 @@ from frostpick.picking.threshold import EVEN_ODDS, Cut, choose_threshold, expect
 from frostpick.settings import Threshold as Rule
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.store.keys import plan_settings, text_digest
+from frostpick_jobs.tasks.audit.kept import scores_digest
+from frostpick_jobs.tasks.audit.promise import Audited, Promise
 from frostpick_jobs.tasks.pick.delivered import Delivered, Delivery
 from frostpick_jobs.tasks.pick.totals import Share
 
@@ -55,6 +57,8 @@ class Threshold:
     before, changed
         How many micrographs were delivered before, and on how many of them the selection is
         another one now.
+    promise
+        What stands behind ``precision=P``; None for other rules.
     """
 
     score: float
@@ -65,6 +69,7 @@ class Threshold:
     kept: Mapping[str, float] = field(default_factory=dict)
     before: int = 0
     changed: int = 0
+    promise: Promise | None = None
 
     def of(self, micrograph_id: str) -> Cut:
         """Return what is selected on a micrograph."""
@@ -109,6 +114,7 @@ def decide_threshold(
     """
     asked = Rule.parse(rule)
     evidence = Evidence.of(one.scores for one in found.values())
+    audited = _audited(store, basis, asked, found)
     held = Delivered.read(store, basis)
     seen = {} if held is None else {n: d for n, d in held.micrographs.items() if n in found}
     before = {n: d for n, d in seen.items() if d.same_scale(found[n].pixel_size_A)}
@@ -121,7 +127,7 @@ def decide_threshold(
         chosen = Threshold(holds.threshold, asked.text, frozen=True, provisional=provisional)
     else:
         settled = asked.kind in ("score", "p") or evidence.is_enough
-        chosen = _chosen(asked, found, evidence, own, against)
+        chosen = _chosen(asked, found, evidence, own, against, audited)
         if holds is not None:
             log.info(
                 "threshold chosen over %d micrographs with %d candidates, from now on frozen",
@@ -140,7 +146,20 @@ def decide_threshold(
     now = Delivered(basis, asked.text, chosen.score, settled, chosen.provisional, delivered)
     if found:  # a round in which nothing could be used decides nothing
         now.write(store)
-    return replace(chosen, changed=len(changed))
+    promise = Promise.of(asked, chosen.score, audited, _all(found), len(chosen.kept))
+    return replace(chosen, changed=len(changed), promise=promise)
+
+
+def _audited(store: PickStore, basis: str, asked: Rule, found: Mapping[str, Share]) -> Audited:
+    """Return the audit of the job, where the rule is one that it serves."""
+    if asked.kind != "precision":
+        return Audited()
+    digest = scores_digest(basis, ((name, one.scores) for name, one in found.items()))
+    return Audited.of(store.folder, digest)
+
+
+def _all(found: Mapping[str, Share]) -> NDArray[np.float64]:
+    return np.concatenate([np.zeros(0), *(one.scores for one in found.values())])
 
 
 def _chosen(
@@ -149,11 +168,13 @@ def _chosen(
     evidence: Evidence,
     own: float,
     against: AgainstNoise | None,
+    audited: Audited,
 ) -> Threshold:
     """Choose from all scores; for ``auto`` the model's own where they say nothing."""
     if asked.kind == "auto" and not evidence.says_anything:
         return Threshold(_typed(own), asked.text, frozen=False, provisional=True, own=True)
     score = float(choose_threshold((one.scores for one in found.values()), asked, against))
+    score = audited.choose(asked, score)
     return Threshold(_typed(score) if asked.kind == "auto" else score, asked.text, frozen=False)
 
 

@@ -11,6 +11,9 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from frostpick.errors import InputError, option
 from frostpick.models.pruner.model import Pruner
 from frostpick.pruning.contrast import settle_prune_contrast
@@ -27,16 +30,18 @@ from frostpick_jobs.job.host import Host, InputRows
 from frostpick_jobs.job.outputs import KeptRows, ModelOutput, Report, ScoredRows
 from frostpick_jobs.job.results import PruningResult, VerifyingResult
 from frostpick_jobs.store.prune_store import PruneStore
+from frostpick_jobs.tasks.audit.promise import Audited, Promise, tell_promise
 from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import PRUNE, VERIFY
 from frostpick_jobs.tasks.places import check_places
 from frostpick_jobs.tasks.preflight import for_scores_alone
 from frostpick_jobs.tasks.prune.figures import prune_figures
+from frostpick_jobs.tasks.prune.population import SPOOL, keep_rows, rows_digest
 
 log = logging.getLogger(__name__)
 
-#: Folder of the task in the spool, and below it of scores and of the fitted pruner.
-SPOOL, SCORES, FITTED = "pruning", "scores", "fitted"
+#: Folders below `SPOOL` of scores and of the fitted pruner.
+SCORES, FITTED = "scores", "fitted"
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,14 @@ def run_prune(
         )
     with record.stage("scoring"):
         scored = _score(host, inputs, fitted.pruner, executor)
-    judged = prune_rows(scored.rows, inputs.candidates.merit, settings, plan.min_distance_A)
+    pruner, asked = fitted.pruner.digest, settings.threshold
+    judged = prune_rows(
+        scored.rows,
+        inputs.candidates.merit,
+        settings,
+        plan.min_distance_A,
+        lambda scores, expected: _audited(host, pruner, scores).choose(asked, expected),
+    )
     labelled = rows_labelled(fitted.known, inputs.parts, scored.rows, plan.geometry.diameter_A)
     warn_of_doubts(judged, labelled)
     record.add(
@@ -104,11 +116,21 @@ def run_prune(
         expected_good=judged.share,
         figure_of_merit={"rows": 0 if judged.word is None else int(judged.word.rows.sum())},
     )
+    counted = judged.decisions.score[judged.counted]
+    audited = _audited(host, pruner, counted)
+    promise = Promise.of(asked, judged.threshold, audited, counted)
+    tell_promise(promise, host, record, again="give the same command again")
+    keep_rows(spool, inputs.groups, plan, scored, judged, pruner)
     told = _told(host, record, inputs, settings, fitted, scored, judged)
     host.deliver([KeptRows(judged.decisions), ModelOutput("pruner", fitted.pruner), told])
     return PruningResult(
         host.place, told.failed, judged.decisions, fitted.pruner, judged.threshold, told.record
     )
+
+
+def _audited(host: Host, pruner: str, scores: NDArray[np.float64]) -> Audited:
+    """Return the audit of these rows, if there is one."""
+    return Audited.of(host.spool, rows_digest(pruner, scores))
 
 
 def run_verify(
