@@ -43,7 +43,7 @@ def test_without_judged_picks_nothing_is_guaranteed_and_it_is_said(
     assert spy.pick(case, threshold="precision=0.8") == 0
     record = spy.output(Report).record
     (told,) = [line for line in caplog.messages if line.startswith("not guaranteed: ")]
-    assert "precision=0.8 stands on the model's own probabilities alone" in told
+    assert "precision=0.8 stands on stated probabilities alone" in told
     assert "frostpick audit" in told
     assert not record["promise"]["guaranteed"]
     assert [one for one in record["warnings"] if one.startswith("not guaranteed: ")]

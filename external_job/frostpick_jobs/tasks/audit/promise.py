@@ -133,7 +133,7 @@ class Promise:
             return Wording(f"not guaranteed: {told}; {option('renew_threshold')} takes one for all")
         if found is None and not self.why:
             return Wording(
-                f"not guaranteed: {asked} stands on the model's own probabilities alone, which may "
+                f"not guaranteed: {asked} stands on stated probabilities alone, which may "
                 f"promise too much on data that it has not seen; {judge}, {again}"
             )
         if found is None:
