@@ -39,7 +39,7 @@ def test_answers_about_rows_choose_the_threshold_of_a_pruning(
 ) -> None:
     asked = settings(pruner, threshold="precision=0.4")
     prune(project, asked)
-    assert "not guaranteed: precision=0.4 stands on the model's own" in caplog.text
+    assert "not guaranteed: precision=0.4 stands on stated probabilities" in caplog.text
     assert "and then give the same command again" in caplog.text
     assert not record(project)["promise"]["guaranteed"]
 
