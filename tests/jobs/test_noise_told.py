@@ -26,7 +26,7 @@ def test_the_sentence_is_of_the_whole_job_and_calls_it_a_lower_bound() -> None:
     # from 12 of 400 on where it was looked for, 3 %: 150 of 5,000 in the job
     assert sentence(estimate(), 5000, learned=False) == (
         "noise: at the threshold, at least 150 of 5,000 picks are likely noise (expected 6.0%, "
-        "90 % interval 3.0% to 10.0%; a lower bound on false picks: junk is not counted)"
+        "90% interval 3.0% to 10.0%; a lower bound on false picks: junk is not counted)"
     )
     assert "learned from these micrographs" in sentence(estimate(), 5000, learned=True)
 

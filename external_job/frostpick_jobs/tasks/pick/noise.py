@@ -29,7 +29,7 @@ NAMED = 3
 #: Word for the seconds of the second pass among those of a micrograph.
 STAGE = "inverted"
 MEANING = "a lower bound on false picks: junk is not counted"
-LEARNED = "a model that has learned from these micrographs makes it too low"
+LEARNED = "a model that has learned from these micrographs may make it too low"
 
 
 def against_noise(
@@ -119,7 +119,7 @@ def sentence(found: NoiseEstimate, selected: int, *, learned: bool) -> str:
     )
     if least:
         told = f"at the threshold, at least {least:,} of {selected:,} picks are likely noise"
-        shown = f"expected {share:.1%}, 90 % interval {low:.1%} to {high:.1%}"
+        shown = f"expected {share:.1%}, 90% interval {low:.1%} to {high:.1%}"
     return f"noise: {told} ({shown}; {MEANING}{f'; {LEARNED}' if learned else ''})"
 
 
