@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -142,7 +142,8 @@ def _gathered(
     with closing(executor.run(work, sample, reporter)) as pairs:
         for micrograph, found in pairs:
             if isinstance(found, MicrographFailure):
-                log.warning("diameter: %s is left out (%s)", micrograph.id, found.reason)
+                # it is told where it is picked or learned from
+                log.debug("diameter: %s is left out (%s)", micrograph.id, found.reason)
                 continue
             if found.most < least:
                 log.info("diameter: %s shows no particles and does not decide", micrograph.id)
@@ -183,8 +184,9 @@ def check_diameter(
 ) -> Checked:
     """Look whether another diameter than the given one would find far more particles.
 
-    First at four diameters around it, on the middle of three micrographs, which costs
-    about as much as picking four; where another one finds more there, as `find_diameter` does.
+    First at four diameters around it, on the middle of three micrographs, or on all of these
+    where little is found there: no more work than picking about five. Where another diameter
+    finds more, at all as `find_diameter` does.
 
     Parameters
     ----------
@@ -201,8 +203,12 @@ def check_diameter(
     )
     few = evenly_spread(micrographs, DECIDING)
     curve = _gathered(model, few, around, executor, reporter, 0.0)
-    at = AROUND.index(1.0)
-    if curve.most < max(FEWEST, DOUBT * curve.surplus[at]):
+    if curve.most < FEWEST:
+        # few particles, or far too small a diameter: all of these micrographs, at the larger ones
+        larger = tuple(d for d in around.diameters_A if d >= given_A)
+        around = replace(around, diameters_A=larger, field_A=None)
+        curve = _gathered(model, few, around, executor, reporter, 0.0)
+    if curve.most < max(FEWEST, DOUBT * curve.surplus_at(given_A)):
         return Checked(curve)
     curve = find_diameter(model, micrographs, plan, executor, reporter)
     best = curve.best_A
