@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from frostpick.picking.scale_curve import ScaleCurve
-from frostpick.settings import TrainSettings
+from frostpick.settings import TrainSettings, VerifySettings
 from frostpick.types import Micrograph
 from frostpick_jobs.job.lifecycle import run_job
 from frostpick_jobs.job.outputs import ModelOutput, Report
-from frostpick_jobs.tasks import own_scale, run_train
+from frostpick_jobs.tasks import own_scale, run_train, run_verify
 
 
 class Search:
@@ -95,3 +95,27 @@ def test_training_takes_it_too(case: Any, spy: Any, data: Any, search: Search) -
     assert "own_scale" in [one.name for one in report.figures]
     kept = json.loads((host.spool / own_scale.STATE).read_text())
     assert kept["diameter_A"] == 64.0
+
+
+def test_verifying_takes_it_where_there_are_micrographs(
+    new_case: Any, spy: Any, data: Any, pruner: str, search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frostpick_jobs.tasks.prune.run.prune_figures", lambda *a: [])
+
+    def verify(host: Any, **settings: Any) -> int:
+        told = VerifySettings(diameter="auto", pruner=pruner, threads=1, device="cpu", **settings)
+        return run_job(spy.watch(host), lambda: run_verify(host, told))
+
+    case = new_case("picks")
+    rows = data.write_places(case.project, "rows.csv", data.rows_to_judge())
+    assert verify(case.host("verify", picks=rows), **case.settings) == 0
+    report = spy.output(Report)
+    assert report.record["diameter_A"] == 64.0 and len(search.given[0]) == 2
+    assert [one.name for one in report.figures] == ["own_scale"]
+
+    spy.calls.clear()
+    case = new_case("particles")
+    particles = data.write_particles(case.project)[0]
+    host = case.host("verify", micrographs=False, particles=particles)
+    assert verify(host, **case.settings) == 1
+    assert "this job has none" in spy.calls[-1][2] and len(search.given) == 1
