@@ -120,10 +120,14 @@ def find_diameter(
         Of the micrographs with particles; ``best_A`` is the diameter. No micrograph, and zeros,
         where none shows particles at any diameter.
     """
+    sample = _sample(micrographs)
+    return _gathered(model, sample, plan, executor, reporter, FEWEST_ON_ONE, told=True)
+
+
+def _sample(micrographs: Sequence[Micrograph]) -> list[Micrograph]:
+    """Return six, every second one first: those that decide are spread over the set as well."""
     spread = evenly_spread(micrographs, LOOKED_AT)
-    # every second one first: those that decide are spread over the set as well
-    sample = [*spread[1::2], *spread[0::2]] if len(spread) > DECIDING else spread
-    return _gathered(model, sample, plan, executor, reporter, FEWEST_ON_ONE)
+    return [*spread[1::2], *spread[0::2]] if len(spread) > DECIDING else spread
 
 
 def _gathered(
@@ -133,9 +137,15 @@ def _gathered(
     executor: Executor,
     reporter: Reporter,
     least: float,
+    *,
+    told: bool = False,
 ) -> ScaleCurve:
-    """Return the curve of the first three micrographs with at least some surplus."""
-    reporter.stage("finding the diameter", min(len(sample), DECIDING))
+    """Return the curve of the first three micrographs with at least some surplus.
+
+    Where it is ``told`` it is a stage of the job.
+    """
+    if told:
+        reporter.stage("finding the diameter", min(len(sample), DECIDING))
     nothing = np.zeros(len(plan.diameters_A))
     total = ScaleCurve(np.array(plan.diameters_A), nothing, nothing, 0)
     work = ScaleWork(model, plan, choose_precision(model.network, executor.devices))
@@ -149,7 +159,8 @@ def _gathered(
                 log.info("diameter: %s shows no particles and does not decide", micrograph.id)
                 continue
             total = total + found
-            reporter.advance(1)
+            if told:
+                reporter.advance(1)
             if total.micrographs >= DECIDING:
                 break
     return total
@@ -210,7 +221,9 @@ def check_diameter(
         curve = _gathered(model, few, around, executor, reporter, 0.0)
     if curve.most < max(FEWEST, DOUBT * curve.surplus_at(given_A)):
         return Checked(curve)
-    curve = find_diameter(model, micrographs, plan, executor, reporter)
+    log.info("diameter: another one may fit better than %g A; looking at more", given_A)
+    sample = _sample(micrographs)
+    curve = _gathered(model, sample, plan, executor, reporter, FEWEST_ON_ONE)
     best = curve.best_A
     away = max(best / given_A, given_A / best)
     clearly = curve.most > max(FEWEST, CLEARLY * curve.surplus_at(given_A))
