@@ -1,8 +1,9 @@
-"""AP, precision and recall where the diameter is stated .7 to 1.5 times the true one.
+"""AP, precision and recall where the diameter is stated .5 to 2 times the true one, or ``auto``.
 
     python tests/benchmarks/bench_diameter.py --bench BENCH [--models general PATH ...]
 
-Picks the test micrographs of every set without a label, through `frostpick_jobs.api`. A second
+Picks the test micrographs of every set without a label, through `frostpick_jobs.api`, and tells
+whether the job warned of the diameter, and what ``auto`` came to. A second
 part: the share of the barrel's views found with P > .5 by tilt, on all of its micrographs, with
 the diameter stated 1, .85 and .75 times the true one; at a tilt near 0 a view is end-on and fills
 .67 of the diameter. A run is a file of ``--out``/results and is not run again.
@@ -24,12 +25,15 @@ from response.names import open_models
 from response.options import parse
 from response.picking import Jobs, open_sets
 from response.stated_diameter import (
+    AUTO,
     FACTORS,
     VIEW_FACTORS,
     Result,
     diameter_table,
     even_table,
+    extents_table,
     pick_stated,
+    warned_table,
 )
 
 from frostpick.errors import FrostpickError
@@ -48,6 +52,8 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(str(error)) from error
     print("AP with no label, by stated over true diameter\n\n" + diameter_table(results))
     print("\nPrecision / recall of the picks with P > .5\n\n" + even_table(results))
+    print("\nWarned of the diameter; auto: found over true diameter\n\n" + warned_table(results))
+    print("\nRecall of the selected picks by extent of the views\n\n" + extents_table(results))
     if views:
         print("\nShare of the barrel's views with P > .5, by folded tilt in degrees\n")
         print(views_table(views))
@@ -61,7 +67,7 @@ def run(options: argparse.Namespace) -> tuple[list[Result], list[Result]]:
     for data in open_sets(options.bench, options.sets.split(","), options.unseen):
         for name, model in models.items():
             began = time.monotonic()
-            results += [pick_stated(jobs, name, model, data, "test", f) for f in FACTORS]
+            results += [pick_stated(jobs, name, model, data, "test", f) for f in (*FACTORS, AUTO)]
             if data.name == BARREL:
                 views += [
                     pick_stated(jobs, name, model, data, half, factor)

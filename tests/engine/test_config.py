@@ -42,6 +42,18 @@ def test_wrong_value_names_layer_and_value() -> None:
         resolve(PickSettings, ("command line", {"diameter": -3}))
 
 
+def test_a_diameter_is_a_length_or_auto() -> None:
+    for given, expected in (("160", 160.0), (160, 160.0), ("Auto ", "auto"), (None, None)):
+        settings = resolve(PickSettings, ("command line", {"diameter": given}))
+        assert settings.diameter == expected
+        assert settings.for_key(only={"diameter"}) == {"diameter": expected}
+    with pytest.raises(ConfigError, match=r"diameter = '16o': .*a length in Angstrom, or auto"):
+        resolve(PickSettings, ("job.yaml", {"diameter": "16o"}))
+    assert PickSettings(diameter=160).diameter_A == 160.0 and PickSettings().diameter_A is None
+    with pytest.raises(ConfigError, match="has not been found in the micrographs yet"):
+        _ = PickSettings(diameter="auto").diameter_A
+
+
 def test_a_number_does_for_a_text_and_a_truth_value_does_not() -> None:
     settings = resolve(PickSettings, ("job.yaml", {"threshold": 1.5, "device": 0}))
     assert (str(settings.threshold), settings.device) == ("1.5", "0")

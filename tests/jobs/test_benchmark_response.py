@@ -30,7 +30,14 @@ from response.objects import HOLE, body, random_rotation
 from response.picking import Jobs
 from response.plot import draw_curves
 from response.score import Scorer
-from response.stated_diameter import diameter_table, even_table, figures, pick_stated
+from response.stated_diameter import (
+    diameter_table,
+    even_table,
+    extents_table,
+    figures,
+    pick_stated,
+    warned_table,
+)
 from response.table import Answer, answered, reached, response_table, target_lines
 
 from frostpick.models.shipped import load_model
@@ -261,7 +268,9 @@ def test_recall_is_counted_by_folded_tilt() -> None:
 
 
 def bench_set(folder: Path, truth: TruthTable) -> BenchSet:
-    split = Split(folder, folder / "t.csv", ("a", "b"), (200, 200), truth)
+    table = folder / "t.csv"
+    table.write_text("extent\n" + "\n".join(["0.9"] * len(truth)) + "\n")
+    split = Split(folder, table, ("a", "b"), (200, 200), truth)
     return BenchSet("s", 5.0, 100.0, False, split, split)
 
 
@@ -271,11 +280,17 @@ def test_figures_of_a_wrong_diameter_are_those_of_the_true_one(tmp_path: Path) -
     assert found["ap"] == pytest.approx(0.6875)
     assert found["even"] == {"precision": pytest.approx(2 / 3), "recall": 0.5}
     assert found["selected"] == {"precision": 1.0, "recall": 0.5}
+    assert found["extents"] == [{"low": 0.0, "high": 1.0, "found": 2, "particles": 4}]
+    told = {"set": "s", "model": "m", "in_force": 1.02, **found}
     rows = [
-        {"set": "s", "model": "m", "factor": f, **found, "ap": ap}
-        for f, ap in ((0.7, 0.25), (1.0, 0.9))
+        {**told, "factor": f, "warned": f == 0.7, "ap": ap}
+        for f, ap in ((0.7, 0.25), (1.0, 0.9), ("auto", 0.95))
     ]
-    text = diameter_table(rows)
+    warned = " ".join(warned_table(rows).split())
+    assert "0.7 | 1 | auto" in warned and "yes | no | 1.02" in warned
+    extents = " ".join(extents_table(rows).split())
+    assert "0.50 | 0.50 | 0.50" in extents and "0-1 (4)" in extents
+    text = diameter_table([row for row in rows if row["factor"] != "auto"])
     assert "0.250 | 0.900 | 0.250" in text
     assert "0.67 / 0.50" in even_table(rows)
 

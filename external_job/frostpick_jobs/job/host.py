@@ -176,6 +176,13 @@ class Host(ABC):
         """
         return f"{self.place.job.rstrip('/')}/{output}"
 
+    def take_diameter(self, diameter_A: float) -> None:
+        """Take up the diameter in Angstrom that the job found, before labels are read.
+
+        By default labels do not depend on it.
+        """
+        return
+
     def title(self, micrograph_id: str) -> str:
         """Return what a micrograph is called in pictures; by default its id."""
         return micrograph_id

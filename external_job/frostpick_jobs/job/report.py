@@ -98,7 +98,7 @@ def _picking(record: Mapping[str, Any]) -> list[Row]:
         ("exemplars", record.get("exemplars")),
         ("started from", _shipped(record) if record.get("task") == "fewshot" else None),
         ("model", _model(record)),
-        ("diameter", _angstrom(record.get("diameter_A"))),
+        ("diameter", _diameter(record)),
         ("smallest distance", _angstrom(record.get("min_distance_A"))),
     ]
 
@@ -120,7 +120,7 @@ def _training(record: Mapping[str, Any]) -> list[Row]:
         ("started from", _version(record, model.get("started_from"))),
         ("second opinion", _version(record, settings.get("pruner", "pruner")) if asked else None),
         ("model", _trained(record)),
-        ("diameter", _angstrom(settings.get("diameter"))),
+        ("diameter", _diameter(record)),
     ]
 
 
@@ -136,7 +136,7 @@ def _pruning(record: Mapping[str, Any]) -> list[Row]:
         ("precision", _promised(record)),
         ("labels", given),
         ("pruner", _model(record)),
-        ("diameter", _angstrom(record.get("diameter_A"))),
+        ("diameter", _diameter(record)),
     ]
 
 
@@ -236,6 +236,13 @@ def _device(record: Mapping[str, Any]) -> str | None:
 
 def _short(digest: object) -> str | None:
     return None if digest is None else str(digest)[:12]
+
+
+def _diameter(record: Mapping[str, Any]) -> str | None:
+    """Return the diameter that holds: found, or given, or the model's own."""
+    told = _angstrom(record.get("diameter_A", record.get("settings", {}).get("diameter")))
+    found = "diameter_A" in record.get("own_scale", {})
+    return f"{told}, found in the micrographs" if told and found else told
 
 
 def _angstrom(length: object) -> str | None:

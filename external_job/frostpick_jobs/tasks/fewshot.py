@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from frostpick.errors import Wording, option
-from frostpick.fewshot import check_count, choose_method, start_name, train_on_exemplars
+from frostpick.fewshot import (
+    check_count,
+    choose_method,
+    method_in_force,
+    start_name,
+    train_on_exemplars,
+)
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.picking_model import PickingModel
 from frostpick.report.fewshot import fewshot_figures
@@ -25,9 +31,10 @@ from frostpick_jobs.job.results import FewshotResult
 from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import FEWSHOT, refuse_unused
 from frostpick_jobs.tasks.made import Made, keep_made, kept_made, made_key
+from frostpick_jobs.tasks.own_scale import settle_diameter
 from frostpick_jobs.tasks.pick.finish import finish_picking
 from frostpick_jobs.tasks.pick.not_yet_picked import pick_part
-from frostpick_jobs.tasks.pick.prepare import all_micrographs, prepare_picking
+from frostpick_jobs.tasks.pick.prepare import all_micrographs, is_live, prepare_picking
 from frostpick_jobs.tasks.places import check_places
 
 log = logging.getLogger(__name__)
@@ -64,6 +71,15 @@ def run_fewshot(
     record = begin(host, FEWSHOT, settings)
     with record.stage("reading the inputs"):
         everything = all_micrographs(host, settings)
+        scale = settle_diameter(
+            host,
+            record,
+            settings,
+            everything,
+            model=_seen_with(host.models, settings),
+            live=is_live(host, settings),
+        )
+        settings = scale.settings
         exemplars = host.labels()
         check_count(exemplars)
         check_places(
@@ -72,7 +88,7 @@ def run_fewshot(
             everything,
             exemplars,
             settings,
-            diameter_A=settings.diameter,
+            diameter_A=settings.diameter_A,
             what="exemplars",
         )
     method = choose_method(settings, kind=host.models.kind_of)
@@ -109,10 +125,17 @@ def run_fewshot(
             [part],
             record,
             made_by=method,
-            figures=made.figures,
+            figures=[*made.figures, *scale.figures],
             others=[ModelOutput(MODEL, made.model)],
         )
     return FewshotResult(**vars(picked), model=made.model)
+
+
+def _seen_with(models: JobModels, settings: FewshotSettings) -> PickingModel | None:
+    """Return the network that the job starts from; None for cryoMAE, and for none."""
+    method, _ = method_in_force(settings, kind=models.kind_of)
+    name = start_name(settings)
+    return models.picking(name) if method == "pu" and name != "none" else None
 
 
 def _tell_of_unused(exemplars: Mapping[str, Labels]) -> None:

@@ -32,11 +32,13 @@ from frostpick_jobs.job.models import JobModels
 from frostpick_jobs.job.results import IteratingResult
 from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import ITERATE, TRAIN
+from frostpick_jobs.tasks.own_scale import settle_diameter
 from frostpick_jobs.tasks.training_inputs import (
     compare_with_images,
     given_labels,
     judging_model,
     micrographs_to_train_on,
+    own_diameter,
     start_model,
 )
 from frostpick_jobs.tasks.training_outputs import deliver_trained, least_trusted, picked_figures
@@ -81,6 +83,10 @@ def run_iterate(
     with record.stage("reading the inputs"):
         micrographs = micrographs_to_train_on(host)
         start = start_model(host, settings)
+        scale = settle_diameter(
+            host, record, settings, micrographs, model=start, own_A=own_diameter(start)
+        )
+        settings = scale.settings
         labels = given_labels(host, start)
         compare_with_images(host, record, micrographs, labels, settings, start)
     spool = host.spool / SPOOL
@@ -103,7 +109,7 @@ def run_iterate(
         log.warning("%s; look at the page of rounds in the report and at the picks of each", one)
     plots = round_figures(result.table)
     plots.append(training_curves(result.curve, chosen_step=result.summary.get("chosen_step")))
-    plots += least_trusted(result.judged)
+    plots += [*least_trusted(result.judged), *scale.figures]
     with record.stage("pictures"):
         contrast = result.model.card.contrast
         plots += picked_figures(

@@ -13,11 +13,13 @@ from frostpick_jobs.job.results import TrainingResult
 from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import TRAIN
 from frostpick_jobs.tasks.iterate import run_iterate
+from frostpick_jobs.tasks.own_scale import settle_diameter
 from frostpick_jobs.tasks.training_inputs import (
     compare_with_images,
     given_labels,
     judging_model,
     micrographs_to_train_on,
+    own_diameter,
     start_model,
 )
 from frostpick_jobs.tasks.training_outputs import deliver_trained, least_trusted, picked_figures
@@ -65,6 +67,10 @@ def run_train(
         micrographs = micrographs_to_train_on(host)
         start = start_model(host, settings)
         record.add(shipped=host.models.used)
+        scale = settle_diameter(
+            host, record, settings, micrographs, model=start, own_A=own_diameter(start)
+        )
+        settings = scale.settings
         labels = given_labels(host, start)
         compare_with_images(host, record, micrographs, labels, settings, start)
         if not labels:
@@ -80,7 +86,7 @@ def run_train(
             judge=judging_model(host, settings, labels, start),
         )
     plots = [training_curves(result.curve, chosen_step=result.summary.get("chosen_step"))]
-    plots += least_trusted(result.judged)
+    plots += [*least_trusted(result.judged), *scale.figures]
     with record.stage("pictures"):
         contrast = result.model.card.contrast
         plots += picked_figures(

@@ -74,6 +74,11 @@ def start_model(host: Host, settings: TrainSettings) -> PickingModel | None:
     return None if settings.start_model == "none" else host.models.picking(settings.start_model)
 
 
+def own_diameter(start: PickingModel | None) -> float | None:
+    """Return the diameter in Angstrom that the start model was trained for; None for none."""
+    return None if start is None else start.card.diameter_A
+
+
 def judging_model(
     host: Host,
     settings: TrainSettings,

@@ -97,11 +97,11 @@ def plan_picking(
         The device asked for is not there.
     """
     own = model.card.diameter_A
-    diameter = settings.diameter or own
+    diameter = settings.diameter_A or own
     if diameter is None:
         raise ConfigError(
             "this model picks any particle and needs its size: "
-            f"give {option('diameter')}, the longest dimension in Angstrom, "
+            f"give {option('diameter')}, the longest dimension in Angstrom or auto, "
             f"or {option('model')} for one trained on this particle"
         )
     if own is not None and abs(diameter / own - 1) > 0.01:

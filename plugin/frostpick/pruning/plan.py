@@ -84,11 +84,11 @@ def plan_pruning(pruner: Pruner, settings: PruneSettings, *, rotations: int = 1)
             f"grey levels {card.preprocess.name!r} version {card.preprocess.version} are unknown "
             f"here, expected {NAME!r} version {VERSION}; update frostpick"
         )
-    diameter = settings.diameter or card.diameter_A
+    diameter = settings.diameter_A or card.diameter_A
     if diameter is None:
         raise ConfigError(
             f"pruning needs the size of the particle: give {option('diameter')}, its longest "
-            "dimension in Angstrom"
+            "dimension in Angstrom, or auto"
         )
     distance = settings.min_distance
     if distance is None:

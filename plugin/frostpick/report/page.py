@@ -25,6 +25,7 @@ _HEADINGS = {
     "decisions_by_reason": "Scores and threshold",
     "verified": "Scores and threshold",
     "picks_per_micrograph": "Picks per micrograph",
+    "own_scale": "Diameter",
     "training_curves": "Training",
     "precision_recall": "Compared with the truth",
     "calibration": "Compared with the truth",

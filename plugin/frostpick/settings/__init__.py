@@ -1,6 +1,7 @@
 """Settings of every task, one file each; read `field` and `base` first. No torch, no numpy here."""
 
 from frostpick.settings.base import Contrast, RunSettings, ScaleSettings, Settings
+from frostpick.settings.diameter import AUTO, Diameter
 from frostpick.settings.fewshot import FewshotSettings
 from frostpick.settings.field import About, about
 from frostpick.settings.iterate import IterateSettings
@@ -15,8 +16,10 @@ from frostpick.settings.train import Objective, TrainSettings
 from frostpick.settings.verify import VerifySettings
 
 __all__ = [
+    "AUTO",
     "About",
     "Contrast",
+    "Diameter",
     "FewshotSettings",
     "IterateSettings",
     "ModelRef",

@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
+from frostpick.errors import ConfigError, option
 from frostpick.settings.device import check_device
+from frostpick.settings.diameter import AUTO, Diameter
 from frostpick.settings.field import about, setting
 from frostpick.settings.renamed import both_names, old_names, renamed, told_of_setting
 
@@ -105,16 +107,17 @@ class RunSettings(Settings):
     )
 
 
+#: Help of the diameter, where a task may find it itself.
+DIAMETER = (
+    "Longest dimension of the particle in Angstrom, rather too large than too small; or auto, "
+    "which finds it in a few micrographs."
+)
+
+
 class ScaleSettings(RunSettings):
     """What fixes the scale of a data set."""
 
-    diameter: float | None = setting(
-        None,
-        "Longest dimension of the particle in Angstrom; rather too large than too small.",
-        "Data",
-        unit="A",
-        gt=0,
-    )
+    diameter: Diameter | None = setting(None, DIAMETER, "Data", unit="A")
     pixel_size: float | None = setting(
         None,
         "Pixel size in Angstrom, where no STAR file or project tells it; wins over a header.",
@@ -135,3 +138,19 @@ class ScaleSettings(RunSettings):
         advanced=True,
         changes_results=False,
     )
+
+    @property
+    def diameter_A(self) -> float | None:
+        """The diameter in Angstrom; None where none was given.
+
+        Raises
+        ------
+        ConfigError
+            It is ``auto``: a job finds it before it asks (`frostpick.picking.own_scale`).
+        """
+        if self.diameter == AUTO:
+            raise ConfigError(
+                f"{option('diameter')} is auto, and has not been found in the micrographs yet; "
+                "find_diameter does that"
+            )
+        return self.diameter

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from frostpick.settings.base import ScaleSettings
+from frostpick.settings.base import DIAMETER, ScaleSettings
+from frostpick.settings.diameter import Diameter
 from frostpick.settings.field import setting
 from frostpick.settings.model_ref import ModelRef
 from frostpick.settings.threshold import Threshold
@@ -76,13 +77,12 @@ class PickingSettings(ScaleSettings):
 class PickSettings(PickingSettings):
     """Options of ``pick``."""
 
-    diameter: float | None = setting(
+    diameter: Diameter | None = setting(
         None,
-        "Longest dimension of the particle in Angstrom; rather too large than too small.",
+        DIAMETER,
         "Data",
         unset="the model's own; general and blob have none and need it",
         unit="A",
-        gt=0,
     )
     model: Annotated[str, ModelRef("picking")] = setting(
         "general",

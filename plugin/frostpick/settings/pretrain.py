@@ -11,6 +11,13 @@ from frostpick.settings.field import setting
 class PretrainSettings(ScaleSettings):
     """Options of ``pretrain``."""
 
+    diameter: float | None = setting(
+        None,
+        "Longest dimension of the particle in Angstrom; rather too large than too small.",
+        "Data",
+        unit="A",
+        gt=0,
+    )
     method: Literal["picker", "mae", "pruner"] = setting(
         "picker",
         "picker: what train starts from; mae: the masked autoencoder that fewshot starts from; "

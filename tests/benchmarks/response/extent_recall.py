@@ -7,14 +7,17 @@ folded to 0 to 90 degrees.
 
 from __future__ import annotations
 
+import csv
 import itertools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from accuracy.draws import folded_tilt
 from accuracy.matching import Matched
 from accuracy.text_table import MISSING, markdown
+from unseen.bins import edges
 
 #: Edges of the bins of folded tilt, in degrees; views of the first are called end-on.
 EDGES = (0.0, 15.0, 30.0, 45.0, 60.0, 75.0, 90.0)
@@ -31,6 +34,37 @@ def recall_by_tilt(matched: Matched, threshold: float) -> list[dict[str, int]] |
     return [
         {"found": int(found[number == k].sum()), "particles": int((number == k).sum())}
         for k in range(len(EDGES) - 1)
+    ]
+
+
+def recall_by_extent(
+    matched: Matched, table: Path, threshold: float
+) -> list[dict[str, float]] | None:
+    """Return particles and those found at a threshold, by bins of the extent of their views.
+
+    None where the truth's table has no such column.
+
+    Parameters
+    ----------
+    table
+        CSV of the truth; its rows are those of ``matched.particles.row``.
+    """
+    with table.open(encoding="utf-8", newline="") as handle:
+        extents = [row.get("extent") for row in csv.DictReader(handle)]
+    if not extents or None in extents or not len(matched.particles):
+        return None
+    extent = np.array(extents, float)[matched.particles.row]
+    cuts = edges(extent)
+    number = np.clip(np.searchsorted(cuts, extent, side="right") - 1, 0, len(cuts) - 2)
+    found = matched.found_at >= threshold
+    return [
+        {
+            "low": round(float(cuts[k]), 2),
+            "high": round(float(cuts[k + 1]), 2),
+            "found": int(found[number == k].sum()),
+            "particles": int((number == k).sum()),
+        }
+        for k in range(len(cuts) - 1)
     ]
 
 

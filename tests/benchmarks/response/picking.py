@@ -34,6 +34,12 @@ class Jobs:
 
     def pick(self, model: PickingModel, micrographs: Path, diameter_A: float) -> Picked:
         """Pick a folder with a stated diameter and nothing else said."""
+        return self.pick_told(model, micrographs, diameter_A)[0]
+
+    def pick_told(
+        self, model: PickingModel, micrographs: Path, diameter_A: float | str
+    ) -> tuple[Picked, dict[str, Any]]:
+        """Pick a folder with a stated diameter or with ``auto``; return the run record too."""
         (self.out / "work").mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.out / "work") as folder:
             job = Path(folder) / "pick"
@@ -45,7 +51,8 @@ class Jobs:
                 threads=self.threads,
                 device=self.device,
             )
-            return read_picked(job / "picks.csv")
+            record = json.loads((job / "run.json").read_text(encoding="utf-8"))
+            return read_picked(job / "picks.csv"), record
 
     def kept(self, run: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return a run's result: the one that is there, or the one made now and kept.

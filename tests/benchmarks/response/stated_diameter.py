@@ -11,20 +11,25 @@ from accuracy.sets import BenchSet
 from accuracy.text_table import MISSING, markdown, number
 
 from frostpick.models.picking_model import PickingModel
-from response.extent_recall import recall_by_tilt
+from response.extent_recall import recall_by_extent, recall_by_tilt
 from response.picking import Jobs, set_tag
 
 #: Stated diameters over the true one.
-FACTORS = (0.7, 0.85, 1.0, 1.2, 1.5)
+FACTORS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0)
+#: Beside them: the diameter that the job finds itself.
+AUTO = "auto"
 #: One more for the barrel's views: those at which end-on views were first seen to be lost.
 VIEW_FACTORS = (1.0, 0.85, 0.75)
 Result = dict[str, Any]
 
 
 def pick_stated(
-    jobs: Jobs, name: str, model: PickingModel, data: BenchSet, half: str, factor: float
+    jobs: Jobs, name: str, model: PickingModel, data: BenchSet, half: str, factor: float | str
 ) -> Result:
-    """Return the figures of one half of a set picked at ``factor`` times its diameter.
+    """Return the figures of one half of a set picked at ``factor`` times its diameter, or ``auto``.
+
+    With them: the diameter in force over the true one, whether the job warned of the one stated,
+    and the recall by the extent of the views where that is known.
 
     Parameters
     ----------
@@ -36,12 +41,20 @@ def pick_stated(
     split = data.test if half == "test" else data.train
 
     def make() -> Result:
-        picked = jobs.pick(model, split.micrographs, factor * data.diameter_A)
-        return {"model": name, "set": data.name, "half": half, "factor": factor} | figures(
-            data, half, picked
-        )
+        stated = factor if isinstance(factor, str) else factor * data.diameter_A
+        picked, record = jobs.pick_told(model, split.micrographs, stated)
+        told = {
+            "model": name,
+            "set": data.name,
+            "half": half,
+            "factor": factor,
+            "in_force": record["diameter_A"] / data.diameter_A,
+            "warned": any("does not fit" in one for one in record.get("warnings", ())),
+        }
+        return told | figures(data, half, picked)
 
-    return jobs.kept(f"diameter-{set_tag(data)}-{half}-{factor:g}-{name}", make)
+    tag = factor if isinstance(factor, str) else f"{factor:g}"
+    return jobs.kept(f"diameter-{set_tag(data)}-{half}-{tag}-{name}", make)
 
 
 def figures(data: BenchSet, half: str, picked: Picked) -> Result:
@@ -62,6 +75,7 @@ def figures(data: BenchSet, half: str, picked: Picked) -> Result:
         "even": at(0.0),
         "selected": at(picked.threshold),
         "views": recall_by_tilt(matched, 0.0),
+        "extents": recall_by_extent(matched, split.table_path, picked.threshold),
     }
 
 
@@ -79,15 +93,43 @@ def even_table(results: Sequence[Result]) -> str:
     return _table(results, text, lambda r: r["even"]["recall"])
 
 
+def warned_table(results: Sequence[Result]) -> str:
+    """Return whether the job warned of the stated diameter, and what ``auto`` came to."""
+
+    def text(r: Result) -> str:
+        return f"{r['in_force']:.2f}" if r["factor"] == AUTO else "yes" if r["warned"] else "no"
+
+    return _table(results, text)
+
+
+def extents_table(results: Sequence[Result]) -> str:
+    """Return the recall of the selected picks by the extent of the views, of sets that tell it."""
+    known = [r for r in results if r["extents"]]
+
+    def text(r: Result) -> str:
+        return " ".join(number(b["found"] / b["particles"], 2) for b in r["extents"])
+
+    bins = {
+        r["set"]: " ".join(f"{b['low']:g}-{b['high']:g} ({b['particles']})" for b in r["extents"])
+        for r in known
+    }
+    told = "\n".join(f"{name}: {text_}" for name, text_ in bins.items())
+    return f"{_table(known, text)}\n\nExtents (particles): {told}" if known else ""
+
+
 def _table(
-    results: Sequence[Result], text: Callable[[Result], str], value: Callable[[Result], float]
+    results: Sequence[Result],
+    text: Callable[[Result], str],
+    value: Callable[[Result], float] | None = None,
 ) -> str:
-    factors = sorted({r["factor"] for r in results})
+    stated = sorted({r["factor"] for r in results if r["factor"] != AUTO})
+    factors = [*stated, *([AUTO] if any(r["factor"] == AUTO for r in results) else [])]
     by = {(r["set"], r["model"], r["factor"]): r for r in results}
     rows = []
     for data, model in dict.fromkeys((r["set"], r["model"]) for r in results):
         found = [by.get((data, model, f)) for f in factors]
         cells = [MISSING if r is None else text(r) for r in found]
-        worst = min(value(r) for r in found if r is not None)
-        rows.append([data, model, *cells, number(worst)])
-    return markdown(["set", "model", *(f"{f:g}" for f in factors), "worst"], rows)
+        worst = [number(min(value(r) for r in found if r is not None))] if value else []
+        rows.append([data, model, *cells, *worst])
+    heads = [f if isinstance(f, str) else f"{f:g}" for f in factors]
+    return markdown(["set", "model", *heads, *(["worst"] if value else [])], rows)

@@ -130,6 +130,10 @@ class CryoSPARCHost(Host):
     def _titles(self) -> Mapping[str, str]:
         return {one.id: one.source.name for one in self._connected.micrographs}
 
+    def take_diameter(self, diameter_A: float) -> None:
+        """Take up the diameter that the job found, as the one that tells labels apart."""
+        self._connected.take_diameter(diameter_A)
+
     def labels(self) -> Mapping[str, Labels]:
         """Return the particles to learn from, re-centred, in image pixels."""
         return self._connected.labels()

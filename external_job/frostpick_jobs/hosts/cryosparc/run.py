@@ -211,7 +211,8 @@ def _digests(
 
 def _diameter(task: TaskSpec, settings: RunSettings, models: JobModels) -> float | None:
     """Return the diameter that labels are read with, in Angstrom: given, or the start model's."""
-    given: float | None = getattr(settings, "diameter", None)
+    asked: float | str | None = getattr(settings, "diameter", None)
+    given = asked if isinstance(asked, float) else None  # auto is found by the job
     if given is not None or port_of(task, *LEARNED_FROM) is None:
         return given
     starts = (text for _, ref, text in named_models(settings) if ref.kind == "picking")

@@ -10,6 +10,7 @@ from frostpick.errors import FrostpickError, counted, marked
 from frostpick.picking.against_noise import AgainstNoise
 from frostpick.picking.held_out import ENTRY, held_out_of
 from frostpick.report.figure import Figure
+from frostpick.report.own_scale import NAME as SCALE
 from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.runtime.run_record import RunRecord
 from frostpick.settings import PickSettings
@@ -161,6 +162,14 @@ def _nothing_yet(
     return nothing
 
 
+def _in_order(own: Sequence[Figure], plots: Sequence[Figure]) -> list[Figure]:
+    """Put the picture of the diameter before those of the micrographs."""
+    first = [one for one in plots if one.name == SCALE]
+    scores = [one for one in own if not one.is_micrograph]
+    pictured = [one for one in own if one.is_micrograph]
+    return [*scores, *first, *pictured, *(one for one in plots if one.name != SCALE)]
+
+
 def report_failures(failed: Mapping[str, str]) -> None:
     """Log at most 20 failed micrographs, and how many more there are."""
     for micrograph_id, reason in list(failed.items())[:MOST_LISTED]:
@@ -228,7 +237,7 @@ def deliver_picks(
         held_out_of(trained_on),
         against,
     )
-    figures = [*own, *plots]
+    figures = _in_order(own, plots)
     host.show(figures)
     summary = PickingResult(
         place=host.place,

@@ -8,9 +8,10 @@ from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.results import PickingResult
 from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import PICK
+from frostpick_jobs.tasks.own_scale import settle_diameter
 from frostpick_jobs.tasks.pick.finish import finish_picking
 from frostpick_jobs.tasks.pick.not_yet_picked import pick_part
-from frostpick_jobs.tasks.pick.prepare import prepare_picking, read_inputs
+from frostpick_jobs.tasks.pick.prepare import is_live, prepare_picking, read_inputs
 
 
 def run_pick(host: Host, settings: PickSettings, executor: Executor | None = None) -> PickingResult:
@@ -36,11 +37,20 @@ def run_pick(host: Host, settings: PickSettings, executor: Executor | None = Non
     record = begin(host, PICK, settings)
     with record.stage("reading the inputs"):
         micrographs, model = read_inputs(host, settings)
+        scale = settle_diameter(
+            host,
+            record,
+            settings,
+            micrographs,
+            model=model,
+            own_A=model.card.diameter_A,
+            live=is_live(host, settings),
+        )
     record.add(shipped=host.models.used)
     with record.stage("picking"):
-        store, job = prepare_picking(host, settings, micrographs, model, executor)
+        store, job = prepare_picking(host, scale.settings, micrographs, model, executor)
         part = pick_part(store, job, micrographs, host.reporter)
     devices = [str(device) for device in job.executor.devices]
     record.add(devices=devices, precision=job.plan.precision)
     with record.stage("delivering"):
-        return finish_picking(host, store, job, [part], record)
+        return finish_picking(host, store, job, [part], record, figures=scale.figures)

@@ -23,6 +23,7 @@ from frostpick.pruning.groups import Group, group_rows, in_parts
 from frostpick.pruning.judge import Judgement, prune_rows, verify_rows
 from frostpick.pruning.plan import PrunePlan, plan_pruning
 from frostpick.pruning.scoring import Scored, score_rows
+from frostpick.report.figure import Figure
 from frostpick.runtime.executors.base import Executor
 from frostpick.runtime.run_record import RunRecord
 from frostpick.settings import PruneSettings, VerifySettings
@@ -33,6 +34,7 @@ from frostpick_jobs.store.prune_store import PruneStore
 from frostpick_jobs.tasks.audit.promise import Audited, Promise, tell_promise
 from frostpick_jobs.tasks.begin import begin
 from frostpick_jobs.tasks.declarations import PRUNE, VERIFY
+from frostpick_jobs.tasks.own_scale import settle_diameter
 from frostpick_jobs.tasks.places import check_places
 from frostpick_jobs.tasks.preflight import for_scores_alone
 from frostpick_jobs.tasks.prune.figures import prune_figures
@@ -50,6 +52,8 @@ class _Inputs:
 
     Parameters
     ----------
+    settings
+        With the diameter that was found.
     groups
         The rows by micrograph and stack.
     parts
@@ -57,10 +61,12 @@ class _Inputs:
     """
 
     candidates: InputRows
+    settings: PruneSettings
     groups: Sequence[Group]
     parts: Sequence[Group]
     pruner: Pruner
     plan: PrunePlan
+    figures: Sequence[Figure] = ()
 
 
 def run_prune(
@@ -87,7 +93,7 @@ def run_prune(
     if settings.restart and spool.exists():
         shutil.rmtree(spool)
     inputs = _read_inputs(host, record, settings, rotations=4 if settings.four_rotations else 1)
-    plan = inputs.plan
+    plan, settings = inputs.plan, inputs.settings
     with record.stage("fitting"):
         fitted = fit_to_job(
             inputs.pruner,
@@ -141,12 +147,11 @@ def run_verify(
     ``executor`` is as for `run_prune`.
     """
     record = begin(host, VERIFY, settings)
-    same = for_scores_alone(settings)
-    inputs = _read_inputs(host, record, same, rotations=4)
+    inputs = _read_inputs(host, record, for_scores_alone(settings), rotations=4)
     with record.stage("scoring"):
         scored = _score(host, inputs, inputs.pruner, executor)
     judged = verify_rows(scored.rows)
-    told = _told(host, record, inputs, same, Fitted(inputs.pruner), scored, judged)
+    told = _told(host, record, inputs, inputs.settings, Fitted(inputs.pruner), scored, judged)
     host.deliver([ScoredRows(judged.decisions), told])
     return VerifyingResult(
         host.place, told.failed, judged.decisions, inputs.pruner, judged.threshold, told.record
@@ -163,10 +168,14 @@ def _read_inputs(
         parts = in_parts(groups)
         pruner = host.models.pruner(settings.pruner)
         record.add(shipped=host.models.used)
+        on = list({m.id: m for m, _ in candidates.picks}.values())
+        own_A = pruner.card.diameter_A
+        scale = settle_diameter(host, record, settings, on, model=None, own_A=own_A)
+        settings = scale.settings
         plan = plan_pruning(pruner, settings, rotations=rotations)
         _check_places(host, record, settings, candidates, plan, "picks")
         plan = settle_prune_contrast(parts, plan, host.reporter)
-        return _Inputs(candidates, groups, parts, pruner, plan)
+        return _Inputs(candidates, settings, groups, parts, pruner, plan, scale.figures)
 
 
 def _groups(candidates: InputRows) -> Sequence[Group]:
@@ -245,6 +254,7 @@ def _told(
         figures = prune_figures(
             inputs.parts, plan, fitted, scored.rows, judged, scored.names, host.title
         )
+        figures = [*figures, *inputs.figures]
     host.show(figures)
     record.add(
         model={"digest": fitted.pruner.digest, "name": settings.pruner},

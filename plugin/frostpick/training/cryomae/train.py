@@ -202,11 +202,11 @@ def _network(settings: FewshotSettings, start: AutoencoderModel | None) -> Maske
 
 def _reading(settings: FewshotSettings, exemplars: Mapping[str, Labels], spool: Path) -> Reading:
     told = sorted({one.diameter_A for one in exemplars.values() if one.diameter_A})
-    diameter = settings.diameter or (told[0] if len(told) == 1 else None)
+    diameter = settings.diameter_A or (told[0] if len(told) == 1 else None)
     if diameter is None:
         raise ConfigError(
             f"few-shot picking needs the size of the particle: give {option('diameter')}, its "
-            "longest dimension in Angstrom"
+            "longest dimension in Angstrom, or auto"
         )
     return Reading(
         diameter_A=diameter,

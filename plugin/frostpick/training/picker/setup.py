@@ -62,7 +62,7 @@ def choose_diameter(
     """Return the particle's longest dimension in Angstrom: as told, the start's, the labels'."""
     own = start.card.diameter_A if start else None
     told = {one.diameter_A for one in labels.values() if one.diameter_A}
-    return settings.diameter or own or (told.pop() if len(told) == 1 else None)
+    return settings.diameter_A or own or (told.pop() if len(told) == 1 else None)
 
 
 def choose_reading(
@@ -77,7 +77,7 @@ def choose_reading(
     if diameter is None:
         raise ConfigError(
             f"training needs the size of the particle: give {option('diameter')}, its longest "
-            "dimension in Angstrom"
+            "dimension in Angstrom, or auto"
         )
     contrast = settings.contrast or (start.card.contrast if start else "dark")
     if contrast == "auto" and not labels:

@@ -64,6 +64,10 @@ class Connected:
         self._job, self._request, self._spool = job, request, spool
         self._diameter_A = diameter_A
 
+    def take_diameter(self, diameter_A: float) -> None:
+        """Take up the diameter that the job found, as the one of the labels."""
+        self._diameter_A = diameter_A
+
     def given(self) -> Mapping[str, Sequence[str]]:
         """Return what is connected now, such as ``J10.exposures``, by the task's inputs."""
         view, task = self._job.look(), self._request.task
