@@ -124,6 +124,18 @@ def least_trusted(judged: JudgedLabels) -> list[Figure]:
     ]
 
 
+def unlabelled_look(judged: JudgedLabels) -> list[Figure]:
+    """Draw picks of the look that labels lack; nothing where they show all that is seen."""
+    views = judged.views
+    if not views.partial:
+        return []
+    caption = (
+        "Picks of the start model whose look has too few labels, smoothed, each with its own grey "
+        f"scale. It may be a view of the particle, or no particle: {views.told['text']}."
+    )
+    return [box_mosaic(views.boxes, name="unlabelled_look", caption=caption)]
+
+
 def deliver_trained(
     host: Host,
     settings: TrainSettings,
