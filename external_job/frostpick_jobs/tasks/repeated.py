@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 #: The places of all kinds, in the job's folder.
 NAME = "repeated_objects.csv"
-COLUMNS = ("kind", "micrograph", "x_px", "y_px")
+COLUMNS = ("kind_number", "micrograph", "x_px", "y_px")
 
 
 @dataclass(frozen=True)
