@@ -36,6 +36,8 @@ SPREAD = 1.1
 STRENGTH = 0.65
 #: Smallest multiple of the candidates of random phases that fall among a kind.
 OF_NOISE = 5.0
+#: A kind of which a smaller share is picked is mostly not picked.
+HALF = 0.5
 #: Share of the mean eigenvalue that is added to the covariance of noise.
 RIDGE = 0.02
 
@@ -74,13 +76,18 @@ def above_noise(found: Candidates, noise: Candidates) -> float | None:
     return None
 
 
-def repeated_groups(found: Candidates, noise: Candidates, seed: int = 0) -> list[Group]:
+def repeated_groups(
+    found: Candidates, noise: Candidates, picked: NDArray[np.bool_], seed: int = 0
+) -> list[Group]:
     """Return the groups that are one thing seen many times, the largest first.
 
     Parameters
     ----------
     found, noise
         Candidates of some images, and of as many with their spectra and random phases.
+    picked
+        ``(n,)`` which of those found are picked: a look that is mostly picked and one that is not
+        stay apart.
     """
     height = above_noise(found, noise)
     if height is None or len(noise) <= 2:
@@ -97,7 +104,7 @@ def repeated_groups(found: Candidates, noise: Candidates, seed: int = 0) -> list
     centres, group = _k_means(scaled @ axes.T, seed)
     by_chance = _nearest((chance - middle) / deviation @ axes.T, centres)
     white = (looks - middle) @ _whitening(noise.looks)
-    names = _joined(white, group)
+    names = _joined(white, group, picked[chosen])
     group, by_chance = names[group], names[by_chance]
     groups = []
     for k in np.unique(group).tolist():
@@ -132,7 +139,9 @@ def _measured(white: Floats) -> tuple[float, float, Floats]:
     return float(np.median(away)), float(np.sqrt((white.mean(0) ** 2).mean())), away
 
 
-def _joined(white: Floats, group: NDArray[np.int64]) -> NDArray[np.int64]:
+def _joined(
+    white: Floats, group: NDArray[np.int64], picked: NDArray[np.bool_]
+) -> NDArray[np.int64]:
     """Return what each group is called when those that are alike are joined while they are near.
 
     A group whose members are not alike stays as it is: joined, it would hide one that are.
@@ -143,6 +152,8 @@ def _joined(white: Floats, group: NDArray[np.int64]) -> NDArray[np.int64]:
         ``(n, d)`` looks in units of noise.
     group
         ``(n,)`` 0 to `GROUPS` - 1.
+    picked
+        ``(n,)``.
     """
     names = np.arange(GROUPS, dtype=np.int64)
     while True:
@@ -153,6 +164,8 @@ def _joined(white: Floats, group: NDArray[np.int64]) -> NDArray[np.int64]:
         middles = np.stack([np.median(groups[k], axis=0) for k in good])
         apart = np.sqrt(((middles[:, None] - middles[None]) ** 2).mean(2))
         np.fill_diagonal(apart, np.inf)
+        mostly = np.array([picked[names[group] == k].mean() >= HALF for k in good])
+        apart[mostly[:, None] != mostly] = np.inf
         if apart.min() > NEAR:
             return names
         a, b = np.unravel_index(int(apart.argmin()), apart.shape)

@@ -13,7 +13,7 @@ from frostpick.errors import counted
 from frostpick.points import nearest_distance
 from frostpick.preprocess.rescale import rescale
 from frostpick.repeated.candidates import Candidates, find_candidates, phase_randomised
-from frostpick.repeated.kinds import repeated_groups
+from frostpick.repeated.kinds import HALF, repeated_groups
 from frostpick.training.examples import Points
 
 #: Pixels a diameter of what is searched, and the fewest that a picture must have.
@@ -21,8 +21,6 @@ PIXELS, LEAST_PIXELS = 16.0, 10.0
 #: A candidate with a pick so near, in diameters, is picked: a small end of a long particle
 #: draws the eye beside the particle's own middle.
 ON = 0.5
-#: A kind of which a smaller share is picked is told of.
-HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -107,12 +105,16 @@ def search(
     if not found:
         return []
     places = Candidates.concat(found)
-    kinds = []
-    for group in repeated_groups(places, Candidates.concat(noise), seed):
-        image = places.image[group.members]
-        yx = places.yx[group.members] * np.array([steps[k] for k in image.tolist()])
-        kinds.append(Kind(image, yx, _share_picked(pictures, image, yx), group.of_noise))
-    return kinds
+    if not len(places):
+        return []
+    image = places.image
+    yx = places.yx * np.array([steps[k] for k in image.tolist()])
+    picked = _picked(pictures, image, yx)
+    groups = repeated_groups(places, Candidates.concat(noise), picked, seed)
+    return [
+        Kind(image[g.members], yx[g.members], float(picked[g.members].mean()), g.of_noise)
+        for g in groups
+    ]
 
 
 def told_of(kinds: Sequence[Kind]) -> str:
@@ -144,11 +146,10 @@ def _at_working_size(one: Picture) -> tuple[NDArray[np.float32], float, tuple[fl
     return small.numpy(), one.px_per_diameter / float(np.mean(step)), step
 
 
-def _share_picked(pictures: Sequence[Picture], image: NDArray[np.int64], yx: Points) -> float:
-    """Return the share of places with a pick in reach."""
-    hit = 0
+def _picked(pictures: Sequence[Picture], image: NDArray[np.int64], yx: Points) -> NDArray[np.bool_]:
+    """Tell which places have a pick in reach."""
+    picked = np.zeros(len(image), np.bool_)
     for number in np.unique(image).tolist():
-        one = pictures[number]
-        away = nearest_distance(yx[image == number], one.picks_yx)
-        hit += int((away <= ON * one.px_per_diameter).sum())
-    return hit / len(image)
+        one, own = pictures[number], image == number
+        picked[own] = nearest_distance(yx[own], one.picks_yx) <= ON * one.px_per_diameter
+    return picked
