@@ -2,8 +2,9 @@
 
 Labels of half the views teach half of the particle. Labels drawn without regard to views are, of
 the picks that they lie on, as good a sample as any: so the looks of those picks are compared with
-the looks of as many picks drawn at random, many times. What differs more than nearly all of these
-is no accident. Labels that the model does not find say nothing here.
+the looks of as many picks of the same micrographs, drawn many times, each pick as often as it is
+probable. What differs more than nearly all of these is no accident. Labels that the model does
+not find say nothing here.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ SPEAKS, ON = 0.2, 0.4
 #: Fewest labels on picks, and most, of which a chance draw is taken; fewest picks.
 FEWEST, MOST, FEWEST_PICKS = 6, 50, 60
 #: Principal axes of the looks, numbers of groups, and draws.
-AXES, GROUPS, DRAWS = 4, (2, 3), 999
-#: Labels that differ so are told of: of complete labels each of two tests tells of 4 in 100.
-LEVEL = 0.04
+AXES, GROUPS, DRAWS = 4, (2, 3), 499
+#: Labels that differ so are told of: of complete labels each of two tests tells of 2 in 100.
+LEVEL = 0.02
 #: Share of the mean eigenvalue that is added to the covariance of noise, and the deviation in
 #: diameters of the Gaussian that smooths what is described.
 RIDGE, SMOOTH = 0.02, 0.06
@@ -56,9 +57,9 @@ class LabelViews:
     Parameters
     ----------
     told
-        JSON values: labels on picks, picks, the two tests' ``p``, the look that has too few
-        labels (``share`` of the picks, ``labels``), and a sentence as ``text``; empty where
-        too little can be compared.
+        JSON values: ``labels`` on picks, ``picks``, the two tests' ``p_looks`` and ``p_group``, of
+        the look that has too few labels the ``share`` of the picks and the labels ``in_look``,
+        and, where ``partial``, a sentence as ``text``; empty where too little can be compared.
     partial
         Whether the labels show only some of the views.
     boxes
@@ -89,10 +90,11 @@ def compare_views(
     some = evenly_spread(labelled, LOOKED)
     some += evenly_spread(others, LOOKED - len(some))
     rng = np.random.default_rng((seed, 61))
-    looks, noise, hit, places = [], [], [], []
+    looks, noise, hit, places, probable = [], [], [], [], []
     for number, image in enumerate(some):
         yx, worth = soft.on(image)
-        yx = yx[worth >= SPEAKS]
+        yx, worth = yx[worth >= SPEAKS], worth[worth >= SPEAKS]
+        probable.append(worth)
         smooth = _smooth(image, px_per_diameter)
         looks.append(view_features(smooth, yx, px_per_diameter))
         random = rng.uniform((0, 0), image.pixels.shape, (PLACES, 2))
@@ -103,15 +105,18 @@ def compare_views(
         hit.append(np.isin(np.arange(len(yx)), nearest))
         places += [(number, at) for at in yx]
     told, group = permutation_test(
-        np.concatenate(looks), np.concatenate(noise), np.flatnonzero(np.concatenate(hit)), rng
+        np.concatenate(looks),
+        np.concatenate(noise),
+        np.flatnonzero(np.concatenate(hit)),
+        rng,
+        image=np.array([number for number, _ in places], np.int64),
+        probability=np.concatenate(probable),
     )
     if not told:
         return LabelViews()
     partial = min(told["p_looks"], told["p_group"]) < LEVEL
     count, share = told["labels"], told["share"]
-    if not partial:
-        told["text"] = f"{count} of them lie on picks, and look like a sample of the picks"
-        log.info("views: of the labels %s", told["text"])
+    if not partial:  # no good news either: views that look alike are not told apart
         return LabelViews(told)
     told["text"] = (
         f"the labels show only some of the views that are seen here: of {count} that lie on picks "
@@ -128,6 +133,9 @@ def permutation_test(
     noise: NDArray[np.float32],
     labelled: Indices,
     rng: np.random.Generator,
+    *,
+    image: Indices,
+    probability: Floats,
 ) -> tuple[dict[str, Any], Indices]:
     """Test by permutation whether labelled picks are a random part of all picks.
 
@@ -141,6 +149,9 @@ def permutation_test(
         ``(n, 30)`` of all picks, and ``(m, 30)`` of random places.
     labelled
         ``(k,)`` which picks have a label; of more than `MOST` a random part is taken.
+    image, probability
+        ``(n,)`` of all picks. As many are drawn on each image as are labelled there, for looks
+        change with the defocus; and what is likely no particle is seldom labelled.
 
     Returns
     -------
@@ -157,7 +168,7 @@ def permutation_test(
         return {}, nothing
     axes = _axes(looks, noise)
     n, k = len(axes), len(labelled)
-    sets = np.stack([labelled, *(rng.choice(n, k, replace=False) for _ in range(DRAWS))])
+    sets = np.stack([labelled, *_drawn(labelled, image, probability, rng)])
     energy = _energy(cdist(axes, axes), sets)
     fewest, lacking = np.ones(len(sets)), (2.0, nothing, 0)
     for groups in GROUPS:
@@ -178,6 +189,20 @@ def permutation_test(
         "in_look": lacking[2],
     }
     return told, np.setdiff1d(lacking[1], labelled)
+
+
+def _drawn(
+    labelled: Indices, image: Indices, probability: Floats, rng: np.random.Generator
+) -> list[Indices]:
+    """Return `DRAWS` sets of as many picks an image as are labelled."""
+    strata = []
+    for number, count in zip(*np.unique(image[labelled], return_counts=True), strict=True):
+        own = np.flatnonzero(image == number)
+        strata.append((own, int(count), probability[own] / probability[own].sum()))
+    return [
+        np.concatenate([rng.choice(own, count, False, p=p) for own, count, p in strata])
+        for _ in range(DRAWS)
+    ]
 
 
 def _axes(looks: NDArray[np.float32], noise: NDArray[np.float32]) -> Floats:
