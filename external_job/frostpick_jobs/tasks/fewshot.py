@@ -36,6 +36,7 @@ from frostpick_jobs.tasks.pick.finish import finish_picking
 from frostpick_jobs.tasks.pick.not_yet_picked import pick_part
 from frostpick_jobs.tasks.pick.prepare import all_micrographs, is_live, prepare_picking
 from frostpick_jobs.tasks.places import check_places
+from frostpick_jobs.tasks.training_outputs import unlabelled_look
 
 log = logging.getLogger(__name__)
 
@@ -179,7 +180,8 @@ def _network(host: Host, settings: FewshotSettings) -> tuple[PickingModel | None
             micrographs, exemplars, settings, start=start, spool=spool, reporter=host.reporter
         )
         curves = training_curves(result.curve, chosen_step=result.summary.get("chosen_step"))
-        return Made(result.model, result.curve, {**result.summary, "method": "pu"}, [curves])
+        figures = [curves, *unlabelled_look(result.judged)]
+        return Made(result.model, result.curve, {**result.summary, "method": "pu"}, figures)
 
     return start, train
 

@@ -41,7 +41,12 @@ from frostpick_jobs.tasks.training_inputs import (
     own_diameter,
     start_model,
 )
-from frostpick_jobs.tasks.training_outputs import deliver_trained, least_trusted, picked_figures
+from frostpick_jobs.tasks.training_outputs import (
+    deliver_trained,
+    least_trusted,
+    picked_figures,
+    unlabelled_look,
+)
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +114,7 @@ def run_iterate(
         log.warning("%s; look at the page of rounds in the report and at the picks of each", one)
     plots = round_figures(result.table)
     plots.append(training_curves(result.curve, chosen_step=result.summary.get("chosen_step")))
-    plots += [*least_trusted(result.judged), *scale.figures]
+    plots += [*least_trusted(result.judged), *unlabelled_look(result.judged), *scale.figures]
     with record.stage("pictures"):
         contrast = result.model.card.contrast
         plots += picked_figures(

@@ -79,5 +79,7 @@ def run_select(host: Host, rule: str) -> PickingResult:
         min_distance_A=distance,
         trained_on=trained_on,
         against=against,
+        diameter_A=float(before["diameter_A"]),
+        contrast=before["contrast"],
         plots=kept_figures(store),
     )

@@ -22,7 +22,12 @@ from frostpick_jobs.tasks.training_inputs import (
     own_diameter,
     start_model,
 )
-from frostpick_jobs.tasks.training_outputs import deliver_trained, least_trusted, picked_figures
+from frostpick_jobs.tasks.training_outputs import (
+    deliver_trained,
+    least_trusted,
+    picked_figures,
+    unlabelled_look,
+)
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +91,7 @@ def run_train(
             judge=judging_model(host, settings, labels, start),
         )
     plots = [training_curves(result.curve, chosen_step=result.summary.get("chosen_step"))]
-    plots += [*least_trusted(result.judged), *scale.figures]
+    plots += [*least_trusted(result.judged), *unlabelled_look(result.judged), *scale.figures]
     with record.stage("pictures"):
         contrast = result.model.card.contrast
         plots += picked_figures(

@@ -28,9 +28,12 @@ from frostpick_jobs.tasks.pick.figures import on_micrograph
 from frostpick_jobs.tasks.pick.noise import STAGE, tell_noise
 from frostpick_jobs.tasks.pick.threshold import Threshold
 from frostpick_jobs.tasks.pick.totals import sample_of
+from frostpick_jobs.tasks.repeated import NAME, repeated_objects
 
 #: Enough to see whether it worked; picking is there for more.
 MOST_PICKED = 4
+#: Micrographs that are searched for what repeats.
+SEARCHED = 8
 
 
 def picked_figures(
@@ -44,7 +47,7 @@ def picked_figures(
     record: RunRecord | None = None,
     unseen: Collection[str] = (),
 ) -> list[Figure]:
-    """Pick a few micrographs, labelled ones where there are any, and draw the picks.
+    """Pick a few micrographs, labelled ones first, draw the picks, and search for what repeats.
 
     How many picks at the model's threshold are likely noise is told by micrographs that it has
     not learned from, where there are any.
@@ -58,17 +61,20 @@ def picked_figures(
     executor
         Who picks, and where. None: this process, on the first device of the settings.
     record
-        Where the noise is noted; without one it is not looked for.
+        Where the noise and what repeats are noted; without one noise is not looked for.
     unseen
         Micrographs that trained nothing.
     """
     labelled = [m for m in micrographs if len(labels.get(m.id, ()))]
     shown = evenly_spread(labelled or list(micrographs), MOST_PICKED)
+    drawn = frozenset(m.id for m in shown)
+    others = [m for m in micrographs if m.id not in drawn]
+    searched = evenly_spread(others, SEARCHED - len(shown))
     fresh = evenly_spread([m.id for m in micrographs if m.id in unseen], LEAST)
-    pictured = frozenset(m.id for m in shown)
-    noisy = looked_at_for_noise(model, fresh or sorted(pictured))
+    noisy = looked_at_for_noise(model, fresh or sorted(drawn))
     if record is None:
         noisy = frozenset()
+    pictured = drawn | {m.id for m in searched}
     picked = [m for m in micrographs if m.id in pictured | noisy]
     told = settings.model_dump(include={"device", "threads", "pixel_size"})
     picking = PickSettings(**told, contrast=contrast)
@@ -81,19 +87,26 @@ def picked_figures(
     reporter.stage("picking for the report", len(picked))
     figures: list[Figure] = []
     samples: list[NoiseSample] = []
+    results: list[MicrographPicks] = []
     cut, spent = Threshold(model.card.threshold, "the model's own", frozen=False), 0.0
     for found in pick_micrographs(model, picked, plan, reporter, executor):
         if isinstance(found, MicrographPicks):
-            title = host.title(found.micrograph_id)
-            figures += on_micrograph(found, cut.score, title)
+            if found.micrograph_id in drawn:
+                figures += on_micrograph(found, cut.score, host.title(found.micrograph_id))
+            results += [found] if found.micrograph_id in pictured else []
             sample = sample_of(found, plan.min_distance_A, plan.border)
             samples += [] if sample is None else [sample]
             spent += found.seconds.get(STAGE, 0.0)
         reporter.advance(1)
+    repeated = repeated_objects(
+        results, cut.of, plan.diameter_A, plan.contrast, check=reporter.check
+    )
+    repeated.write(host.spool / NAME)
     if record is not None:
+        repeated.tell(record)
         selected = sum(one.at(cut.score)[0] for one in samples)
         tell_noise(samples, cut, selected, record, learned=not fresh, seconds={STAGE: spent})
-    return figures
+    return [*figures, *repeated.figures]
 
 
 def least_trusted(judged: JudgedLabels) -> list[Figure]:
@@ -109,6 +122,18 @@ def least_trusted(judged: JudgedLabels) -> list[Figure]:
             judged.boxes, judged.captions, name="least_trusted_labels", caption=caption, columns=5
         )
     ]
+
+
+def unlabelled_look(judged: JudgedLabels) -> list[Figure]:
+    """Draw picks of the look that labels lack; nothing where they show all that is seen."""
+    views = judged.views
+    if not views.partial:
+        return []
+    caption = (
+        "Picks of the start model whose look has too few labels, smoothed, each with its own grey "
+        f"scale. It may be a view of the particle, or no particle: {views.told['text']}."
+    )
+    return [box_mosaic(views.boxes, name="unlabelled_look", caption=caption)]
 
 
 def deliver_trained(
@@ -145,4 +170,6 @@ def deliver_trained(
     )
     finished = record.finished()
     model = ModelOutput("model", done.model, finished["curve"], finished["counts"])
-    host.deliver([model, Files(files or {}), Report(finished, plots, done.failed)])
+    places = host.spool / NAME
+    more = {NAME: places} if places.exists() else {}
+    host.deliver([model, Files({**(files or {}), **more}), Report(finished, plots, done.failed)])

@@ -18,7 +18,6 @@ from frostpick.training.picker.judged_labels import (
 )
 from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.setup import choose_reading
-from frostpick.training.picker.soft_labels import BY_HAND
 from frostpick.training.read_images import read_training_images
 from frostpick.types import Labels, Micrograph
 
@@ -44,7 +43,7 @@ def judge_first(
     """
     labelled = [m for m in micrographs if m.id in labels and len(labels[m.id])]
     own = {m.id: labels[m.id] for m in labelled}
-    if settings.label_weights == "trust" or count_particles(own) < BY_HAND or judge is None:
+    if settings.label_weights == "trust" or not count_particles(own) or judge is None:
         return labels, JudgedLabels([], {})
     folder = spool.parent / f"{spool.name}_judging"
     reading = choose_reading(settings, labels, start or judge, recipe, folder)

@@ -27,6 +27,8 @@ _HEADINGS = {
     "picks_per_micrograph": "Picks per micrograph",
     "own_scale": "Diameter",
     "training_curves": "Training",
+    "unlabelled_look": "Training",
+    **{f"repeated_objects_{k}": "What repeats in these micrographs" for k in range(1, 7)},
     "precision_recall": "Compared with the truth",
     "calibration": "Compared with the truth",
     "boxes": "Single picks",

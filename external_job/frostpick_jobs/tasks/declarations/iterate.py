@@ -29,7 +29,7 @@ ITERATE = TaskSpec(
             was={"folder": ("picks",), "cryosparc": ("particles", "picks")},
         ),
     ),
-    outputs=(MODEL, replace(FILES, files=("rounds.csv",)), REPORT),
+    outputs=(MODEL, replace(FILES, files=("rounds.csv", "repeated_objects.csv")), REPORT),
     run="frostpick_jobs.tasks.iterate:run_iterate",
     preflight="frostpick_jobs.tasks.preflight:before_iterating",
     summary="Train in rounds: pick, verify every pick, learn from them. Unfinished rounds go on.",

@@ -37,8 +37,10 @@ PICKS = InputSpec(
 PICKED_OR_EXTRACTED = "Output with picks or particles, such as J12.particles."
 
 REPORT = OutputSpec("report", OutputKind.REPORT)
-FILES = OutputSpec("files", OutputKind.FILES)
-MICROGRAPH_TABLE = OutputSpec("files", OutputKind.FILES, files=("micrographs.csv",))
+FILES = OutputSpec("files", OutputKind.FILES, files=("repeated_objects.csv",))
+MICROGRAPH_TABLE = OutputSpec(
+    "files", OutputKind.FILES, files=("micrographs.csv", "repeated_objects.csv")
+)
 MODEL = OutputSpec("model", OutputKind.MODEL)
 
 

@@ -13,7 +13,7 @@ from frostpick.report.figure import Figure
 from frostpick.report.own_scale import NAME as SCALE
 from frostpick.runtime.evenly_spread import evenly_spread
 from frostpick.runtime.run_record import RunRecord
-from frostpick.settings import PickSettings
+from frostpick.settings import Contrast, PickSettings
 from frostpick.types import Micrograph
 from frostpick_jobs.job.endings import NothingYet
 from frostpick_jobs.job.host import Host
@@ -36,6 +36,7 @@ from frostpick_jobs.tasks.pick.threshold import (
     log_threshold,
 )
 from frostpick_jobs.tasks.pick.totals import Totals, sum_up
+from frostpick_jobs.tasks.repeated import NAME, repeated_objects
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +124,8 @@ def finish_picking(
         min_distance_A=job.plan.min_distance_A,
         trained_on=known,
         against=against,
+        diameter_A=job.plan.diameter_A,
+        contrast=job.plan.contrast,
         plots=figures,
         others=others,
     )
@@ -194,6 +197,8 @@ def deliver_picks(
     min_distance_A: float,
     trained_on: Mapping[str, Any],
     against: AgainstNoise | None = None,
+    diameter_A: float,
+    contrast: Contrast,
     plots: Sequence[Figure] = (),
     others: Sequence[Output] = (),
 ) -> PickingResult:
@@ -222,6 +227,12 @@ def deliver_picks(
         counts.append(threshold.of(result.micrograph_id).count(output.picks.score))
         pictured += [result] if result.micrograph_id in shown else []
         host.reporter.advance(1)
+    repeated = repeated_objects(
+        pictured, threshold.of, diameter_A, contrast, check=host.reporter.check
+    )
+    places = host.spool / NAME
+    repeated.write(places)
+    repeated.tell(record)
     learned = trained_on.get("task") in LEARNED_IN
     tell_noise(
         totals.noise, threshold, sum(counts), record, learned=learned, seconds=totals.seconds
@@ -237,7 +248,7 @@ def deliver_picks(
         held_out_of(trained_on),
         against,
     )
-    figures = _in_order(own, plots)
+    figures = _in_order(own, [*repeated.figures, *plots])
     host.show(figures)
     summary = PickingResult(
         place=host.place,
@@ -283,7 +294,7 @@ def deliver_picks(
                 kept=len(threshold.kept),
             ),
             *others,
-            Files({micrograph_table.NAME: table}),
+            Files({micrograph_table.NAME: table, NAME: places}),
             Report(record.finished(), figures, dict(failed)),
         ]
     )

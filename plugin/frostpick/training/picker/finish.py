@@ -116,6 +116,7 @@ def finish(
     summary: dict[str, Any] = {
         **told,
         "judged_labels": setting.judged.told,
+        "label_views": setting.judged.views.told,
         "failed": setting.gathered.failed,
         "contrast": setting.gathered.contrast,
         "split": setting.split.kind,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from frostpick.picking.emptiness import likeliest_share
 from frostpick.runtime.reporter import Reporter
 from frostpick.training.examples import TrainingImage
 from frostpick.training.picker.label_evidence import Places, look_at_labels
+from frostpick.training.picker.label_views import LabelViews, compare_views
 from frostpick.training.picker.repeats import distinct_share, stand_out
 from frostpick.training.picker.soft_labels import BY_HAND, SURE, ModelSoftLabels, sureness
 from frostpick.training.read_images import Reading
@@ -85,6 +86,7 @@ class JudgedLabels:
     boxes: Sequence[NDArray[np.float32]] = ()
     captions: Sequence[str] = ()
     useless: bool = False
+    views: LabelViews = field(default_factory=LabelViews)
 
     @property
     def left(self) -> int:
@@ -150,7 +152,9 @@ def judged_by(
     if (card.px_per_diameter, card.preprocess) != (reading.px_per_diameter, reading.preprocess):
         log.info("labels: not judged, as the model that could sees images at another scale")
         return JudgedLabels(list(images), {})
-    judged = judge_labels(images, judge, device, reporter, seed)
+    soft = ModelSoftLabels(judge, 1.0, device, alone=False)
+    views = compare_views(images, soft, card.px_per_diameter, seed)
+    judged = replace(judge_labels(images, judge, device, reporter, seed), views=views)
     if judged.useless and from_model:
         return without_labels(judged)
     if judged.changed and judged.left < BY_HAND:

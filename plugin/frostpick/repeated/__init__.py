@@ -1,0 +1,1 @@
+"""What occurs again and again in micrographs, found without labels and without a model."""

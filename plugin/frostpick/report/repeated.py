@@ -1,0 +1,58 @@
+"""The kinds of repeated objects in pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from frostpick.repeated.search import Kind, Picture
+from frostpick.report.boxes import box_mosaic
+from frostpick.report.figure import Figure
+
+#: Members that are drawn, in rows of so many, and kinds that are drawn.
+SHOWN, COLUMNS, MOST_KINDS = 16, 8, 6
+#: Side of a box and deviation of the Gaussian that smooths it, in diameters.
+SIDE, SMOOTH = 1.5, 0.06
+
+
+def repeated_figures(pictures: Sequence[Picture], kinds: Sequence[Kind]) -> list[Figure]:
+    """Draw the most typical members of each kind, smoothed, in the order of the kinds."""
+    figures = []
+    for number, kind in enumerate(kinds[:MOST_KINDS], 1):
+        boxes = [
+            _box(pictures[int(image)], yx)
+            for image, yx in zip(kind.picture[:SHOWN], kind.yx[:SHOWN], strict=True)
+        ]
+        remark = (
+            "Most of them are not picked: if it is a particle, label some of it."
+            if kind.is_missed
+            else "Most of them are picked."
+        )
+        caption = (
+            f"Kind {number} of what occurs again and again, found without a model: {len(kind)} "
+            f"seen on {len(np.unique(kind.picture))} of {len(pictures)} micrographs, where noise "
+            f"of the same spectrum has about {kind.of_noise:.0f}; {kind.picked:.0%} are picked. "
+            f"{remark} The most typical ones, smoothed, each with its own grey scale."
+        )
+        figures.append(
+            box_mosaic(boxes, name=f"repeated_objects_{number}", caption=caption, columns=COLUMNS)
+        )
+    return figures
+
+
+def _box(picture: Picture, yx: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Cut a smoothed box; beyond the edge the picture's edge goes on."""
+    half = max(2, round(SIDE * picture.px_per_diameter / 2))
+    reach = np.arange(-2 * half, 2 * half + 1)
+    rows, columns = (
+        np.clip(round(float(at)) + reach, 0, size - 1)
+        for at, size in zip(yx, picture.pixels.shape, strict=True)
+    )
+    box = gaussian_filter(
+        picture.pixels[rows[:, None], columns[None, :]].astype(np.float32),
+        SMOOTH * picture.px_per_diameter,
+    )
+    return np.asarray(box[half:-half, half:-half], np.float32)
