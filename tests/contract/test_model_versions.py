@@ -42,6 +42,11 @@ def upgrade(shelf: Shelf, *, forget: bool = True) -> str:
     return other.digest
 
 
+def named(model: dict[str, Any]) -> tuple[str, str]:
+    """Return the digest and the name that a record has of a model."""
+    return model["digest"], model["name"]
+
+
 def general(case: Any, spy: Any, *during: Callable[[Any], None], **changes: Any) -> int:
     code: int = spy.pick(case, *during, **{"model": "general", **changes})
     return code
@@ -82,7 +87,7 @@ def test_a_continue_after_an_upgrade_picks_nothing_again_and_a_new_job_is_new(
         (line,) = [r.message for r in caplog.records if "general is" in r.message]
         assert line.startswith(f"{said[0]}, as when this job first ran; the newest is general-2")
         assert spy.output(Report).record["shipped"] == first
-        assert spy.output(Report).record["model"] == {"digest": GENERAL_1, "name": "general"}
+        assert named(spy.output(Report).record["model"]) == (GENERAL_1, "general")
     another = new_case("another")
     assert general(another, spy) == 0
     assert len(spy.inferred) == len(another.files)
@@ -116,7 +121,7 @@ def test_exact_names(case: Any, spy: Any, shelf: Shelf, caplog: pytest.LogCaptur
         assert general(case, spy, model="general-2") == 0
     assert len(spy.inferred) == len(case.files) and case.native_files() != before
     assert "model changed: 6 micrographs picked again" in caplog.text
-    assert spy.output(Report).record["model"] == {"digest": newer, "name": "general-2"}
+    assert named(spy.output(Report).record["model"]) == (newer, "general-2")
     assert general(case, spy) == 0  # in this job general is what it was
     assert len(spy.inferred) == len(case.files) and case.native_files() == before
     assert general(case, spy, model="general-3") == 1

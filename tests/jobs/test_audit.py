@@ -125,7 +125,7 @@ def test_the_whole_way_from_a_pick_to_a_guaranteed_precision(out: Path) -> None:
     record = json.loads((out / "run.json").read_text())
     promise = record["promise"]
     assert promise["guaranteed"] and promise["judged_picks"] > 20 and promise["bound_95"] >= 0.6
-    assert "warnings" not in record
+    assert not any("guaranteed" in one for one in record.get("warnings", ()))
     assert f"{promise['judged_picks']} judged picks" in (out / "report.html").read_text()
     chosen = [row for row in rows_of(out / "picks.csv") if row["selected"] == "1"]
     right = [is_particle(r["micrograph"], float(r["x_px"]), float(r["y_px"])) for r in chosen]

@@ -162,10 +162,10 @@ def test_a_complete_list_is_judged_by_all_of_it(session: Path, simulated: Path, 
     told = json.loads((session / "out/run.json").read_text())["threshold"]["against_noise"]
     own = np.sort(np.array(scores))[::-1]
     ratio = told["offset"] + told["slope"] * np.minimum(own, 8.0)
-    other = np.clip(1 - np.exp(-np.maximum(ratio, 0.0)), 1e-3, 1 - 1e-6)
+    other = np.clip(1 - 1.5 * np.exp(-np.maximum(ratio, 0.0)), 1e-3, 1 - 1e-6)
     other = np.log(other / (1 - other))
     other = np.where(own < np.log(0.02 / 0.98), np.minimum(own, other), other)
-    worth = (own + other) / 2  # no label of this particle: half and half
+    worth = (own + other) / 2
     best = 1 / (1 + np.exp(-worth))
     f1 = 2 * np.cumsum(best) / (np.arange(1, len(best) + 1) + best.sum())
     assert done.selected == int(np.argmax(f1)) + 1

@@ -30,18 +30,18 @@ def micrographs(tmp_path: Path) -> list[Micrograph]:
 
 
 def pictures(
-    micrographs: list[Micrograph], record: RunRecord | None, unseen: tuple[str, ...]
+    micrographs: list[Micrograph], record: RunRecord | None, unseen: tuple[str, ...], spool: Path
 ) -> list[Figure]:
     model = load_model("general")
     card = model.card.model_copy(update={"diameter_A": 160.0})
-    host: Any = SimpleNamespace(reporter=SilentReporter(), title=str)
+    host: Any = SimpleNamespace(reporter=SilentReporter(), title=str, spool=spool)
     settings = TrainSettings(device="cpu", threads=1)
     own = type(model)(card, model.network)
     return picked_figures(own, micrographs, {}, settings, "dark", host, None, record, unseen)
 
 
 def test_those_that_trained_nothing_tell_else_those_that_are_shown_with_a_word(
-    micrographs: list[Micrograph], monkeypatch: pytest.MonkeyPatch
+    micrographs: list[Micrograph], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     drawn: list[str] = []
     monkeypatch.setattr(
@@ -57,10 +57,10 @@ def test_those_that_trained_nothing_tell_else_those_that_are_shown_with_a_word(
     monkeypatch.setattr(training_outputs, "tell_noise", noted)
     for unseen, told, word in ((("b", "e"), ["b", "e"], False), ((), ["a", "c", "d", "f"], True)):
         record = RunRecord("train", "folder", {})
-        pictures(micrographs, record, unseen)
+        pictures(micrographs, record, unseen, tmp_path)
         noise = record.finished()["noise"]
         assert asked.pop() == told and noise["micrographs"] == len(told)
         assert ("learned from these micrographs" in noise["meaning"]) == word
         assert noise["selected"] == noise["picks"]
-    pictures(micrographs, None, ("b",))
+    pictures(micrographs, None, ("b",), tmp_path)
     assert asked == []

@@ -99,7 +99,8 @@ def test_another_users_jobs_of_the_same_titles_are_left_alone(tmp_path, monkeypa
         trained, done = (
             json.loads((p.store.pdir(p.uid) / uid / "frostpick.json").read_text()) for uid in ours
         )
-        assert done["model"] == {"digest": trained["model"]["digest"], "name": ours[0]}
+        model = done["model"]
+        assert (model["digest"], model["name"]) == (trained["model"]["digest"], ours[0])
         # what cannot work leaves no empty job behind
         options.particles = "J3.nothing"
         with pytest.raises(InputError, match=r"no output 'nothing'"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from frostpick.errors import InputError
+from frostpick.picking.against_noise import weigh_against_noise
 from frostpick.picking.threshold import EVEN_ODDS
 from frostpick.runtime.run_record import RunRecord
 from frostpick.settings import Threshold
@@ -17,7 +18,6 @@ from frostpick_jobs.tasks.chosen_pictures import kept_figures
 from frostpick_jobs.tasks.declarations import task_named
 from frostpick_jobs.tasks.outputs import check_outputs
 from frostpick_jobs.tasks.pick.finish import deliver_picks
-from frostpick_jobs.tasks.pick.noise import against_noise
 from frostpick_jobs.tasks.pick.prepare import DELIVERED
 from frostpick_jobs.tasks.pick.threshold import decide_threshold
 from frostpick_jobs.tasks.pick.totals import sum_up
@@ -62,7 +62,7 @@ def run_select(host: Host, rule: str) -> PickingResult:
     border = float(before["settings"].get("border") or 0.0)
     distance = float(before["min_distance_A"])
     totals = sum_up(store, done, {}, distance, border)
-    against = against_noise(totals.noise, trained_on)
+    against = weigh_against_noise(totals.noise)
     own = float(state.get("own_threshold", EVEN_ODDS))
     threshold = decide_threshold(
         store, state["basis"], asked, totals.shares, own, renew=True, against=against

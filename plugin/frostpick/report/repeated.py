@@ -27,15 +27,15 @@ def repeated_figures(pictures: Sequence[Picture], kinds: Sequence[Kind]) -> list
             for image, yx in zip(kind.picture[:SHOWN], kind.yx[:SHOWN], strict=True)
         ]
         remark = (
-            "Most of them are not picked: if it is a particle, label some of it."
+            "Mostly not picked: if it is a particle, label some of it."
             if kind.is_missed
-            else "Most of them are picked."
+            else "Mostly picked."
         )
         caption = (
-            f"Kind {number} of what occurs again and again, found without a model: {len(kind)} "
-            f"seen on {len(np.unique(kind.picture))} of {len(pictures)} micrographs, where noise "
-            f"of the same spectrum has about {kind.of_noise:.0f}; {kind.picked:.0%} are picked. "
-            f"{remark} The most typical ones, smoothed, each with its own grey scale."
+            f"Kind {number} of what repeats, found without a model: {len(kind)} seen on "
+            f"{len(np.unique(kind.picture))} of {len(pictures)} micrographs, noise of the same "
+            f"spectrum has about {kind.of_noise:.0f}; {kind.picked:.0%} are picked. {remark} "
+            "The most typical ones, smoothed, each with its own grey scale."
         )
         figures.append(
             box_mosaic(boxes, name=f"repeated_objects_{number}", caption=caption, columns=COLUMNS)

@@ -42,14 +42,10 @@ _PROBABILITIES = (
 _TICKS = (FLOOR_PROBABILITY, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 _CURVE_POINTS = 200
 _AT_MOST = (
-    " Grey: precision is likely no higher than this, by the picks that are noise, as some"
-    " micrographs with inverted contrast tell; junk is not counted."
+    " Grey: the most that precision can be, by the noise that inverted contrast tells; junk is not"
+    " counted."
 )
-_MEANT = (
-    " (share that is selected of the particles that the probabilities of all picks add up to: a"
-    " view that the model misses costs it nothing)"
-)
-_INTERVAL = " (with its 95 % interval)"
+_MEANT = " A view that the model misses costs recall nothing."
 _SCORE = "figure of merit (log-odds)"
 
 
@@ -232,8 +228,8 @@ def expected_precision_recall(
         return finished(
             canvas,
             "expected_precision_recall",
-            f"Expected precision (share of the selected picks that are particles) and {named}"
-            f"{_MEANT if held_out is None else _INTERVAL}. {told}{_AT_MOST * bool(noise)}",
+            f"Expected precision and recall. {told}{_MEANT * (held_out is None)}"
+            f"{_AT_MOST * bool(noise)}",
         )
 
 

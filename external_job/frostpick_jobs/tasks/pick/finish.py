@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from frostpick.errors import FrostpickError, counted, marked
-from frostpick.picking.against_noise import AgainstNoise
+from frostpick.picking.against_noise import AgainstNoise, weigh_against_noise
 from frostpick.picking.held_out import ENTRY, held_out_of
 from frostpick.report.figure import Figure
 from frostpick.report.own_scale import NAME as SCALE
@@ -25,7 +25,7 @@ from frostpick_jobs.tasks.audit.promise import tell_promise
 from frostpick_jobs.tasks.chosen_pictures import keep_figures
 from frostpick_jobs.tasks.pick import micrograph_table
 from frostpick_jobs.tasks.pick.figures import MOST_SHOWN, pick_figures
-from frostpick_jobs.tasks.pick.noise import against_noise, tell_noise
+from frostpick_jobs.tasks.pick.noise import tell_noise
 from frostpick_jobs.tasks.pick.not_yet_picked import Part
 from frostpick_jobs.tasks.pick.prepare import DELIVERED, PickJob, is_live
 from frostpick_jobs.tasks.pick.stored_outputs import StoredOutputs, Write
@@ -44,7 +44,7 @@ MOST_LISTED = 20
 #: Tasks whose models have learned from a user's micrographs.
 LEARNED_IN = ("train", "fewshot")
 #: What the record keeps of a model's ``trained_on``, for `run_select`.
-KNOWN = ("task", "labels", ENTRY)
+KNOWN = ("task", ENTRY)
 
 
 def finish_picking(
@@ -92,7 +92,7 @@ def finish_picking(
     totals = sum_up(store, done, shares, job.plan.min_distance_A, job.plan.border)
     settings = job.settings
     known = {k: v for k, v in job.model.card.trained_on.items() if k in KNOWN}
-    against = against_noise(totals.noise, known)
+    against = weigh_against_noise(totals.noise)
     own = job.model.card.threshold
     threshold = decide_threshold(
         store,

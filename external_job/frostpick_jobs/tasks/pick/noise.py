@@ -8,12 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from frostpick.errors import counted, first_of
-from frostpick.picking.against_noise import (
-    WITH_LABELS,
-    WITHOUT_LABELS,
-    AgainstNoise,
-    weigh_against_noise,
-)
 from frostpick.picking.noise import NoiseEstimate, expected_noise
 from frostpick.picking.null import NoiseSample
 from frostpick.runtime.run_record import RunRecord
@@ -30,19 +24,6 @@ NAMED = 3
 STAGE = "inverted"
 MEANING = "a lower bound on false picks: junk is not counted"
 LEARNED = "a model that has learned from these micrographs may make it too low"
-
-
-def against_noise(
-    samples: Sequence[NoiseSample], trained_on: Mapping[str, Any]
-) -> AgainstNoise | None:
-    """Return what scores are worth in a job, by the noise in it; None where it is not known.
-
-    Parameters
-    ----------
-    trained_on
-        Of the model's card: one with labels of these particles knows them better.
-    """
-    return weigh_against_noise(samples, WITH_LABELS if trained_on.get("labels") else WITHOUT_LABELS)
 
 
 def tell_noise(

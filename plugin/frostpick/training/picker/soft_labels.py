@@ -12,11 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from frostpick.models.picking_model import PickingModel
-from frostpick.picking.against_noise import (
-    WITHOUT_LABELS,
-    AgainstNoise,
-    weigh_against_noise,
-)
+from frostpick.picking.against_noise import AgainstNoise, weigh_against_noise
 from frostpick.picking.calibration import calibrated, floor_logit
 from frostpick.picking.emptiness import emptiness
 from frostpick.picking.inference import choose_precision, prepared_for_inference
@@ -120,7 +116,7 @@ class ModelSoftLabels(SoftLabels):
         """
         chosen = looked_at_for_noise(self.model, [image.micrograph_id for image in images])
         looked = [image for image in images if image.micrograph_id in chosen]
-        self._against = weigh_against_noise(list(map(self._sample, looked)), WITHOUT_LABELS)
+        self._against = weigh_against_noise(list(map(self._sample, looked)))
 
     def _sample(self, image: TrainingImage) -> NoiseSample:
         """Return what an image tells of noise."""
