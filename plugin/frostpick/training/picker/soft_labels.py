@@ -106,6 +106,8 @@ class ModelSoftLabels(SoftLabels):
         )
         self.sharpness, self.device, self.alone = sharpness, device, alone
         self._known: dict[str, tuple[Points, Worths]] = {}
+        # of images that were looked at for noise before anybody asked for their picks
+        self._scores: dict[str, tuple[Points, Worths]] = {}
         self._against: AgainstNoise | None = None
 
     def weigh(self, images: Sequence[TrainingImage]) -> None:
@@ -120,17 +122,22 @@ class ModelSoftLabels(SoftLabels):
 
     def _sample(self, image: TrainingImage) -> NoiseSample:
         """Return what an image tells of noise."""
-        yx, score = self._scored(image)
-        inverted = replace(image, pixels=-np.asarray(image.pixels))
-        other_yx, other = self._scored(inverted)
-        shift = emptiness(score) if self.alone else 0.0
+        yx, score, shift = self._shifted(image)
+        self._scores[image.micrograph_id] = yx, score
+        other_yx, other = self._scored(replace(image, pixels=-np.asarray(image.pixels)))
         picks, decoys = (
-            Picks.from_xy(image.micrograph_id, at[:, 1], at[:, 0], score=one + shift)
-            for at, one in ((yx, score), (other_yx, other))
+            Picks.from_xy(image.micrograph_id, at[:, 1], at[:, 0], score=one)
+            for at, one in ((yx, score), (other_yx, other + shift))
         )
         card = self.model.card
         distance = card.min_distance * card.px_per_diameter
         return NoiseSample.of(picks, decoys, image.pixels.shape, card.px_per_diameter, distance)
+
+    def _shifted(self, image: TrainingImage) -> tuple[Points, Worths, float]:
+        """Return the picks, their scores as they count, and by how much these are shifted."""
+        yx, score = self._scored(image)
+        shift = emptiness(score) if self.alone else 0.0
+        return yx, score + shift, shift
 
     def _scored(self, image: TrainingImage) -> tuple[Points, Worths]:
         """Return the picks on an image, ``(n, 2)`` working pixels, and their scores."""
@@ -150,9 +157,10 @@ class ModelSoftLabels(SoftLabels):
     def on(self, image: TrainingImage) -> tuple[Points, Worths]:
         """Return the picks on an image, ``(n, 2)`` working pixels, and what each is worth."""
         if image.micrograph_id not in self._known:
-            yx, score = self._scored(image)
-            if self.alone:
-                score = score + emptiness(score)
+            looked = image.micrograph_id in self._scores
+            yx, score = (
+                self._scores.pop(image.micrograph_id) if looked else self._shifted(image)[:2]
+            )
             if self._against is not None:
                 score = self._against.log_odds(score)
             self._known[image.micrograph_id] = yx, sigmoid(self.sharpness * score)
