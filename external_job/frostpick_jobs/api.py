@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from frostpick.errors import ConfigError, InputError
 from frostpick.models.picking_model import PickingModel
@@ -30,8 +30,6 @@ from frostpick_jobs.job.results import (
     TrainingResult,
     VerifyingResult,
 )
-from frostpick_jobs.tasks.audit.run import AuditResult, run_audit
-from frostpick_jobs.tasks.audited import population_of
 from frostpick_jobs.tasks.declarations import (
     FEWSHOT,
     ITERATE,
@@ -43,6 +41,9 @@ from frostpick_jobs.tasks.declarations import (
     TaskSpec,
 )
 from frostpick_jobs.tasks.select import run_select
+
+if TYPE_CHECKING:
+    from frostpick_jobs.tasks.audit.run import AuditResult
 
 APath = str | os.PathLike[str]
 Paths = APath | Sequence[APath]
@@ -318,6 +319,10 @@ def audit(
     InputError
         There are no picks here, an answer is not understood, or the picks have changed.
     """
+    # what an audit needs, a prune among it, no other task has to load
+    from frostpick_jobs.tasks.audit.run import run_audit
+    from frostpick_jobs.tasks.audited import population_of
+
     return run_audit(picking_job(Path(out)).spool, population_of, picks, seed, more=more, new=new)
 
 

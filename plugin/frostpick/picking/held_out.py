@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 #: Where no label was held out, recall is only this.
 VISIBLE = "recall of what the model can see"
@@ -68,8 +68,8 @@ class HeldOutLabels:
         """
         n, found = len(self.score), int((self.score >= cut).sum())
         tail = (1 - LEVEL) / 2
-        low = float(beta.ppf(tail, found + 0.5, n - found + 0.5)) if found else 0.0
-        high = float(beta.ppf(1 - tail, found + 0.5, n - found + 0.5)) if found < n else 1.0
+        low = float(betaincinv(found + 0.5, n - found + 0.5, tail)) if found else 0.0
+        high = float(betaincinv(found + 0.5, n - found + 0.5, 1 - tail)) if found < n else 1.0
         return Recall(found, n, low, high)
 
     def as_entry(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from functools import reduce
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import gamma
+from scipy.special import gammaincinv
 
 from frostpick.picking.null import Counts, NoiseSample
 
@@ -83,7 +83,7 @@ def expected_noise(
     drawn = _bootstrap(np.array(each, np.float64), seed)
     rate = found.area / found.free
     ends = [
-        (float(np.quantile(drawn, tail)), rate * float(gamma.ppf(tail, 1 + found.decoys)))
+        (float(np.quantile(drawn, tail)), rate * float(gammaincinv(1 + found.decoys, tail)))
         for tail in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
     ]
     return NoiseEstimate(
