@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from frostpick.picking.read import fetch_and_decode
 from frostpick.preprocess import working_scale
@@ -14,8 +14,9 @@ from frostpick.types import Micrograph
 
 #: Side of a box in diameters, and its pixels a diameter: those of the working image.
 SIDE, PX_PER_DIAMETER = 2.0, 32.0
-#: Deviation of the Gaussian that takes the noise of the finest pixels, in pixels.
-SMOOTH = 1.2
+#: Deviation of the Gaussian that takes the noise of the finest pixels, in pixels, and how many
+#: deviations it reaches.
+SMOOTH, REACH = 1.2, 3.4
 
 
 def boxes_around(
@@ -52,7 +53,7 @@ def boxes_around(
         px_per_diameter=PX_PER_DIAMETER,
         micrograph_id=micrograph.id,
     )
-    smooth = _smoothed(working.data)
+    smooth = gaussian_filter(working.data.numpy(), SMOOTH, mode="mirror", truncate=REACH)
     half = round(SIDE * PX_PER_DIAMETER / 2)
     (step_y, step_x), found = working.sampling.step_yx, []
     height = min(smooth.shape[0], math.floor((image.shape[0] - 1) / step_y) + 1)
@@ -66,16 +67,3 @@ def boxes_around(
         box[at_y : at_y + part.shape[0], at_x : at_x + part.shape[1]] = part
         found.append(box)
     return found
-
-
-def _smoothed(image: torch.Tensor) -> NDArray[np.float32]:
-    reach = math.ceil(3 * SMOOTH)
-    at = torch.arange(-reach, reach + 1, dtype=torch.float32)
-    kernel = torch.exp(-0.5 * (at / SMOOTH) ** 2)
-    kernel /= kernel.sum()
-    padded = torch.nn.functional.pad(image[None, None].float(), (reach,) * 4, mode="reflect")
-    rows = torch.nn.functional.conv2d(padded, kernel[None, None, :, None])
-    both: NDArray[np.float32] = torch.nn.functional.conv2d(rows, kernel[None, None, None])[
-        0, 0
-    ].numpy()
-    return both

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
 
 from frostpick.repeated.candidates import Candidates
+from frostpick.training.view_features import noise_axes
 
 Floats = NDArray[np.float64]
 
@@ -38,8 +39,6 @@ STRENGTH = 0.65
 OF_NOISE = 5.0
 #: A kind of which a smaller share is picked is mostly not picked.
 HALF = 0.5
-#: Share of the mean eigenvalue that is added to the covariance of noise.
-RIDGE = 0.02
 
 
 @dataclass(frozen=True)
@@ -174,9 +173,8 @@ def _joined(
 
 def _whitening(noise: NDArray[np.float32]) -> Floats:
     """Return the matrix after which noise has unit covariance."""
-    values, vectors = np.linalg.eigh(np.cov(noise.T.astype(np.float64)))
-    values = np.maximum(values, 0.0)
-    white: Floats = vectors / np.sqrt(values + RIDGE * values.mean() + 1e-30) @ vectors.T
+    vectors, deviation = noise_axes(noise)
+    white: Floats = vectors / deviation @ vectors.T
     return white
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from frostpick.repeated.search import Kind, Picture
 from frostpick.report.boxes import box_mosaic
 from frostpick.report.figure import Figure
+from frostpick.training.smoothed_box import smoothed_box
 
 #: Members that are drawn, in rows of so many, and kinds that are drawn.
 SHOWN, COLUMNS, MOST_KINDS = 16, 8, 6
@@ -23,7 +23,7 @@ def repeated_figures(pictures: Sequence[Picture], kinds: Sequence[Kind]) -> list
     figures = []
     for number, kind in enumerate(kinds[:MOST_KINDS], 1):
         boxes = [
-            _box(pictures[int(image)], yx)
+            _seen(pictures[int(image)], yx)
             for image, yx in zip(kind.picture[:SHOWN], kind.yx[:SHOWN], strict=True)
         ]
         remark = (
@@ -43,16 +43,6 @@ def repeated_figures(pictures: Sequence[Picture], kinds: Sequence[Kind]) -> list
     return figures
 
 
-def _box(picture: Picture, yx: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Cut a smoothed box; beyond the edge the picture's edge goes on."""
-    half = max(2, round(SIDE * picture.px_per_diameter / 2))
-    reach = np.arange(-2 * half, 2 * half + 1)
-    rows, columns = (
-        np.clip(round(float(at)) + reach, 0, size - 1)
-        for at, size in zip(yx, picture.pixels.shape, strict=True)
-    )
-    box = gaussian_filter(
-        picture.pixels[rows[:, None], columns[None, :]].astype(np.float32),
-        SMOOTH * picture.px_per_diameter,
-    )
-    return np.asarray(box[half:-half, half:-half], np.float32)
+def _seen(picture: Picture, yx: NDArray[np.float64]) -> NDArray[np.float32]:
+    px = picture.px_per_diameter
+    return smoothed_box(picture.pixels, yx, SIDE * px, SMOOTH * px)

@@ -13,6 +13,8 @@ ANGLES = 32
 ORDERS = 5
 #: Picks looked at together.
 BATCH = 512
+#: Share of the mean eigenvalue that is added to the covariance of noise.
+RIDGE = 0.02
 
 
 def view_features(
@@ -56,3 +58,23 @@ def view_features(
         parts.append(power.reshape(len(some), -1).cpu())
     found: NDArray[np.float32] = torch.cat(parts).numpy().astype(np.float32)
     return found
+
+
+def noise_axes(
+    noise: NDArray[np.float32],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the principal axes of what noise makes of the features, and its deviation on each.
+
+    Parameters
+    ----------
+    noise
+        ``(m, d)`` features of places without a particle.
+
+    Returns
+    -------
+    vectors, deviation
+        ``(d, d)``, a column an axis, and ``(d,)``, none of them 0.
+    """
+    values, vectors = np.linalg.eigh(np.cov(noise.T.astype(np.float64)))
+    values = np.maximum(values, 0.0)
+    return vectors, np.sqrt(values + RIDGE * values.mean() + 1e-30)

@@ -24,9 +24,10 @@ from scipy.spatial.distance import cdist
 from scipy.stats import hypergeom
 
 from frostpick.runtime.evenly_spread import evenly_spread
-from frostpick.training.examples import Points, TrainingImage
+from frostpick.training.examples import TrainingImage
 from frostpick.training.picker.soft_labels import SoftLabels
-from frostpick.training.view_features import view_features
+from frostpick.training.smoothed_box import smoothed_box
+from frostpick.training.view_features import noise_axes, view_features
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +44,8 @@ FEWEST, MOST, FEWEST_PICKS = 6, 50, 60
 AXES, GROUPS, DRAWS = 4, (2, 3), 499
 #: Labels that differ so are told of: of complete labels each of two tests tells of 2 in 100.
 LEVEL = 0.02
-#: Share of the mean eigenvalue that is added to the covariance of noise, and the deviation in
-#: diameters of the Gaussian that smooths what is described.
-RIDGE, SMOOTH = 0.02, 0.06
+#: Deviation in diameters of the Gaussian that smooths what is described.
+SMOOTH = 0.06
 #: Picks of the look without labels that are shown, the side of a box in diameters.
 SHOWN, BOX = 16, 1.5
 
@@ -125,7 +125,14 @@ def compare_views(
     )
     log.warning("views: %s", told["text"])
     chosen = [places[k] for k in rng.permutation(group)[:SHOWN].tolist()]
-    return LabelViews(told, True, [_box(some[k], at, px_per_diameter) for k, at in chosen])
+    return LabelViews(
+        told,
+        True,
+        [
+            smoothed_box(some[k].pixels, at, BOX * px_per_diameter, SMOOTH * px_per_diameter)
+            for k, at in chosen
+        ],
+    )
 
 
 def permutation_test(
@@ -207,10 +214,8 @@ def _drawn(
 
 def _axes(looks: NDArray[np.float32], noise: NDArray[np.float32]) -> Floats:
     """Return looks ``(n, AXES)`` in units of noise on their first principal axes."""
-    values, vectors = np.linalg.eigh(np.cov(noise.T.astype(np.float64)))
-    values = np.maximum(values, 0.0)
-    whiten = vectors / np.sqrt(values + RIDGE * values.mean() + 1e-30)
-    white = (looks - noise.mean(0)).astype(np.float64) @ whiten
+    vectors, deviation = noise_axes(noise)
+    white = (looks - noise.mean(0)).astype(np.float64) @ (vectors / deviation)
     white -= white.mean(0)
     axes: Floats = white @ np.linalg.svd(white, full_matrices=False)[2][:AXES].T
     return axes
@@ -231,14 +236,3 @@ def _energy(apart: Floats, sets: Indices) -> Floats:
 
 def _smooth(image: TrainingImage, px: float) -> torch.Tensor:
     return torch.from_numpy(np.asarray(gaussian_filter(image.pixels, SMOOTH * px), np.float32))
-
-
-def _box(image: TrainingImage, yx: Points, px: float) -> NDArray[np.float32]:
-    half = max(2, round(BOX * px / 2))
-    reach = np.arange(-2 * half, 2 * half + 1)
-    rows, columns = (
-        np.clip(round(float(at)) + reach, 0, size - 1)
-        for at, size in zip(yx, image.pixels.shape, strict=True)
-    )
-    box = gaussian_filter(np.asarray(image.pixels[rows[:, None], columns], np.float32), SMOOTH * px)
-    return np.asarray(box[half:-half, half:-half], np.float32)
