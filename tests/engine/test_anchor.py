@@ -59,7 +59,7 @@ def an_anchor(monkeypatch: pytest.MonkeyPatch) -> Found:
         doubted = PickingModel(card, start.network)
         soft = ModelSoftLabels(doubted, 2.0, torch.device("cpu"), alone=alone)
         geometry = TileGeometry(outputs=5, stride=4, field=31, label_radius=5.0, guard=8.0)
-        return Distillation(soft, [a_micrograph()], geometry, labels=60, given=given)
+        return Distillation(soft, [a_micrograph()], geometry, label_weight=given / (given + 60))
 
     return make
 
@@ -130,7 +130,7 @@ def test_judged_picks_are_taken_at_their_word() -> None:
     plan = TilePlan(0, (50, 20), np.eye(2), by_label=False)
     geometry = TileGeometry(outputs=5, stride=4, field=31, label_radius=5.0, guard=8.0)
     for one, most in ((image, 1.0), (replace(image, micrograph_id="other"), 0.0)):
-        anchor = Distillation(soft, [one], geometry, labels=60, given=0)
+        anchor = Distillation(soft, [one], geometry, label_weight=0.0)
         assert anchor.targets([plan]).max() == most
 
 

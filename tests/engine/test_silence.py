@@ -149,7 +149,7 @@ def test_silent_places_are_no_targets_of_zero() -> None:
     image = an_image(labels)
     soft = soft_labels()
     silence = find_silence(soft, [image], GEOMETRY, 32.0)
-    anchor = Distillation(soft, [image], GEOMETRY, labels=60, given=15, silence=silence)
+    anchor = Distillation(soft, [image], GEOMETRY, label_weight=0.2, silence=silence)
     assert anchor.silence is silence
     logits = torch.full((2, 5, 5), -1.0)
     # a tile about a missed label, and one about a pick: a row of outputs each counts

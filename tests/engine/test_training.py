@@ -38,7 +38,17 @@ DIAMETER_PX, PIXEL_A, SIDE = 16.0, 4.0, (180, 200)
 TINY = Recipe(units=4, epoch_steps=20, epochs=5, few_epochs=5, tiles=4, outputs=9, rate=1e-2)
 
 #: To run through, not to learn.
-SHORT = Recipe(units=2, epoch_steps=5, epochs=2, few_epochs=2, tuning_epochs=2, tiles=4, outputs=5)
+SHORT = Recipe(
+    units=2,
+    epoch_steps=5,
+    epochs=2,
+    few_epochs=2,
+    tuning_epochs=2,
+    few_tuning_epochs=2,
+    fewest_tuning_held=30,
+    tiles=4,
+    outputs=5,
+)
 
 
 def image(seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from frostpick.models.registry import build_network
 from frostpick.sampling import Sampling
 from frostpick.training.examples import Region, TrainingImage
 from frostpick.training.picker.augment import Augmentation, augment, blur
+from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.validation_split import hold_out
 from frostpick.training.tiles import (
     TileGeometry,
@@ -184,13 +185,32 @@ def test_what_is_held_out() -> None:
         points = [(float(y), float(x)) for y, x in rng.uniform(0, (120, 160), (n, 2))]
         return an_image(points, name=name)
 
-    many = hold_out([labelled(20, f"m{k}") for k in range(10)] + [labelled(0)], 3, 8.0)
+    many = hold_out([labelled(20, f"m{k}") for k in range(10)] + [labelled(0)], 3, 8.0, fewest=30)
     assert many.kind == "micrographs"
     assert sum(not image.trains for image in many.images) == 2
     assert sum(len(image.held_out_particles()) for image in many.images) == 40
-    strips = hold_out([labelled(100)], 3, 8.0)
+    strips = hold_out([labelled(100)], 3, 8.0, fewest=30)
     assert strips.kind == "blocks" and len(strips.images[0].held_out_particles()) == 20
     assert strips.images[0].trains and len(strips.images[0].training_particles(8.0)) < 80
-    few = hold_out([labelled(7) for _ in range(4)], 3, 8.0)
+    few = hold_out([labelled(7) for _ in range(4)], 3, 8.0, fewest=30)
     assert few.kind == "none" and "28 labels" in few.text
     assert all(image.held_out is None for image in few.images)
+
+
+def test_a_model_that_is_trained_further_keeps_fifty_labels_for_training() -> None:
+    images = [an_image([(20.0 + 20 * k, 60.0) for k in range(5)], name=f"m{n}") for n in range(10)]
+    recipe = Recipe()
+    from_nothing = hold_out(images, 3, 8.0, fewest=recipe.fewest_held_out(tuning=False))
+    further = hold_out(images, 3, 8.0, fewest=recipe.fewest_held_out(tuning=True))
+    assert sum(len(image.held_out_particles()) for image in from_nothing.images) == 10
+    assert sum(len(image.held_out_particles()) for image in further.images) == 0
+    more = hold_out(images * 2, 3, 8.0, fewest=recipe.fewest_held_out(tuning=True))
+    assert sum(len(image.held_out_particles()) for image in more.images) == 20
+
+
+def test_labels_that_could_be_learned_by_heart_weigh_less() -> None:
+    recipe = Recipe()
+    assert recipe.label_weight(15, tuning=True) == pytest.approx(15 / 75)
+    assert recipe.label_weight(50, tuning=True) == 0.25
+    assert recipe.label_weight(140, tuning=True) == pytest.approx(140 / 200)
+    assert recipe.label_weight(50, tuning=False) == pytest.approx(50 / 110)

@@ -18,7 +18,7 @@ from frostpick.training.tiles import TileGeometry, TilePlan, most_worth
 class Distillation:
     """Picks, a start model's or verified ones, as soft labels of unlabelled places.
 
-    A loss on n labels has the weight ``n / (n + labels)``, and the cross-entropy with the
+    A loss on n labels has the weight of `Recipe.label_weight`, and the cross-entropy with the
     soft labels, taken over unlabelled outputs, has the rest. Where labels lie in the silence
     of the picks, that is taken as unlabelled (`frostpick.training.picker.silence`). The target
     of an output is the worth of the best pick whose disc it is on, and 0 elsewhere: what a pick is
@@ -35,10 +35,8 @@ class Distillation:
         What is trained on, in the order of the plans.
     geometry
         Of the tiles.
-    labels
-        Number of labels that weigh as much as the picks.
-    given
-        Number of labels of this training.
+    label_weight
+        Of the labels' loss, 0 to 1; the picks have the rest.
     silence
         Where the picks say nothing, of which labels know more; None: they are right everywhere.
     """
@@ -49,11 +47,10 @@ class Distillation:
         images: Sequence[TrainingImage],
         geometry: TileGeometry,
         *,
-        labels: float,
-        given: int,
+        label_weight: float,
         silence: Silence | None = None,
     ) -> None:
-        self.label_weight = given / (given + labels)
+        self.label_weight = label_weight
         self.silence = silence if silence is not None and silence.tells else None
         self.images, self.geometry = images, geometry
         self.soft = soft

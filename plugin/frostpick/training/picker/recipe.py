@@ -35,8 +35,15 @@ class Recipe:
     rate, tuning_rate
         Highest learning rate from nothing and from a model.
     anchor_labels, anchor_sharpness
-        Of `frostpick.training.picker.distillation.Distillation`, where picks teach: a start
-        model's or verified ones.
+        Where picks teach, a start model's or verified ones: the number of labels that weigh as
+        much as they do, and the factor of their scores.
+    fewest_held, fewest_tuning_held
+        Fewer labels than this all train, from nothing and from a model. A fifth of fifty labels
+        chose no better step than the last, and as training labels they gained .02 to .07 of AP
+        on two proteins that no model had seen.
+    few_label_weight
+        The labels weigh no more than this when training from a model with nothing held out,
+        for nothing tells there when they are learned by heart.
     passes
         Trainings one after the other, when training from a model; the picks of each teach
         the next.
@@ -72,6 +79,9 @@ class Recipe:
     tuning_rate: float = 2e-3
     anchor_labels: float = 60.0
     anchor_sharpness: float = 1.3
+    fewest_held: int = 30
+    fewest_tuning_held: int = 100
+    few_label_weight: float = 0.25
     passes: int = 2
     warm_up: float = 0.25
     weight_decay: float = 0.01
@@ -89,6 +99,20 @@ class Recipe:
     tuning_augmentation: Augmentation = field(
         default_factory=lambda: Augmentation(noise=1.3, blur=1.6)
     )
+
+    def fewest_held_out(self, *, tuning: bool) -> int:
+        """Return the number of labels from which on some are held out."""
+        return self.fewest_tuning_held if tuning else self.fewest_held
+
+    def label_weight(self, labels: int, *, tuning: bool) -> float:
+        """Return what the loss on ``labels`` labels weighs where picks teach too, 0 to 1.
+
+        ``n / (n + anchor_labels)``, and no more than `few_label_weight` where a model is trained
+        further and nothing is held out.
+        """
+        weight = labels / (labels + self.anchor_labels)
+        few = tuning and labels < self.fewest_tuning_held
+        return min(weight, self.few_label_weight) if few else weight
 
     def key(self) -> dict[str, object]:
         """Return all numbers as JSON values, for the key of a resumed training."""

@@ -28,7 +28,6 @@ from frostpick.training.examples import TrainingImage
 from frostpick.training.measure import Floats, Look, found_in, joined
 from frostpick.training.picker.silence import Silence, worth_in_silence
 from frostpick.training.picker.soft_labels import SoftLabels
-from frostpick.training.picker.validation_split import FEWEST
 from frostpick.training.prior import particles_per_image
 from frostpick.types import sigmoid
 
@@ -37,6 +36,8 @@ LABELS, PICKS = "training labels", "picks as soft labels"
 #: Labels that weigh as much as the soft labels in the fit and in the count: labels that
 #: trained score higher than other particles do.
 FITTED = 200.0
+#: Fewer labels than this tell less of the offset: `TUNED_FEW_SPREAD`.
+FEW = 30
 
 
 @dataclass(frozen=True)
@@ -141,5 +142,5 @@ def known_before_data(start: PickingModel | None, labels: int) -> dict[str, floa
     """
     if start is None:
         return {}
-    spread = TUNED_FEW_SPREAD if labels < FEWEST else TUNED_SPREAD
+    spread = TUNED_FEW_SPREAD if labels < FEW else TUNED_SPREAD
     return {"slope": TUNED_SLOPE, "offset_spread": spread}

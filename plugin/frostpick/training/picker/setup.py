@@ -33,7 +33,6 @@ from frostpick.training.picker.recipe import Recipe
 from frostpick.training.picker.silence import find_silence
 from frostpick.training.picker.soft_labels import SoftLabels
 from frostpick.training.picker.trainer import Trainer
-from frostpick.training.picker.validation_split import FEWEST
 from frostpick.training.prior import class_prior, first_guess, labelled_density, mean_area
 from frostpick.training.read_images import Reading
 from frostpick.training.tiles import TileGeometry, TileSampler
@@ -194,7 +193,11 @@ def make_trainer(
                 labels,
             )
         anchor = Distillation(
-            soft, images, geometry, labels=recipe.anchor_labels, given=labels, silence=silence
+            soft,
+            images,
+            geometry,
+            label_weight=recipe.label_weight(labels, tuning=start is not None),
+            silence=silence,
         )
     return Trainer(
         network,
@@ -217,7 +220,7 @@ def _schedule(
     soft: SoftLabels | None,
 ) -> Schedule:
     tuning = start is not None
-    few = labels < FEWEST
+    few = labels < recipe.fewest_held_out(tuning=tuning)
     epochs = recipe.few_epochs if few else recipe.epochs
     if tuning:
         epochs = recipe.few_tuning_epochs if few else recipe.tuning_epochs

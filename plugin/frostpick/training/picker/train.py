@@ -163,7 +163,12 @@ def train_picker(
             settings.seed,
             from_model=start is not None,
         )
-    split = hold_out(judged.images, settings.seed, recipe.guard * recipe.px_per_diameter)
+    split = hold_out(
+        judged.images,
+        settings.seed,
+        recipe.guard * recipe.px_per_diameter,
+        fewest=recipe.fewest_held_out(tuning=start is not None),
+    )
     expected, given = expected_at_first(settings, split.images, recipe, len(micrographs))
 
     spec = choose_network(settings, start, recipe)

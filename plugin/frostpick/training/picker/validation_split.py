@@ -13,8 +13,6 @@ from frostpick.training.examples import Region, TrainingImage
 
 log = logging.getLogger(__name__)
 
-#: Fewer labels than this all train, on a fixed schedule.
-FEWEST = 30
 #: Labelled micrographs from which on whole micrographs are held out.
 WHOLE = 4
 #: Fraction of the labels held out.
@@ -35,17 +33,17 @@ class Split:
     text: str
 
 
-def hold_out(images: Sequence[TrainingImage], seed: int, guard: float) -> Split:
+def hold_out(images: Sequence[TrainingImage], seed: int, guard: float, *, fewest: int) -> Split:
     """Hold out a fifth of the labels.
 
     At least 4 labelled micrographs: whole ones. Fewer: a strip at one side of
     each, wide enough for a fifth of its labels, and a band of ``guard`` working
-    pixels beside it that neither trains nor measures. Under 30 labels: nothing.
+    pixels beside it that neither trains nor measures. Under ``fewest`` labels: nothing.
     """
     counts = np.array([len(image.particles_yx) for image in images])
     labelled = np.flatnonzero(counts)
     rng = np.random.default_rng((seed, 11))
-    if counts.sum() < FEWEST:
+    if counts.sum() < fewest:
         text = (
             f"none of the {counts.sum()} labels is held out: all train, for a fixed number of steps"
         )
