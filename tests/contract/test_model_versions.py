@@ -224,9 +224,7 @@ def train(
 def test_an_interrupted_training_goes_on_from_the_same_start(
     new_case: Any, spy: Any, shelf: Shelf, data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = Recipe(
-        epoch_steps=6, tuning_epochs=1, few_tuning_epochs=1, few_epochs=1, tiles=2, outputs=5
-    )
+    short = Recipe(epoch_steps=6, tuning_epochs=1, few_epochs=1, tiles=2, outputs=5)
     monkeypatch.setattr(train_task, "train_picker", partial(train_picker, recipe=short))
     assert train(new_case("whole"), spy, data) == 0
     whole = spy.output(ModelOutput).model

@@ -305,9 +305,7 @@ def trained(
     settings = TrainSettings.model_validate(
         {"diameter": 150.0, "device": "cpu", "threads": 1, "label_weights": weights}
     )
-    recipe = Recipe(
-        epoch_steps=2, tuning_epochs=1, few_tuning_epochs=1, tiles=2, outputs=5, passes=1
-    )
+    recipe = Recipe(epoch_steps=2, tuning_epochs=1, tiles=2, outputs=5, passes=1)
     return train_picker(
         *data,
         settings,

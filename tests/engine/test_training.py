@@ -44,7 +44,6 @@ SHORT = Recipe(
     epochs=2,
     few_epochs=2,
     tuning_epochs=2,
-    few_tuning_epochs=2,
     fewest_tuning_held=30,
     tiles=4,
     outputs=5,

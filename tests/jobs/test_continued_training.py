@@ -38,15 +38,7 @@ STEPS = 5
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train for a moment, save after each step, and draw nothing."""
-    recipe = Recipe(
-        units=2,
-        epoch_steps=STEPS,
-        tuning_epochs=1,
-        few_tuning_epochs=1,
-        passes=1,
-        tiles=2,
-        outputs=5,
-    )
+    recipe = Recipe(units=2, epoch_steps=STEPS, tuning_epochs=1, passes=1, tiles=2, outputs=5)
     monkeypatch.setattr(train_task, "train_picker", partial(train_picker, recipe=recipe))
     monkeypatch.setattr(iterating, "Recipe", lambda: recipe)
     monkeypatch.setattr(iterating, "SureRule", lambda: SureRule(confident=0.0, spread=1.0))

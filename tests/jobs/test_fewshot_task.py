@@ -41,15 +41,7 @@ DIAMETER_PX, PIXEL_A, SIDE = 28.0, 4.0, (180, 200)
 def quick() -> Iterator[None]:
     """The code of the task with networks and schedules that take seconds."""
     recipe = FewshotRecipe(steps=12, positives=6, rate=3e-3, measure_every=6, least=12)
-    short = Recipe(
-        units=2,
-        epoch_steps=5,
-        few_epochs=2,
-        tuning_epochs=2,
-        few_tuning_epochs=2,
-        tiles=4,
-        outputs=5,
-    )
+    short = Recipe(units=2, epoch_steps=5, few_epochs=2, tuning_epochs=2, tiles=4, outputs=5)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PRESETS, "tiny", Preset(2, 32, 2, 1, 16, 2))  # type: ignore[arg-type]
         patch.setattr(fewshot_trainer, "STANDARDS", 64)

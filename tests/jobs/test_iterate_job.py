@@ -51,7 +51,7 @@ _rlnOpticsGroup #2
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = Recipe(epoch_steps=5, tuning_epochs=1, few_tuning_epochs=1, tiles=2, outputs=5)
+    recipe = Recipe(epoch_steps=5, tuning_epochs=1, tiles=2, outputs=5)
     monkeypatch.setattr(engine, "Recipe", lambda: recipe)
     monkeypatch.setattr(engine, "SureRule", lambda: SureRule(confident=0.0, spread=1.0))
     monkeypatch.setattr(iterate_task, "picked_figures", lambda *a: [])

@@ -251,9 +251,7 @@ def test_auto_goes_on_with_a_model_that_is_shipped_no_longer(
 def test_the_report_of_few_shot_names_the_version(
     project: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = Recipe(
-        epoch_steps=3, tuning_epochs=1, few_tuning_epochs=1, few_epochs=1, tiles=2, outputs=5
-    )
+    short = Recipe(epoch_steps=3, tuning_epochs=1, few_epochs=1, tiles=2, outputs=5)
     monkeypatch.setattr(method_of, "train_picker", partial(train_picker, recipe=short))
     host = FolderHost(project / "out", EXEMPLARS, pixel_size=PIXEL_A)
     told = FewshotSettings(diameter=DIAMETER_A, pixel_size=PIXEL_A, threads=1, device="cpu")

@@ -30,9 +30,7 @@ EXPOSURES, PARTICLES = OutputRef("J2", "exposures"), OutputRef("J3", "particles"
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch):
-    recipe = Recipe(
-        epoch_steps=8, tuning_epochs=1, few_tuning_epochs=1, tiles=2, outputs=5, units=2
-    )
+    recipe = Recipe(epoch_steps=8, tuning_epochs=1, tiles=2, outputs=5, units=2)
     monkeypatch.setattr(engine, "Recipe", lambda: recipe)
     monkeypatch.setattr(engine, "SureRule", lambda: SureRule(confident=0.0, spread=1.0))
     monkeypatch.setattr(iterate_task, "picked_figures", lambda *a: [])

@@ -220,7 +220,7 @@ def _schedule(
     soft: SoftLabels | None,
 ) -> Schedule:
     tuning = start is not None
-    few = labels < recipe.fewest_held_out(tuning=tuning)
+    few = labels < recipe.few_labels
     epochs = recipe.few_epochs if few else recipe.epochs
     if tuning:
         epochs = recipe.few_tuning_epochs if few else recipe.tuning_epochs
