@@ -9,6 +9,7 @@ import typer
 
 from frostpick._version import __version__
 from frostpick_jobs.cli import commands
+from frostpick_jobs.cli.config_command import config_app
 from frostpick_jobs.cli.cryosparc import cryosparc_app
 from frostpick_jobs.cli.folder_command import folder_command
 from frostpick_jobs.cli.typer_options import PatternCommand
@@ -51,6 +52,7 @@ def frostpick_app(tasks: Sequence[TaskSpec]) -> typer.Typer:
     models.command("list")(commands.list_models)
     models.command("show")(commands.show_model)
     app.add_typer(models, name="models")
+    app.add_typer(config_app([task for task in tasks if "folder" in task.hosts]), name="config")
     app.add_typer(cryosparc_app(tasks), name="cryosparc")
     return app
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from frostpick_jobs.cli.config_file import resolve_settings
 from frostpick_jobs.cli.console import log_to_terminal
 from frostpick_jobs.cli.parameters import Debug, Out, Overwrite
 from frostpick_jobs.job.endings import COMPLETE, PARTIAL, unused_inputs
+
+if TYPE_CHECKING:
+    from frostpick.models.catalogue import Entry
 
 log = logging.getLogger(__name__)
 
@@ -147,26 +150,39 @@ def demo(
 
 
 def list_models() -> None:
-    """List the models that come with frostpick.
+    """List the models that come with frostpick, and a facility's.
 
-    A name without a version means the newest.
+    A name without a version means the newest. A facility's lie in the folders of
+    FROSTPICK_MODELS.
     """
-    from frostpick.models.catalogue import USED_BY, catalogue
+    from frostpick.models.catalogue import catalogue, facility_catalogue
 
     for entry in catalogue():
-        card = entry.card
-        size = "asks for --diameter" if card.diameter_A is None else f"{card.diameter_A:g} A"
-        rest = f"{card.network.name:12} {size:20} {USED_BY[card.kind]}"
-        if entry.newest_of not in (None, entry.name):
-            print(f"{entry.newest_of:12} {'= ' + entry.name:14} {rest}")
-        print(f"{entry.name:12} {'':14} {rest}")
+        _list(entry)
+    usable, wrong = facility_catalogue()
+    for entry in usable.values():
+        _list(entry, "  of this facility")
+    for name, why in wrong.items():
+        print(f"{name:12} not usable: {why}")
+
+
+def _list(entry: Entry, whose: str = "") -> None:
+    from frostpick.models.catalogue import USED_BY
+
+    card = entry.card
+    size = "asks for --diameter" if card.diameter_A is None else f"{card.diameter_A:g} A"
+    rest = f"{card.network.name:12} {size:20} {USED_BY[card.kind]}{whose}"
+    if entry.newest_of not in (None, entry.name):
+        print(f"{entry.newest_of:12} {'= ' + entry.name:14} {rest}")
+    print(f"{entry.name:12} {'':14} {rest}")
 
 
 def show_model(
     model: Annotated[
         str,
         typer.Argument(
-            help="A shipped name, with or without its version, a model file or its folder."
+            help="A shipped or a facility's name, with or without its version, a model file or its "
+            "folder."
         ),
     ],
 ) -> None:

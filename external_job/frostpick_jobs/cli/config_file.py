@@ -54,6 +54,6 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def resolve_settings(kind: type[S], config: Path | None, values: dict[str, Any]) -> S:
-    """Return settings from a YAML file and the command line, which wins."""
+    """Return settings of no task from a YAML file and the command line, which wins."""
     layers = [(str(config), read_config(config))] if config else []
     return resolve(kind, *layers, ("command line", values))

@@ -9,8 +9,8 @@ from typing import Any
 
 import typer
 
-from frostpick_jobs.cli.config_file import resolve_settings
 from frostpick_jobs.cli.parameters import Debug, Out
+from frostpick_jobs.cli.site_file import log_site, task_settings
 from frostpick_jobs.cli.typer_options import Typed, parameter, task_command
 from frostpick_jobs.tasks.declarations import TaskSpec
 
@@ -29,7 +29,8 @@ def folder_command(task: TaskSpec) -> Callable[..., None]:
     def act(
         given: Typed, values: dict[str, Any], config: Path | None, *, out: Path, debug: bool
     ) -> None:
-        settings = resolve_settings(task.settings, config, values)
+        settings, origin = task_settings(task, config, values)
+        log_site(settings, origin)
         from frostpick_jobs.hosts.folder import FolderHost
         from frostpick_jobs.job.lifecycle import run_job
 

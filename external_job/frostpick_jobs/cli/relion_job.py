@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from frostpick._version import __version__
 from frostpick.errors import ConfigError
-from frostpick.settings import RunSettings, resolve
+from frostpick.settings import RunSettings
 from frostpick_jobs.cli.notes import send_log_to
 from frostpick_jobs.cli.options import add_argparse_options, values_from_namespace
+from frostpick_jobs.cli.site_file import log_site, task_settings
 from frostpick_jobs.cli.task_inputs import inputs_on
 from frostpick_jobs.hosts.relion.arguments import JobArguments, JobParser, job_arguments
 from frostpick_jobs.job.endings import USAGE, help_text
@@ -95,7 +95,7 @@ def job_parser(task: TaskSpec) -> JobParser:
 def read_command_line(task: TaskSpec, argv: Sequence[str]) -> tuple[JobArguments, RunSettings]:
     """Return RELION's arguments and the resolved settings.
 
-    Precedence, rising: defaults, RELION's ``--j``, the YAML file, the labels.
+    Precedence, rising: defaults, files of the site, RELION's ``--j``, the YAML file, the labels.
 
     Raises
     ------
@@ -117,14 +117,11 @@ def read_command_line(task: TaskSpec, argv: Sequence[str]) -> tuple[JobArguments
                 f"labels gpu {arguments.device!r} and device {typed['device']!r} differ; give one"
             )
         typed["device"] = arguments.device
-    layers: list[tuple[str, Mapping[str, Any]]] = [
-        ("number of threads (--j)", {"threads": arguments.threads})
-    ]
-    if arguments.config is not None:
-        from frostpick_jobs.cli.config_file import read_config
-
-        layers.append((arguments.config, read_config(Path(arguments.config))))
-    return arguments, resolve(kind, *layers, ("parameter labels", typed))
+    config = None if arguments.config is None else Path(arguments.config)
+    threads = ("number of threads (--j)", {"threads": arguments.threads})
+    settings, origin = task_settings(task, config, typed, given=[threads], last="parameter labels")
+    log_site(settings, origin)
+    return arguments, settings
 
 
 def log_to_run_files() -> None:

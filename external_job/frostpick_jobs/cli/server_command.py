@@ -16,7 +16,6 @@ import typer
 
 from frostpick.errors import JobStopped
 from frostpick.settings import names_of_today
-from frostpick_jobs.cli.config_file import resolve_settings
 from frostpick_jobs.cli.options import list_options
 from frostpick_jobs.cli.parameters import (
     ORIGINAL,
@@ -33,6 +32,7 @@ from frostpick_jobs.cli.parameters import (
     Url,
     Workspace,
 )
+from frostpick_jobs.cli.site_file import log_site, task_settings
 from frostpick_jobs.cli.task_inputs import inputs_on
 from frostpick_jobs.cli.typer_options import Typed, parameter, task_command
 from frostpick_jobs.tasks.declarations import REST, InputSpec, TaskSpec, is_rest
@@ -136,7 +136,8 @@ def server_command(task: TaskSpec) -> Callable[..., None]:
     """Return the command ``frostpick cryosparc TASK``."""
 
     def act(given: Typed, values: dict[str, Any], config: Path | None, **place: Any) -> None:
-        settings = resolve_settings(task.settings, config, values)
+        settings, origin = task_settings(task, config, values)
+        log_site(settings, origin)
         where = Place(**place)
         again = where.resume_command(task, given, values, config)
         asked = where.request(task, given, again)

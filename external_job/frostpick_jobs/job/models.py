@@ -1,6 +1,8 @@
-"""Which weights the shipped names of a job mean: settled when it first runs, kept in its spool.
+"""Which weights the names in a job mean: settled when it first runs, kept in its spool.
 
-Another version of frostpick may give a name newer weights, or no longer have the old ones.
+Names are those of shipped models and of a facility's (`frostpick.models.facility`). Another
+version of frostpick may give a name newer weights, or no longer have the old ones; so may a
+facility.
 Results of two models must not be mixed, and what is done must not be done again: in one job a
 name means the same weights for good, those of the copy in ``models/VERSION`` below the spool.
 Other weights are had by their exact name. A model of the user's own is not copied: it is known
@@ -12,13 +14,16 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from frostpick.errors import ModelError
+from frostpick.models import facility
 from frostpick.models.catalogue import find_card
 from frostpick.models.cryomae.model import KIND, AutoencoderModel
 from frostpick.models.cryomae.shipped_encoder import ENCODER_NAMES, encoder_name, load_encoder
+from frostpick.models.model_file import told_digest
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.model import SHIPPED_NAME, Pruner, load_pruner
 from frostpick.models.shipped import load_model, shipped_names
@@ -56,7 +61,7 @@ class JobModels:
     Attributes
     ----------
     used
-        ``name -> {"version": ..., "digest": ...}`` of the shipped names asked for, for the record.
+        ``name -> {"version": ..., "digest": ...}`` of the names asked for, for the record.
     """
 
     def __init__(
@@ -111,6 +116,8 @@ class JobModels:
         kept = self._kept(text)
         if kept is not None and kept["version"] != NOTHING:
             encodes = _is_called(text, ENCODER_NAMES)
+            if not facility.is_reserved(text):
+                encodes = find_card(str(self._folder / kept["version"]))[0].kind == KIND
         else:
             encodes = find_card(text)[0].kind == KIND
         return "encoder" if encodes else "picking"
@@ -142,8 +149,8 @@ class JobModels:
         if isinstance(found, made):
             return found
         load: Callable[[Path], M] = made.load
-        if not _is_called(text, shipped):
-            return named(text)  # no name of a shipped model of this kind
+        if not (_is_called(text, shipped) or self._is_facility(text)):
+            return named(text)  # no name of a model of this kind
         kept = self._kept(text)
         if kept is not None:
             model = self._copy_of(kept, named, load)
@@ -159,7 +166,13 @@ class JobModels:
         self._note(text, kept)
         if not self._look:
             log.info("%s%s%s", _told(text, kept), again, _newer(text, kept))
-        return model
+        return replace(model, known_as=kept["version"])
+
+    def _is_facility(self, text: str) -> bool:
+        """Tell whether a text names a facility's model, now or when this job first ran."""
+        if facility.is_reserved(text) or text == NOTHING:
+            return False
+        return self._kept(text) is not None or facility.find(text) is not None
 
     def _kept(self, text: str) -> Kept | None:
         """Return what a name or a version was settled to mean in this job; None for any other."""
@@ -173,7 +186,7 @@ class JobModels:
         """
         if self._from_before and text in VERSIONS:
             return version_of(f"{text}-1") or version_of(text)
-        return version_of(text)
+        return facility.version_now(text)
 
     def _copy_of(self, kept: Kept, named: Callable[[str], M], load: Callable[[Path], M]) -> M:
         place, version = self._folder / kept["version"], kept["version"]
@@ -184,7 +197,7 @@ class JobModels:
             why = f"{place}: digest {model.digest[:12]}, expected {kept['digest'][:12]}"
         except ModelError as error:
             why = str(error)
-        if version_of(version) == version:
+        if facility.version_now(version) == version:
             model = named(version)
             if model.digest == kept["digest"]:
                 if not self._look:
@@ -192,8 +205,9 @@ class JobModels:
                     model.save(place)
                 return model
         raise ModelError(
-            f"{why}; this is the job's copy of {version}, which this version of frostpick does not "
-            "have: put the file back, or name another model, with which the job works anew"
+            f"{why}; this is the job's copy of {version}, which "
+            f"{_who(version)} does not have: put the file back, or name another model, with which "
+            "the job works anew"
         )
 
     def _names(self) -> dict[str, Kept]:
@@ -231,12 +245,28 @@ def _told(text: str, kept: Kept) -> str:
     return f"{which} (sha256 {kept['digest'][:12]})"
 
 
+def _who(version: str) -> str:
+    return "this version of frostpick" if facility.is_reserved(version) else "the facility"
+
+
 def _newer(text: str, kept: Kept) -> str:
-    """Return what a user is told whose job does not have the newest version; empty else."""
-    newest = version_of(text)
-    if text not in VERSIONS or newest is None or newest == kept["version"]:
-        return ""
-    return f"; the newest is {newest}: give that name to work with it"
+    """Return what a user is told whose job does not have the newest weights; empty else."""
+    if facility.is_reserved(text):
+        newest = version_of(text)
+        if text not in VERSIONS or newest is None or newest == kept["version"]:
+            return ""
+        return f"; the newest is {newest}: give that name to work with it"
+    try:
+        found = facility.find(text)
+        if found is None:
+            return "; the facility has no such model now"
+        if found.version != kept["version"]:
+            return f"; the newest is {found.version}: give that name to work with it"
+        if told_digest(found.place) == kept["digest"]:
+            return ""
+        return f"; the facility's is another now: give its path to work with it, {found.place}"
+    except (ModelError, OSError) as error:  # the job has its copy and needs no other
+        return f"; {error}"
 
 
 def _nowhere(kind: ModelKind, text: str) -> Model | None:

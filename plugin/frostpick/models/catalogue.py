@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frostpick.errors import ModelError
-from frostpick.models import versions
+from frostpick.models import facility, versions
 from frostpick.models.card import ModelCard
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.cryomae.shipped_encoder import ENCODER_NAMES, load_encoder
@@ -23,13 +23,11 @@ USED_BY: Mapping[str, str] = {
     "autoencoder": "fewshot",
     "box-classifier": "prune, verify, iterate",
 }
-#: Folders of a job in which its model lies.
-_FOLDERS = ("model", "pruner")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A version of a shipped model: its exact name, its card and the digest of its file.
+    """A version of a named model: its exact name, its card and the digest of its file.
 
     Parameters
     ----------
@@ -53,28 +51,55 @@ def catalogue() -> tuple[Entry, ...]:
     return tuple(entry for entry in found if entry is not None)
 
 
+def facility_catalogue() -> tuple[dict[str, Entry], dict[str, str]]:
+    """Return the facility's models by their exact names, and why others cannot be used.
+
+    Raises
+    ------
+    ModelError
+        A folder of ``$FROSTPICK_MODELS`` cannot be read.
+    """
+    found = facility.places()
+    usable: dict[str, Entry] = {}
+    wrong: dict[str, str] = {}
+    for name, where in found.items():
+        why = facility.why_not(name, found)
+        try:
+            if why is None:
+                card, tensors = read_model_file(where[0])
+                base, newest = name.rpartition("-")[0], None
+                if base and base not in found:
+                    newest = base if facility.newest(base, found) == name else None
+                usable[name] = Entry(name, card, model_digest(card, tensors), newest)
+        except (ModelError, OSError) as error:
+            why = str(error)
+        if why is not None:
+            wrong[name] = why
+    return usable, wrong
+
+
 def find_card(text: str) -> tuple[ModelCard, str]:
     """Return card and digest of the model that a text names, whatever its kind.
 
     Parameters
     ----------
     text
-        A shipped name, with or without its version, a model file, its folder, or the folder
-        of the job that made it.
+        A shipped or a facility's name, with or without its version, a model file, its folder, or
+        the folder of the job that made it.
 
     Raises
     ------
     ModelError
         There is no such model, or its file cannot be used.
     """
-    entry = _shipped(text)
+    own, entry = facility.find(text), _shipped(text)
     if entry is not None:
         return entry.card, entry.digest
-    path = Path(text)
+    path = Path(text) if own is None else own.place
     if not text or not path.exists():
-        raise ModelError(versions.unknown_name("model", text, tuple(versions.VERSIONS)))
+        raise ModelError(facility.unknown_name("model", text, tuple(versions.VERSIONS)))
     if path.is_dir() and not (path / WEIGHTS).exists():
-        inner = [path / name for name in _FOLDERS if (path / name / WEIGHTS).exists()]
+        inner = [path / name for name in facility.INNER if (path / name / WEIGHTS).exists()]
         path = inner[0] if inner else path
     card, tensors = read_model_file(path)
     return card, model_digest(card, tensors)

@@ -7,7 +7,7 @@ import json
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -27,6 +27,8 @@ from frostpick.runtime.atomic import atomic_write, write_text
 WEIGHTS = "model.safetensors"
 CARD = "model.json"
 KEY = "frostpick"
+#: More bytes than any header has, so that a file of another kind is not read as a whole.
+_MOST_HEADER = 100_000_000
 
 Model = TypeVar("Model", bound="ModelFile")
 Network = TypeVar("Network", bound=nn.Module)
@@ -42,10 +44,14 @@ class ModelFile(ABC):
         All that is needed to use the network.
     network
         The network, on the CPU, in evaluation mode, float32.
+    known_as
+        The exact name that it was found by, shipped or of a facility: ``general-2``; empty for a
+        file of the user's own.
     """
 
     card: ModelCard
     network: nn.Module
+    known_as: str = field(default="", kw_only=True, compare=False)
 
     #: What the file holds the tensors in; as they are when None.
     stored: ClassVar[torch.dtype | None] = None
@@ -135,6 +141,22 @@ def read_model_file(path: Path) -> tuple[ModelCard, dict[str, torch.Tensor]]:
             f"{file}: digest differs from its content; the file was changed or damaged"
         )
     return card, tensors
+
+
+def told_digest(path: Path) -> str:
+    """Return the digest that a model file tells of itself, without reading its tensors.
+
+    Raises
+    ------
+    ModelError
+        It is no model file.
+    """
+    file = path / WEIGHTS if path.is_dir() else path
+    with file.open("rb") as handle:
+        start = handle.read(8)
+        length = int.from_bytes(start, "little")
+        data = start + handle.read(min(length, _MOST_HEADER))
+    return str(_about(file, data).get("digest"))
 
 
 def model_digest(card: ModelCard, tensors: dict[str, torch.Tensor]) -> str:

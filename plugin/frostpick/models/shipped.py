@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from frostpick.errors import ModelError
-from frostpick.models import versions
+from frostpick.models import facility, versions
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec
 from frostpick.models.model_file import WEIGHTS
 from frostpick.models.picking_model import PickingModel
@@ -19,29 +20,34 @@ def shipped_names() -> tuple[str, ...]:
 def shipped(name: str) -> PickingModel | None:
     """Return the shipped model of a name, the newest, or of an exact version; None for others."""
     version = versions.version_of(name, shipped_names())
-    if version == "blob":
-        return PickingModel.build(BLOB, {})
-    return None if version is None else PickingModel.load(versions.WEIGHTS / version)
+    if version is None:
+        return None
+    blob = version == "blob"
+    found = PickingModel.build(BLOB, {}) if blob else PickingModel.load(versions.WEIGHTS / version)
+    return replace(found, known_as=version)
 
 
 def load_model(text: str) -> PickingModel:
-    """Return the model that a text names: a shipped name, a model file, or its folder.
+    """Return the model that a text names: a shipped or a facility's name, a file, or its folder.
 
     A shipped name is ``general``, which is the newest version, or ``general-1``, which is
-    always the same. The folder may also be that of the training, which holds the model's as
-    ``model``. A shipped name wins; a file or folder of the same name is given as ``./name``.
+    always the same; so are those of a facility (`frostpick.models.facility`). The folder may
+    also be that of the training, which holds the model's as ``model``. A shipped name wins; a
+    file or folder of the same name is given as ``./name``.
 
     Raises
     ------
     ModelError
         There is no such model, or its file cannot be used.
     """
-    found = shipped(text)
+    own, found = facility.find(text), shipped(text)
+    if own is not None:
+        return replace(PickingModel.load(own.place), known_as=own.version)
     if found is not None:
         return found
     path = Path(text)
     if not text or not path.exists():
-        raise ModelError(versions.unknown_name("picking model", text, shipped_names()))
+        raise ModelError(facility.unknown_name("picking model", text, shipped_names()))
     inner = path / "model"
     if inner.is_dir() and not (path / WEIGHTS).exists():
         path = inner

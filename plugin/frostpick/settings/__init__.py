@@ -10,7 +10,7 @@ from frostpick.settings.pick import PickingSettings, PickSettings
 from frostpick.settings.pretrain import PretrainSettings
 from frostpick.settings.prune import PruneSettings
 from frostpick.settings.renamed import both_names, names_of_today, old_names, told_of
-from frostpick.settings.resolve import option_key, resolve
+from frostpick.settings.resolve import option_key, resolve, resolve_from, unknown_setting
 from frostpick.settings.threshold import Threshold
 from frostpick.settings.train import Objective, TrainSettings
 from frostpick.settings.verify import VerifySettings
@@ -40,5 +40,7 @@ __all__ = [
     "old_names",
     "option_key",
     "resolve",
+    "resolve_from",
     "told_of",
+    "unknown_setting",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -24,7 +24,12 @@ def option_key(name: str) -> str:
 
 
 def resolve(kind: type[S], *layers: tuple[str, Mapping[str, Any]]) -> S:
-    """Resolve settings from layers, the later ones winning.
+    """Resolve settings from layers, the later ones winning; as `resolve_from`, the settings."""
+    return resolve_from(kind, *layers)[0]
+
+
+def resolve_from(kind: type[S], *layers: tuple[str, Mapping[str, Any]]) -> tuple[S, dict[str, str]]:
+    """Resolve settings from layers, the later ones winning; return them and where each is from.
 
     Parameters
     ----------
@@ -33,6 +38,11 @@ def resolve(kind: type[S], *layers: tuple[str, Mapping[str, Any]]) -> S:
     layers
         ``(where, values)`` in rising precedence, e.g. ``("model card", {...})``,
         ``("job.yaml", {...})``, ``("command line", {...})``. None means not given.
+
+    Returns
+    -------
+    settings, origin
+        ``origin`` has the layer of every setting that one of them gives, by its name of today.
 
     Raises
     ------
@@ -45,16 +55,12 @@ def resolve(kind: type[S], *layers: tuple[str, Mapping[str, Any]]) -> S:
     for where, given in layers:
         for name, value in _of_today(kind, where, given).items():
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = (
-                    f"did you mean {near[0]!r}?" if near else f"known are: {listed(sorted(known))}"
-                )
-                raise ConfigError(f"{where}: unknown setting {name!r}; {hint}")
+                raise unknown_setting(where, name, known)
             if value is not None:
                 values[name] = value
                 origin[name] = where
     try:
-        return kind.model_validate(values)
+        return kind.model_validate(values), origin
     except ValidationError as error:
         first = error.errors()[0]
         key = option_key(str(first["loc"][0])) if first["loc"] else "?"
@@ -62,6 +68,13 @@ def resolve(kind: type[S], *layers: tuple[str, Mapping[str, Any]]) -> S:
         raise ConfigError(
             f"{origin.get(key, 'settings')}: {key} = {values.get(key)!r}: {message}"
         ) from error
+
+
+def unknown_setting(where: str, name: str, known: Collection[str]) -> ConfigError:
+    """Return the error on a key that is no setting, with the nearest one of ``known``."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are: {listed(sorted(known))}"
+    return ConfigError(f"{where}: unknown setting {name!r}; {hint}")
 
 
 def _of_today(kind: type[Settings], where: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -220,9 +220,9 @@ def _diameter(task: TaskSpec, settings: RunSettings, models: JobModels) -> float
 
 
 def _told(settings: RunSettings, name: str, value: Any) -> str:
-    """Return a setting as text, the name of a shipped model with the version that it means."""
-    from frostpick.models.versions import version_of
+    """Return a setting as text, the name of a model with the version that it means."""
+    from frostpick.models.facility import version_now
 
     names_model = model_ref(type(settings).model_fields[name]) is not None
-    version = version_of(str(value)) if names_model else None
+    version = version_now(str(value)) if names_model else None
     return str(value) if version in (None, value) else f"{value}, now {version}"

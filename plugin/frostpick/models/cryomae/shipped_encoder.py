@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from frostpick.errors import ModelError
-from frostpick.models import versions
+from frostpick.models import facility, versions
 from frostpick.models.cryomae.model import AutoencoderModel
 from frostpick.models.cryomae.presets import PRESETS
 
@@ -26,7 +27,7 @@ def shipped_encoder(preset: str) -> AutoencoderModel | None:
 
 
 def load_encoder(text: str) -> AutoencoderModel:
-    """Return the autoencoder that a text names: a shipped name, a model file, or its folder.
+    """Return the autoencoder that a text names: a shipped or a facility's name, a file, its folder.
 
     A shipped name is ``mae-tiny``, the newest, or an exact one such as ``mae-tiny-1``.
 
@@ -35,11 +36,13 @@ def load_encoder(text: str) -> AutoencoderModel:
     ModelError
         There is no such model, or its file cannot be used.
     """
-    version = versions.version_of(text, ENCODER_NAMES)
+    own, version = facility.find(text), versions.version_of(text, ENCODER_NAMES)
+    if own is not None:
+        return replace(AutoencoderModel.load(own.place), known_as=own.version)
     if version is not None:
-        return AutoencoderModel.load(versions.WEIGHTS / version)
+        return replace(AutoencoderModel.load(versions.WEIGHTS / version), known_as=version)
     path = Path(text)
     if not text or not path.exists():
         names = [name for name in ENCODER_NAMES if name in versions.VERSIONS]
-        raise ModelError(versions.unknown_name("encoder", text, names))
+        raise ModelError(facility.unknown_name("encoder", text, names))
     return AutoencoderModel.load(path)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from frostpick.errors import ModelError
-from frostpick.models import versions
+from frostpick.models import facility, versions
 from frostpick.models.card import ModelCard, PickerSpec
 from frostpick.models.model_file import WEIGHTS, ModelFile, filled, read_model_file
 from frostpick.models.networks.dense import DenseNetwork
@@ -121,7 +121,7 @@ SHIPPED_NAME = "pruner"
 
 
 def load_pruner(text: str) -> Pruner:
-    """Return the pruner that a text names: a shipped name, a file, or its folder.
+    """Return the pruner that a text names: a shipped or a facility's name, a file, its folder.
 
     A shipped name is ``pruner``, the newest, or an exact one such as ``pruner-1``. The
     folder may also be that of a pruning job, which holds it as ``pruner``. A shipped name
@@ -132,12 +132,14 @@ def load_pruner(text: str) -> Pruner:
     ModelError
         There is no such pruner, or its file cannot be used.
     """
-    version = versions.version_of(text, (SHIPPED_NAME,))
+    own, version = facility.find(text), versions.version_of(text, (SHIPPED_NAME,))
+    if own is not None:
+        return replace(Pruner.load(own.place), known_as=own.version)
     if version is not None:
-        return Pruner.load(versions.WEIGHTS / version)
+        return replace(Pruner.load(versions.WEIGHTS / version), known_as=version)
     path = Path(text)
     if not text or not path.exists():
-        raise ModelError(versions.unknown_name("pruner", text, (SHIPPED_NAME,)))
+        raise ModelError(facility.unknown_name("pruner", text, (SHIPPED_NAME,)))
     inner = path / "pruner"
     if inner.is_dir() and not (path / WEIGHTS).exists():
         path = inner
