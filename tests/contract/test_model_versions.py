@@ -236,3 +236,59 @@ def test_an_interrupted_training_goes_on_from_the_same_start(
     assert train(case, spy, data) == 0
     assert spy.output(ModelOutput).model.digest == whole.digest
     assert spy.output(Report).record["shipped"]["general"]["version"] == "general-1"
+
+
+def test_a_facilitys_model_is_kept_like_a_shipped_one(
+    case: Any,
+    spy: Any,
+    new_case: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Two catalogues of a facility, an older and a newer one, and then none."""
+    models, blob = tmp_path / "facility", load_model("blob")
+    first = replace(blob, card=blob.card.model_copy(update={"min_distance": 0.6}))
+    second = replace(blob, card=blob.card.model_copy(update={"min_distance": 1.4}))
+    first.save(models / "ribosome-1")
+    monkeypatch.setenv("FROSTPICK_MODELS", str(models))
+
+    def picked(one: Any, model: str = "ribosome") -> str:
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            assert general(one, spy, model=model) == 0
+        (line,) = [r.message for r in caplog.records if r.message.startswith(f"{model} is ")]
+        return str(line)
+
+    said = f"ribosome is ribosome-1 (sha256 {first.digest[:12]})"
+    assert picked(case) == said and len(spy.inferred) == len(case.files)
+    kept = {"ribosome": {"version": "ribosome-1", "digest": first.digest}}
+    assert spy.output(Report).record["shipped"] == kept
+    before = case.native_files()
+    second.save(models / "ribosome-2")
+    newer = "; the newest is ribosome-2: give that name to work with it"
+    assert picked(case) == f"{said}, as when this job first ran{newer}"
+    assert spy.inferred == [] and case.native_files() == before
+    another = new_case("another")
+    assert picked(another) == f"ribosome is ribosome-2 (sha256 {second.digest[:12]})"
+    assert len(spy.inferred) == len(another.files) and another.native_files() != before
+    shutil.rmtree(models)
+    assert picked(case).startswith(f"{said}, as when this job first ran; {models}, of FROSTPICK_MO")
+    monkeypatch.delenv("FROSTPICK_MODELS")
+    assert picked(case).endswith("; the facility has no such model now")
+    assert spy.inferred == [] and case.native_files() == before
+
+
+def test_a_facilitys_model_that_was_replaced_under_its_name(
+    case: Any, spy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    models, blob = tmp_path / "facility", load_model("blob")
+    blob.save(models / "ribosome")
+    monkeypatch.setenv("FROSTPICK_MODELS", str(models))
+    assert general(case, spy, model="ribosome") == 0
+    replace(blob, card=blob.card.model_copy(update={"min_distance": 1.4})).save(models / "ribosome")
+    with caplog.at_level(logging.INFO):
+        assert general(case, spy, model="ribosome") == 0
+    assert spy.inferred == []
+    assert "the facility's is another now: give its path to work with it" in caplog.text
+    assert str(models / "ribosome") in caplog.text
