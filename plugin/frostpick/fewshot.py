@@ -120,6 +120,7 @@ def train_on_exemplars(
             "contrast",
             "expected_per_micrograph",
             "restart",
+            "license",
         }
     )
     asked = TrainSettings(**alike, start_model=start_name(settings), steps=settings.steps)

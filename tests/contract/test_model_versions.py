@@ -229,6 +229,8 @@ def test_an_interrupted_training_goes_on_from_the_same_start(
     assert train(new_case("whole"), spy, data) == 0
     whole = spy.output(ModelOutput).model
     assert whole.card.parent == GENERAL_1
+    told = "derived from general-1 (BSD-3-Clause); licence of this model: not stated"
+    assert whole.card.license == told  # also where general-1 is shipped no longer, see below
     case = new_case("killed")
     assert train(case, spy, data, stop_after(data, len(case.files) + 3)) == 130
     assert (case.host().spool / "training" / "training.safetensors").exists()

@@ -56,7 +56,7 @@ def test_a_model_of_each_kind_is_found_by_its_name(place: Path) -> None:
     assert find_card("carbon") == (pruner.card, pruner.digest)
     with pytest.raises(ModelError, match="kind 'box-classifier' prunes picks"):
         load_model("carbon")
-    with pytest.raises(ModelError, match="'ribosom' is neither .*; the facility has: carbon, cod"):
+    with pytest.raises(ModelError, match=r"'ribosom' is neither .*; the facility has: carbon, cod"):
         load_model("ribosom")
 
 

@@ -47,12 +47,12 @@ COMMON = {"device", "threads", "overwrite", "strict", "allow_missing"}
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        (settings.TrainSettings, COMMON | {"restart"}),
+        (settings.TrainSettings, COMMON | {"restart", "license"}),
         (
             settings.PickSettings,
             COMMON | {"threshold", "renew_threshold", "max_micrographs", "live", "output_picks"},
         ),
-        (settings.PruneSettings, COMMON | {"threshold", "restart"}),
+        (settings.PruneSettings, COMMON | {"threshold", "restart", "license"}),
     ],
 )
 def test_what_changes_no_result_is_not_in_a_resume_key(kind, expected) -> None:

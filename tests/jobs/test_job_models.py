@@ -117,12 +117,22 @@ def test_a_fit_to_labels_is_not_made_again(
     (project / "bad.csv").write_text("micrograph,x_px,y_px\na,60,140\nb,70,140\na,115,130\n")
     told: dict[str, Any] = {"labels": ["good.csv"], "bad": ["bad.csv"]}
     prune(project, settings("pruner"), **told)
+    card = Pruner.load(project / "out" / "pruner").card
+    derived = f"derived from pruner-1 ({tiny_pruner().card.license})"
+    assert card.license == f"{derived}; licence of this model: not stated"
     made = (project / "out" / "pruner" / "model.safetensors").read_bytes()
     shelf.add("pruner-2", other_pruner())
     with caplog.at_level(logging.INFO):
         prune(project, settings("pruner"), **told)
     assert "fitted by an earlier run" in caplog.text
     assert (project / "out" / "pruner" / "model.safetensors").read_bytes() == made
+    mine = settings("pruner").model_copy(update={"license": "CC-BY-4.0"})
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        prune(project, mine, **told)
+    assert "fitted by an earlier run" in caplog.text
+    card = Pruner.load(project / "out" / "pruner").card
+    assert card.license.endswith("; licence of this model: CC-BY-4.0")
 
 
 def test_rounds_keep_start_and_pruner(
@@ -262,6 +272,28 @@ def test_the_report_of_few_shot_names_the_version(
     run_select(FolderHost(project / "out"), "0")
     again = json.loads((project / "out" / "run.json").read_text())
     assert again["settings"]["threshold"] == "0" and again["shipped"] == record["shipped"]
+
+
+def test_the_licence_of_a_model_of_exemplars(
+    project: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Said or changed later, it is on the card, and nothing is trained again."""
+    short = Recipe(epoch_steps=3, tuning_epochs=1, few_epochs=1, tiles=2, outputs=5)
+    monkeypatch.setattr(method_of, "train_picker", partial(train_picker, recipe=short))
+
+    def licence(**more: Any) -> str:
+        host = FolderHost(project / "out", EXEMPLARS, pixel_size=PIXEL_A)
+        asked = {"diameter": DIAMETER_A, "pixel_size": PIXEL_A, "threads": 1, "device": "cpu"}
+        made = run_fewshot(host, FewshotSettings(**asked, **more)).model
+        assert load_model(str(project / "out" / "model")).digest == made.digest
+        return made.card.license
+
+    told = "derived from general-1 (BSD-3-Clause); licence of this model: "
+    assert licence() == told + "not stated"
+    with caplog.at_level(logging.INFO):
+        assert licence(license="CC-BY-4.0") == told + "CC-BY-4.0"
+    assert licence() == told + "CC-BY-4.0"
+    assert "the model that this job made of the same exemplars before" in caplog.text
 
 
 def test_a_name_is_settled_once_and_its_copy_is_the_model(tmp_path: Path, shelf: Shelf) -> None:

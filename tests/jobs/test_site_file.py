@@ -1,4 +1,4 @@
-"""Settings of a whole site: which file wins, on every host; what is refused; what `config` shows."""
+"""Settings of a site: which file wins, on every host; what is refused; what is shown."""
 
 from __future__ import annotations
 

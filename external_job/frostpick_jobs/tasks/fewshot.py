@@ -101,7 +101,7 @@ def run_fewshot(
         make = _cryomae if method == "cryomae" else _network
         start, train = make(host, settings)
         key = made_key(settings, start, exemplars, everything)
-        made = None if settings.restart else kept_made(spool, folder, key)
+        made = None if settings.restart else kept_made(spool, folder, key, settings.license)
         if made is None:
             made = train(everything, exemplars, spool)
             keep_made(spool, folder, key, made)

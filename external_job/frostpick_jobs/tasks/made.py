@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from frostpick.errors import ModelError
 from frostpick.fewshot import COURSE
 from frostpick.models.cryomae.model import AutoencoderModel
+from frostpick.models.licence import relicensed
 from frostpick.models.picking_model import PickingModel
 from frostpick.report.figure import Figure
 from frostpick.runtime.atomic import write_text
@@ -75,8 +76,14 @@ def keep_made(spool: Path, folder: Path, key: str, made: Made) -> None:
     write_text(spool / FILE, json.dumps(told) + "\n")
 
 
-def kept_made(spool: Path, folder: Path, key: str) -> Made | None:
-    """Return what `keep_made` kept with the same key; None where that is not all there."""
+def kept_made(spool: Path, folder: Path, key: str, own: str = "") -> Made | None:
+    """Return what `keep_made` kept with the same key; None where that is not all there.
+
+    Parameters
+    ----------
+    own
+        The licence that the model has from now on; empty leaves what its card says.
+    """
     try:
         told = json.loads((spool / FILE).read_text(encoding="utf-8"))
         if told["key"] != key:
@@ -88,4 +95,7 @@ def kept_made(spool: Path, folder: Path, key: str) -> Made | None:
     except (OSError, ValueError, KeyError, TypeError, ModelError):
         return None
     log.info("picking with the model that this job made of the same exemplars before")
+    if own and (model := relicensed(made.model, own)) is not made.model:
+        made = replace(made, model=model)
+        keep_made(spool, folder, key, made)
     return made

@@ -12,6 +12,7 @@ import torch
 
 from frostpick.errors import ConfigError, option
 from frostpick.models.cryomae.model import AutoencoderModel
+from frostpick.models.licence import relicensed
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.box_network import CLASSES
 from frostpick.models.pruner.model import Pruner
@@ -72,6 +73,8 @@ def run_pretrain(
             remove_checkpoint(state.parent)
     with record.stage("pretraining"):
         model, summary = _METHODS[settings.method](host, settings)
+        if settings.license:
+            model = relicensed(model, settings.license)
     record.add(model={"digest": model.digest}, **summary)
     host.deliver([ModelOutput("model", model), Report(record.finished())])
     return PretrainingResult(host.place, {}, model)

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 FORMAT: Literal[1] = 1
 KNOWN_REQUIREMENTS: frozenset[str] = frozenset()
+#: The licence of a model of which nobody has said one.
+NOT_STATED = "not stated"
 
 
 class CardPart(BaseModel):
@@ -72,6 +74,8 @@ class ModelCard(CardPart):
         Digest of the model the training started from.
     picker
         Of a pruner: the picking network that it asks too, if any.
+    license
+        Its licence, and those of what it is derived from (`frostpick.models.licence`).
     """
 
     format: Literal[1] = FORMAT
@@ -90,7 +94,7 @@ class ModelCard(CardPart):
     trained_on: dict[str, Any] = Field(default_factory=dict)
     parent: str | None = None
     picker: PickerSpec | None = None
-    license: str = "BSD-3-Clause"
+    license: str = NOT_STATED
     citation: str = ""
 
     def canonical(self) -> str:

@@ -62,5 +62,6 @@ BLOB = ModelCard(
     calibration=CalibrationSpec(slope=0.9, offset=-6.0, fitted_on="simulated micrographs"),
     min_distance=0.7,
     trained_on={"kind": "nothing: a fixed filter"},
+    license="BSD-3-Clause",
     citation="Voss et al., J. Struct. Biol. 166, 205 (2009): difference-of-Gaussian picking",
 )

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.errors import LabelError, MicrographError, ModelError, Wording, option
+from frostpick.models.licence import licensed, relicensed
 from frostpick.models.pruner.model import Pruner
 from frostpick.pruning.box_scorer import BoxScorer
 from frostpick.pruning.boxes import Boxes
@@ -114,6 +115,10 @@ def fit_to_job(
         Bad labels without good ones, or no label can be read.
     """
     if labelled.good is None and labelled.bad is None and not settings.assume_mostly_particles:
+        if settings.license:
+            log.warning(
+                "%s is not used: without labels no model is made", Wording(option("license"))
+            )
         return Fitted(start)
     if labelled.good is None and labelled.bad is not None:
         raise LabelError(f"bad examples without labels; give some particles with {option('good')}")
@@ -123,7 +128,9 @@ def fit_to_job(
     kept = _kept(folder, key)
     if kept is not None:
         log.info("the pruner was fitted by an earlier run of this job")
-        return replace(kept, known=known)
+        own = settings.license  # what was made is not told another thing of unasked
+        pruner = relicensed(kept.pruner, own) if own else kept.pruner
+        return replace(kept, pruner=pruner, known=known)
     states = _states(folder, key)
     if labels.good.all():
         fitted = _fitted_to_good(
@@ -166,7 +173,8 @@ def fit_to_job(
                 key,
                 rest.alike,
             )
-    fitted = replace(fitted, known=known)
+    pruner = licensed(fitted.pruner, settings.license, start)
+    fitted = replace(fitted, pruner=pruner, known=known)
     _keep(folder, key, fitted)
     _remove_states(folder)
     return fitted

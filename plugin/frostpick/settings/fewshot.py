@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from frostpick.settings.field import setting
+from frostpick.settings.licence import LICENSE, Licence
 from frostpick.settings.model_ref import ModelRef
 from frostpick.settings.pick import PickingSettings
 
@@ -58,6 +59,9 @@ class FewshotSettings(PickingSettings):
         unset="disc-nms",
         was="selector",
         advanced=True,
+    )
+    license: Licence = setting(
+        "", LICENSE, "Model", advanced=True, unset="not stated", changes_results=False
     )
     restart: bool = setting(
         False,

@@ -6,6 +6,7 @@ from typing import Literal
 
 from frostpick.settings.base import ScaleSettings
 from frostpick.settings.field import setting
+from frostpick.settings.licence import LICENSE, Licence
 
 
 class PretrainSettings(ScaleSettings):
@@ -52,6 +53,9 @@ class PretrainSettings(ScaleSettings):
         "particle.mrcs, carbon.mrcs, ice.mrcs and so on; needs --diameter and --pixel-size.",
         "Data",
         path="folder",
+    )
+    license: Licence = setting(
+        "", LICENSE, "Model", advanced=True, unset="not stated", changes_results=False
     )
     restart: bool = setting(
         False,

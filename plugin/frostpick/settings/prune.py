@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frostpick.settings.field import setting
+from frostpick.settings.licence import LICENSE, Licence
 from frostpick.settings.threshold import Threshold
 from frostpick.settings.verify import VerifySettings
 
@@ -64,6 +65,9 @@ class PruneSettings(VerifySettings):
         "images alone.",
         "Pruning",
         advanced=True,
+    )
+    license: Licence = setting(
+        "", LICENSE, "Model", advanced=True, unset="not stated", changes_results=False
     )
     restart: bool = setting(
         False,

@@ -8,6 +8,7 @@ from pydantic import ValidationInfo, field_validator, model_validator
 
 from frostpick.settings.base import ScaleSettings
 from frostpick.settings.field import setting
+from frostpick.settings.licence import LICENSE, Licence
 from frostpick.settings.model_ref import ModelRef
 
 Objective = Literal["nnpu", "ge-binomial", "ge-kl", "pn"]
@@ -89,6 +90,9 @@ class TrainSettings(ScaleSettings):
     )
     all_micrographs: bool = setting(
         False, "Learn from every micrograph, not from at most 50 without labels.", "Training"
+    )
+    license: Licence = setting(
+        "", LICENSE, "Model", advanced=True, unset="not stated", changes_results=False
     )
     restart: bool = setting(
         False,

@@ -26,6 +26,7 @@ from frostpick.errors import InputError, ModelError
 from frostpick.images.content import ImageFileError
 from frostpick.images.stack import Stack
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec, PreprocessSpec
+from frostpick.models.licence import licence_of, licensed
 from frostpick.models.picking_model import PickingModel
 from frostpick.models.pruner.box_network import CLASSES, BoxNetwork, ResNet18
 from frostpick.models.pruner.imagenet import load_imagenet
@@ -49,6 +50,8 @@ log = logging.getLogger(__name__)
 
 #: Steps of an 8-bit copy of a box: 127 is `CLIP`.
 QUANTUM = CLIP / 127
+#: What a card calls the checkpoint that a pruner starts from.
+IMAGES = "a checkpoint of general images"
 #: Micrographs in one file of boxes.
 SHARD = 50
 
@@ -171,7 +174,7 @@ def pretrain_pruner(
     card = _card(recipe, calibration, len(data.classes), imagenet, labelled)
     pruner = Pruner.build(card, network.state_dict())
     if word is not None:
-        pruner = pruner.asking(*word)
+        pruner = licensed(pruner.asking(*word), "", None if imagenet is None else IMAGES, word[0])
     pruner.save(folder / "pruner")
     return pruner
 
@@ -363,5 +366,6 @@ def _card(
             "steps": recipe.steps,
             **others,
         },
+        license=licence_of("", None if imagenet is None else IMAGES),
         citation="Li et al., J. Comput. Biol. 29, 1117 (2022): two heads, several losses",
     )

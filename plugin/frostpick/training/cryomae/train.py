@@ -22,6 +22,7 @@ from frostpick.models.card import ModelCard, NetworkSpec, PreprocessSpec
 from frostpick.models.cryomae.autoencoder import MaskedAutoencoder
 from frostpick.models.cryomae.geometry import PX_PER_DIAMETER
 from frostpick.models.cryomae.model import AutoencoderModel
+from frostpick.models.licence import licence_of
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.basis import Basis, begin_training, finish_training
 from frostpick.runtime.device import resolve_device
@@ -163,6 +164,7 @@ def train_fewshot(
         min_distance=recipe.min_distance,
         trained_on={"task": "fewshot", "seed": settings.seed, **counts},
         parent=start.digest if start else None,
+        license=licence_of(settings.license, start),
         citation=CITATION,
     )
     shutil.rmtree(reading.folder, ignore_errors=True)

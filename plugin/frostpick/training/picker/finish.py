@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from frostpick.models.card import ModelCard, NetworkSpec
+from frostpick.models.licence import licence_of
 from frostpick.models.picking_model import PickingModel
 from frostpick.picking.calibration import calibrated
 from frostpick.picking.held_out import ENTRY, HeldOutLabels
@@ -112,6 +113,7 @@ def finish(
             **({} if held_out is None else {ENTRY: held_out.as_entry()}),
         },
         parent=setting.start.digest if setting.start else None,
+        license=licence_of(setting.settings.license, setting.start),
     )
     summary: dict[str, Any] = {
         **told,

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from frostpick.models.card import CalibrationSpec
+from frostpick.models.licence import licence_of
 from frostpick.models.pruner.box_network import BoxNetwork
 from frostpick.models.pruner.model import Pruner
 from frostpick.models.pruner.registry import build_box_network
@@ -179,6 +180,7 @@ def tune_pruner(
             "calibration": calibration,
             "picker": None if enough else start.card.picker,
             "parent": start.digest,
+            "license": licence_of("", start),
             "trained_on": {
                 "task": "prune",
                 "good": int(labels.good.sum()),
