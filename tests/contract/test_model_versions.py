@@ -271,14 +271,15 @@ def test_a_facilitys_model_is_kept_like_a_shipped_one(
     newer = "; the newest is ribosome-2: give that name to work with it"
     assert picked(case) == f"{said}, as when this job first ran{newer}"
     assert spy.inferred == [] and case.native_files() == before
-    another = new_case("another")
-    assert picked(another) == f"ribosome is ribosome-2 (sha256 {second.digest[:12]})"
-    assert len(spy.inferred) == len(another.files) and another.native_files() != before
-    shutil.rmtree(models)
+    models.rename(tmp_path / "away")
     assert picked(case).startswith(f"{said}, as when this job first ran; {models}, of FROSTPICK_MO")
     monkeypatch.delenv("FROSTPICK_MODELS")
     assert picked(case).endswith("; the facility has no such model now")
     assert spy.inferred == [] and case.native_files() == before
+    monkeypatch.setenv("FROSTPICK_MODELS", str(tmp_path / "away"))
+    another = new_case("another")
+    assert picked(another) == f"ribosome is ribosome-2 (sha256 {second.digest[:12]})"
+    assert len(spy.inferred) == len(another.files) and another.native_files() != before
 
 
 def test_a_facilitys_model_that_was_replaced_under_its_name(
