@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -103,9 +103,10 @@ def _written(spool: Path, population: Population, drawn: Sequence[Drawn]) -> Pat
         )
         boxes |= {one.number: box for one, box in zip(rows, found, strict=True)}
     diameter_A = population.diameter_A
-    half_done = Path(tempfile.mkdtemp(prefix=".audit-", dir=spool))
+    # not by tempfile: its folders are for one user, and a later chmod would drop the group's bit
+    half_done = spool / f".audit-{uuid.uuid4().hex}"
+    half_done.mkdir()
     try:
-        half_done.chmod(0o777 & ~_mask())
         pictures = {}
         for one in drawn:
             picture = pick_picture(boxes[one.number], one.number, PX_PER_DIAMETER, diameter_A)
@@ -148,9 +149,3 @@ def _name(one: Drawn) -> str:
 
 def _title(spool: Path) -> str:
     return spool.parent.absolute().name
-
-
-def _mask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
