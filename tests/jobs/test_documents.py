@@ -80,7 +80,7 @@ def frostpick() -> Any:
 def command_of(words: list[str]) -> tuple[Any, list[str]]:
     """The command of ``frostpick`` that words name, and its own words."""
     command, rest = frostpick(), words[1:]
-    while hasattr(command, "commands"):
+    while hasattr(command, "commands") and (rest or not command.invoke_without_command):
         assert rest and rest[0] in command.commands, f"no command: {shlex.join(words)}"
         command, rest = command.commands[rest[0]], rest[1:]
     return command, rest

@@ -87,7 +87,7 @@ def test_a_wheelhouse_dead_proxies_and_a_pick(wheels: Path, tmp_path: Path) -> N
     for name in OURS:
         assert (place / inside / name).is_file(), name
     (place / "etc").mkdir()
-    (place / "etc" / "frostpick.yaml").write_text("threads: 1\ndevice: cpu\npick:\n  border: 0.5\n")
+    (place / "etc" / "frostpick.yaml").write_text("device: cpu\nthreads: 1\npick:\n  border: 0.5\n")
     before = snapshot(place)
     xy = places_apart(np.random.default_rng(16), (320, 360), 12, 32, 44)
     write_mrc(work / "mics" / "m.mrc", spots_on_noise((320, 360), xy, 16), 2.0)

@@ -28,8 +28,9 @@ Row = tuple[str, ...]
 def config_app(tasks: Sequence[TaskSpec]) -> typer.Typer:
     """Return the commands: what the site's files set, and all settings of one task."""
     app = typer.Typer(
-        help="Show settings and where they are from: the site file, the environment's file, "
-        "--config, the command line, or the default. Give a task for all that it has.",
+        help="Show each setting, and where it is from.\n\nThat is the site file, the "
+        "environment's file, --config, the command line, or the default. With a task all that it "
+        "has, without one what the files set.",
         invoke_without_command=True,
         rich_markup_mode=None,
     )
