@@ -113,6 +113,12 @@ def test_a_model_called_like_a_shipped_one_is_refused(place: Path, name: str) ->
     assert list(facility_catalogue()[1]) == [name]
 
 
+def test_a_name_that_a_shipped_one_begins_with_is_free(place: Path) -> None:
+    picker(0.6).save(place / "mae")
+    assert load_encoder("mae-tiny").known_as == "mae-tiny-1"
+    assert load_model("mae").card.min_distance == 0.6
+
+
 @pytest.mark.parametrize("name", ["none", "auto", "J20", "P3-J20", "mae-base"])
 def test_words_that_mean_something_else_are_no_names(place: Path, name: str) -> None:
     picker(0.6).save(place / name)

@@ -151,7 +151,7 @@ def _refuse_beside_shipped(text: str) -> None:
 
     Folders that cannot be read do not keep anybody from a shipped model.
     """
-    for name in {text, text.rpartition("-")[0]} - {""}:
+    for name in filter(is_reserved, {text, text.rpartition("-")[0]}):
         for folder in folders():
             for child in (folder / name, folder / f"{name}{_SUFFIX}"):
                 place = _model_in(child)
