@@ -20,6 +20,7 @@ from frostpick.errors import FrostpickError, JobStopped
 from frostpick.runtime.reporter import SilentReporter
 from frostpick_jobs.job.lifecycle import execute, run_job, sentence
 from frostpick_jobs.job.lock import JobRunningError, job_lock
+from frostpick_jobs.job.results import Place
 from frostpick_jobs.job.signals import StopSignals
 
 pytestmark = pytest.mark.quick
@@ -34,6 +35,8 @@ class Noting:
 
     def __init__(self, spool: Path, end: Callable[..., None] | None = None) -> None:
         self.spool, self.reporter = spool, SilentReporter()
+        self.log_folder, self.place = spool.parent, Place("noting")
+        self.record, self.given, self.journal = None, {}, None
         self.ends: list[tuple[str, str]] = []
         self._end = end
 

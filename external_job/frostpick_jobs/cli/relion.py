@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -61,6 +62,7 @@ def guarded(task: str, argv: Sequence[str]) -> int:
         if "--debug" in argv:
             traceback.print_exc()
         print(f"frostpick: {_sentence(error)}", file=sys.stderr, flush=True)
+        _note(job, _sentence(error))
         # A command line that is not understood: what a job refuses is told by the job.
         status = 2 if type(error).__name__ == "ConfigError" else 1
     mark_failed(job)
@@ -71,6 +73,15 @@ def mark_failed(job: Path | None) -> None:
     """Leave the exit file of a failure where there is none yet."""
     if job is not None and job.is_dir() and not markers.present(job):
         markers.mark(job, markers.FAILURE)
+
+
+def _note(job: Path | None, text: str) -> None:
+    """Leave in the log of a job what stopped it before it was one."""
+    if job is not None and job.is_dir():
+        with suppress(Exception):
+            from frostpick_jobs.job.journal import note_in_log
+
+            note_in_log(job, "ERROR", text)
 
 
 def job_folder(argv: Sequence[str]) -> Path | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,8 @@ from frostpick_jobs.job.results import Place
 
 if TYPE_CHECKING:
     from frostpick.report.figure import Figure
+    from frostpick.runtime.run_record import RunRecord
+    from frostpick_jobs.job.journal import Journal
     from frostpick_jobs.job.models import JobModels, Model
     from frostpick_jobs.tasks.declarations import TaskSpec
 
@@ -109,6 +112,12 @@ class Host(ABC):
     flip_y: bool | None = None
     #: Whether the program keeps positions as fractions of an image, not in pixels.
     fractions: bool = False
+    #: The record of the run, once its task has begun.
+    record: RunRecord | None = None
+    #: `inputs`, as they were when the task began.
+    given: Mapping[str, Sequence[object]] = MappingProxyType({})
+    #: The job's log and records, while it runs.
+    journal: Journal | None = None
 
     @property
     @abstractmethod
@@ -119,6 +128,11 @@ class Host(ABC):
     @abstractmethod
     def place(self) -> Place:
         """Where the outputs are."""
+
+    @property
+    def log_folder(self) -> Path:
+        """Where the job's log and the records of its runs are."""
+        return self.place.folder or self.spool
 
     @abstractmethod
     def begin(self) -> None:

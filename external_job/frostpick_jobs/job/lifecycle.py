@@ -22,6 +22,7 @@ from frostpick_jobs.job.endings import (
     unused_inputs,
 )
 from frostpick_jobs.job.host import Host, Outcome
+from frostpick_jobs.job.journal import Journal
 from frostpick_jobs.job.lock import JobRunningError, job_lock
 from frostpick_jobs.job.results import Result
 from frostpick_jobs.job.signals import ReporterWithSignals, StoppedBySignal, StopSignals
@@ -84,12 +85,13 @@ def execute(host: Host, task: Callable[[], T], *, signals: StopSignals | None = 
     """
     signals = signals or StopSignals()
     reporter = host.reporter
-    with signals, ExitStack() as lock:
-        host.reporter = ReporterWithSignals(reporter, signals)
+    with signals, ExitStack() as lock, Journal(host) as journal:
+        host.reporter, host.journal = ReporterWithSignals(reporter, signals), journal
         try:
             lock.enter_context(job_lock(host.spool))
             result = task()
-        except JobRunningError:
+        except JobRunningError as error:
+            journal.finish(Outcome.FAILED, sentence(error, host.spool, host.name))
             raise
         except NothingYet as error:
             signals.closing()
@@ -107,7 +109,7 @@ def execute(host: Host, task: Callable[[], T], *, signals: StopSignals | None = 
             _end(host, Outcome.FINISHED, unused_inputs(_unused(result)))
             return result
         finally:
-            host.reporter = reporter
+            host.reporter, host.journal = reporter, None
 
 
 def sentence(error: BaseException, spool: Path, host: str = "folder") -> str:
@@ -178,6 +180,8 @@ def _end(host: Host, outcome: Outcome, message: str) -> None:
         host.end(outcome, message)
     except Exception:
         log.exception("the host could not be told that the job %s", outcome.value)
+    if host.journal is not None:  # a host that copies its log has done so
+        host.journal.finish(outcome, message)
 
 
 def _keep_traceback(spool: Path, error: BaseException) -> None:

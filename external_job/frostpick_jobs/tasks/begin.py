@@ -22,7 +22,9 @@ def begin(host: Host, task: TaskSpec, settings: RunSettings) -> RunRecord:
         Inputs do not go together.
     """
     record = RunRecord(task.name, host.name, settings.model_dump(mode="json"))
-    check_inputs(task, host.inputs, settings)
+    host.record = record
+    host.given = dict(host.inputs)
+    check_inputs(task, host.given, settings)
     host.begin()
     refuse_other(host.spool, task.name)
     check_outputs(host, task, settings)

@@ -75,7 +75,7 @@ def run_pretrain(
         model, summary = _METHODS[settings.method](host, settings)
         if settings.license:
             model = relicensed(model, settings.license)
-    record.add(model={"digest": model.digest}, **summary)
+    record.add(model={"digest": model.digest, "parent": model.card.parent}, **summary)
     host.deliver([ModelOutput("model", model), Report(record.finished())])
     return PretrainingResult(host.place, {}, model)
 

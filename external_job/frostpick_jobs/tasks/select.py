@@ -54,6 +54,7 @@ def run_select(host: Host, rule: str) -> PickingResult:
     before = state["record"]
     task = str(before.get("task", "pick"))
     record = RunRecord(task, host.name, {**before["settings"], "threshold": rule})
+    host.record = record
     record.add(**{name: before[name] for name in KEPT if name in before})
     host.begin()
     check_outputs(host, task_named(task))

@@ -157,7 +157,11 @@ def deliver_trained(
     """
     host.show(plots)
     record.add(
-        model={"digest": done.model.digest, "started_from": settings.start_model},
+        model={
+            "digest": done.model.digest,
+            "parent": done.model.card.parent,
+            "started_from": settings.start_model,
+        },
         seed=settings.seed,
         **(told or {}),
         training=dict(done.training),

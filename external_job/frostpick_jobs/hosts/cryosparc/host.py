@@ -21,6 +21,7 @@ from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, detail
 from frostpick_jobs.hosts.cryosparc.server.event_log import EventLog, EventLogHandler
 from frostpick_jobs.hosts.cryosparc.server.job import SHORT, ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.watch import StatusWatch
+from frostpick_jobs.hosts.cryosparc.write.report import save_journal
 from frostpick_jobs.hosts.cryosparc.write.writer import OutputWriter
 from frostpick_jobs.job.endings import unused_inputs
 from frostpick_jobs.job.host import Host, InputRows, LabelledInput, MicrographOutput, Outcome
@@ -170,9 +171,10 @@ class CryoSPARCHost(Host):
         try:
             self._writer.write(outputs)
             report = find(outputs, Report)
-            if report is not None and report.failed:
-                self._warn_in_log(unused_inputs(report.failed, named=True))
-            self._complete()
+            failed = {} if report is None else report.failed
+            if failed:
+                self._warn_in_log(unused_inputs(failed, named=True))
+            self._complete(unused_inputs(failed))
         except ServerError:
             self._watch.ask()
             self.reporter.check()
@@ -182,10 +184,13 @@ class CryoSPARCHost(Host):
         if self._events is not None:
             self._events.text(message, "warning")
 
-    def _complete(self) -> None:
+    def _complete(self, unused: str) -> None:
         """Complete the job, unless somebody has stopped it by now."""
         self._watch.ask()
         self.reporter.check()
+        if self.journal is not None:
+            self.journal.finish(Outcome.FINISHED, unused)
+        save_journal(self.job, self.log_folder)
         self._watch.close()
         self._close_events(check=self.reporter.check)
         self.job.complete()
@@ -232,6 +237,10 @@ class CryoSPARCHost(Host):
         how = "clear it in the web page, then resume with" if lost == "completed" else "resume with"
         again = f"what is done is kept in {self.spool}; {how}: {self._again}"
         if lost is None:
+            if answers and outcome is Outcome.FAILED:
+                if self.journal is not None:
+                    self.journal.finish(outcome, message)
+                save_journal(self.job, self.log_folder)
             failed = self.job.fail(f"{message}\n{again}", patience)
             if not failed:
                 log.error("%s could not be marked as failed", self.job)

@@ -104,7 +104,12 @@ def finish_picking(
         against=against,
     )
     name = settings.model if isinstance(settings, PickSettings) else made_by
-    told = {"digest": job.model.digest, "name": name, "trained_on": known}
+    told = {
+        "digest": job.model.digest,
+        "parent": job.model.card.parent,
+        "name": name,
+        "trained_on": known,
+    }
     record.add(model=told, seed=settings.seed)
     record.add(
         device=str(job.executor.devices[0]),

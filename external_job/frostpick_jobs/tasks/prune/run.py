@@ -257,7 +257,11 @@ def _told(
         figures = [*figures, *inputs.figures]
     host.show(figures)
     record.add(
-        model={"digest": fitted.pruner.digest, "name": settings.pruner},
+        model={
+            "digest": fitted.pruner.digest,
+            "parent": fitted.pruner.card.parent,
+            "name": settings.pruner,
+        },
         seed=settings.seed,
         device=str(plan.device),
         threads=plan.threads,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import logging
+from pathlib import Path
 
 from frostpick_jobs.hosts.cryosparc.ports import RECORD
 from frostpick_jobs.hosts.cryosparc.server import client_versions
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError
 from frostpick_jobs.hosts.cryosparc.server.job import ExternalJob
 from frostpick_jobs.hosts.cryosparc.server.upload import upload_file
+from frostpick_jobs.job.journal import LOG, RUNS
 from frostpick_jobs.job.outputs import Report
 
 log = logging.getLogger(__name__)
@@ -39,3 +41,15 @@ def save_report(job: ExternalJob, report: Report, pictured: str | None) -> None:
         )
     except ServerError as error:
         log.warning("no tile image: %s", error)
+
+
+def save_journal(job: ExternalJob, folder: Path) -> None:
+    """Copy the log and the records of the runs into the job's folder, as they are by now.
+
+    They are written on this machine, for the server may be away when there is most to tell.
+    """
+    for name in (LOG, RUNS):
+        try:
+            upload_file(job, name, (folder / name).read_bytes())
+        except (OSError, ServerError) as error:
+            log.warning("%s is not in the job's folder: %s", name, error)
