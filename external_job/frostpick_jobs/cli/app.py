@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from frostpick._version import __version__
-from frostpick_jobs.cli import commands
+from frostpick_jobs.cli import commands, desk
 from frostpick_jobs.cli.config_command import config_app
 from frostpick_jobs.cli.cryosparc import cryosparc_app
 from frostpick_jobs.cli.folder_command import folder_command
@@ -44,6 +44,7 @@ def frostpick_app(tasks: Sequence[TaskSpec]) -> typer.Typer:
     add("audit", commands.audit)
     add("evaluate", commands.evaluate)
     add("demo", commands.demo)
+    add("doctor", desk.doctor)
     models = typer.Typer(
         help="Models that come with frostpick, and model files.",
         no_args_is_help=True,

@@ -81,6 +81,7 @@ class Journal(logging.Handler):
         self._host, self._folder = host, host.log_folder
         self._began, self._cpu = time.time(), _cpu_seconds()
         self._ended: Outcome | None = None
+        self._last_line = ""
         self.setFormatter(SpelledFormatter(host.name))
 
     def __enter__(self) -> Journal:
@@ -101,13 +102,14 @@ class Journal(logging.Handler):
     ) -> None:
         for name in LOGGERS:
             logging.getLogger(name).removeHandler(self)
+        self.close_log()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Append a message, each of its lines by itself."""
         self._write(record.levelname, self.format(record), record.created)
 
     def finish(self, outcome: Outcome, message: str = "") -> None:
-        """Append the record of the run, and the last line of the log; a second time nothing.
+        """Append the record of the run; a second time nothing. The log goes on to `close_log`.
 
         A run that ends otherwise than was written, such as a job whose server fails at the last
         step, gets a second record: the later one holds.
@@ -123,7 +125,13 @@ class Journal(logging.Handler):
             append_line(self._folder / RUNS, json.dumps(hide_secrets(told)))
         except Exception as error:
             self._write("ERROR", f"no record of this run: {type(error).__name__}: {error}")
-        self._write("INFO", f"{ENDS}: {outcome.value}{f': {message}' if message else ''}")
+        self._last_line = f"{ENDS}: {outcome.value}{f': {message}' if message else ''}"
+
+    def close_log(self) -> None:
+        """Write the last line of a run that has ended; a second time nothing."""
+        if self._last_line:
+            self._write("INFO", self._last_line)
+        self._last_line = ""
 
     def _write(self, level: str, text: str, seconds: float | None = None) -> None:
         try:

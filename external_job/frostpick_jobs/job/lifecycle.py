@@ -177,11 +177,11 @@ def _exit_code(error: BaseException, signals: StopSignals) -> int:
 
 def _end(host: Host, outcome: Outcome, message: str) -> None:
     try:
+        if host.journal is not None:
+            host.journal.finish(outcome, message)
         host.end(outcome, message)
     except Exception:
         log.exception("the host could not be told that the job %s", outcome.value)
-    if host.journal is not None:  # a host that copies its log has done so
-        host.journal.finish(outcome, message)
 
 
 def _keep_traceback(spool: Path, error: BaseException) -> None:

@@ -188,9 +188,7 @@ class CryoSPARCHost(Host):
         """Complete the job, unless somebody has stopped it by now."""
         self._watch.ask()
         self.reporter.check()
-        if self.journal is not None:
-            self.journal.finish(Outcome.FINISHED, unused)
-        save_journal(self.job, self.log_folder)
+        self._save_journal(Outcome.FINISHED, unused)
         self._watch.close()
         self._close_events(check=self.reporter.check)
         self.job.complete()
@@ -238,13 +236,18 @@ class CryoSPARCHost(Host):
         again = f"what is done is kept in {self.spool}; {how}: {self._again}"
         if lost is None:
             if answers and outcome is Outcome.FAILED:
-                if self.journal is not None:
-                    self.journal.finish(outcome, message)
-                save_journal(self.job, self.log_folder)
+                self._save_journal(outcome, message)
             failed = self.job.fail(f"{message}\n{again}", patience)
             if not failed:
                 log.error("%s could not be marked as failed", self.job)
         log.warning("%s: %s", self.job, again)
+
+    def _save_journal(self, outcome: Outcome, message: str) -> None:
+        """End the log, and copy it into the job's folder."""
+        if self.journal is not None:
+            self.journal.finish(outcome, message)
+            self.journal.close_log()
+            save_journal(self.job, self.log_folder)
 
     @property
     def _again(self) -> str:

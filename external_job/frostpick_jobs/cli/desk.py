@@ -1,0 +1,34 @@
+"""The commands for whoever answers questions: what is wrong, and what to write of a job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from frostpick_jobs.cli.console import log_to_terminal
+from frostpick_jobs.job.endings import COMPLETE, FAILED
+
+JobFolder = Annotated[Path | None, typer.Argument(help="The output folder of a job.")]
+
+
+def doctor(
+    out: JobFolder = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="Pack log, run records and settings into this zip file; no secret."),
+    ] = None,
+) -> None:
+    """Say what is wrong with the installation, this machine and a job's folder.
+
+    Status 1 where somebody has to do something.
+    """
+    log_to_terminal()
+    from frostpick_jobs.commands.doctor.run import anything_to_do, run_doctor
+
+    found = []
+    for one in run_doctor(out, bundle):
+        print(one, flush=True)
+        found.append(one)
+    raise typer.Exit(FAILED if anything_to_do(found) else COMPLETE)

@@ -1,0 +1,1 @@
+"""``frostpick doctor``: what is wrong here, in plain sentences. Read `run` first."""
