@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +23,7 @@ from frostpick.training.pruner.train import TuneRecipe, tune_pruner
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.hosts.relion.host import RelionHost
 from frostpick_jobs.job.host import Host
+from frostpick_jobs.job.journal import BEGINS, ENDS, LOG, RUNS
 from frostpick_jobs.job.lifecycle import execute, run_job
 from frostpick_jobs.job.outputs import (
     Files,
@@ -184,16 +187,42 @@ def check_native(case: Any, host: Host, task: TaskSpec, result: Any) -> None:
             assert Path(host.reference(one.name)).exists(), one.name
 
 
+def check_told(case: Any, host: Host, messages: list[str], runs: int) -> None:
+    """Check the last lines of a job, its log and the records of its runs."""
+    made, looks, following = messages[-3:]
+    assert made.startswith("Made: ") and host.look_at_report() in made
+    assert looks.startswith(("Looks good: ", "Look closer: ", "Not measured: "))
+    assert following.startswith("Next: ")
+    if isinstance(host, FolderHost | RelionHost):
+        page = html.unescape(Path(host.reference("report")).read_text())
+        opening = page.index("<h1>"), page.index(following), page.index('<dl class="summary">')
+        assert opening == tuple(sorted(opening)) and made in page and looks in page
+    log = (case.folder() / LOG).read_text().splitlines()
+    assert sum(f" {BEGINS}: " in line for line in log) == (runs if host.name != "cryosparc" else 1)
+    assert f" {ENDS}: finished" in log[-1] and any(following in line for line in log)
+    records = [json.loads(line) for line in (case.folder() / RUNS).read_text().splitlines()]
+    assert {one["outcome"] for one in records} == {"finished"}
+    assert records[-1]["host"] == host.name and records[-1]["wall_s"] > 0
+
+
 @every_task
 def test_every_output_is_delivered_once_and_is_there(
-    new_case: Any, task: TaskSpec, job: str, spy: Any, data: Any, pruner: str
+    new_case: Any,
+    task: TaskSpec,
+    job: str,
+    spy: Any,
+    data: Any,
+    pruner: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO, "frostpick_jobs")
     case, asked = new_case(), JOBS[job]
     given = asked.write(case.project, data)
     settings, run = settings_of(task, asked, case, pruner), task.load_run()
     before: dict[str, bytes] = {}
-    for _ in range(2):
+    for again in (1, 2):
         spy.calls.clear()
+        caplog.clear()
         host = spy.watch(case.host(task.name, micrographs=asked.micrographs, **given))
         result = execute(host, partial(run, host, settings))
         assert isinstance(result, Result) and type(result) is get_type_hints(run)["return"]
@@ -212,6 +241,8 @@ def test_every_output_is_delivered_once_and_is_there(
         assert record["task"] == task.name and record["host"] == host.name
         json.dumps(record, allow_nan=False)
         check_native(case, host, task, result)
+        if host.name in HOSTS:
+            check_told(case, host, caplog.messages, again)
         assert not before or case.native_files() == before  # Continue changes no byte
         before = case.native_files()
         assert before

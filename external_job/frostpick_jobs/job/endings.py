@@ -39,8 +39,8 @@ class Ending:
 ENDINGS = (
     Ending(
         "0",
-        "complete, also where single inputs could not be used: each is named, the last line "
-        "counts them",
+        "complete, also where single inputs could not be used: each is named, the last lines "
+        "count them",
         "Succeeded",
         "completed",
     ),

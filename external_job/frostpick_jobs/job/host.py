@@ -190,6 +190,14 @@ class Host(ABC):
         """
         return f"{self.place.job.rstrip('/')}/{output}"
 
+    def next_step(self, task: str, outputs: Sequence[Output], *, good: bool) -> str:
+        """Return what to type or click next, for the last line of a job."""
+        return f"see {self.place.job}"
+
+    def look_at_report(self) -> str:
+        """Return where a person looks at what was made."""
+        return f"see {self.place.job}"
+
     def take_diameter(self, diameter_A: float) -> None:
         """Take up the diameter in Angstrom that the job found, before labels are read.
 

@@ -28,10 +28,17 @@ def report_title(report: Report, job: str) -> str:
     return f"frostpick {report.record.get('task', 'job')}: {job}"
 
 
-def job_report(title: str, report: Report, outputs: Sequence[Output], spell: Spell = flag) -> str:
+def job_report(
+    title: str,
+    report: Report,
+    outputs: Sequence[Output],
+    spell: Spell = flag,
+    *,
+    opening: Sequence[str] = (),
+) -> str:
     """Return the HTML page of a finished job, with the table of thresholds where it picked.
 
-    Options are written as ``spell`` has them.
+    Options are written as ``spell`` has them; ``opening`` are the job's last lines.
     """
     record, picks = report.record, find(outputs, PicksOutput)
     parts: list[Figure | Table] = [
@@ -52,6 +59,7 @@ def job_report(title: str, report: Report, outputs: Sequence[Output], spell: Spe
         failures=[(name, spelled(why, spell)) for name, why in report.failed.items()],
         settings=_given(record.get("settings", {})),
         software=record.get("versions", {}),
+        opening=[spelled(line, spell) for line in opening],
     )
 
 

@@ -80,6 +80,7 @@ class _Texts:
     settings: Sequence[tuple[str, object]]
     software: Sequence[tuple[str, object]]
     sections: Sequence[Section]
+    opening: Sequence[str] = ()
     letters: int = 0
     rows: int = 0
     pictures: dict[int, Encoded] = field(default_factory=dict)
@@ -94,6 +95,7 @@ def render_report(
     failures: Sequence[tuple[str, str]] = (),
     settings: Mapping[str, object] | None = None,
     software: Mapping[str, str] | None = None,
+    opening: Sequence[str] = (),
     max_bytes: int = MAX_BYTES,
 ) -> str:
     """Return the report as one HTML page: no script, no link, pictures inside.
@@ -119,6 +121,8 @@ def render_report(
         Resolved settings of the job, folded away.
     software
         Versions of software beyond frostpick, Python and matplotlib.
+    opening
+        Lines that stand first.
     max_bytes
         Budget of the page.
 
@@ -143,6 +147,7 @@ def render_report(
         list((settings or {}).items()),
         list(known.items()),
         parts,
+        list(opening),
     )
     for letters, rows in _TEXT_LIMITS:
         html = _fit(replace(texts, letters=letters, rows=rows), max_bytes)

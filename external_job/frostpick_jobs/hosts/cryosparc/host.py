@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from frostpick.settings.model_ref import ModelKind
 from frostpick.types import Labels, Micrograph
+from frostpick_jobs.hosts.cryosparc.next_step import next_step
 from frostpick_jobs.hosts.cryosparc.ports import reference
 from frostpick_jobs.hosts.cryosparc.read.connected import Connected
 from frostpick_jobs.hosts.cryosparc.reporter import CryoSPARCReporter
@@ -25,6 +26,7 @@ from frostpick_jobs.hosts.cryosparc.write.report import save_journal
 from frostpick_jobs.hosts.cryosparc.write.writer import OutputWriter
 from frostpick_jobs.job.endings import unused_inputs
 from frostpick_jobs.job.host import Host, InputRows, LabelledInput, MicrographOutput, Outcome
+from frostpick_jobs.job.last_lines import last_lines
 from frostpick_jobs.job.outputs import Output, Report, find
 from frostpick_jobs.job.progress import terminal_reporter
 from frostpick_jobs.job.results import Place
@@ -156,6 +158,20 @@ class CryoSPARCHost(Host):
         """Return ``J20`` for a model, ``J20.particles`` and the like for rows."""
         return reference(self.request.task, self.job.uid, output)
 
+    def next_step(self, task: str, outputs: Sequence[Output], *, good: bool) -> str:
+        """Return what to connect or type next."""
+        return next_step(
+            task,
+            self.job.project,
+            self.job.uid,
+            good=good,
+            extracted=not self._connected.on_micrographs,
+        )
+
+    def look_at_report(self) -> str:
+        """Name the page of the job."""
+        return f"look at {self.job} on {self.job.server.url}"
+
     def deliver_one(self, output: MicrographOutput) -> None:
         """Take up the rows: outputs of CryoSPARC hold all micrographs at once."""
         self._writer.add(output)
@@ -174,6 +190,8 @@ class CryoSPARCHost(Host):
             failed = {} if report is None else report.failed
             if failed:
                 self._warn_in_log(unused_inputs(failed, named=True))
+            for line in last_lines(self, outputs) or ():
+                log.info("%s", line)
             self._complete(unused_inputs(failed))
         except ServerError:
             self._watch.ask()
@@ -220,12 +238,6 @@ class CryoSPARCHost(Host):
             self._close_events()
             if not self._keep_spool:
                 shutil.rmtree(self.spool, ignore_errors=True)
-            log.info(
-                "%s is completed: %s%s",
-                self.job,
-                self.job.server.url,
-                f"; {message}" if message else "",
-            )
             return
         # Whoever stops a job at the terminal does not wait for a server that is away.
         patience = QUICK if outcome is Outcome.ABORTED else None

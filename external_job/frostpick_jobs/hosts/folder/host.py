@@ -16,6 +16,7 @@ from frostpick.runtime.atomic import remove_leftovers, write_text
 from frostpick.settings import RunSettings
 from frostpick.settings.model_ref import ModelKind
 from frostpick.types import Labels, Micrograph
+from frostpick_jobs.hosts.folder.next_step import next_step
 from frostpick_jobs.hosts.folder.pick_files import ALL, SELECTED, STARS, PickFiles
 from frostpick_jobs.hosts.folder.row_files import (
     KEPT,
@@ -30,6 +31,7 @@ from frostpick_jobs.inputs.prune_inputs import PruneInputs
 from frostpick_jobs.inputs.score_table import SCORES
 from frostpick_jobs.job.files import copy_files, model_files
 from frostpick_jobs.job.host import Host, InputRows, LabelledInput, MicrographOutput, Outcome
+from frostpick_jobs.job.last_lines import LastLines, last_lines
 from frostpick_jobs.job.outputs import (
     Files,
     KeptRows,
@@ -123,6 +125,7 @@ class FolderHost(Host):
         self._allow_missing = allow_missing
         self._model = model
         self._picks = PickFiles(self.out, self.spool)
+        self._lines: LastLines | None = None
 
     @classmethod
     def for_settings(
@@ -223,8 +226,17 @@ class FolderHost(Host):
         """Write ``star/<id>.star`` with the selected picks, and add to the combined files."""
         self._picks.add(output)
 
+    def next_step(self, task: str, outputs: Sequence[Output], *, good: bool) -> str:
+        """Return what to type next."""
+        return next_step(task, str(self.out), good=good)
+
+    def look_at_report(self) -> str:
+        """Name the page."""
+        return f"look at {self.reference('report')}"
+
     def deliver(self, outputs: Sequence[Output]) -> None:
         """Write each output into the folder."""
+        self._lines = last_lines(self, outputs)
         for one in outputs:
             match one:
                 case PicksOutput():
@@ -250,8 +262,9 @@ class FolderHost(Host):
         self._picks.discard()
         self._terminal.close()
         if outcome is Outcome.FINISHED:
-            level = logging.WARNING if message else logging.INFO
-            log.log(level, "results in %s%s", self.out, f"; {message}" if message else "")
+            for line in self._lines or ():
+                unused = line == self._lines.looks and self._lines.unused
+                log.log(logging.WARNING if unused else logging.INFO, "%s", line)
         elif outcome is Outcome.NOTHING_YET:
             log.warning("%s", message)
 
@@ -259,7 +272,6 @@ class FolderHost(Host):
         """Write a model's folder, and its curve as ``training.csv``."""
         self._note(*model_files(output.name), *([CURVE] if output.curve else []))
         output.model.save(self.out / output.name)
-        log.info("model saved as %s", self.out / output.name)
         if not output.curve:
             return
         columns = list(dict.fromkeys(name for row in output.curve for name in row))
@@ -276,7 +288,8 @@ class FolderHost(Host):
         self._note(*_BY_KIND[OutputKind.REPORT])
         write_text(self.out / RECORD, json.dumps(report.record, indent=2) + "\n")
         title = report_title(report, self.out.absolute().name)
-        write_text(self.out / REPORT, job_report(title, report, outputs))
+        page = job_report(title, report, outputs, opening=tuple(self._lines or ()))
+        write_text(self.out / REPORT, page)
 
 
 def _names(output: OutputSpec) -> tuple[str, ...]:

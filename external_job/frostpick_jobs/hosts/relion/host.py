@@ -23,6 +23,7 @@ from frostpick_jobs.hosts.relion.coordinates import (
 )
 from frostpick_jobs.hosts.relion.generation import Generation, detect_generation
 from frostpick_jobs.hosts.relion.inputs import check_files, given_inputs, read_micrographs
+from frostpick_jobs.hosts.relion.next_step import next_step
 from frostpick_jobs.hosts.relion.nodes import NODES_FILE, Node, NodeKind, write_nodes
 from frostpick_jobs.hosts.relion.paths import coordinate_file
 from frostpick_jobs.hosts.relion.rows import PARTICLES, REJECTED, RowFiles
@@ -33,6 +34,7 @@ from frostpick_jobs.inputs.score_table import SCORES
 from frostpick_jobs.job.endings import unused_inputs
 from frostpick_jobs.job.files import copy_files, model_files
 from frostpick_jobs.job.host import Host, InputRows, LabelledInput, MicrographOutput, Outcome
+from frostpick_jobs.job.last_lines import LastLines, last_lines
 from frostpick_jobs.job.outputs import (
     Files,
     KeptRows,
@@ -54,6 +56,8 @@ SPOOL = ".frostpick"
 LOGFILE, RECORD = "logfile.pdf", "run.json"
 #: Models that stand in RELION's list of outputs; others lie in their folders.
 _NODES = ("model",)
+#: Outputs that go into the next job of RELION.
+_GOES_ON = (PicksOutput, KeptRows, ScoredRows)
 
 
 class RelionHost(Host):
@@ -88,6 +92,7 @@ class RelionHost(Host):
         self._picks_pixel_size_A = picks_pixel_size_A
         self.spool = self._job / SPOOL
         self.ended = False
+        self._lines: LastLines | None = None
         self.reporter = LineReporter(FileAppears(self._job / markers.ABORT_NOW, seconds=1.0))
 
     @property
@@ -172,8 +177,24 @@ class RelionHost(Host):
         """Write ``<tail>_autopick.star``."""
         self._picks.add(output)
 
+    def next_step(self, task: str, outputs: Sequence[Output], *, good: bool) -> str:
+        """Return what to click next."""
+        rows = next((one.name for one in outputs if isinstance(one, _GOES_ON)), "model")
+        return next_step(
+            task,
+            self.reference(rows),
+            f"{self._arguments.prefix}model",
+            good=good,
+            particles=bool(self._of_kind(InputKind.PARTICLES)),
+        )
+
+    def look_at_report(self) -> str:
+        """Name the page, and what RELION shows of it."""
+        return f"look at {self.reference('report')}, or Display {LOGFILE}"
+
     def deliver(self, outputs: Sequence[Output]) -> None:
         """Write each output into the job folder, then the nodes."""
+        self._lines = last_lines(self, outputs)
         nodes: list[Node] = []
         for one in outputs:
             match one:
@@ -209,6 +230,8 @@ class RelionHost(Host):
         done = outcome in (Outcome.FINISHED, Outcome.NOTHING_YET)
         if done and message:
             logger.warning("%s", message)
+        for line in self._lines or () if outcome is Outcome.FINISHED else ():
+            logger.info("%s", line)
         if outcome is Outcome.NOTHING_YET:
             self._warn_in_pdf(message)
         aborted = outcome is Outcome.ABORTED and markers.abort_requested(self._job)
@@ -276,7 +299,9 @@ class RelionHost(Host):
         self._note(RECORD, REPORT, LOGFILE)
         write_text(self._job / RECORD, json.dumps(report.record, indent=2) + "\n")
         title = report_title(report, self._arguments.prefix)
-        write_text(self._job / REPORT, job_report(title, report, outputs, in_relion))
+        opening = tuple(self._lines or ())
+        page = job_report(title, report, outputs, in_relion, opening=opening)
+        write_text(self._job / REPORT, page)
         figures = [replace(one, caption=spelled(one.caption, in_relion)) for one in report.figures]
         told = [*warnings_of(report.record, in_relion), unused_inputs(report.failed, named=True)]
         write_figures_pdf(self._job / LOGFILE, figures, "; ".join(filter(None, told)))

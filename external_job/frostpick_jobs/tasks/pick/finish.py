@@ -303,10 +303,4 @@ def deliver_picks(
             Report(record.finished(), figures, dict(failed)),
         ]
     )
-    log.info(
-        "%d micrographs: %d picks are selected, of %d above the floor",
-        summary.micrographs,
-        summary.selected,
-        summary.picks,
-    )
     return summary

@@ -54,7 +54,6 @@ def _summary(job: ExternalJob, output: ModelOutput) -> list[str]:
         ("model", f"{model.card.network.name}, {model.digest[:12]}"),
         ("diameter", "any" if diameter_A is None else f"{diameter_A:g} A"),
         *((name, str(count)) for name, count in output.counts.items()),
-        ("pick with", f"frostpick cryosparc pick --model {job.uid} ..."),
     ]
     return [table(rows)]
 

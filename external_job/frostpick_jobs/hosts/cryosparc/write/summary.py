@@ -16,8 +16,7 @@ INSPECT = (
     "In Inspect Picks: switch 'Calibrate Pick Score to CTF' and 'Calibrate Power Score to CTF' "
     "off, leave the upper limit of the power at its maximum, and move the lower one: power is "
     "frostpick's score (log-odds; {threshold:.3f} gives the picks of 'particles'), the pick score "
-    "is the probability. Connect 'particles_all' to choose another threshold there, 'particles' "
-    "and 'micrographs' to go straight to Extract From Micrographs."
+    "is the probability."
 )
 
 
