@@ -45,6 +45,7 @@ def frostpick_app(tasks: Sequence[TaskSpec]) -> typer.Typer:
     add("evaluate", commands.evaluate)
     add("demo", commands.demo)
     add("doctor", desk.doctor)
+    add("methods", desk.methods)
     models = typer.Typer(
         help="Models that come with frostpick, and model files.",
         no_args_is_help=True,

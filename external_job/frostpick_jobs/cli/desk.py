@@ -32,3 +32,15 @@ def doctor(
         print(one, flush=True)
         found.append(one)
     raise typer.Exit(FAILED if anything_to_do(found) else COMPLETE)
+
+
+def methods(
+    out: Annotated[
+        list[Path], typer.Argument(help="Folders of finished jobs, in the order of the work.")
+    ],
+) -> None:
+    """Print a paragraph for the methods section of a paper, and BibTeX of what to cite."""
+    log_to_terminal()
+    from frostpick_jobs.commands.methods import methods as told
+
+    print(told(out), end="")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: What is taken over from the run record; all of it is in ``run.json`` of the last run.
 TAKEN = (
-    *("task", "versions", "settings", "model", "shipped", "counts", "threshold", "diameter_A"),
+    *("task", "versions", "micrographs_read", "settings", "model", "shipped", "counts", "threshold", "diameter_A"),
     *("min_distance_A", "contrast", "device", "devices", "threads", "precision", "noise"),
     *("method", "exemplars", "best_round", "write", "warnings", "seconds"),
 )
@@ -61,7 +61,6 @@ def run_line(
         "wall_s": round(now.timestamp() - began, 3),
         "cpu_s": round(cpu_s, 3),
         "inputs": {name: [_file(one) for one in given] for name, given in host.given.items()},
-        "micrographs": _micrographs(host) if outcome is Outcome.FINISHED else None,
         "versions": versions(),
         **{name: record[name] for name in TAKEN if name in record},
     }
@@ -69,21 +68,6 @@ def run_line(
         told["device"] = _device(record)
     values: dict[str, Any] = plain(told)
     return values
-
-
-def ids_digest(ids: Sequence[str]) -> str:
-    """Return the SHA-256 of the ids of micrographs, each with a line end, in their order."""
-    text = "".join(f"{one}\n" for one in ids)
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _micrographs(host: Host) -> dict[str, Any] | None:
-    """Return number and digest of the micrographs that a finished job has read."""
-    try:
-        ids = [one.id for one in host.micrographs() or ()]
-    except FrostpickError:
-        return None
-    return {"count": len(ids), "sha256": ids_digest(ids)} if ids else None
 
 
 def _file(given: object) -> dict[str, Any]:

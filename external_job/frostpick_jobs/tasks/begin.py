@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+
 from frostpick.runtime.run_record import RunRecord
 from frostpick.settings import RunSettings
+from frostpick.types import Micrograph
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.output_folder import claim_output_folder, refuse_other
 from frostpick_jobs.tasks.declarations import TaskSpec, check_inputs
@@ -30,3 +34,13 @@ def begin(host: Host, task: TaskSpec, settings: RunSettings) -> RunRecord:
     check_outputs(host, task, settings)
     claim_output_folder(host.spool, task.name)
     return record
+
+
+def note_micrographs(record: RunRecord, micrographs: Iterable[Micrograph]) -> None:
+    """Note how many micrographs a job has read, and what tells their list from another.
+
+    The digest is the SHA-256 of their ids, each with a line end, in the host's order.
+    """
+    ids = [one.id for one in micrographs]
+    text = "".join(f"{one}\n" for one in ids).encode("utf-8", "surrogateescape")
+    record.add(micrographs_read={"count": len(ids), "sha256": hashlib.sha256(text).hexdigest()})

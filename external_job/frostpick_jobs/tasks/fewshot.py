@@ -28,7 +28,7 @@ from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.models import JobModels
 from frostpick_jobs.job.outputs import ModelOutput
 from frostpick_jobs.job.results import FewshotResult
-from frostpick_jobs.tasks.begin import begin
+from frostpick_jobs.tasks.begin import begin, note_micrographs
 from frostpick_jobs.tasks.declarations import FEWSHOT, refuse_unused
 from frostpick_jobs.tasks.made import Made, keep_made, kept_made, made_key
 from frostpick_jobs.tasks.own_scale import settle_diameter
@@ -72,6 +72,7 @@ def run_fewshot(
     record = begin(host, FEWSHOT, settings)
     with record.stage("reading the inputs"):
         everything = all_micrographs(host, settings)
+        note_micrographs(record, everything)
         scale = settle_diameter(
             host,
             record,

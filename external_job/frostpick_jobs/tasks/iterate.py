@@ -30,7 +30,7 @@ from frostpick_jobs.formats import write_csv
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.models import JobModels
 from frostpick_jobs.job.results import IteratingResult
-from frostpick_jobs.tasks.begin import begin
+from frostpick_jobs.tasks.begin import begin, note_micrographs
 from frostpick_jobs.tasks.declarations import ITERATE, TRAIN
 from frostpick_jobs.tasks.own_scale import settle_diameter
 from frostpick_jobs.tasks.training_inputs import (
@@ -87,6 +87,7 @@ def run_iterate(
     record = begin(host, TRAIN if task == "train" else ITERATE, settings)
     with record.stage("reading the inputs"):
         micrographs = micrographs_to_train_on(host)
+        note_micrographs(record, micrographs)
         start = start_model(host, settings)
         scale = settle_diameter(
             host, record, settings, micrographs, model=start, own_A=own_diameter(start)

@@ -10,7 +10,7 @@ from frostpick.settings import TrainSettings
 from frostpick.training.picker.train import train_picker
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.results import TrainingResult
-from frostpick_jobs.tasks.begin import begin
+from frostpick_jobs.tasks.begin import begin, note_micrographs
 from frostpick_jobs.tasks.declarations import TRAIN
 from frostpick_jobs.tasks.iterate import run_iterate
 from frostpick_jobs.tasks.own_scale import settle_diameter
@@ -70,6 +70,7 @@ def run_train(
     record = begin(host, TRAIN, settings)
     with record.stage("reading the inputs"):
         micrographs = micrographs_to_train_on(host)
+        note_micrographs(record, micrographs)
         start = start_model(host, settings)
         record.add(shipped=host.models.used)
         scale = settle_diameter(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from frostpick.citations import VOSS
 from frostpick.errors import ModelError
 from frostpick.models import facility, versions
 from frostpick.models.card import CalibrationSpec, ModelCard, NetworkSpec
@@ -63,5 +64,5 @@ BLOB = ModelCard(
     min_distance=0.7,
     trained_on={"kind": "nothing: a fixed filter"},
     license="BSD-3-Clause",
-    citation="Voss et al., J. Struct. Biol. 166, 205 (2009): difference-of-Gaussian picking",
+    citation=VOSS,
 )

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from frostpick.settings import IterateSettings
-from frostpick_jobs.tasks.declarations.citations import BEPLER, ZHU
+from frostpick.citations import BEPLER, ZHU
 from frostpick_jobs.tasks.declarations.kinds import (
     FILES,
     MICROGRAPHS,

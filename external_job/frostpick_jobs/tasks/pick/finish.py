@@ -43,8 +43,8 @@ log = logging.getLogger(__name__)
 MOST_LISTED = 20
 #: Tasks whose models have learned from a user's micrographs.
 LEARNED_IN = ("train", "fewshot")
-#: What the record keeps of a model's ``trained_on``, for `run_select`.
-KNOWN = ("task", ENTRY)
+#: What the record keeps of a model's ``trained_on``, for `run_select` and `frostpick methods`.
+KNOWN = ("task", ENTRY, "labels", "labelled_micrographs")
 
 
 def finish_picking(

@@ -6,7 +6,7 @@ from frostpick.runtime.executors.base import Executor
 from frostpick.settings import PickSettings
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.results import PickingResult
-from frostpick_jobs.tasks.begin import begin
+from frostpick_jobs.tasks.begin import begin, note_micrographs
 from frostpick_jobs.tasks.declarations import PICK
 from frostpick_jobs.tasks.own_scale import settle_diameter
 from frostpick_jobs.tasks.pick.finish import finish_picking
@@ -37,6 +37,7 @@ def run_pick(host: Host, settings: PickSettings, executor: Executor | None = Non
     record = begin(host, PICK, settings)
     with record.stage("reading the inputs"):
         micrographs, model = read_inputs(host, settings)
+        note_micrographs(record, micrographs)
         scale = settle_diameter(
             host,
             record,

@@ -32,7 +32,7 @@ from frostpick_jobs.job.outputs import KeptRows, ModelOutput, Report, ScoredRows
 from frostpick_jobs.job.results import PruningResult, VerifyingResult
 from frostpick_jobs.store.prune_store import PruneStore
 from frostpick_jobs.tasks.audit.promise import Audited, Promise, tell_promise
-from frostpick_jobs.tasks.begin import begin
+from frostpick_jobs.tasks.begin import begin, note_micrographs
 from frostpick_jobs.tasks.declarations import PRUNE, VERIFY
 from frostpick_jobs.tasks.own_scale import settle_diameter
 from frostpick_jobs.tasks.places import check_places
@@ -169,6 +169,7 @@ def _read_inputs(
         pruner = host.models.pruner(settings.pruner)
         record.add(shipped=host.models.used)
         on = list({m.id: m for m, _ in candidates.picks}.values())
+        note_micrographs(record, on)
         own_A = pruner.card.diameter_A
         scale = settle_diameter(host, record, settings, on, model=None, own_A=own_A)
         settings = scale.settings

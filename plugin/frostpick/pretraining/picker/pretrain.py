@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from frostpick.citations import BEPLER
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.networks.dense import DenseNetwork
 from frostpick.models.picking_model import PickingModel
@@ -299,5 +300,6 @@ def _model(
             "steps": recipe.steps,
             "held_out_ap": round(average_precision(found), 4),
         },
+        citation=BEPLER,
     )
     return PickingModel(card, network.cpu())

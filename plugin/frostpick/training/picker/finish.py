@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from frostpick.citations import BEPLER
 from frostpick.models.card import ModelCard, NetworkSpec
 from frostpick.models.licence import licence_of
 from frostpick.models.picking_model import PickingModel
@@ -114,6 +115,7 @@ def finish(
         },
         parent=setting.start.digest if setting.start else None,
         license=licence_of(setting.settings.license, setting.start),
+        citation=BEPLER,
     )
     summary: dict[str, Any] = {
         **told,
