@@ -46,14 +46,15 @@ def picks(*probabilities: float) -> PicksOutput:
     return PicksOutput(0.0, np.log(p / (1 - p)), 80.0)
 
 
-PICKED = {"task": "pick", "counts": {"micrographs": 2, "selected": 3, "picks": 4}}
+PICKED = {"task": "pick", "counts": {"micrographs": 1, "selected": 3, "picks": 4}}
 
 
 def test_good_picks() -> None:
     # 0.9, 0.8 and 0.7 are at or above one half: 2.4 of 3 are expected to be particles
     assert lines(PICKED, picks(0.9, 0.8, 0.7, 0.2)) == [
-        "Made: 3 picks on 2 micrographs in out/picks; look at out/report.html.",
-        "Looks good: 80% of the picks are expected to be particles, by their scores.",
+        "Made: 3 picks on 1 micrograph in out/picks; look at out/report.html.",
+        "Looks good: 80% of the picks are expected to be particles, by their scores; about 3 a "
+        "micrograph.",
         "Next: pick, good True.",
     ]
 
@@ -61,6 +62,7 @@ def test_good_picks() -> None:
 @pytest.mark.parametrize(
     ("found", "more", "why"),
     [
+        (picks(0.6, 0.55, 0.5), {"counts": {"micrographs": 9, "selected": 3}}, "very few a mic"),
         (picks(0.6, 0.55, 0.5), {}, "55% of the picks are expected"),
         (picks(0.9, 0.9), {"noise": {"share": 0.2, "at_least": 7}}, "at least 7 of them are li"),
         (picks(0.1), {}, "no pick reaches the threshold"),

@@ -23,6 +23,7 @@ from frostpick.simulate import (
     write_mrc,
 )
 from frostpick.simulate.micrograph import name_of
+from frostpick.simulate.truth import PARTICLE
 from frostpick_jobs.formats import StarTable, write_star_blocks
 from frostpick_jobs.job.own_files import OwnFiles
 
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 #: Where the files of the data set are noted, below its folder.
 NOTES = ".frostpick/simulated"
+#: Columns of labels, and how many a user would mark.
+LABEL_COLUMNS, FIFTEEN = ("micrograph", "x_px", "y_px"), 15
 CSV_COLUMNS = ("micrograph", "x_px", "y_px", "rot", "tilt", "psi", "edge", "kind")
 STAR_COLUMNS = {
     "rlnCoordinateX": "x_px",
@@ -52,12 +55,16 @@ class SimulatedFiles:
         Every particle, those cut by the border (``edge``) included.
     decoys_csv
         Everything else that was drawn on purpose: what a picker must not take.
+    fifteen_csv
+        Fifteen whole particles of one micrograph, where one has so many: such labels as a user
+        would mark.
     """
 
     micrographs: Path
     particles_csv: Path
     particles_star: Path
     decoys_csv: Path
+    fifteen_csv: Path
 
 
 def write_dataset(
@@ -75,7 +82,8 @@ def write_dataset(
     Parameters
     ----------
     folder
-        Gets ``micrographs/*.mrc``, ``particles.star``, ``particles.csv``, ``decoys.csv``.
+        Gets ``micrographs/*.mrc``, ``particles.star``, ``particles.csv``, ``decoys.csv``,
+        ``fifteen.csv``.
     settings
         What to simulate.
     indices
@@ -93,6 +101,7 @@ def write_dataset(
         folder / "particles.csv",
         folder / "particles.star",
         folder / "decoys.csv",
+        folder / "fifteen.csv",
     )
     chosen = range(settings.micrographs) if indices is None else indices
     _refuse_foreign(folder, files, chosen, overwrite)
@@ -105,6 +114,7 @@ def write_dataset(
         log.info("simulated %d of %d: %s", number, len(chosen), name)
     _write_csv(files.particles_csv, {n: t.particles for n, t in truth.items()})
     _write_csv(files.decoys_csv, {n: t.keep(t.kind != "particle") for n, t in truth.items()})
+    _write_fifteen(files.fifteen_csv, truth, settings.seed)
     _write_star(files.particles_star, {n: t.particles for n, t in truth.items()})
     log.info(
         Wording(
@@ -125,7 +135,7 @@ def _refuse_foreign(
     folder: Path, files: SimulatedFiles, chosen: Sequence[int], overwrite: bool
 ) -> None:
     """Refuse to write over what was not simulated here, and note what will be."""
-    tables = (files.particles_csv, files.particles_star, files.decoys_csv)
+    tables = (files.particles_csv, files.particles_star, files.decoys_csv, files.fifteen_csv)
     planned = [*tables, *(files.micrographs / f"{name_of(index)}.mrc" for index in chosen)]
     own = OwnFiles(folder, folder / NOTES)
     # From before there were notes: nothing else writes this table.
@@ -170,6 +180,20 @@ def _write_csv(path: Path, truth: dict[str, SimulatedTruth]) -> None:
             for k in range(len(t)):
                 numbers = [f"{column[k]:.3f}" for column in columns]
                 writer.writerow([name, *numbers, int(t.edge[k]), t.kind[k]])
+
+
+def _write_fifteen(path: Path, truth: dict[str, SimulatedTruth], seed: int) -> None:
+    """Write labels drawn at random among whole particles, of one micrograph if it has enough."""
+    whole = {name: t.keep((t.kind == PARTICLE) & ~t.edge) for name, t in truth.items()}
+    rng, left = np.random.default_rng(seed), FIFTEEN
+    with atomic_write(path, "w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(LABEL_COLUMNS)
+        for name in sorted(whole, key=lambda name: len(whole[name]) < FIFTEEN):  # stable
+            t = whole[name]
+            for k in rng.permutation(len(t))[:left].tolist():
+                writer.writerow([name, f"{t.x_px[k]:.3f}", f"{t.y_px[k]:.3f}"])
+            left -= min(left, len(t))
 
 
 def _write_star(path: Path, truth: dict[str, SimulatedTruth]) -> None:
