@@ -11,8 +11,8 @@ import pytest
 
 from frostpick.errors import InputError
 from frostpick.settings import PruneSettings, VerifySettings
-from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.job.journal import LOG, RUNS
+from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.job.own_files import NOTE
 from frostpick_jobs.tasks.declarations import task_named
 

@@ -130,4 +130,6 @@ def run(words: list[str]) -> None:
     given = [*words[1:], *SMALL.get(task, []), *device]
     done = typer.testing.CliRunner().invoke(app, given, catch_exceptions=True)
     # what the doctor finds on the machine of a test is not the test's to say
-    assert done.exit_code in ((0, 1) if task == "doctor" else (0,)), f"{shlex.join(words)}: {done.output[-2000:]} {done.exception!r}"
+    assert done.exit_code in ((0, 1) if task == "doctor" else (0,)), (
+        f"{shlex.join(words)}: {done.output[-2000:]} {done.exception!r}"
+    )

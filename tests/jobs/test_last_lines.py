@@ -64,9 +64,13 @@ def test_good_picks() -> None:
     [
         (picks(0.6, 0.55, 0.5), {"counts": {"micrographs": 9, "selected": 3}}, "very few a mic"),
         (picks(0.6, 0.55, 0.5), {}, "55% of the picks are expected"),
-        (picks(0.9, 0.9), {"noise": {"share": 0.2, "at_least": 7}}, "at least 7 of them are li"),
+        (
+            picks(0.9, 0.9),
+            {"noise": {"share": 0.2, "at_least": 7}},
+            "at least 7 picks likely noise",
+        ),
         (picks(0.1), {}, "no pick reaches the threshold"),
-        (picks(0.9), {"warnings": ["odd"]}, "1 warning above"),
+        (picks(0.9), {"warnings": ["odd"]}, "; 1 warning."),
         (picks(0.9), {"promise": {"precision": 0.4, "judged_picks": 60}}, "40% of the picks are"),
     ],
 )
@@ -103,7 +107,9 @@ def test_kept_rows() -> None:
     )
     made, looks, _ = lines({"task": "prune"}, KeptRows(decisions))
     assert made.startswith("Made: 2 of 3 rows in out/kept; ")
-    assert looks == "Looks good: 80% of the kept rows are expected to be particles, by their scores."
+    assert (
+        looks == "Looks good: 80% of the kept rows are expected to be particles, by their scores."
+    )
 
 
 def test_every_task_has_a_next_step_on_every_host() -> None:
@@ -111,5 +117,7 @@ def test_every_task_has_a_next_step_on_every_host() -> None:
         for good in (True, False):
             assert "'my out'/" in on_a_folder(task.name, "my out", good=good) or not good
             assert "J7" in in_cryosparc(task.name, "P1", "J7", good=good, extracted=good)
-            step = in_relion(task.name, "External/job007/x", "External/job007/model", good=good, particles=good)
+            step = in_relion(
+                task.name, "External/job007/x", "External/job007/model", good=good, particles=good
+            )
             assert "External/job007/" in step

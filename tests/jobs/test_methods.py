@@ -69,7 +69,8 @@ def test_what_was_pruned_behind_what_was_picked(tmp_path: Path) -> None:
         "derived from pruner-1 (digest" in text
         and "fitted to 30 good and 12 bad examples" in text
         and "Of 4,321 rows 4,000 were kept, with a score of at least 0.250; rejected were 300 "
-        "carbon, 21 low score." in text
+        "carbon, 21 low score."
+        in text
     )
     assert text.index("@software{frostpick") > text.index("rejected") and "@article{li2022" in text
 

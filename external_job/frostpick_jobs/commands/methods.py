@@ -136,9 +136,7 @@ def _pruning(record: Record, names: Mapping[str, str]) -> str:
     told = f"Picks were pruned with {_program(record)}, with {_model(record, model, names)}"
     if labels.get("good") or labels.get("bad"):
         told += f", fitted to {labels.get('good', 0)} good and {labels.get('bad', 0)} bad examples"
-    rejected = [
-        f"{counts[reason]:,} {reason}" for reason in REASONS[1:] if counts.get(reason)
-    ]
+    rejected = [f"{counts[reason]:,} {reason}" for reason in REASONS[1:] if counts.get(reason)]
     told += f". {_diameter(record)} Of {counts['rows']:,} rows {counts['kept']:,} were kept"
     if threshold.get("score") is not None:
         told += f", with a score of at least {threshold['score']:.3f}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +26,9 @@ from frostpick_jobs.job.outputs import (
 if TYPE_CHECKING:
     from frostpick_jobs.job.host import Host
 
-#: Least share of particles that picks and kept rows are expected to have to look good: of 99 such
-#: results on simulated sets used to choose it 95 had a true precision of 0.7 or more, and 107 of 107
-#: on others.
+#: Least share of particles that picks and kept rows are expected to have to look good. Chosen on
+#: simulated sets, where 95 of the 99 pickings above it had a true precision of 0.7 or more; on
+#: others 107 of 107.
 PARTICLES = 0.6
 #: Least share of held-out labels that a model must find.
 FOUND = 0.5
@@ -38,20 +38,13 @@ NOISE, FEWEST = 0.1, 3
 
 @dataclass(frozen=True)
 class LastLines:
-    """What a job says last; each is one line.
-
-    Parameters
-    ----------
-    unused
-        Inputs that could not be used; the second line has it too.
-    """
+    """What a job says last; each is one line."""
 
     made: str
     looks: str
     next: str
-    unused: str = ""
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[str]:
         return iter((self.made, self.looks, self.next))
 
 
@@ -66,15 +59,14 @@ def last_lines(host: Host, outputs: Sequence[Output]) -> LastLines | None:
     reasons = [*why, *([unused] if unused else [])]
     warned = len(record.get("warnings", ()))
     if warned:
-        reasons.append(f"{counted(warned, 'warning')} above")
-    word = {True: "Looks good", False: "Look closer", None: "Not measured"}[
-        good and not warned if good else good
-    ]
+        reasons.append(f"{counted(warned, 'warning')}")
+    if warned and good:
+        good = False
+    word = {True: "Looks good", False: "Look closer", None: "Not measured"}[good]
     return LastLines(
         f"Made: {made(host, record, outputs)}.",
         f"{word}: {'; '.join(reasons)}.",
         f"Next: {host.next_step(str(record.get('task')), outputs, good=bool(good))}.",
-        unused,
     )
 
 
@@ -198,5 +190,5 @@ def _noise(record: Mapping[str, Any]) -> list[str]:
     if noise.get("share") is None:
         return []
     if not noise["at_least"]:
-        return ["no clear sign of noise among them"]
-    return [f"at least {noise['at_least']:,} of them are likely noise"]
+        return ["no clear sign of noise"]
+    return [f"at least {counted(noise['at_least'], 'pick')} likely noise"]

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 
 #: What is taken over from the run record; all of it is in ``run.json`` of the last run.
 TAKEN = (
-    *("task", "versions", "micrographs_read", "settings", "model", "shipped", "counts", "threshold", "diameter_A"),
+    *(
+        "task",
+        "versions",
+        "micrographs_read",
+        "settings",
+        "model",
+        "shipped",
+        "counts",
+        "threshold",
+        "diameter_A",
+    ),
     *("min_distance_A", "contrast", "device", "devices", "threads", "precision", "noise"),
     *("method", "exemplars", "best_round", "write", "warnings", "seconds"),
 )

@@ -25,7 +25,7 @@ from frostpick_jobs.tasks.pick.totals import sum_up
 #: What the record keeps of the job that picked.
 KEPT = (
     *("model", "seed", "device", "threads", "diameter_A", "min_distance_A", "contrast"),
-    *("method", "training", "curve", "exemplars", "shipped", "own_scale"),
+    *("method", "training", "curve", "exemplars", "shipped", "own_scale", "micrographs_read"),
 )
 
 

@@ -262,8 +262,8 @@ class FolderHost(Host):
         self._picks.discard()
         self._terminal.close()
         if outcome is Outcome.FINISHED:
-            for line in self._lines or ():
-                unused = line == self._lines.looks and self._lines.unused
+            for number, line in enumerate(self._lines or ()):
+                unused = message and number == 1  # the line that names what could not be used
                 log.log(logging.WARNING if unused else logging.INFO, "%s", line)
         elif outcome is Outcome.NOTHING_YET:
             log.warning("%s", message)

@@ -25,7 +25,11 @@ def next_step(task: str, reference: str, model: str, *, good: bool, particles: b
     if task == "prune":
         return f"2D classification, 'Input images STAR file' {reference}" if particles else extract
     if task == "verify":
-        return f"Subset selection, 'OR select from particles.star' {reference}" if particles else (
-            f"Particle extraction, 'Input coordinates' {reference}, with a minimum autopick FOM"
+        return (
+            f"Subset selection, 'OR select from particles.star' {reference}"
+            if particles
+            else (
+                f"Particle extraction, 'Input coordinates' {reference}, with a minimum autopick FOM"
+            )
         )
     return f"External, executable frostpick-relion-pick, label model = {model}"

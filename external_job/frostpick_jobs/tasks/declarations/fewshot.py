@@ -1,7 +1,7 @@
 """``fewshot``: about fifteen exemplars in, picks on all micrographs and a model out."""
 
-from frostpick.settings import FewshotSettings
 from frostpick.citations import BEPLER, XU
+from frostpick.settings import FewshotSettings
 from frostpick_jobs.tasks.declarations.kinds import (
     MICROGRAPH_TABLE,
     MICROGRAPHS,

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from frostpick.settings import IterateSettings
 from frostpick.citations import BEPLER, ZHU
+from frostpick.settings import IterateSettings
 from frostpick_jobs.tasks.declarations.kinds import (
     FILES,
     MICROGRAPHS,

@@ -1,7 +1,7 @@
 """``pick``: micrographs and a model in, picks out."""
 
-from frostpick.settings import PickSettings
 from frostpick.citations import BEPLER
+from frostpick.settings import PickSettings
 from frostpick_jobs.tasks.declarations.kinds import MICROGRAPH_TABLE, MICROGRAPHS, REPORT
 from frostpick_jobs.tasks.declarations.spec import OutputKind, OutputSpec, TaskSpec
 

@@ -1,7 +1,7 @@
 """``pretrain``: simulated or unlabelled images in, what the other tasks start from out."""
 
-from frostpick.settings import PretrainSettings
 from frostpick.citations import BEPLER, LI, XU
+from frostpick.settings import PretrainSettings
 from frostpick_jobs.tasks.declarations.kinds import MODEL, REPORT
 from frostpick_jobs.tasks.declarations.spec import InputKind, InputSpec, Method, TaskSpec
 

@@ -1,7 +1,7 @@
 """``prune``: picks or particles in, every row kept or rejected."""
 
-from frostpick.settings import PruneSettings
 from frostpick.citations import LI
+from frostpick.settings import PruneSettings
 from frostpick_jobs.tasks.declarations.kinds import PICKS, REPORT, UNDER_PICKS, particles
 from frostpick_jobs.tasks.declarations.spec import (
     HOSTS,

@@ -1,7 +1,7 @@
 """``train``: micrographs and labels in, a picking model out."""
 
-from frostpick.settings import TrainSettings
 from frostpick.citations import BEPLER
+from frostpick.settings import TrainSettings
 from frostpick_jobs.tasks.declarations.kinds import (
     FILES,
     MICROGRAPHS,

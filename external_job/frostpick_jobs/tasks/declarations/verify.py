@@ -1,7 +1,7 @@
 """``verify``: picks or particles in, every row out with its score and spread."""
 
-from frostpick.settings import VerifySettings
 from frostpick.citations import LI, ZHU
+from frostpick.settings import VerifySettings
 from frostpick_jobs.tasks.declarations.kinds import PICKS, REPORT, UNDER_PICKS, particles
 from frostpick_jobs.tasks.declarations.spec import OutputKind, OutputSpec, TaskSpec
 
