@@ -38,7 +38,32 @@ MEANT = {
         *("judge more with frostpick audit { --more", "frostpick select { --threshold ")
     ],
     "external_job/frostpick_jobs/tasks/audit/run.py": ["draw anew with --new"],
-    CRYOSPARC + "write/model.py": ["frostpick cryosparc pick --model "],
+    **{
+        f"external_job/frostpick_jobs/hosts/{host}/next_step.py": commands
+        for host, commands in {
+            "folder": [
+                *(
+                    "{ --threshold precision=0.9",
+                    "frostpick train --micrographs MICROGRAPHS --start-model",
+                ),
+                "frostpick pick --micrographs MICROGRAPHS --model",
+            ],
+            "cryosparc": [
+                *(
+                    "frostpick cryosparc pick --project",
+                    "--workspace W1",
+                    "--micrographs J1.exposures",
+                ),
+                "--model {",
+            ],
+        }.items()
+    },
+    # other programs' own, and the doctor's
+    "external_job/frostpick_jobs/commands/doctor/machine.py": [
+        *("--query-gpu", "--format=csv", "--cpus-per-task"),
+    ],
+    "external_job/frostpick_jobs/commands/doctor/programs.py": ["--version"],
+    "external_job/frostpick_jobs/commands/doctor/output.py": ["--format=State", "--bundle"],
     CRYOSPARC + "request.py": [" --project ", "--job"],
     CRYOSPARC + "server/login.py": ["python -m cryosparc.tools login --url "],
     CRYOSPARC + "server/versions.py": ["pip install --force-reinstall "],

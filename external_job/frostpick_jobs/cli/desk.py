@@ -20,7 +20,9 @@ def doctor(
         typer.Option(help="Pack log, run records and settings into this zip file; no secret."),
     ] = None,
 ) -> None:
-    """Say what is wrong with the installation, this machine and a job's folder.
+    """Say what is wrong here, and what to do about it.
+
+    With the installation, this machine and a job's folder.
 
     Status 1 where somebody has to do something.
     """
@@ -39,7 +41,7 @@ def methods(
         list[Path], typer.Argument(help="Folders of finished jobs, in the order of the work.")
     ],
 ) -> None:
-    """Print a paragraph for the methods section of a paper, and BibTeX of what to cite."""
+    """Print what a paper says of some jobs, and BibTeX."""
     log_to_terminal()
     from frostpick_jobs.commands.methods import methods as told
 

@@ -95,7 +95,7 @@ def made(host: Host, record: Mapping[str, Any], outputs: Sequence[Output]) -> st
                 parts.append(f"{word} in {_model_place(host, one.name)}{told}")
             case _:
                 continue
-    return f"{'; '.join(parts)}; {host.look_at_report()}"
+    return "; ".join([*parts, host.look_at_report()])
 
 
 def _model_place(host: Host, name: str) -> str:

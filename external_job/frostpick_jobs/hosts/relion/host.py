@@ -179,10 +179,10 @@ class RelionHost(Host):
 
     def next_step(self, task: str, outputs: Sequence[Output], *, good: bool) -> str:
         """Return what to click next."""
-        rows = next((one.name for one in outputs if isinstance(one, _GOES_ON)), "model")
+        rows = next((one.name for one in outputs if isinstance(one, _GOES_ON)), None)
         return next_step(
             task,
-            self.reference(rows),
+            self._arguments.prefix if rows is None else self.reference(rows),
             f"{self._arguments.prefix}model",
             good=good,
             particles=bool(self._of_kind(InputKind.PARTICLES)),
