@@ -115,9 +115,16 @@ def test_kept_rows() -> None:
 def test_every_task_has_a_next_step_on_every_host() -> None:
     for task in TASKS:
         for good in (True, False):
-            assert "'my out'/" in on_a_folder(task.name, "my out", good=good) or not good
+            assert "'my out'/" in on_a_folder(task.name, "my out", [], good=good) or not good
             assert "J7" in in_cryosparc(task.name, "P1", "J7", good=good, extracted=good)
             step = in_relion(
                 task.name, "External/job007/x", "External/job007/model", good=good, particles=good
             )
             assert "External/job007/" in step
+
+
+def test_the_micrographs_stand_in_the_command_that_comes_next() -> None:
+    step = on_a_folder("train", "out", ["a b/*.mrc", "c"], good=True)
+    assert (
+        step == "frostpick pick --micrographs 'a b/*.mrc' --micrographs c --model out/model -o NEW"
+    )

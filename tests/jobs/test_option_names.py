@@ -44,9 +44,10 @@ MEANT = {
             "folder": [
                 *(
                     "{ --threshold precision=0.9",
-                    "frostpick train --micrographs MICROGRAPHS --start-model",
+                    "frostpick train --micrographs { --start-model",
                 ),
-                "frostpick pick --micrographs MICROGRAPHS --model",
+                "frostpick pick --micrographs { --model",
+                " --micrographs ",
             ],
             "cryosparc": [
                 *(

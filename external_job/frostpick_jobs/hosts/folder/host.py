@@ -228,7 +228,7 @@ class FolderHost(Host):
 
     def next_step(self, task: str, outputs: Sequence[Output], *, good: bool) -> str:
         """Return what to type next."""
-        return next_step(task, str(self.out), good=good)
+        return next_step(task, str(self.out), self._files("micrographs"), good=good)
 
     def look_at_report(self) -> str:
         """Name the page."""
