@@ -181,3 +181,24 @@ def test_the_bundle_has_no_secret_and_no_image(out: Path, tmp_path: Path) -> Non
     assert BEGINS in texts[LOG]
     with pytest.raises(InputError, match="already there"):
         write_bundle(file, [], None)
+
+
+def test_a_sites_files_and_models_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = tmp_path / "models"
+    for name in ("ribosome-1", "general"):
+        (models / name).mkdir(parents=True)
+        (models / name / "model.safetensors").write_bytes(b"")
+    settings = tmp_path / "frostpick.yaml"
+    settings.write_text("threads: 2\n")
+    monkeypatch.setenv("FROSTPICK_MODELS", str(models))
+    monkeypatch.setenv("FROSTPICK_CONFIG", str(settings))
+    said = CliRunner().invoke(app, ["doctor"]).output.splitlines()
+    assert "ok    FROSTPICK_MODELS: ribosome-1" in said
+    assert f"ok    settings of the site: {settings}" in said
+    assert any(one.startswith("DO") and "cannot be called general" in one for one in said)
+    settings.write_text("thread: 2\n")
+    wrong = CliRunner().invoke(app, ["doctor"])
+    assert wrong.exit_code == 1
+    assert any(one.startswith("DO") and "thread" in one for one in wrong.output.splitlines())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from frostpick_jobs.cli.console import log_to_terminal
 from frostpick_jobs.job.endings import COMPLETE, FAILED
+
+if TYPE_CHECKING:
+    from frostpick_jobs.commands.doctor.finding import Finding
 
 JobFolder = Annotated[Path | None, typer.Argument(help="The output folder of a job.")]
 
@@ -30,10 +33,26 @@ def doctor(
     from frostpick_jobs.commands.doctor.run import anything_to_do, run_doctor
 
     found = []
-    for one in run_doctor(out, bundle):
+    for one in run_doctor(out, bundle, site=_site_files()):
         print(one, flush=True)
         found.append(one)
     raise typer.Exit(FAILED if anything_to_do(found) else COMPLETE)
+
+
+def _site_files() -> list[Finding]:
+    """Tell which files of settings every job here reads, and what is wrong in them."""
+    from frostpick.errors import ConfigError
+    from frostpick_jobs.cli.site_file import environment_file, site_file, site_layers
+    from frostpick_jobs.commands.doctor.finding import do, ok
+    from frostpick_jobs.tasks.declarations import TASKS
+
+    try:
+        read = [path for path in (site_file(), environment_file()) if path is not None]
+        for task in TASKS:
+            site_layers(task)
+    except ConfigError as error:
+        return [do(str(error))]
+    return [ok(f"settings of the site: {path}") for path in read]
 
 
 def methods(

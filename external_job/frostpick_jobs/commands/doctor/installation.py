@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from frostpick.errors import ModelError
+from frostpick.models import facility
 from frostpick.models.catalogue import find_card
 from frostpick.models.versions import VERSIONS
 from frostpick.runtime.run_record import versions
@@ -37,3 +38,17 @@ def look_at_weights() -> Iterator[Finding]:
             yield do(f"the shipped model {version} is damaged: {error}; install frostpick again")
     if whole:
         yield ok(f"the shipped models are whole: {', '.join(whole)}")
+
+
+def look_at_facility_models() -> Iterator[Finding]:
+    """Tell which of the facility's own models can be used by name, and why others cannot."""
+    if not facility.folders():
+        return
+    try:
+        found = facility.places()
+    except ModelError as error:
+        yield do(str(error))
+        return
+    usable = [name for name in found if facility.why_not(name, found) is None]
+    yield ok(f"{facility.ENVIRONMENT}: {', '.join(usable) or 'no model'}")
+    yield from (do(why) for name in found if (why := facility.why_not(name, found)) is not None)
