@@ -1,4 +1,4 @@
-"""Results of a picking job between its start and its end: one small file a micrograph."""
+"""Results of a picking job between its start and its end: by micrograph."""
 
 from frostpick_jobs.store.keys import PickKey, pick_key
 from frostpick_jobs.store.pick_store import PickStore, Repicked

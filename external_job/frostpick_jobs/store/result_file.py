@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 import tokenize
@@ -104,14 +105,17 @@ def _columns(picks: Picks) -> NDArray[np.float64]:
     return np.stack([picks.x_px, picks.y_px, picks.score]).astype("<f8")
 
 
-def read_result(path: Path, micrograph_id: str) -> tuple[StoredPicks, dict[str, Any]] | None:
-    """Return a result and the parts of its key.
+def read_result(
+    source: Path | bytes, micrograph_id: str
+) -> tuple[StoredPicks, dict[str, Any]] | None:
+    """Return a result and the parts of its key, from its file or from what was in it.
 
     None where the file is missing, damaged or another micrograph's. All of it is read, so
     that a truncated or damaged file shows now and not when the outputs are written.
     """
     try:
-        with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as archive:
+        opened = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
+        with opened as handle, np.load(handle, allow_pickle=False) as archive:
             about = json.loads(archive["about"].tobytes())
             x, y, score = archive["picks"].astype(np.float64)
             preview = archive["preview"] if about["preview"] else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -43,6 +44,21 @@ def _temporary_name(name: str) -> str:
         mark = hashlib.sha256(raw).hexdigest()[:16]
         name = os.fsdecode(raw[: NAME_MAX - 2 - len(mark) - len(end)]) + "-" + mark
     return f".{name}{end}"
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, so that what they stand for may be removed.
+
+    A file system that cannot flush a folder has no need to: it is not told apart.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

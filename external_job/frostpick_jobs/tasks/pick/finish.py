@@ -82,6 +82,7 @@ def finish_picking(
         The same in a job whose session still grows: what earlier rounds delivered stays, the
         first one delivers its outputs without rows.
     """
+    store.settle()
     reasons = {name: why for part in parts for name, why in part.failed.items()}
     failed = {m.id: reasons[m.id] for m in job.micrographs if m.id in reasons}
     report_failures(failed)
