@@ -1,4 +1,4 @@
-"""Files and time of a job on many tiny micrographs: ``python bench_files.py [--micrographs 10000]``.
+"""Files and time of a job on many tiny micrographs: ``bench_files.py [--micrographs 10000]``.
 
 The files that a pick leaves in its folder, by kind, their bytes as written and on the disk; the
 most files there were while it ran; wall and CPU seconds of the pick, of the same command given

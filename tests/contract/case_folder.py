@@ -32,7 +32,10 @@ class Case:
         # Not by `files`: the folder is searched, and some of them may be gone.
         inputs = {"micrographs": [self.project / "Micrographs"]} if micrographs else {}
         return FolderHost(
-            self.out, {**inputs, **{name: [one] for name, one in given.items()}}, pixel_size=2.0
+            self.out,
+            {**inputs, **{name: [one] for name, one in given.items()}},
+            pixel_size=2.0,
+            star_per_micrograph=True,
         )
 
     def delivered(self) -> dict[str, NDArray[np.float64]]:

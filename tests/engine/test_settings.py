@@ -50,7 +50,9 @@ COMMON = {"device", "threads", "overwrite", "strict", "allow_missing"}
         (settings.TrainSettings, COMMON | {"restart", "license"}),
         (
             settings.PickSettings,
-            COMMON | {"threshold", "renew_threshold", "max_micrographs", "live", "output_picks"},
+            COMMON
+            | {"threshold", "renew_threshold", "max_micrographs", "live", "output_picks"}
+            | {"star_per_micrograph"},
         ),
         (settings.PruneSettings, COMMON | {"threshold", "restart", "license"}),
     ],

@@ -70,7 +70,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def host(data: Path, out: Path, exemplars: bool = True) -> FolderHost:
     given = {"labels": [data / "exemplars.csv"]} if exemplars else {}
-    return FolderHost(out, {"micrographs": [data], **given}, pixel_size=PIXEL_A)
+    inputs = {"micrographs": [data], **given}
+    return FolderHost(out, inputs, pixel_size=PIXEL_A, star_per_micrograph=True)
 
 
 def settings(**others: object) -> FewshotSettings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def test_wrong_arguments(
 def test_ids_that_would_leave_the_output_folder_are_refused(tmp_path: Path, bad: str) -> None:
     with pytest.raises(InputError, match="micrograph"):
         check_id(bad)
-    host = FolderHost(tmp_path / "out")
+    host = FolderHost(tmp_path / "out", star_per_micrograph=True)
     host.begin()
     picks = Picks.empty("m")
     output = MicrographOutput(Micrograph(bad, LocalFile(Path("x"))), picks, (9, 9), 1.0)
@@ -159,7 +160,7 @@ def output(micrograph_id: str, n: int = 2) -> MicrographOutput:
 
 
 def deliver(out: Path, *names: str) -> None:
-    host = FolderHost(out)
+    host = FolderHost(out, star_per_micrograph=True)
     host.begin()
     outputs = [output(name) for name in names]
     for one in outputs:
@@ -250,7 +251,13 @@ def test_pick_then_select(
 ) -> None:
     out = tmp_path / "out"
     first = api.pick(
-        out, micrographs=micrographs, diameter=64, model="blob", threads=1, threshold="1000"
+        out,
+        micrographs=micrographs,
+        diameter=64,
+        model="blob",
+        threads=1,
+        threshold="1000",
+        star_per_micrograph=True,
     )
     assert first.out == out and first.summary.micrographs == 3
     every = (out / "picks.csv").read_text()
@@ -273,6 +280,36 @@ def test_pick_then_select(
     third = api.select(out, 1.5)
     assert third.summary.threshold == 1.5
     assert len(stars(out)) == 3
+
+
+def test_files_of_single_micrographs_on_request_and_where_they_are(
+    tmp_path: Path, micrographs: Path
+) -> None:
+    """A job that has them keeps them up to date; one that was never asked has none."""
+    told: dict[str, Any] = {"diameter": 64, "model": "blob", "threads": 1, "threshold": "p=0.5"}
+    plain, each = tmp_path / "plain", tmp_path / "each"
+    api.pick(plain, micrographs=micrographs, **told)
+    assert not (plain / "star").exists() and not (plain / ".frostpick" / "written.txt").exists()
+    api.pick(each, micrographs=micrographs, **told, star_per_micrograph=True)
+    assert stars(each) == ["m0.mrc.star", "m1.mrc.star", "m2.mrc.star"]
+    for name in ("picks.csv", "picks.star", "micrographs.csv"):
+        assert (plain / name).read_bytes() == (each / name).read_bytes()
+    listed = read_picks(plain / "picks.star")
+    for name in ("m0.mrc", "m1.mrc", "m2.mrc"):
+        alone = read_picks(each / "star" / f"{name}.star")
+        assert alone.x_px.tolist() == [
+            x for x, on in zip(listed.x_px, listed.micrograph, strict=True) if on == name
+        ]
+
+    (micrographs / "m2.mrc").unlink()
+    api.pick(each, micrographs=micrographs, **{**told, "threshold": 1000.0})  # no longer asked for
+    assert stars(each) == ["m0.mrc.star", "m1.mrc.star"]
+    assert [len(read_picks(each / "star" / name)) for name in stars(each)] == [0, 0]
+    shutil.rmtree(each / "star")
+    api.select(each, "p=0.5")
+    assert not (each / "star").exists()
+    api.pick(plain, micrographs=micrographs, **told, star_per_micrograph=True)
+    assert stars(plain) == ["m0.mrc.star", "m1.mrc.star"]
 
 
 def test_select_needs_a_finished_pick(tmp_path: Path) -> None:
@@ -350,7 +387,13 @@ def test_relative_paths_from_another_folder(
     tmp_path: Path, micrographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    api.pick("out", micrographs="micrographs/m*.mrc", diameter=64, max_micrographs=1)
+    api.pick(
+        "out",
+        micrographs="micrographs/m*.mrc",
+        diameter=64,
+        max_micrographs=1,
+        star_per_micrograph=True,
+    )
     assert stars(Path("out")) == ["m1.mrc.star"]
     assert os.listdir("out/star") == ["m1.mrc.star"]
 

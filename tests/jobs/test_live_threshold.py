@@ -54,6 +54,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def pick(session: Path) -> Pick:
     def run(**settings: object) -> frostpick_jobs.PickingResult:
         given = {"diameter": DIAMETER_A, "threads": 1, "device": "cpu", **settings}
+        given["star_per_micrograph"] = True
         return frostpick_jobs.pick(session / "out", micrographs=session / "micrographs", **given)
 
     return run

@@ -74,7 +74,7 @@ def test_from_the_selector_to_the_files_and_from_the_store_again(
     tmp_path: Path, micrographs: Path
 ) -> None:
     out = tmp_path / "out"
-    api.pick(out, micrographs=micrographs, **TOLD, threshold=0.0)
+    api.pick(out, micrographs=micrographs, **TOLD, threshold=0.0, star_per_micrograph=True)
     first = read_picks(out / "picks.csv")
     check(first, 5.001e-4)
     check(read_picks(out / "picks.star"), 5.001e-7)
@@ -98,7 +98,7 @@ def test_from_the_selector_to_the_files_and_from_the_store_again(
 
 def test_without_them_no_file_has_them(tmp_path: Path, micrographs: Path) -> None:
     out = tmp_path / "out"
-    api.pick(out, micrographs=micrographs, **TOLD, threshold=0.0)
+    api.pick(out, micrographs=micrographs, **TOLD, threshold=0.0, star_per_micrograph=True)
     assert (out / "picks.csv").read_text().splitlines()[0] == (
         "micrograph,x_px,y_px,score,probability,selected"
     )

@@ -78,7 +78,12 @@ def test_files_of_a_folder(project: Path, pruner: str) -> None:
     once: dict[str, Any] = {**SCALE, "pruner": pruner, "pixel_size": PIXEL_A}
     split: dict[str, Any] = {**once, "threshold": "0", "four_rotations": False}
     done = frostpick_jobs.pick(
-        "picked", micrographs="mics", model="blob", pixel_size=PIXEL_A, **SCALE
+        "picked",
+        micrographs="mics",
+        model="blob",
+        pixel_size=PIXEL_A,
+        star_per_micrograph=True,
+        **SCALE,
     )
     found = agreeing(project / "picked")
     assert set(found) == {"picks.star", "star/a.mrc.star", "star/b.mrc.star"}

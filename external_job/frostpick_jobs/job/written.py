@@ -27,6 +27,9 @@ class WrittenNames:
     def __contains__(self, name: object) -> bool:
         return name in self._names
 
+    def __len__(self) -> int:
+        return len(self._names)
+
     def note(self, *names: str) -> None:
         """Note names, each once."""
         new = [one for one in dict.fromkeys(names) if one not in self._names]

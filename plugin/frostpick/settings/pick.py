@@ -72,6 +72,14 @@ class PickingSettings(ScaleSettings):
         advanced=True,
         changes_results=False,
     )
+    star_per_micrograph: bool = setting(
+        False,
+        "On a folder, write star/NAME.star too, a file for each micrograph; RELION gets such files "
+        "in any case, CryoSPARC never.",
+        "Picking",
+        advanced=True,
+        changes_results=False,
+    )
 
 
 class PickSettings(PickingSettings):

@@ -89,6 +89,8 @@ class FolderHost(Host):
         Pixel size in Angstrom that the picks were made at, where it differs.
     allow_missing
         Go on without folders that cannot be read, with a warning.
+    star_per_micrograph
+        Write ``star/<id>.star`` too, a file for each micrograph.
     model
         A picking model in memory, whatever model the settings name.
     stop
@@ -110,6 +112,7 @@ class FolderHost(Host):
         pixel_size: float | None = None,
         picks_pixel_size: float | None = None,
         allow_missing: bool = False,
+        star_per_micrograph: bool = False,
         model: PickingModel | None = None,
         stop: StopHook | None = None,
     ) -> None:
@@ -124,7 +127,7 @@ class FolderHost(Host):
         self._pixel_size, self._picks_pixel_size = pixel_size, picks_pixel_size
         self._allow_missing = allow_missing
         self._model = model
-        self._picks = PickFiles(self.out, self.spool)
+        self._picks = PickFiles(self.out, self.spool, each=star_per_micrograph)
         self._lines: LastLines | None = None
 
     @classmethod
@@ -137,7 +140,7 @@ class FolderHost(Host):
         model: PickingModel | None = None,
     ) -> FolderHost:
         """Return a host that reads its inputs as a task's settings say."""
-        names = ("pixel_size", "picks_pixel_size", "allow_missing")
+        names = ("pixel_size", "picks_pixel_size", "allow_missing", "star_per_micrograph")
         told = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
         return cls(out, inputs, model=model, **told)
 
@@ -219,11 +222,11 @@ class FolderHost(Host):
         """Yield the files of a task's outputs in the folder."""
         for one in task.outputs:
             yield from (self.out / name for name in _names(one))
-        if task.gives(OutputKind.PICKS) and (self.out / STARS).exists():
+        if task.gives(OutputKind.PICKS):
             yield from self._picks.foreign(self._found)
 
     def deliver_one(self, output: MicrographOutput) -> None:
-        """Write ``star/<id>.star`` with the selected picks, and add to the combined files."""
+        """Add the picks to the combined files, and write ``star/<id>.star`` on request."""
         self._picks.add(output)
 
     def next_step(self, task: str, outputs: Sequence[Output], *, good: bool) -> str:

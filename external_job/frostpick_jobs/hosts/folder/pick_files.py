@@ -1,4 +1,4 @@
-"""The picks of a folder job: a file for each micrograph, and those of all in one pass."""
+"""The picks of a folder job: those of all micrographs in one pass, and on request one by one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ STARS, ALL, SELECTED = "star", "picks.csv", "picks.star"
 
 
 class PickFiles:
-    """``star/<id>.star`` with the selected picks of each micrograph, and the combined files.
+    """The combined files, and on request ``star/<id>.star`` with each one's selected picks.
+
+    A job that has such files, of an earlier run, keeps them up to date, asked to or not.
 
     Parameters
     ----------
@@ -27,26 +29,35 @@ class PickFiles:
         The job's folder.
     spool
         Where the ids are noted whose files were written.
+    each
+        Whether a file for each micrograph is asked for.
     """
 
-    def __init__(self, out: Path, spool: Path) -> None:
-        self._out, self._spool = out, spool
+    def __init__(self, out: Path, spool: Path, *, each: bool = False) -> None:
+        self._out, self._spool, self._asked = out, spool, each
         self._combined: CombinedFiles | None = None
 
     @cached_property
     def _written(self) -> WrittenNames:
         return WrittenNames(self._spool / "written.txt")
 
+    @cached_property
+    def _each(self) -> bool:
+        return self._asked or (len(self._written) > 0 and (self._out / STARS).is_dir())
+
     def add(self, output: MicrographOutput) -> None:
-        """Write one micrograph's file, and add to the combined ones."""
-        path = star_path(self._out / STARS, output.micrograph.id)
-        self._written.note(output.micrograph.id)
-        write_micrograph_star(path, selected(output), output.shape)
+        """Add a micrograph to the combined files, and write its own where there are such."""
+        if self._each:
+            path = star_path(self._out / STARS, output.micrograph.id)
+            self._written.note(output.micrograph.id)
+            write_micrograph_star(path, selected(output), output.shape)
         self._combined = self._combined or CombinedFiles(self._out)
         self._combined.add(output)
 
     def foreign(self, micrographs: Iterable[Micrograph]) -> Iterator[Path]:
         """Yield the files of micrographs that this job would write and did not write before."""
+        if not (self._each and (self._out / STARS).exists()):
+            return
         new = (one.id for one in micrographs if one.id not in self._written)
         yield from (star_path(self._out / STARS, one) for one in new)
 
@@ -54,7 +65,8 @@ class PickFiles:
         """Put the combined files in place, and take back those of micrographs that are gone."""
         combined, self._combined = self._combined or CombinedFiles(self._out), None
         combined.close()
-        self._remove_stale(combined.ids)
+        if self._each:
+            self._remove_stale(combined.ids)
 
     def discard(self) -> None:
         """Remove what is not complete; the combined files of an earlier run stay."""
