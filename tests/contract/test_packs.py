@@ -27,7 +27,7 @@ def test_packed_is_as_not_packed(
     monkeypatch.setattr(prepare, "PickStore", partial(PickStore, full=4))
     assert spy.pick(case) == 0
     packs = stored(case.project)
-    assert sorted(packs) == ["picks-00001.zip", "picks-00002.zip"]
+    assert sorted(packs) == ["pack-00001.zip", "pack-00002.zip"]
 
     assert spy.pick(case, threshold="p=0.7", renew_threshold=True) == 0
     assert spy.inferred == []

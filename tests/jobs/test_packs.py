@@ -65,7 +65,7 @@ def test_a_full_pack_holds_the_small_files_byte_for_byte(tmp_path: Path) -> None
     small = {path.name: path.read_bytes() for path in (tmp_path / "picks").iterdir()}
     put(store, IDS[3:4])
     assert listed(tmp_path) == (0, 1)
-    with zipfile.ZipFile(tmp_path / "picks" / "picks-00001.zip") as archive:
+    with zipfile.ZipFile(tmp_path / "picks" / "pack-00001.zip") as archive:
         assert archive.testzip() is None
         assert {one.compress_type for one in archive.infolist()} == {zipfile.ZIP_STORED}
         assert len(archive.namelist()) == 4
@@ -236,7 +236,7 @@ def test_a_full_disk_at_each_operation(
             except OSError as error:
                 assert error.errno == errno.ENOSPC
                 failed += 1
-        warned += "stay in small files" in caplog.text
+        warned += "stays in small files" in caplog.text
         check_resumed(folder, folder / "note")
         if not reached:
             break

@@ -1,7 +1,7 @@
-"""Packs: the results of up to a thousand micrographs in one file, an uncompressed zip archive.
+"""Packs: up to a thousand results in one file, an uncompressed zip archive.
 
-Each member is a micrograph's result, byte for byte the small file that it was. A pack is written
-once, whole, and never changed; a later one has the newer result of a micrograph. So there is
+Each member is a result, byte for byte the small file that it was. A pack is written once, whole,
+and never changed; a later one has the newer result of the same name. So there is
 nothing to repair after a kill: what is not renamed is a leftover, and what is in a pack and still
 a small file too is there twice.
 """
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 #: Results in a full pack.
 FULL = 1000
 _MEMBER = re.compile(r"[0-9a-f]{40}\.npz")
-_NAME = re.compile(r"picks-(\d{5,})(?:-([A-Za-z0-9_]+))?\.zip")
+_NAME = re.compile(r"pack-(\d{5,})(?:-([A-Za-z0-9_]+))?\.zip")
 _DAMAGED = (zipfile.BadZipFile, EOFError, ValueError, LookupError, RuntimeError, struct.error)
 
 
@@ -111,7 +111,7 @@ class Packs:
         except _DAMAGED:
             self._damaged.add(name)
             log.warning(
-                "%s: damaged; what it held is picked again, the file can be removed",
+                "%s: damaged; what it held is done again, the file can be removed",
                 self._folder / name,
             )
 
@@ -141,7 +141,7 @@ class Packs:
             There is no place for it; nothing has changed.
         """
         numbers = [_order(name)[0] for name in {*self._packs, *self._damaged}]
-        name = f"picks-{max(numbers, default=0) + 1:05d}{f'-{part}' if part else ''}.zip"
+        name = f"pack-{max(numbers, default=0) + 1:05d}{f'-{part}' if part else ''}.zip"
         with (
             atomic_write(self._folder / name) as handle,
             zipfile.ZipFile(handle, "w", zipfile.ZIP_STORED) as archive,

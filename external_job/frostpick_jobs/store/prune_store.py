@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import zipfile
 from collections.abc import Mapping
@@ -13,7 +14,9 @@ import numpy as np
 from frostpick.pruning.box_scorer import BoxScores
 from frostpick.pruning.groups import Group, PickGroup
 from frostpick.pruning.prune import GroupScores
-from frostpick.runtime.atomic import atomic_write, remove_leftovers
+from frostpick.runtime.atomic import remove_leftovers
+from frostpick_jobs.store.packed_folder import SMALL, PackedFolder
+from frostpick_jobs.store.packs import FULL
 
 #: Raised whenever boxes or scores change in a way that changes stored scores.
 FORMAT = 3
@@ -29,21 +32,27 @@ class PruneStore:
         A folder of the job's spool.
     pruner, plan
         Digest of the pruner, and `PrunePlan.key`.
+    full
+        Groups in a pack (`PackedFolder`).
     """
 
-    def __init__(self, folder: Path, pruner: str, plan: Mapping[str, object]) -> None:
-        self._folder = folder
-        self._folder.mkdir(parents=True, exist_ok=True)
+    def __init__(
+        self, folder: Path, pruner: str, plan: Mapping[str, object], full: int = FULL
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         remove_leftovers(folder)
+        self._scores = PackedFolder(folder, full=full)
         self._basis = json.dumps([FORMAT, pruner, plan], sort_keys=True)
 
     def get(self, group: Group) -> GroupScores | None:
         """Return the scores of a group, or None when they are not there or damaged."""
-        path = self._path(group)
-        if path is None or not path.exists():
+        name = self._name(group)
+        source = None if name is None else self._scores.read(name)
+        if source is None:
             return None
         try:
-            with np.load(path, allow_pickle=False) as found:
+            opened = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
+            with opened as handle, np.load(handle, allow_pickle=False) as found:
                 scores = BoxScores(found["score"], found["spread"], found["likely"])
                 return GroupScores(
                     group.row,
@@ -58,23 +67,28 @@ class PruneStore:
 
     def put(self, group: Group, found: GroupScores) -> None:
         """Keep the scores of a group."""
-        path = self._path(group)
-        if path is None:
+        name = self._name(group)
+        if name is None:
             return
-        with atomic_write(path) as handle:
-            np.savez(
-                handle,
-                score=found.scores.score,
-                spread=found.scores.spread,
-                likely=found.scores.likely,
-                x_A=found.x_A,
-                y_A=found.y_A,
-                edge=found.edge,
-                micrograph_id=found.micrograph_id,
-            )
+        content = io.BytesIO()
+        np.savez(
+            content,
+            score=found.scores.score,
+            spread=found.scores.spread,
+            likely=found.scores.likely,
+            x_A=found.x_A,
+            y_A=found.y_A,
+            edge=found.edge,
+            micrograph_id=found.micrograph_id,
+        )
+        self._scores.put(name, content.getvalue())
 
-    def _path(self, group: Group) -> Path | None:
-        """Return the file of a group; None when its source has no fingerprint."""
+    def settle(self) -> None:
+        """Pack what is not packed (`PackedFolder`)."""
+        self._scores.settle()
+
+    def _name(self, group: Group) -> str | None:
+        """Return the name of a group's scores; None when its source has no fingerprint."""
         total = hashlib.sha256(self._basis.encode())
         if isinstance(group, PickGroup):
             source, pixel = group.micrograph.source, group.micrograph.pixel_size_A
@@ -93,4 +107,4 @@ class PruneStore:
         total.update(json.dumps(told).encode())
         for array in arrays:
             total.update(np.ascontiguousarray(array).tobytes())
-        return self._folder / f"{total.hexdigest()[:40]}.npz"
+        return f"{total.hexdigest()[:40]}{SMALL}"

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.pick_columns import OPTIONAL
-from frostpick.runtime.atomic import atomic_write
 from frostpick.types import Picks
 
 #: All that zipfile, numpy and json raise for damaged bytes (seen with every bit of a file flipped).
@@ -68,8 +67,8 @@ class StoredPicks:
     decoys: Picks | None = None
 
 
-def write_result(path: Path, result: StoredPicks, key: Mapping[str, Any]) -> None:
-    """Write a result and the parts of its key, atomically.
+def result_bytes(result: StoredPicks, key: Mapping[str, Any]) -> bytes:
+    """Return the file of a result and the parts of its key.
 
     An optional column of the picks is an array of its own, and is named only when present.
     """
@@ -97,8 +96,9 @@ def write_result(path: Path, result: StoredPicks, key: Mapping[str, Any]) -> Non
         arrays["preview"] = np.ascontiguousarray(result.preview, np.uint8)
     for name, values in optional.items():
         arrays[_ARRAY + name] = values.astype(OPTIONAL[name].newbyteorder("<"))
-    with atomic_write(path) as handle:
-        np.savez(handle, **arrays)  # type: ignore[arg-type]
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    return content.getvalue()
 
 
 def _columns(picks: Picks) -> NDArray[np.float64]:

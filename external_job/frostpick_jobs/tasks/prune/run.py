@@ -233,9 +233,11 @@ def _labelled(
 def _score(host: Host, inputs: _Inputs, pruner: Pruner, executor: Executor | None) -> Scored:
     plan = inputs.plan
     store = PruneStore(host.spool / SPOOL / SCORES, pruner.digest, plan.key())
-    return score_rows(
+    scored = score_rows(
         inputs.candidates.rows, inputs.parts, pruner, plan, store, host.reporter, executor
     )
+    store.settle()
+    return scored
 
 
 def _told(
