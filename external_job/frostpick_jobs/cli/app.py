@@ -43,6 +43,7 @@ def frostpick_app(tasks: Sequence[TaskSpec]) -> typer.Typer:
     add("select", commands.select)
     add("audit", commands.audit)
     add("evaluate", commands.evaluate)
+    add("clean", commands.clean)
     add("demo", commands.demo)
     add("doctor", desk.doctor)
     add("methods", desk.methods)

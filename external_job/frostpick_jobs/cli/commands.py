@@ -65,6 +65,36 @@ def audit(
     print("\n".join(told_lines(result, out)))
 
 
+def clean(
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="The folder of a job: an output folder, that of a RELION job, or what a CryoSPARC "
+            "job keeps on this machine."
+        ),
+    ],
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--everything",
+            help="Remove what select and audit read too, and the work of an unfinished job.",
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+) -> None:
+    """Remove what a finished job keeps only to go on, after saying how much it is.
+
+    Tables, models and reports stay. A job that is running is refused.
+    """
+    log_to_terminal()
+    from frostpick_jobs.commands import clean as command
+
+    with command.cleaning(out, everything=everything) as found:
+        print("\n".join(found.told()))
+        if found.files and (yes or typer.confirm("Remove them?")):
+            print(f"{command.remove(found)} files removed")
+
+
 def evaluate(
     picks: Annotated[
         list[str], typer.Option("--picks", help="Picks with scores, or the folder of pick.")

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from frostpick.runtime.run_record import RunRecord
 from frostpick.settings import RunSettings
 from frostpick.types import Micrograph
+from frostpick_jobs.job.cleaned import forget_cleaned
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.output_folder import claim_output_folder, refuse_other
 from frostpick_jobs.tasks.declarations import TaskSpec, check_inputs
@@ -33,6 +34,7 @@ def begin(host: Host, task: TaskSpec, settings: RunSettings) -> RunRecord:
     refuse_other(host.spool, task.name)
     check_outputs(host, task, settings)
     claim_output_folder(host.spool, task.name)
+    forget_cleaned(host.spool)
     return record
 
 

@@ -10,6 +10,7 @@ from frostpick.picking.threshold import EVEN_ODDS
 from frostpick.runtime.run_record import RunRecord
 from frostpick.settings import Threshold
 from frostpick.types import LocalFile, Micrograph
+from frostpick_jobs.job.cleaned import why_empty
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.output_folder import claimed_by
 from frostpick_jobs.job.results import PickingResult
@@ -48,9 +49,8 @@ def run_select(host: Host, rule: str) -> PickingResult:
     store = PickStore(host.spool)
     state = store.read_state(DELIVERED)
     if not state:
-        raise InputError(
-            f"{host.spool.parent}: the picking job did not come to its end; continue it"
-        )
+        unfinished = "the picking job did not come to its end; continue it"
+        raise InputError(f"{host.spool.parent}: {why_empty(host.spool, unfinished)}")
     before = state["record"]
     task = str(before.get("task", "pick"))
     record = RunRecord(task, host.name, {**before["settings"], "threshold": rule})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from frostpick.errors import InputError
 from frostpick.picking.threshold import EVEN_ODDS
+from frostpick_jobs.job.cleaned import why_empty
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.audit.kept import scores_digest
 from frostpick_jobs.tasks.audit.population import OnMicrograph, Population
@@ -25,7 +26,8 @@ def picks_of(spool: Path) -> Population:
     store = PickStore(spool)
     state = store.read_state(DELIVERED)
     if not state:
-        raise InputError(f"{job}: the job did not come to its end; continue it")
+        unfinished = "the job did not come to its end; continue it"
+        raise InputError(f"{job}: {why_empty(spool, unfinished)}")
     parts = []
     for name in state["micrographs"]:
         found = store.get(name)

@@ -16,6 +16,7 @@ from frostpick.pruning.judge import Judgement
 from frostpick.pruning.plan import PrunePlan
 from frostpick.pruning.scoring import Scored
 from frostpick.runtime.atomic import atomic_write
+from frostpick_jobs.job.cleaned import why_empty
 from frostpick_jobs.tasks.audit.kept import scores_digest
 from frostpick_jobs.tasks.audit.population import OnMicrograph, Population, files_of
 
@@ -94,10 +95,11 @@ def rows_of(folder: Path, job: Path) -> Population:
             about = json.loads(found["about"].tobytes())
             number, x, y, score, pixel = found["rows"]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{job}: no picks that could be judged; an audit takes a prune of picks on their "
+        none = (
+            "no picks that could be judged; an audit takes a prune of picks on their "
             "micrographs, not of extracted particles, that came to its end"
-        ) from error
+        )
+        raise InputError(f"{job}: {why_empty(folder.parent, none)}") from error
     parts = []
     for k, name in enumerate(about["names"]):
         at = number == k
