@@ -203,9 +203,6 @@ def test_spool_folder_keeps_servers_and_jobs_apart():
         spool_folder("http://a:39000", "P1", "J3", base),
     ]
     assert len({one, *others}) == 4
-    assert spool_folder("http://a", "P1", "J1", environ={"FROSTPICK_SPOOL": "/x"}).parts[1] == "x"
-    state = spool_folder("http://a", "P1", "J1", environ={"XDG_STATE_HOME": "/y"})
-    assert state == Path("/y/frostpick/cryosparc/a/P1-J1")
 
 
 def test_selftest_answers_carry_no_site():

@@ -16,10 +16,11 @@ from frostpick_jobs.hosts.cryosparc.host import CryoSPARCHost
 from frostpick_jobs.hosts.cryosparc.ports import LEARNED_FROM, port_of
 from frostpick_jobs.hosts.cryosparc.read.models import ModelsOfJobs, named_models
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
+from frostpick_jobs.hosts.cryosparc.server import client_versions
 from frostpick_jobs.hosts.cryosparc.server.checks import check_request
 from frostpick_jobs.hosts.cryosparc.server.connect import Server, no_stop
 from frostpick_jobs.hosts.cryosparc.server.wiring import prepare_job
-from frostpick_jobs.hosts.cryosparc.spool import spool_folder
+from frostpick_jobs.hosts.cryosparc.spool import choose_base, spool_folder
 from frostpick_jobs.job.lifecycle import execute, run_job
 from frostpick_jobs.job.signals import StopSignals
 from frostpick_jobs.tasks.declarations import OutputKind, TaskSpec
@@ -56,7 +57,7 @@ def run_task(
     settings
         Of the request's task.
     spool
-        Where results are kept until they are saved, see `spool_folder`.
+        Where results are kept until they are saved; None: as `choose_base` finds it.
     executor
         Who does the work, and where. None: the devices of the settings.
 
@@ -125,7 +126,10 @@ def ready_host(
     if getattr(settings, "picks_pixel_size", None) is not None:
         log.info("picks_pixel_size is not needed: CryoSPARC keeps positions as fractions")
     of_jobs = ModelsOfJobs(server, request.project, settings)
-    models = _models(server, request, spool, of_jobs)
+    base = spool or choose_base(
+        server.url, request.project, request.job, lambda: _project_folder(server, request)
+    )
+    models = _models(server, request, base, of_jobs)
     preflight = task.load_preflight()
     if preflight is not None:
         preflight(settings, models)
@@ -145,7 +149,7 @@ def ready_host(
     return CryoSPARCHost(
         job,
         request,
-        spool_folder(server.url, job.project, job.uid, spool),
+        spool_folder(server.url, job.project, job.uid, base),
         models=of_jobs,
         diameter_A=_diameter(task, settings, models),
         poll_seconds=tempo.poll,
@@ -187,14 +191,23 @@ def _work(
     return lambda: run(host, settings, executor)
 
 
-def _models(
-    server: Server, request: JobRequest, spool: Path | None, of_jobs: ModelsOfJobs
-) -> JobModels:
+def _models(server: Server, request: JobRequest, base: Path, of_jobs: ModelsOfJobs) -> JobModels:
     """Return what the names of models mean in the job of a request: in a new one, the newest."""
     from frostpick_jobs.job.models import JobModels
 
-    folder = spool_folder(server.url, request.project, request.job or "new", spool)
+    folder = spool_folder(server.url, request.project, request.job or "new", base)
     return JobModels(folder, look=True, elsewhere=of_jobs)
+
+
+def _project_folder(server: Server, request: JobRequest) -> Iterator[Path]:
+    """Yield a place in the project's folder, where this machine mounts it and may write there."""
+    told = server.call(
+        f"find project {request.project}",
+        lambda: client_versions.directory(server.client.find_project(request.project)),
+    )
+    folder = request.mounts.local(told)
+    if not request.download and (folder / (request.job or "")).is_dir():
+        yield folder / ".frostpick"
 
 
 def _digests(
