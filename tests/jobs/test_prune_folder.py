@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.store.prune_store import PruneStore
 from frostpick_jobs.tasks.prune import figures as prune_figures
 from frostpick_jobs.tasks.prune import pictured
+from frostpick_jobs.tasks.prune import run as task
 from frostpick_jobs.tasks.prune.run import run_verify
 
 
@@ -175,6 +177,24 @@ def test_a_stopped_job_goes_on_and_equals_an_uninterrupted_one(
     assert read == []  # another threshold needs no box
     prune(project, settings(pruner, diameter=1.1 * DIAMETER_A), "parts")
     assert sorted(read) == ["a.mrc", "b.mrc"]
+
+
+def test_packed_scores_are_not_scored_again(
+    project: Path, pruner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prune(project, settings(pruner), "whole")
+    monkeypatch.setattr(task, "PruneStore", partial(PruneStore, full=1))
+    prune(project, settings(pruner), "packed")
+    names = sorted(path.name for path in (project / "packed/.frostpick/pruning/scores").iterdir())
+    assert names == ["pack-00001.zip", "pack-00002.zip"]
+
+    def never(*arguments: object) -> None:
+        raise AssertionError("scored again")
+
+    monkeypatch.setattr(engine, "prepare_group", never)
+    prune(project, settings(pruner), "packed")
+    for name in ("scores.csv", "kept.star", "rejected.star"):
+        assert (project / "packed" / name).read_bytes() == (project / "whole" / name).read_bytes()
 
 
 def test_particles_are_kept_line_by_line_with_their_optics(project: Path, pruner: str) -> None:
