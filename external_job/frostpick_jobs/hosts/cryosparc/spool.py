@@ -94,7 +94,8 @@ def _warn_of_full(place: Path) -> None:
 def why_no_room(folder: Path) -> str:
     """Say why results cannot be kept in a folder, which is made; empty where they can."""
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private = _is_temporary(folder)  # in a folder where everybody may write
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
         free = os.statvfs(folder)
         size = free.f_bavail * free.f_frsize
         if size < LEAST_BYTES:
