@@ -148,7 +148,7 @@ def test_only_the_tasks_of_a_host_are_offered() -> None:
     on_server = set(group.commands["cryosparc"].commands)
     assert on_server == {task.name for task in tasks_on("cryosparc")} | {"login-check", "selftest"}
     others = {"simulate", "select", "audit", "evaluate", "demo", "models", "config", "cryosparc"}
-    others |= {"doctor", "methods"}
+    others |= {"doctor", "methods", "clean"}
     assert set(group.commands) == {task.name for task in tasks_on("folder")} | others
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from frostpick_jobs.commands.doctor.finding import Finding, do, note, ok
-from frostpick_jobs.hosts.cryosparc.spool import spool_folder
+from frostpick_jobs.hosts.cryosparc.spool import usual_base
 
 #: Less room than this, in bytes and in files, ends the next larger job.
 LEAST_BYTES, LEAST_FILES = 1 << 30, 10_000
@@ -19,7 +19,7 @@ LEAST_BYTES, LEAST_FILES = 1 << 30, 10_000
 def look_at_disks(out: Path | None) -> Iterator[Finding]:
     """Look at the output, the spool of CryoSPARC's jobs and the temporary folder."""
     places = {} if out is None else {"output": out}
-    places["spool of CryoSPARC jobs"] = spool_folder("http://any", "P1", "J1").parents[2]
+    places["spool of CryoSPARC jobs"] = usual_base()
     try:
         places["temporary folder"] = Path(tempfile.gettempdir())
     except OSError:

@@ -33,6 +33,15 @@ def spool_folder(url: str, project: str, job: str, base: Path) -> Path:
     return base / "cryosparc" / server / f"{project}-{job}"
 
 
+def usual_base(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of all jobs' folders where there is room in it."""
+    given = environ.get("FROSTPICK_SPOOL")
+    if given:
+        return Path(given)
+    state = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "frostpick"
+
+
 def choose_base(
     url: str,
     project: str,
@@ -54,11 +63,9 @@ def choose_base(
         Returns folders that do as well, asked for when there is no room; the temporary folder
         of this machine comes after them.
     """
-    given = environ.get("FROSTPICK_SPOOL")
-    if given:
-        return Path(given)
-    state = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    usual = Path(state) / "frostpick"
+    usual = usual_base(environ)
+    if environ.get("FROSTPICK_SPOOL"):
+        return usual
     places: list[Path] = []
     if job:
         places = list(_others(elsewhere))
