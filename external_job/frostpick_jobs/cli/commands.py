@@ -82,7 +82,7 @@ def clean(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
 ) -> None:
-    """Remove what a finished job keeps only to go on, after saying how much it is.
+    """Remove what a finished job keeps only to go on.
 
     Tables, models and reports stay. A job that is running is refused.
     """
