@@ -185,6 +185,10 @@ def repeated(one: UnseenSet, name: str, model: PickingModel, text: str) -> list[
                 "seen": len(kind),
                 "noise": f"{kind.of_noise:.0f}",
                 "on particles": f"{np.mean(np.array(away) < ON):.2f}",
+                "typical": int(kind.typical.sum()),
+                "of them on particles": f"{np.mean(np.array(away)[kind.typical] < ON):.2f}",
+                "off centre": f"{np.median(np.array(away)[np.array(away) < ON]):.2f}",
+                "opposite": f"{kind.opposite:.2f}",
                 "picked": f"{kind.picked:.2f}",
                 "told": "not picked" if kind.is_missed else "",
             }

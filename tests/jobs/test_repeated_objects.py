@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from made_images import draw_discs, noise, places_apart
 
+from frostpick.errors import spelled
 from frostpick.picking.pick import MicrographPicks
 from frostpick.picking.threshold import Cut
 from frostpick.runtime.run_record import RunRecord
@@ -42,8 +43,11 @@ def test_what_is_not_picked_is_told_everywhere(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    found = repeated_objects([r for r, _ in results], lambda _: Cut(2.0), DIAMETER_A, "dark")
+    found = repeated_objects(
+        [r for r, _ in results], lambda _: Cut(2.0), DIAMETER_A, "dark", job="J7/"
+    )
     assert found.missed and "mostly not picked: kind 1" in caplog.text
+    assert "--include J7:1" in caplog.text and "--include J7:1" in spelled(found.figures[0].caption)
     record = RunRecord("pick", "folder", {})
     found.tell(record)
     assert record.finished()["repeated_objects"]["kinds"][0]["picked"] == 0.0
@@ -58,6 +62,7 @@ def test_what_is_not_picked_is_told_everywhere(
     assert len(rows) == sum(one["seen"] for one in found.told["kinds"])
     true = {r.micrograph_id: xy for r, xy in results}
     for row in rows:  # in pixels of the micrograph, a quarter of the diameter being 8 of them
+        assert float(row["away"]) >= 0.0 and row["named"] == ""
         at = np.array([float(row["x_px"]), float(row["y_px"])])
         assert np.hypot(*(true[row["micrograph"]] - at).T).min() < 8.0
     assert len(read_picks(path).x_px) == len(rows)  # labels as they are
@@ -88,5 +93,5 @@ def test_without_previews_there_is_an_empty_table(
     bare = [replace(r, preview=None) for r, _ in results]
     found = repeated_objects(bare, lambda _: Cut(0.0), DIAMETER_A, "dark")
     found.write(tmp_path / "a.csv")
-    assert (tmp_path / "a.csv").read_text() == "kind_number,micrograph,x_px,y_px\n"
+    assert (tmp_path / "a.csv").read_text() == "kind_number,micrograph,x_px,y_px,away,named\n"
     assert found.told == {} and found.figures == []

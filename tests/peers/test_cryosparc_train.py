@@ -137,6 +137,23 @@ def test_train_then_pick_with_the_job_as_the_model(tmp_path, switches):
         assert len(rows) >= 18
 
 
+def test_kinds_of_another_job_are_fetched_as_labels(tmp_path, reached):
+    with project(tmp_path) as p:
+        uids = [int(u) for u in p.store.load_output(p.uid, "J2", "exposures", "all")["uid"]]
+        table = p.store.jdir(p.job("J3")) / "repeated_objects.csv"
+        table.parent.mkdir(parents=True, exist_ok=True)
+        head = "kind_number,micrograph,x_px,y_px,away,named"
+        table.write_text(f"{head}\n4,{uids[1]},3.000,91.000,0.5,\n")
+        settings = {**QUICK, "diameter": 2 * PIXEL_A}  # so small that no label is near
+        train(p, settings={**settings, "include": "J3:4"})
+        found = reached["labels"][str(uids[1])]
+        assert (found.x_px[-1], found.y_px[-1]) == (3.0, 91.0)
+        assert len(found) == len(p.truth[1][1]) + 1
+        code, job = train(p, settings={**settings, "include": "J2:4"})
+        assert code != 0
+        assert "J2 has no file repeated_objects.csv" in "\n".join(p.texts(job))
+
+
 def test_a_model_goes_to_another_project_and_to_a_folder_unchanged(tmp_path):
     with project(tmp_path) as p:
         _, job = train(p, settings=QUICK)

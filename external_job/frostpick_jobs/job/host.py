@@ -180,6 +180,13 @@ class Host(ABC):
         """Return a model that only this host can name, such as another job's; None for others."""
         return None
 
+    def file_of(self, job: str, name: str) -> Path:
+        """Return a file of another job, by what the program calls the job: by default its folder.
+
+        It may not be there; `InputError` from a host that must fetch it and cannot.
+        """
+        return Path(job) / name
+
     def reference(self, output: str) -> str:
         """Return what names an output of this job in the settings of another, before it is there.
 

@@ -118,6 +118,7 @@ def _training(record: Mapping[str, Any]) -> list[Row]:
     expected, asked = training.get("expected_per_micrograph"), record.get("second_opinion")
     return [
         ("labels", counts.get("labels")),
+        ("of them, repeated objects", record.get("included", {}).get("labels")),
         ("labelled micrographs", counts.get("labelled_micrographs")),
         ("held out", _held_out(training.get("split_text"))),
         ("recall at its threshold", _recall(training.get("recall"))),

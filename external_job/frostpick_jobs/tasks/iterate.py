@@ -32,6 +32,7 @@ from frostpick_jobs.job.models import JobModels
 from frostpick_jobs.job.results import IteratingResult
 from frostpick_jobs.tasks.begin import begin, note_micrographs
 from frostpick_jobs.tasks.declarations import ITERATE, TRAIN
+from frostpick_jobs.tasks.included import with_included
 from frostpick_jobs.tasks.own_scale import settle_diameter
 from frostpick_jobs.tasks.training_inputs import (
     compare_with_images,
@@ -94,6 +95,7 @@ def run_iterate(
         )
         settings = scale.settings
         labels = given_labels(host, start)
+        labels = with_included(host, record, settings, micrographs, labels, start)
         compare_with_images(host, record, micrographs, labels, settings, start)
     spool = host.spool / SPOOL
     verifier = _second_opinion(host.models, settings, labels, start)

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.errors import Wording
 from frostpick.picking.pick import MicrographPicks
 from frostpick.picking.threshold import Cut
-from frostpick.repeated.search import Kind, Picture, search, told_of
+from frostpick.repeated.search import ICE, Kind, Picture, search, told_of
 from frostpick.report.figure import Figure
 from frostpick.report.repeated import repeated_figures
 from frostpick.runtime.atomic import atomic_write
@@ -28,7 +29,8 @@ log = logging.getLogger(__name__)
 
 #: The places of all kinds, in the job's folder.
 NAME = "repeated_objects.csv"
-COLUMNS = ("kind_number", "micrograph", "x_px", "y_px")
+#: ``away``: how far its look is from the middle of the kind; ``named``: what the kind is called.
+COLUMNS = ("kind_number", "micrograph", "x_px", "y_px", "away", "named")
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,14 @@ class Repeated:
     told
         For the run record: the sentence, and a row for each kind.
     rows
-        Kind, micrograph, column and row in its pixels.
+        As `COLUMNS`.
     missed
         Whether a kind is mostly not picked.
     """
 
     told: dict[str, Any] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
-    rows: list[tuple[int, str, float, float]] = field(default_factory=list)
+    rows: list[tuple[int, str, float, float, float, str]] = field(default_factory=list)
     missed: bool = False
 
     def tell(self, record: RunRecord) -> None:
@@ -61,7 +63,8 @@ class Repeated:
         with atomic_write(path, "w", **TEXT) as handle:
             table = csv.writer(handle, lineterminator="\n")
             table.writerow(COLUMNS)
-            table.writerows((k, name, f"{x:.3f}", f"{y:.3f}") for k, name, x, y in self.rows)
+            for number, name, *numbers, named in self.rows:
+                table.writerow([number, name, *(f"{one:.3f}" for one in numbers), named])
 
 
 def repeated_objects(
@@ -70,6 +73,7 @@ def repeated_objects(
     diameter_A: float,
     contrast: Contrast,
     check: Callable[[], None] = lambda: None,
+    job: str = "",
 ) -> Repeated:
     """Search the pictures of picked micrographs for what repeats, and log what is not picked.
 
@@ -85,27 +89,31 @@ def repeated_objects(
         Sign of the particles in the pictures.
     check
         Called before each picture, to be able to stop.
+    job
+        What the host calls the job, for the option by which a training takes a kind.
     """
     seen = [one for one in found if one.preview is not None]
     pictures = [_picture(one, cut_of(one.micrograph_id), diameter_A, contrast) for one in seen]
     kinds = search(pictures, check=check)
     if not kinds:
         return Repeated()
-    text = f"searching {len(pictures)} micrographs without a model {told_of(kinds)}"
+    job = job.rstrip("/")
+    text = Wording(f"searching {len(pictures)} micrographs without a model {told_of(kinds, job)}")
     missed = any(kind.is_missed for kind in kinds)
     log.log(logging.WARNING if missed else logging.INFO, "%s", text)
     rows = [
-        (number, seen[image].micrograph_id, x, y)
+        (number, seen[image].micrograph_id, x, y, away, ICE if kind.is_ice else "")
         for number, kind in enumerate(kinds, 1)
-        for image, x, y in _places(seen, kind)
+        for (image, x, y), away in zip(_places(seen, kind), kind.away.tolist(), strict=True)
     ]
     told = [
         {"seen": len(k), "picked": round(k.picked, 3), "of_noise": round(k.of_noise, 1)}
+        | ({"named": ICE} if k.is_ice else {})
         for k in kinds
     ]
-    figures = repeated_figures(pictures, kinds)
+    figures = repeated_figures(pictures, kinds, job)
     return Repeated(
-        {"text": text, "searched": len(pictures), "kinds": told},
+        {"text": text.template, "searched": len(pictures), "kinds": told},
         figures,
         rows,
         missed,

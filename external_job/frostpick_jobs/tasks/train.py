@@ -12,6 +12,7 @@ from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.results import TrainingResult
 from frostpick_jobs.tasks.begin import begin, note_micrographs
 from frostpick_jobs.tasks.declarations import TRAIN
+from frostpick_jobs.tasks.included import with_included
 from frostpick_jobs.tasks.iterate import run_iterate
 from frostpick_jobs.tasks.own_scale import settle_diameter
 from frostpick_jobs.tasks.training_inputs import (
@@ -78,6 +79,7 @@ def run_train(
         )
         settings = scale.settings
         labels = given_labels(host, start)
+        labels = with_included(host, record, settings, micrographs, labels, start)
         compare_with_images(host, record, micrographs, labels, settings, start)
         if not labels:
             log.info("no labels: the start model learns from its own picks on these micrographs")

@@ -99,7 +99,12 @@ def picked_figures(
             spent += found.seconds.get(STAGE, 0.0)
         reporter.advance(1)
     repeated = repeated_objects(
-        results, cut.of, plan.diameter_A, plan.contrast, check=reporter.check
+        results,
+        cut.of,
+        plan.diameter_A,
+        plan.contrast,
+        check=reporter.check,
+        job=host.place.job,
     )
     repeated.write(host.spool / NAME)
     if record is not None:

@@ -51,11 +51,14 @@ class Group:
         ``(n,)`` int64, which of the candidates, the most typical first.
     of_noise
         Expected members if all were noise of the same spectrum.
+    away
+        ``(n,)`` each member's squared distance from the middle, over that of noise.
     spread, strength
         See `SPREAD` and `STRENGTH`.
     """
 
     members: NDArray[np.int64]
+    away: Floats
     of_noise: float
     spread: float
     strength: float
@@ -109,8 +112,9 @@ def repeated_groups(
     for k in np.unique(group).tolist():
         own = group == k
         spread, strength, away = _measured(white[own])
-        members = chosen[own][np.argsort(away, kind="stable")]
-        one = Group(members, float((by_chance == k).sum()), spread, strength)
+        order = np.argsort(away, kind="stable")
+        members = chosen[own][order]
+        one = Group(members, away[order], float((by_chance == k).sum()), spread, strength)
         if _is_kind(one, found.image[members]):
             groups.append(one)
     return sorted(groups, key=lambda one: -len(one.members))

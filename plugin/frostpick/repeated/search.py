@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostpick.errors import counted
+from frostpick.errors import counted, option
 from frostpick.points import nearest_distance
 from frostpick.preprocess.rescale import rescale
 from frostpick.repeated.candidates import Candidates, find_candidates, phase_randomised
-from frostpick.repeated.kinds import HALF, repeated_groups
+from frostpick.repeated.kinds import HALF, SPREAD, above_noise, repeated_groups
+from frostpick.repeated.lattice import opposite_excess
 from frostpick.training.examples import Points
 
 #: Pixels a diameter of what is searched, and the fewest that a picture must have.
@@ -21,6 +22,10 @@ PIXELS, LEAST_PIXELS = 16.0, 10.0
 #: A candidate with a pick so near, in diameters, is picked: a small end of a long particle
 #: draws the eye beside the particle's own middle.
 ON = 0.5
+#: A kind with a larger `opposite_excess` is a lattice.
+LATTICE = 0.25
+#: What such a kind is called.
+ICE = "ice (a lattice)"
 
 
 @dataclass(frozen=True)
@@ -59,20 +64,37 @@ class Kind:
         Share of the members that are picked.
     of_noise
         Expected members if the pictures were noise of the same spectrum.
+    away
+        ``(n,)`` how much each member's look differs from the middle of all, squared, 1 being
+        what noise does.
+    opposite
+        `opposite_excess` of the members; NaN where they are too few to ask.
     """
 
     picture: NDArray[np.int64]
     yx: Points
     picked: float
     of_noise: float
+    away: NDArray[np.float64]
+    opposite: float
 
     def __len__(self) -> int:
         return len(self.picture)
 
     @property
+    def is_ice(self) -> bool:
+        """Whether the members lie on a lattice."""
+        return self.opposite > LATTICE
+
+    @property
     def is_missed(self) -> bool:
-        """Whether fewer than half are picked."""
-        return self.picked < HALF
+        """Whether it may be a particle and fewer than half are picked."""
+        return self.picked < HALF and not self.is_ice
+
+    @property
+    def typical(self) -> NDArray[np.bool_]:
+        """``(n,)`` which members are as near to the middle as the kind as a whole must be."""
+        return np.asarray(self.away <= SPREAD)
 
 
 def search(
@@ -110,29 +132,55 @@ def search(
     image = places.image
     yx = places.yx * np.array([steps[k] for k in image.tolist()])
     picked = _picked(pictures, image, yx)
-    groups = repeated_groups(places, Candidates.concat(noise), picked, seed)
+    chance = Candidates.concat(noise)
+    groups = repeated_groups(places, chance, picked, seed)
+    height = above_noise(places, chance) or 0.0
     return [
-        Kind(image[g.members], yx[g.members], float(picked[g.members].mean()), g.of_noise)
+        Kind(
+            image[g.members],
+            yx[g.members],
+            float(picked[g.members].mean()),
+            g.of_noise,
+            g.away,
+            _opposite(pictures, places, yx, g.members, height),
+        )
         for g in groups
     ]
 
 
-def told_of(kinds: Sequence[Kind]) -> str:
-    """Return one sentence about the kinds and which of them is not picked; empty for none."""
+def told_of(kinds: Sequence[Kind], job: str = "") -> str:
+    """Return one sentence about the kinds and which of them is not picked; empty for none.
+
+    Parameters
+    ----------
+    job
+        What a training calls the job whose kinds they are.
+    """
     if not kinds:
         return ""
     text = f"found {counted(len(kinds), 'kind')} of repeated objects"
-    missed = [
-        f"kind {number} ({len(kind)} seen, {kind.picked:.0%} of them picked)"
-        for number, kind in enumerate(kinds, 1)
-        if kind.is_missed
-    ]
+    ice = [f"kind {number}" for number, kind in enumerate(kinds, 1) if kind.is_ice]
+    text += f", {', '.join(ice)} being {ICE}" if ice else ""
+    if len(ice) == len(kinds):
+        return text
+    missed = {number: kind for number, kind in enumerate(kinds, 1) if kind.is_missed}
     if not missed:
-        return f"{text}: {'all are' if len(kinds) > 1 else 'it is'} mostly picked"
+        others = "the others are" if ice else "all are" if len(kinds) > 1 else "it is"
+        return f"{text}: {others} mostly picked"
+    seen = [
+        f"kind {number} ({len(kind)} seen, {kind.picked:.0%} of them picked)"
+        for number, kind in missed.items()
+    ]
     return (
-        f"{text}; mostly not picked: {', '.join(missed)}: look in the report whether that is "
-        "a particle, and label some of it if so"
+        f"{text}; mostly not picked: {', '.join(seen)}: look in the report whether that is "
+        f"a particle, and label some of it if so{offered(job, missed)}"
     )
+
+
+def offered(job: str, numbers: Iterable[int]) -> str:
+    """Return how a training takes kinds of a job; empty for a job without a name."""
+    named = option("include", f"{job}:{','.join(map(str, numbers))}")
+    return f", or train with {named}" if job else ""
 
 
 def _at_working_size(one: Picture) -> tuple[NDArray[np.float32], float, tuple[float, float]]:
@@ -153,3 +201,29 @@ def _picked(pictures: Sequence[Picture], image: NDArray[np.int64], yx: Points) -
         one, own = pictures[number], image == number
         picked[own] = nearest_distance(yx[own], one.picks_yx) <= ON * one.px_per_diameter
     return picked
+
+
+def _opposite(
+    pictures: Sequence[Picture],
+    places: Candidates,
+    yx: Points,
+    members: NDArray[np.int64],
+    height: float,
+) -> float:
+    """Return the `opposite_excess` of members among all places that are above noise.
+
+    Parameters
+    ----------
+    yx
+        ``(n, 2)`` the places in pixels of their pictures.
+    members
+        Which of the places.
+    """
+    own = np.zeros(len(places), np.bool_)
+    own[members] = True
+    each = []
+    for number in np.unique(places.image[members]).tolist():
+        here = (places.image == number) & (places.height > height)
+        h, w = pictures[number].pixels.shape
+        each.append((yx[here & own], yx[here], (int(h), int(w))))
+    return opposite_excess(each)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from frostpick.repeated.search import Kind, Picture
+from frostpick.repeated.search import ICE, Kind, Picture, offered
 from frostpick.report.boxes import box_mosaic
 from frostpick.report.figure import Figure
 from frostpick.training.smoothed_box import smoothed_box
@@ -18,19 +18,26 @@ SHOWN, COLUMNS, MOST_KINDS = 16, 8, 6
 SIDE, SMOOTH = 1.5, 0.06
 
 
-def repeated_figures(pictures: Sequence[Picture], kinds: Sequence[Kind]) -> list[Figure]:
-    """Draw the most typical members of each kind, smoothed, in the order of the kinds."""
+def repeated_figures(
+    pictures: Sequence[Picture], kinds: Sequence[Kind], job: str = ""
+) -> list[Figure]:
+    """Draw the most typical members of each kind, smoothed, in the order of the kinds.
+
+    Parameters
+    ----------
+    job
+        What a training calls the job whose kinds they are.
+    """
     figures = []
     for number, kind in enumerate(kinds[:MOST_KINDS], 1):
         boxes = [
             _seen(pictures[int(image)], yx)
             for image, yx in zip(kind.picture[:SHOWN], kind.yx[:SHOWN], strict=True)
         ]
-        remark = (
-            "Mostly not picked: if it is a particle, label some of it."
-            if kind.is_missed
-            else "Mostly picked."
-        )
+        remark = f"It is {ICE}." if kind.is_ice else "Mostly picked."
+        if kind.is_missed:
+            more = offered(job, [number])
+            remark = f"Mostly not picked: if it is a particle, label some of it{more}."
         caption = (
             f"Kind {number} of what repeats, found without a model: {len(kind)} seen on "
             f"{len(np.unique(kind.picture))} of {len(pictures)} micrographs, noise of the same "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import ValidationInfo, field_validator, model_validator
@@ -19,6 +20,23 @@ OBJECTIVES = {
     "ge-kl": "Topaz's: the fraction of particles among unlabelled pixels is that expected",
     "pn": "all that is without a label is taken for no particle",
 }
+
+
+def kinds_named(text: str) -> tuple[str, tuple[int, ...]]:
+    """Return the job and the numbers of the kinds that a text such as ``OUT:1,3`` names.
+
+    Raises
+    ------
+    ValueError
+        It is no such text.
+    """
+    found = re.fullmatch(r"(.+):\s*(\d+(?:\s*,\s*\d+)*)", text.strip())
+    if found is None:
+        raise ValueError(
+            f"{text!r} names no kinds; expected a job, a colon and numbers from its report, such "
+            "as OUT:3"
+        )
+    return found[1], tuple(dict.fromkeys(int(one) for one in found[2].split(",")))
 
 
 class TrainSettings(ScaleSettings):
@@ -88,6 +106,13 @@ class TrainSettings(ScaleSettings):
         "takes all as they are.",
         "Training",
     )
+    include: str | None = setting(
+        None,
+        "Kinds of repeated objects that an earlier job found, as labels too: the job and the "
+        "number of the kind in its report, such as OUT:3, or OUT:1,3.",
+        "Training",
+        unset="none",
+    )
     all_micrographs: bool = setting(
         False, "Learn from every micrograph, not from at most 50 without labels.", "Training"
     )
@@ -109,6 +134,13 @@ class TrainSettings(ScaleSettings):
             if all(values.get(one) is None for one in ("start_model", "from", "start_from")):
                 return {**values, "start_model": "none"}
         return values
+
+    @field_validator("include")
+    @classmethod
+    def _names_kinds(cls, value: str | None) -> str | None:
+        if value is not None:
+            kinds_named(value)
+        return value
 
     @field_validator("network")
     @classmethod

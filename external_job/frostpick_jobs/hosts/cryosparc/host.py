@@ -14,6 +14,7 @@ from frostpick.types import Labels, Micrograph
 from frostpick_jobs.hosts.cryosparc.next_step import next_step
 from frostpick_jobs.hosts.cryosparc.ports import reference
 from frostpick_jobs.hosts.cryosparc.read.connected import Connected
+from frostpick_jobs.hosts.cryosparc.read.job_files import fetch_file
 from frostpick_jobs.hosts.cryosparc.reporter import CryoSPARCReporter
 from frostpick_jobs.hosts.cryosparc.request import JobRequest
 from frostpick_jobs.hosts.cryosparc.server import client_versions
@@ -21,6 +22,7 @@ from frostpick_jobs.hosts.cryosparc.server.connect import RetryPolicy, no_stop
 from frostpick_jobs.hosts.cryosparc.server.errors import ServerError, detail
 from frostpick_jobs.hosts.cryosparc.server.event_log import EventLog, EventLogHandler
 from frostpick_jobs.hosts.cryosparc.server.job import SHORT, ExternalJob
+from frostpick_jobs.hosts.cryosparc.server.references import parse_job
 from frostpick_jobs.hosts.cryosparc.server.watch import StatusWatch
 from frostpick_jobs.hosts.cryosparc.write.report import save_journal
 from frostpick_jobs.hosts.cryosparc.write.writer import OutputWriter
@@ -41,6 +43,8 @@ QUICK = RetryPolicy(1.5, 0.3, hang=1.5)
 #: Seconds for the last lines of the event log: of a job that ends, that was stopped, and where
 #: the server does not answer.
 LAST_EVENTS, QUICK_EVENTS, UNANSWERED_EVENTS = 30.0, 5.0, 0.5
+#: Folder in the spool for files of other jobs.
+OF_JOBS = "of_jobs"
 LOGGERS = ("frostpick", "frostpick_jobs")
 
 
@@ -153,6 +157,13 @@ class CryoSPARCHost(Host):
     def model_of(self, kind: ModelKind, text: str) -> Model | None:
         """Return the model of another job of the server, such as J20; None for other texts."""
         return None if self._models is None else self._models(kind, text)
+
+    def file_of(self, job: str, name: str) -> Path:
+        """Return the copy of a file of another job of the server, or one in a folder here."""
+        there = parse_job(job)
+        if there is None:
+            return super().file_of(job, name)
+        return fetch_file(self.job.server, self.job.project, there, name, self.spool / OF_JOBS)
 
     def reference(self, output: str) -> str:
         """Return ``J20`` for a model, ``J20.particles`` and the like for rows."""

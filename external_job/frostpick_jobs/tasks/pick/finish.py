@@ -234,7 +234,12 @@ def deliver_picks(
         pictured += [result] if result.micrograph_id in shown else []
         host.reporter.advance(1)
     repeated = repeated_objects(
-        pictured, threshold.of, diameter_A, contrast, check=host.reporter.check
+        pictured,
+        threshold.of,
+        diameter_A,
+        contrast,
+        check=host.reporter.check,
+        job=host.place.job,
     )
     places = host.spool / NAME
     repeated.write(places)
