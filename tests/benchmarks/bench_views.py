@@ -219,7 +219,10 @@ def ice(folder: Path) -> list[Row]:
                     pictures += [Picture(kind, q, px, none) for q in quarters(work)]
             kinds = search(pictures)
             seen = ", ".join(str(len(k)) for k in kinds) or "none"
-            rows.append({"ice": kind, "diameter": f"{diameter:g}", "kinds": seen})
+            named = ", ".join(f"{k.opposite:.2f}" for k in kinds)
+            rows.append(
+                {"ice": kind, "diameter": f"{diameter:g}", "kinds": seen, "opposite": named}
+            )
     return rows
 
 

@@ -23,7 +23,7 @@ PIXELS, LEAST_PIXELS = 16.0, 10.0
 #: draws the eye beside the particle's own middle.
 ON = 0.5
 #: A kind with a larger `opposite_excess` is a lattice.
-LATTICE = 0.25
+LATTICE = 0.15
 #: What such a kind is called.
 ICE = "ice (a lattice)"
 
