@@ -393,7 +393,7 @@ BEFORE: list[tuple[Settings, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("settings", "before"), BEFORE)
 def test_a_resume_key_holds_the_names_of_before(settings: Settings, before: dict[str, Any]) -> None:
-    aside = {"label_weights", *settings.without_effect()}  # no part of any key
+    aside = {"label_weights", "include", *settings.without_effect()}  # no part of any key
     assert settings.for_key(without=aside) == before
 
 

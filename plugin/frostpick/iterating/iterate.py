@@ -205,8 +205,9 @@ def _basis(
     verifier: Verifier | None,
 ) -> Basis:
     """Return all that the rounds depend on; their number is not among it."""
-    # the models are told by their digests
-    aside = {"start_model", "rounds", "pruner", "label_weights", *settings.without_effect()}
+    # the models are told by their digests, kinds that are included by the labels
+    told = {"start_model", "label_weights", "include", "pruner"}
+    aside = {"rounds", *told, *settings.without_effect()}
     diameter = choose_diameter(settings, data.labels, start)
     parts: dict[str, Any] = {
         "format": 2,

@@ -253,8 +253,9 @@ def training_basis(
     """
     settings, diameter = setting.settings, setting.reading.diameter_A
     usable = (m for m in micrographs if m.id not in setting.gathered.failed)
-    # the start is told by its digest, how labels are weighed by what they are worth
-    aside = {"start_model", "label_weights", *settings.without_effect()}
+    # the start is told by its digest, how labels are weighed by what they are worth, and kinds that
+    # are included by the labels
+    aside = {"start_model", "label_weights", "include", *settings.without_effect()}
     judged = setting.judged
     parts: dict[str, Any] = {
         **({"worth": worth_digest(judged.images)} if judged.changed else {}),
