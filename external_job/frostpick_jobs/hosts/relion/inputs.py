@@ -16,7 +16,7 @@ from frostpick_jobs.hosts.relion.paths import check_tails
 from frostpick_jobs.tasks.declarations import InputKind, TaskSpec, is_rest
 
 #: Input fields of the External job that serve a kind; of other kinds a label names the file.
-_FIELDS = {
+FIELDS = {
     InputKind.MICROGRAPHS: ("in_mics",),
     InputKind.LABELS: ("in_coords", "in_parts"),
     InputKind.EXEMPLARS: ("in_coords", "in_parts"),
@@ -29,8 +29,8 @@ def given_inputs(arguments: JobArguments, task: TaskSpec) -> Mapping[str, Sequen
     """Return what the fields and labels of a job hold, by the names of the task's inputs."""
     found: dict[str, tuple[str, ...]] = {}
     for one in task.inputs:
-        texts: list[str | None] = [getattr(arguments, field) for field in _FIELDS.get(one.kind, ())]
-        if one.kind not in _FIELDS:
+        texts: list[str | None] = [getattr(arguments, field) for field in FIELDS.get(one.kind, ())]
+        if one.kind not in FIELDS:
             texts = [arguments.files.get(one.name)]
         found[one.name] = tuple(text for text in texts if text is not None)
     return found
@@ -52,7 +52,7 @@ def check_files(
         option("particles"): arguments.in_parts,
     }
     for one in task.inputs:
-        if one.kind not in _FIELDS and inputs[one.name] and not is_rest(inputs, one.name):
+        if one.kind not in FIELDS and inputs[one.name] and not is_rest(inputs, one.name):
             named[option(one.mark)] = inputs[one.name][0]
     for told, name in named.items():
         if name is not None and not isfile(name):

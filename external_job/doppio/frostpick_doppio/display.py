@@ -1,0 +1,3 @@
+"""What Doppio shows of a job."""
+def displays(form, job):
+    return []
