@@ -84,7 +84,8 @@ class FrostpickJob(PipelinerJob):
 
     def create_results_display(self) -> Sequence[ResultsDisplayObject]:
         """Return what Doppio shows of the job, while it runs and afterwards."""
-        return displays(self.form, self.output_dir)
+        in_mics = self.joboptions["in_mics"].get_string() if "in_mics" in self.joboptions else ""
+        return displays(self.output_dir, in_mics)
 
     def _add(self, one: Output) -> None:
         if not one.given or self.joboptions[one.given].value:
