@@ -231,7 +231,7 @@ def _limits(info: FieldInfo) -> dict[str, float]:
 
 
 def _output_nodes(name: str, kind: OutputKind) -> list[dict[str, Any]]:
-    """Return the nodes of an output; ``given`` names the input that decides whether there is one."""
+    """Return the nodes of an output; ``given`` is the input without which there is none."""
     coordinates = ("MicrographCoordsGroup", ["relion", "autopick", "frostpick"])
     particles = ("ParticleGroupMetadata", ["relion", "frostpick"])
     if kind is OutputKind.PICKS:

@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
+from pipeliner.display_tools import create_results_display_object, make_image_carousel
+from pipeliner.results_display_objects import ResultsDisplayObject
+
 from frostpick_doppio.pictures import draw_picks
 from frostpick_doppio.results import (
     LIST_FILE,
@@ -20,8 +23,6 @@ from frostpick_doppio.results import (
     record_of,
     warnings_of,
 )
-from pipeliner.display_tools import create_results_display_object, make_image_carousel
-from pipeliner.results_display_objects import ResultsDisplayObject
 
 #: Where the pipeliner itself keeps pictures of a job; it clears the folder before each display.
 _PICTURES = "Thumbnails"

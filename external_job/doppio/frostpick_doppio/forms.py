@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Any, Dict, List, Optional, Tuple, Union
 
@@ -104,7 +104,7 @@ class Form:
         return {one.name: one for one in self.options}[name]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _file() -> Dict[str, Any]:
     text = (files("frostpick_doppio") / "forms.json").read_text(encoding="utf-8")
     loaded: Dict[str, Any] = json.loads(text)

@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 from typing import Dict, List, Sequence
 
+from pipeliner.job_options import JobOptionValidationResult
+from pipeliner.pipeliner_job import PipelinerCommand, PipelinerJob, Ref
+from pipeliner.results_display_objects import ResultsDisplayObject
+
 from frostpick_doppio.command import mistakes, words
 from frostpick_doppio.display import displays
 from frostpick_doppio.forms import Output, Value, form_of, version
 from frostpick_doppio.options import job_options
 from frostpick_doppio.program import command_of, program
 from frostpick_doppio.results import record_of
-from pipeliner.job_options import JobOptionValidationResult
-from pipeliner.pipeliner_job import PipelinerCommand, PipelinerJob, Ref
-from pipeliner.results_display_objects import ResultsDisplayObject
 
 
 class FrostpickJob(PipelinerJob):
@@ -49,7 +50,9 @@ class FrostpickJob(PipelinerJob):
         ]
         if self.is_submit_to_queue() and not self.joboptions["nr_threads"].value:
             text = "The queue reserves one core: say how many threads the job may use."
-            found.append(JobOptionValidationResult("warning", [self.joboptions["nr_threads"]], text))
+            found.append(
+                JobOptionValidationResult("warning", [self.joboptions["nr_threads"]], text)
+            )
         return found
 
     def get_nr_threads(self) -> int:
@@ -58,7 +61,10 @@ class FrostpickJob(PipelinerJob):
 
     def get_commands(self) -> List[PipelinerCommand]:
         """Return the one command of the job."""
-        command = [command_of(self.form.program), *words(self.form, self._values(), self.output_dir)]
+        command = [
+            command_of(self.form.program),
+            *words(self.form, self._values(), self.output_dir),
+        ]
         return [PipelinerCommand([*command, *self.parse_additional_args()])]
 
     def create_output_nodes(self) -> None:

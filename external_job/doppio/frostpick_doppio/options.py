@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
-from frostpick_doppio.forms import Form, Option
 from pipeliner.job_options import (
     BooleanJobOption,
     FileDescription,
@@ -16,6 +15,8 @@ from pipeliner.job_options import (
     MultipleChoiceJobOption,
     StringJobOption,
 )
+
+from frostpick_doppio.forms import Form, Option
 
 
 def job_options(form: Form) -> Dict[str, JobOption]:

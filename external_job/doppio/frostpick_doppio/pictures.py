@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Optional
 
-from frostpick_doppio.results import MicrographPicks
 from PIL import Image, ImageDraw
 from pipeliner.mrc_image_tools import get_image_info, make_thumbnail_image
+
+from frostpick_doppio.results import MicrographPicks
 
 #: Widest picture, in pixels; a smaller micrograph is shown at its own size.
 WIDTH = 900
