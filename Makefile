@@ -9,7 +9,7 @@ BENCH_DATA ?=
 # Threads that spin while they wait starve each other on shared cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo docs-pictures check test lint bench bench-full bench-speed clean
+.PHONY: demo docs-pictures check test test-peers lint bench bench-full bench-speed clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml constraints.txt
@@ -38,6 +38,10 @@ check: lint
 
 test: lint
 	$(BIN)/python -m pytest
+
+# The tests that run other programs in environments of their own, which are made once, in .venv-peers.
+test-peers: $(READY)
+	$(BIN)/python -m pytest -m peer_env
 
 # The accuracy table. Of two small simulated sets, or with the development data of all of them, and
 # then few-shot picking, pruning and iterating too:

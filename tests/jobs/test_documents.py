@@ -31,7 +31,7 @@ from frostpick_jobs.tasks.pick.micrograph_table import COLUMNS as MICROGRAPH_COL
 NOTES = sorted((ROOT / "tests" / "benchmarks").glob("*.md"))
 
 #: Above a block of commands that need RELION, or a CryoSPARC server.
-NEEDS_A_HOST = re.compile(r"<!-- needs a host: (RELION|CryoSPARC) -->")
+NEEDS_A_HOST = re.compile(r"<!-- needs a host: (RELION|CryoSPARC|Doppio) -->")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z_-]*[a-z]")

@@ -66,7 +66,9 @@ def test_every_task_of_an_external_job_has_an_entry_point_and_its_class():
     assert sorted(points) == sorted(TASKS)
     source = (DOPPIO / "frostpick_doppio" / "jobs.py").read_text(encoding="utf-8")
     for task, name in points.items():
-        assert re.search(rf'class {name}\(FrostpickJob\):\n.*\n\n    PROCESS_NAME = "frostpick\.{task}"', source)
+        assert re.search(
+            rf'class {name}\(FrostpickJob\):\n.*\n\n    PROCESS_NAME = "frostpick\.{task}"', source
+        )
 
 
 def test_it_imports_the_pipeliner_alone_and_nothing_imports_it():
@@ -87,7 +89,9 @@ def test_it_imports_the_pipeliner_alone_and_nothing_imports_it():
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_form_left_as_it_is_gives_the_defaults(task):
-    arguments, settings = read_command_line(task_named(task), words(form_of(task), defaults(task), JOB))
+    arguments, settings = read_command_line(
+        task_named(task), words(form_of(task), defaults(task), JOB)
+    )
     assert arguments.prefix == JOB and arguments.given == () and arguments.files == {}
     assert settings == task_named(task).settings()
 

@@ -21,6 +21,7 @@ from frostpick_doppio.results import (
     pixel_size_of,
     probability,
     record_of,
+    unfinished,
     warnings_of,
 )
 
@@ -52,8 +53,8 @@ def displays(job: str, in_mics: str) -> Displays:
     """
     record, picks = record_of(job), picks_of(job)
     if not record and not picks:
-        text = "frostpick is at work; the log tells how far it is"
-        return [create_results_display_object("pending", message=text, reason="no result yet")]
+        text, why = unfinished(job)
+        return [create_results_display_object("pending", message=text, reason=why)]
     shown = [_summary(job, record)] if record else []
     if picks:
         shown += _on_micrographs(job, record, picks, in_mics)

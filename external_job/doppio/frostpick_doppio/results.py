@@ -13,6 +13,13 @@ from typing import Any, Dict, List, Optional, Tuple
 from pipeliner.starfile_handler import StarFile
 
 LIST_FILE, RECORD, REPORT, SCORES = "autopick.star", "run.json", "report.html", "scores.csv"
+#: Files by which a job ends without success.
+_ENDED = (
+    "PIPELINER_JOB_EXIT_FAILED",
+    "PIPELINER_JOB_EXIT_ABORTED",
+    "RELION_JOB_EXIT_FAILURE",
+    "RELION_JOB_EXIT_ABORTED",
+)
 #: How a run record marks an option inside a sentence.
 _MARK = re.compile("⟦([^⟧=]+)(?:=([^⟧]*))?⟧")
 
@@ -54,6 +61,18 @@ def warnings_of(record: Dict[str, Any]) -> List[str]:
 
 def _named(mark: "re.Match[str]") -> str:
     return f"{mark[1]} = {mark[2]}" if mark[2] else mark[1]
+
+
+def unfinished(job: str) -> Tuple[str, str]:
+    """Return how a job without results stands, and why: the last line of ``run.err``."""
+    if not any(os.path.isfile(job + one) for one in _ENDED):
+        return "frostpick is at work; the log tells how far it is", "no result yet"
+    try:
+        with open(job + "run.err", encoding="utf-8", errors="replace") as handle:
+            lines = [line.strip() for line in handle if line.strip()]
+    except OSError:
+        lines = []
+    return "frostpick has not finished this job", lines[-1] if lines else "see run.out"
 
 
 def picks_of(job: str) -> List[MicrographPicks]:

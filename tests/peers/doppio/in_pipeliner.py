@@ -8,6 +8,8 @@ import json
 import sys
 from pathlib import Path
 
+from frostpick_doppio.display import displays
+from frostpick_doppio.results import warnings_of
 from pipeliner.api.manage_project import PipelinerProject
 from pipeliner.job_factory import get_job_types, new_job_of_type
 
@@ -96,6 +98,17 @@ def continued(project, job):
     return {"picks": picks_in(job), "log": (Path(job) / "run.out").read_text()}
 
 
+def without_results():
+    """Return what is shown of a job at work, and of one that has failed."""
+    job = Path("AutoPick/job098")
+    job.mkdir(parents=True)
+    (job / "run.err").write_text("frostpick: first line\nfrostpick: no diameter; give one\n")
+    shown = [displays(f"{job}/", "")]
+    (job / "RELION_JOB_EXIT_FAILURE").touch()
+    shown.append(displays(f"{job}/", ""))
+    return [[one.dobj_type, one.message, one.reason] for (one,) in shown]
+
+
 def main():
     project = PipelinerProject(make_new_project=True)
     answers = {
@@ -106,6 +119,8 @@ def main():
         "right": {task: refused(task, values) for task, values in FILLED.items()},
         "wrong": {task: refused(task, values) for task, values in WRONG.items()},
         "picked": picked(project),
+        "without": without_results(),
+        "warnings": warnings_of({"warnings": ["give ⟦diameter⟧ or ⟦device=cpu⟧"]}),
     }
     Path(sys.argv[1]).write_text(json.dumps(answers, default=float))
 

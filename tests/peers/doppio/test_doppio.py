@@ -13,6 +13,7 @@ from PIL import Image
 from waits import LONG
 
 from frostpick._version import __version__
+from frostpick.errors import option
 from frostpick_jobs.cli.relion_job import read_command_line
 from frostpick_jobs.tasks.declarations import task_named, tasks_on
 
@@ -60,9 +61,7 @@ def programs(tmp_path_factory):
     for task in TASKS:
         path = folder / f"frostpick-relion-{task}"
         run = f'exec {sys.executable} -m frostpick_jobs.cli.relion {task} "$@"'
-        path.write_text(
-            f"#!/bin/sh\nexport PYTHONPATH={ROOT}/plugin:{ROOT}/external_job\n{run}\n"
-        )
+        path.write_text(f"#!/bin/sh\nexport PYTHONPATH={ROOT}/plugin:{ROOT}/external_job\n{run}\n")
         path.chmod(0o755)
     return folder
 
@@ -124,7 +123,9 @@ def test_nodes_are_those_of_the_rows_that_were_given(answers):
     nodes = {task: told["nodes"] for task, told in answers["commands"].items()}
     job = "AutoPick/job099/"
     coordinates = "MicrographCoordsGroup.star.relion.autopick.frostpick"
-    assert nodes["train"][job + "model/model.safetensors"] == "MlModel.safetensors.frostpick.picking"
+    assert (
+        nodes["train"][job + "model/model.safetensors"] == "MlModel.safetensors.frostpick.picking"
+    )
     assert nodes["verify"] == {
         job + "autopick.star": coordinates,
         job + "logfile.pdf": "LogFile.pdf.relion.frostpick",
@@ -198,7 +199,9 @@ def test_displays_show_the_picks_where_they_are(answers, project):
         # A circle of 120 A is 20 pixels wide from its centre; nothing is drawn at the centre.
         for x, y in picks[(picks[:, 0] < SHAPE[1] - 22) & (picks[:, 0] > 22)].astype(int):
             assert drawn[y, x + 18 : x + 22].any() and drawn[y, x - 21 : x - 17].any()
-        others = np.hypot(*(picks[:, None] - picks[None]).transpose(2, 0, 1)) + 99 * np.eye(len(picks))
+        others = np.hypot(*(picks[:, None] - picks[None]).transpose(2, 0, 1)) + 99 * np.eye(
+            len(picks)
+        )
         for x, y in picks[others.min(1) > 30].astype(int):
             assert not drawn[y, x]
     assert set(counts) == set(truth)
@@ -211,6 +214,15 @@ def test_displays_show_the_picks_where_they_are(answers, project):
     ]
     rows = dict(shown["table"][0]["table_data"])
     assert rows["picks selected"] == str(sum(counts.values())) and rows["diameter (A)"] == "120"
+
+
+def test_a_job_without_results_tells_why(answers):
+    assert answers["without"] == [
+        ["pending", "frostpick is at work; the log tells how far it is", "no result yet"],
+        ["pending", "frostpick has not finished this job", "frostpick: no diameter; give one"],
+    ]
+    assert (option("diameter"), option("device", "cpu")) == ("⟦diameter⟧", "⟦device=cpu⟧")
+    assert answers["warnings"] == ["give diameter or device = cpu"]
 
 
 def read_picks(text, columns=slice(0, 2)):
