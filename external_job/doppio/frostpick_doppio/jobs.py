@@ -10,6 +10,7 @@ import os
 from typing import Dict, List, Sequence
 
 from pipeliner.job_options import JobOptionValidationResult
+from pipeliner.nodes import Node
 from pipeliner.pipeliner_job import PipelinerCommand, PipelinerJob, Ref
 from pipeliner.results_display_objects import ResultsDisplayObject
 
@@ -79,10 +80,14 @@ class FrostpickJob(PipelinerJob):
             if one.only_if_written and os.path.isfile(os.path.join(self.output_dir, one.file)):
                 self._add(one)
 
-    def get_current_output_nodes(self) -> List[object]:
-        """Return the nodes whose files are there, of a job that did not end well."""
+    def get_current_output_nodes(self) -> List[Node]:
+        """Return the nodes whose files are there and that the job has not, where it was stopped."""
+        known, self.output_nodes = self.output_nodes, []
         self.create_output_nodes()
-        return [one for one in self.output_nodes if os.path.isfile(one.name)]
+        self.create_post_run_output_nodes()
+        made, self.output_nodes = self.output_nodes, known
+        names = {one.name for one in known}
+        return [one for one in made if one.name not in names and os.path.isfile(one.name)]
 
     def gather_metadata(self) -> Dict[str, object]:
         """Return the job's run record: settings, counts, threshold, versions, warnings."""
