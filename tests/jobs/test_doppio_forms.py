@@ -27,6 +27,7 @@ TEXTS = {
     "model": "blob",
     "start_model": "none",
     "pruner": "pruner-1",
+    "license": "CC-BY-4.0",
 }
 #: What RELION's own options become, and what two options say together.
 FIELDS = {"nr_threads": "threads"}
@@ -125,6 +126,29 @@ def test_a_model_of_a_job_takes_the_place_of_the_shipped_one():
     assert mistakes(form_of("pick"), values) == []
     ((option, text),) = mistakes(form_of("pick"), {**values, "model": "blob"})
     assert option.name == "model_file" and text == "Give only one of Model of a job and Model."
+
+
+def test_papers_to_cite_have_the_fields_of_the_pipeliners_reports():
+    assert form_of("pick").references[0] == {
+        "authors": [
+            "Bepler T",
+            "Morin A",
+            "Rapp M",
+            "Brasch J",
+            "Shapiro L",
+            "Noble AJ",
+            "Berger B",
+        ],
+        "title": "Positive-unlabeled convolutional neural networks for particle picking in "
+        "cryo-electron micrographs",
+        "journal": "Nature Methods",
+        "year": "2019",
+        "volume": "16",
+        "pages": "1153-1160",
+        "doi": "10.1038/s41592-019-0575-8",
+    }
+    titles = [one["title"] for one in form_of("fewshot").references]
+    assert "CryoMAE: few-shot cryo-EM particle picking with masked autoencoders" in titles
 
 
 def test_what_does_not_go_together_is_told_before_a_job_starts():

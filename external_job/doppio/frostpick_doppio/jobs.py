@@ -82,7 +82,8 @@ class FrostpickJob(PipelinerJob):
 
     def get_current_output_nodes(self) -> List[Node]:
         """Return the nodes whose files are there and that the job has not, where it was stopped."""
-        known, self.output_nodes = self.output_nodes, []
+        known: List[Node] = self.output_nodes
+        self.output_nodes: List[Node] = []
         self.create_output_nodes()
         self.create_post_run_output_nodes()
         made, self.output_nodes = self.output_nodes, known
