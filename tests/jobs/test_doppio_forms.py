@@ -25,6 +25,7 @@ TEXTS = {
     "network": "resnet8",
     "encoder": "small-encoder",
     "model": "blob",
+    "include": "External/job012:3",
     "start_model": "none",
     "pruner": "pruner-1",
     "license": "CC-BY-4.0",
