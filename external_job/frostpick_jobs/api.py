@@ -289,7 +289,8 @@ def select(out: APath, threshold: str | float) -> PickingResult:
     out
         The output folder of `pick` or `fewshot`.
     threshold
-        ``auto``, a score, ``p=PROBABILITY`` or ``precision=EXPECTED``.
+        ``auto``, a score, ``p=PROBABILITY``, ``precision=EXPECTED``, ``fraction=PART`` or
+        ``per-micrograph=NUMBER``.
 
     Raises
     ------

@@ -68,6 +68,22 @@ def test_outputs_carry_shape_pixel_size_and_sorted_picks(case: Any, spy: Any) ->
         assert 0 < output.picks.selected.sum() <= len(output.picks)
 
 
+@pytest.mark.parametrize("rule", ["per-micrograph=4", "fraction=0.25"])
+def test_so_many_picks_are_delivered_as_are_asked_for(case: Any, spy: Any, rule: str) -> None:
+    assert spy.pick(case, threshold=rule) == 0
+    outputs, number = spy.outputs(), float(rule.partition("=")[2])
+    found = [len(one.picks) for one in outputs]
+    counts = [int(one.picks.selected.sum()) for one in outputs]
+    if rule.startswith("per-micrograph"):
+        assert counts == [min(int(number), n) for n in found] and max(found) > number
+    else:
+        assert sum(counts) == int(np.ceil(number * sum(found))) > 4
+    for one, count in zip(outputs, counts, strict=True):
+        worst = np.sort(one.picks.score)[::-1][count - 1] if count else np.inf
+        assert (one.picks.score[one.picks.selected] >= worst).all()
+        assert len(case.delivered()[one.micrograph.id]) == count
+
+
 def test_what_is_delivered_is_complete(case: Any, spy: Any) -> None:
     spy.draw = True
     spy.pick(case)

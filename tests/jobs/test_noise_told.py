@@ -9,6 +9,7 @@ import pytest
 
 from frostpick.picking.noise import NoiseEstimate
 from frostpick.picking.null import NoiseSample
+from frostpick.picking.threshold import Cut
 from frostpick.runtime.run_record import RunRecord
 from frostpick.types import Picks
 from frostpick_jobs.job.report import summary_rows
@@ -104,7 +105,7 @@ def test_the_worst_micrographs_are_named_worst_first_and_once_in_the_report(
     assert "most on worse, bad:" in warning and warning in caplog.text
     assert "4 micrographs picked with inverted contrast for it, in 1.3 s" in caplog.text
     # those that are cut higher have neither picks nor decoys
-    kept = Threshold(0.0, "auto", frozen=False, kept={"bad": 2.0, "worse": 2.0})
+    kept = Threshold(0.0, "auto", frozen=False, kept={"bad": Cut(2.0), "worse": Cut(2.0)})
     quiet = RunRecord("pick", "folder", {})
     tell_noise(samples, kept, 280, quiet, learned=False, seconds={})
     assert quiet.finished()["noise"]["decoys"] == 1 and "warnings" not in quiet.finished()

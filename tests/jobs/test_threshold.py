@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from frostpick.picking.threshold import Cut
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.pick.threshold import (
     Threshold,
@@ -116,7 +117,7 @@ def test_a_corrected_pixel_size_unfreezes_and_spares_the_others(store) -> None:
     corrected["m0"] = first["m0"]
     new = decide_threshold(store, "basis", "auto", corrected)
     assert not new.frozen and new.score == 0.0
-    assert new.kept == {"m0": 0.577} and new.of("m1").score == 0.0
+    assert new.kept == {"m0": Cut(0.577)} and new.of("m1").score == 0.0
 
 
 @pytest.mark.parametrize("rule", ["0.3", "p=0.6", "precision=0.9"])
@@ -138,7 +139,7 @@ def test_a_micrograph_that_was_away_has_its_cut_when_it_is_back(store) -> None:
     decide_threshold(store, "basis", "auto", {"m1": shares(SCORES, SCORES)["m1"]}, own=-0.1)
     full = shares(SCORES, *[np.tile(SCORES, 15)] * 20)
     back = decide_threshold(store, "basis", "auto", full, own=-0.1)
-    assert back.kept == {"m0": -0.1, "m1": -0.1} and back.score == 0.577
+    assert back.kept == {"m0": Cut(-0.1), "m1": Cut(-0.1)} and back.score == 0.577
 
 
 @pytest.mark.parametrize("damage", ['{"basis": "basis"}', "{", '{"basis": "basis", "rule": 1}'])
@@ -146,3 +147,30 @@ def test_a_damaged_note_is_none(store, tmp_path, damage) -> None:
     decide_threshold(store, "basis", "auto", TWELVE)
     (tmp_path / "threshold.json").write_text(damage)
     assert not decide_threshold(store, "basis", "auto", TWELVE).frozen
+
+
+def test_so_many_of_each_micrograph_are_chosen_at_once_and_never_frozen(store, caplog) -> None:
+    few = shares(SCORES, LOWER)
+    chosen = decide_threshold(store, "basis", "per-micrograph=2", few)
+    # 3.14, 2.72 of the first and 2, 0 of the second
+    assert [chosen.of(n).score for n in few] == [2.71828, 0.0] and chosen.score == 0.0
+    assert not (chosen.frozen or chosen.provisional or chosen.kept) and chosen.others == 1
+    more = shares(SCORES, LOWER, SCORES - 5)
+    later = decide_threshold(store, "basis", "per-micrograph=2", more)
+    assert later.score == 2.71828 - 5 and not later.frozen and not later.kept
+    assert later.before == 2 and later.changed == 0
+    with caplog.at_level(logging.INFO):
+        log_threshold(later, SCORES)
+    assert "the best of each micrograph; the least score among them is -2.282" in caplog.text
+    assert "minimum figure of merit" not in caplog.text and "<- chosen" not in caplog.text
+
+
+def test_a_fraction_freezes_with_its_ties(store) -> None:
+    # Of 12 x 4 picks the best .3 are 14.4, so 15: 12 of 3.14 and 3 of 2.72, the first ones.
+    first = decide_threshold(store, "basis", "fraction=.3", TWELVE)
+    picked = [first.of(n).count(one.scores) for n, one in TWELVE.items()]
+    assert picked == [2] * 3 + [1] * 9 and first.score == 2.71828
+    # One more micrograph: what was delivered stays, and the new one has the score of before.
+    grown = decide_threshold(store, "basis", "fraction=.3", shares(*[SCORES] * 13))
+    picked = [grown.of(n).count(SCORES) for n in shares(*[SCORES] * 13)]
+    assert picked == [2] * 3 + [1] * 9 + [2] and grown.frozen and grown.changed == 0

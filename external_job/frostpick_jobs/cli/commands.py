@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from frostpick.settings.threshold import RULES
 from frostpick_jobs.cli.config_file import resolve_settings
 from frostpick_jobs.cli.console import log_to_terminal
 from frostpick_jobs.cli.parameters import Debug, Out, Overwrite
@@ -24,10 +25,7 @@ def select(
     out: Annotated[Path, typer.Argument(help="The output folder of pick.")],
     threshold: Annotated[
         str,
-        typer.Option(
-            help="auto (the best expected F1), a score, p=0.6 (a least probability), or "
-            "precision=0.95 (a precision that frostpick audit guarantees, else an expected one)."
-        ),
+        typer.Option(help=f"{RULES}."),
     ],
     debug: Debug = False,
 ) -> None:

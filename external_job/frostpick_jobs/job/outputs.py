@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from frostpick.picking.threshold import Cut
 from frostpick.types import Decisions, Micrograph, Picks
 
 if TYPE_CHECKING:
@@ -29,15 +30,15 @@ class MicrographOutput:
     ----------
     picks
         ``selected`` are those that belong in the native outputs: by its threshold, or all.
-    threshold
-        The micrograph's threshold in score units; None stands for the one behind ``selected``.
+    cut
+        The micrograph's threshold; None stands for the one behind ``selected``.
     """
 
     micrograph: Micrograph
     picks: Picks
     shape: tuple[int, int]
     pixel_size_A: float
-    threshold: float | None = None
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class PicksOutput:
     failed
         ``id -> one clause`` for micrographs that could not be picked.
     kept
-        Number of micrographs that keep another threshold, with which they were delivered.
+        Number of micrographs with another threshold: one that they keep, or their own by the rule.
     """
 
     threshold: float

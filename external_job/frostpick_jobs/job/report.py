@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -49,7 +50,9 @@ def job_report(
         known = held_out_of(record.get("model", {}).get("trained_on", {}))
         weighed = record.get("threshold", {}).get("against_noise")
         against = None if weighed is None else AgainstNoise(**weighed)
-        table = expected_table(picks.scores, picks.threshold, known, against)
+        own = record.get("threshold", {}).get("by_micrograph", False)
+        marked = math.nan if own else picks.threshold
+        table = expected_table(picks.scores, marked, known, against)
         parts.insert(min(2, len(parts)), table)
     return render_report(
         title,
@@ -205,7 +208,9 @@ def _threshold(score: float, threshold: Mapping[str, Any]) -> str:
     frozen = ", frozen by an earlier run" if threshold.get("frozen") else ""
     if threshold.get("provisional"):
         frozen = ", provisional"
-    return f"{score:.2f} (p = {float(sigmoid(score)):.2f}, {threshold.get('rule')}{frozen})"
+    least = " at the least" if threshold.get("by_micrograph") else ""
+    probability = float(sigmoid(score))
+    return f"{score:.2f}{least} (p = {probability:.2f}, {threshold.get('rule')}{frozen})"
 
 
 def _recall(recall: Mapping[str, Any] | None) -> str | None:

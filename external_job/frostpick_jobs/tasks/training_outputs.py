@@ -92,7 +92,8 @@ def picked_figures(
     for found in pick_micrographs(model, picked, plan, reporter, executor):
         if isinstance(found, MicrographPicks):
             if found.micrograph_id in drawn:
-                figures += on_micrograph(found, cut.score, host.title(found.micrograph_id))
+                name = found.micrograph_id
+                figures += on_micrograph(found, cut.of(name), host.title(name))
             results += [found] if found.micrograph_id in pictured else []
             sample = sample_of(found, plan.min_distance_A, plan.border)
             samples += [] if sample is None else [sample]

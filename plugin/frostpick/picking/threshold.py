@@ -23,28 +23,49 @@ EVEN_ODDS = 0.0
 class Cut:
     """A threshold in force: what a rule comes to over the scores of a job.
 
-    The one place that compares scores with a threshold; what a rule may select by later (a
-    fraction, a number a micrograph) is decided here.
+    The one place that compares scores with a threshold.
 
     Parameters
     ----------
     score
         The least score that is selected.
+    most
+        How many picks of a micrograph are selected at most, the best ones; None for all. It
+        leaves out one of two equal scores where a rule asks for a number of picks
+        (`frostpick.picking.counted`).
     """
 
     score: float
+    most: int | None = None
 
     def selects(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return the mask ``(n,)`` of the scores ``(n,)`` that are selected."""
-        return np.asarray(scores >= self.score)
+        """Return the mask ``(n,)`` of the scores ``(n,)`` that are selected.
+
+        Of equal scores the first ones are: picks of a micrograph come by falling score, and
+        equal ones by position (`Picks.sorted`).
+        """
+        good = np.asarray(scores >= self.score)
+        if self.most is not None and np.count_nonzero(good) > self.most:
+            best = np.argsort(-np.asarray(scores), kind="stable")[: self.most]
+            good = np.zeros(len(good), np.bool_)
+            good[best] = True
+        return good
 
     def count(self, scores: NDArray[np.float64]) -> int:
         """Return how many scores are selected."""
         return int(np.count_nonzero(self.selects(scores)))
 
     def select(self, picks: P) -> P:
-        """Return the same picks, those that the cut selects marked as selected."""
-        return replace(picks, selected=self.selects(picks.score))
+        """Return the same picks, those that the cut selects marked as selected.
+
+        Of equal scores the one with the smaller y, then the smaller x, comes first.
+        """
+        if self.most is None:
+            return replace(picks, selected=self.selects(picks.score))
+        order = np.lexsort((picks.x_px, picks.y_px, -picks.score))
+        selected = np.empty(len(picks), np.bool_)
+        selected[order] = self.selects(picks.score[order])
+        return replace(picks, selected=selected)
 
 
 #: Selects every pick above the floor.
@@ -84,6 +105,9 @@ def choose_threshold(
       least P; where none has, the score of the probability P or, if that selects any, the least
       that selects none.
 
+    Rules that ask for a number of picks have a cut for each micrograph
+    (`frostpick.picking.counted`).
+
     Equal scores are selected together or not at all. Without scores ``auto`` is the
     score of probability 0.5, and ``precision=P`` that of P.
 
@@ -95,8 +119,15 @@ def choose_threshold(
         See `Threshold.parse`.
     against
         What scores are worth in the job.
+
+    Raises
+    ------
+    ValueError
+        The rule asks for a number of picks.
     """
     wanted = Threshold.parse(rule)
+    if wanted.counts_picks:
+        raise ValueError(f"{wanted.text} has a cut for each micrograph: see counted_cuts")
     if wanted.kind == "score":
         return wanted.value
     if wanted.kind == "p":

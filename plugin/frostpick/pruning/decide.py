@@ -42,18 +42,29 @@ class ScoredRows:
     edge: NDArray[np.bool_]
 
 
-def decide(rows: ScoredRows, threshold: float, min_distance_A: float) -> Decisions:
+def decide(
+    rows: ScoredRows,
+    threshold: float,
+    min_distance_A: float,
+    above: NDArray[np.bool_] | None = None,
+) -> Decisions:
     """Keep or reject every row.
 
     In this order: a row that was not read; one at the edge; one below the threshold, for
     what it looks like (`frostpick.pruning.reasons`), or as a low score where that is not clear
     or it rather looks like a particle; one nearer than ``min_distance_A`` to a better one that
     is kept.
+
+    Parameters
+    ----------
+    above
+        ``(n,)`` bool, which rows a rule that counts rows does not reject
+        (`frostpick.pruning.best_rows`). None: those at or above the threshold.
     """
     n = len(rows.row)
     reason = np.zeros(n, np.int8)
     unread = ~np.isfinite(rows.score)
-    low = ~unread & ~Cut(threshold).selects(rows.score)
+    low = ~unread & ~(Cut(threshold).selects(rows.score) if above is None else above)
     reason[low] = np.where(rows.score >= 0, REASONS.index("low score"), rows.likely)[low]
     reason[rows.edge] = REASONS.index("edge")
     reason[unread] = REASONS.index("not read")

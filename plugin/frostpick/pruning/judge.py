@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.picking.threshold import choose_threshold
+from frostpick.pruning.best_rows import best_rows
 from frostpick.pruning.decide import ScoredRows, decide, duplicates
 from frostpick.pruning.figure_of_merit import FigureOfMeritFeature, figure_of_merit_feature
 from frostpick.pruning.prior import log_odds, particle_share
@@ -30,7 +31,8 @@ class Judgement:
     Parameters
     ----------
     threshold
-        Score from which a row is kept; minus infinity where every row is.
+        Score from which a row is kept; minus infinity where every row is. The least that is
+        kept where each micrograph has its own.
     share
         Share of particles that the scores of the decisions are for.
     word
@@ -65,7 +67,13 @@ def prune_rows(
         Of two kept rows nearer than this the worse one is a duplicate.
     cut
         Takes the scores of the rows that any threshold could keep, in the order of the
-        decisions, and the threshold by the settings, and returns the one to take.
+        decisions, and the threshold by the settings, and returns the one to take. Not asked
+        where the rule counts rows.
+
+    Raises
+    ------
+    InputError
+        So many rows of each micrograph are asked for, and the micrograph of some is not known.
     """
     word = None
     if settings.figure_of_merit:
@@ -77,9 +85,13 @@ def prune_rows(
     inside = np.isfinite(rows.score) & ~rows.edge
     counted = inside & ~duplicates(rows, inside, min_distance_A)
     order = np.argsort(rows.row, kind="stable")
-    threshold = choose_threshold(_inside(rows), settings.threshold)
-    if cut is not None:
-        threshold = cut(rows.score[order][counted[order]], threshold)
+    above = None
+    if settings.threshold.counts_picks:
+        above, threshold = best_rows(rows, counted, settings.threshold)
+    else:
+        threshold = choose_threshold(_inside(rows), settings.threshold)
+        if cut is not None:
+            threshold = cut(rows.score[order][counted[order]], threshold)
     if rows.edge.any():
         log.info(
             "%d of %d rows are rejected as edge: centres nearer to an edge of the micrograph than "
@@ -88,7 +100,7 @@ def prune_rows(
             len(rows.edge),
             settings.border,
         )
-    decisions = decide(rows, threshold, min_distance_A)
+    decisions = decide(rows, threshold, min_distance_A, above)
     return Judgement(decisions, threshold, share, word, counted[order])
 
 

@@ -59,7 +59,7 @@ def score_histogram(scores: ArrayLike, threshold: float, selected: int | None = 
     threshold
         The job's, in score units; not drawn when it is not finite.
     selected
-        How many are selected, where micrographs may keep thresholds of before.
+        How many are selected, where micrographs may have thresholds of their own.
     """
     values = finite(scores)
     good = Cut(threshold).selects(values)
@@ -75,7 +75,7 @@ def score_histogram(scores: ArrayLike, threshold: float, selected: int | None = 
             say_empty(axes, "no picks")
         told = (
             f"{above:,} are at or above the threshold {threshold:.3g}; {selected:,} are selected,"
-            " for some micrographs keep the threshold that they were delivered with."
+            " for some micrographs have a threshold of their own."
             if mixed
             else f"{above:,} at or above the threshold {threshold:.3g} are selected."
         )
@@ -184,7 +184,7 @@ def expected_precision_recall(
     scores
         ``(n,)`` calibrated log-odds of all picks above the floor, any order.
     threshold
-        The job's, in score units; not drawn when it is not finite.
+        The job's, in score units; NaN where each micrograph has its own.
     noise
         What some micrographs with inverted contrast tell: how high precision can be at most.
     held_out
@@ -218,12 +218,15 @@ def expected_precision_recall(
         _mark_threshold(axes, threshold)
         _probability_axis(axes)
         _legend_below(canvas)
-        here = threshold_rows(values, [threshold], against)[0] if np.isfinite(threshold) else None
+        one = np.isfinite(threshold)
+        here = threshold_rows(values, [threshold], against)[0] if one else None
         told = (
             f"At this job's threshold {threshold:.3g}: expected precision {here.precision:.1%},"
             f" {named} {_recall(here, held_out)}."
             if here is not None and here.count
             else "No pick reaches this job's threshold."
+            if one
+            else "Each micrograph has a threshold of its own."
         )
         return finished(
             canvas,
@@ -254,7 +257,7 @@ def expected_table(
     scores
         ``(n,)`` calibrated log-odds of all picks above the floor.
     threshold
-        The job's; it gets a row of its own, which is the marked one.
+        The job's; it gets a row of its own, which is the marked one. NaN for none.
     held_out, against
         As in `expected_precision_recall`.
     """

@@ -8,7 +8,7 @@ from frostpick.settings.base import DIAMETER, ScaleSettings
 from frostpick.settings.diameter import Diameter
 from frostpick.settings.field import setting
 from frostpick.settings.model_ref import ModelRef
-from frostpick.settings.threshold import Threshold
+from frostpick.settings.threshold import RULES, Threshold
 
 
 class PickingSettings(ScaleSettings):
@@ -16,8 +16,7 @@ class PickingSettings(ScaleSettings):
 
     threshold: Threshold = setting(
         Threshold.parse("auto"),
-        "auto (the best expected F1), a score, p=0.6 (a least probability), or "
-        "precision=0.95 (a precision that frostpick audit guarantees, else an expected one).",
+        f"{RULES}.",
         "Picking",
         changes_results=False,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from frostpick.settings.field import setting
 from frostpick.settings.licence import LICENSE, Licence
-from frostpick.settings.threshold import Threshold
+from frostpick.settings.threshold import RULES, Threshold
 from frostpick.settings.verify import VerifySettings
 
 
@@ -30,9 +30,7 @@ class PruneSettings(VerifySettings):
     )
     threshold: Threshold = setting(
         Threshold.parse("auto"),
-        "auto (the best expected F1), a score, p=0.6 (a least probability), or precision=0.95 (a "
-        "precision that frostpick audit guarantees, else an expected one), all for the share of "
-        "particles in the input.",
+        f"{RULES}; all for the share of particles in the input.",
         "Pruning",
         was="keep_at",
         changes_results=False,

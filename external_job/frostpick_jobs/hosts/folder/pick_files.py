@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 
 from frostpick.errors import JobStopped
-from frostpick.picking.threshold import Cut
 from frostpick.types import Micrograph, Picks
 from frostpick_jobs.formats import csv_writer, star_list_writer, write_micrograph_star
 from frostpick_jobs.inputs.names import star_path
@@ -110,7 +109,7 @@ class CombinedFiles:
         self.ids.append(output.micrograph.id)
         picks = output.picks
         # With --output-picks all the native outputs hold all; this table tells them apart.
-        self._write_csv(picks if output.threshold is None else Cut(output.threshold).select(picks))
+        self._write_csv(picks if output.cut is None else output.cut.select(picks))
         self._write_star(selected(output), output.shape)
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostpick.errors import InputError
+from frostpick.settings import Threshold
 from frostpick.types import LocalFile, Micrograph
 
 Floats = NDArray[np.float64]
@@ -70,6 +71,15 @@ class Population:
                 "nothing is picked twice"
             )
         return Micrograph(name, LocalFile(Path(self.files[name])))
+
+
+def check_rule(job: Path, rule: Threshold) -> None:
+    """Raise `InputError` where each micrograph has a threshold of its own: an audit judges one."""
+    if rule.kind == "per-micrograph":
+        raise InputError(
+            f"{job}: selects by {rule.text}, a threshold of its own on each micrograph; an audit "
+            "judges one of all: select by another rule first, such as fraction=0.7"
+        )
 
 
 def files_of(micrographs: Sequence[Micrograph]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from frostpick.picking.threshold import Cut
 from frostpick_jobs.store import PickStore
 
 STATE = "threshold"
@@ -17,14 +18,25 @@ class Delivery:
 
     Parameters
     ----------
-    threshold
-        In score units.
+    cut
+        What was selected.
     pixel_size_A
         The pixel size that was in force.
     """
 
-    threshold: float
+    cut: Cut
     pixel_size_A: float
+
+    @classmethod
+    def of(cls, threshold: float, pixel_size_A: float, most: float | None = None) -> Delivery:
+        """Return it from the numbers of the file; ``most`` is there where a rule counts picks."""
+        cut = Cut(float(threshold), None if most is None else int(most))
+        return cls(cut, float(pixel_size_A))
+
+    def numbers(self) -> list[float]:
+        """Return the numbers of the file."""
+        found = [self.cut.score, self.pixel_size_A]
+        return found if self.cut.most is None else [*found, self.cut.most]
 
     def same_scale(self, pixel_size_A: float) -> bool:
         """Tell whether a pixel size is still the one of then."""
@@ -74,14 +86,12 @@ class Delivered:
                 float(state["threshold"]),
                 bool(state["settled"]),
                 bool(state["provisional"]),
-                {name: Delivery(*map(float, one)) for name, one in state["micrographs"].items()},
+                {name: Delivery.of(*one) for name, one in state["micrographs"].items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
 
     def write(self, store: PickStore) -> None:
         """Write it in place of that of an earlier run."""
-        micrographs = {
-            name: [one.threshold, one.pixel_size_A] for name, one in self.micrographs.items()
-        }
+        micrographs = {name: one.numbers() for name, one in self.micrographs.items()}
         store.write_state(STATE, {**vars(self), "micrographs": micrographs})

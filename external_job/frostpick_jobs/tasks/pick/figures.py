@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -54,24 +55,23 @@ def pick_figures(
     against
         What scores are worth in this job.
     """
+    one = math.nan if threshold.by_micrograph else threshold.score
     plots = [
         score_histogram(scores, threshold.score, sum(counts)),
-        expected_precision_recall(scores, threshold.score, noise, held_out, against),
+        expected_precision_recall(scores, one, noise, held_out, against),
         picks_per_micrograph(counts, failed),
     ]
     for result in pictured:
-        own = threshold.of(result.micrograph_id).score
+        own = threshold.of(result.micrograph_id)
         plots += on_micrograph(result, own, title(result.micrograph_id))
     return plots
 
 
-def on_micrograph(
-    result: StoredPicks | MicrographPicks, threshold: float, title: str
-) -> list[Figure]:
+def on_micrograph(result: StoredPicks | MicrographPicks, cut: Cut, title: str) -> list[Figure]:
     """Draw the picks on a micrograph, if it has a preview."""
     if result.preview is None:
         return []
-    picks = Cut(threshold).select(result.picks)
+    picks = cut.select(result.picks)
     diameter_A = picks.diameter_A or 0.02 * result.shape[1] * result.pixel_size_A
     figure = picks_on_micrograph(
         result.preview,
@@ -83,6 +83,6 @@ def on_micrograph(
         diameter_px=diameter_A / result.pixel_size_A,
         title=title,
         pixel_size_A=result.pixel_size_A,
-        threshold=threshold,
+        threshold=cut.score,
     )
     return [figure]

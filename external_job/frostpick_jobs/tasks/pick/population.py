@@ -6,10 +6,11 @@ from pathlib import Path
 
 from frostpick.errors import InputError
 from frostpick.picking.threshold import EVEN_ODDS
+from frostpick.settings import Threshold
 from frostpick_jobs.job.cleaned import why_empty
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.audit.kept import scores_digest
-from frostpick_jobs.tasks.audit.population import OnMicrograph, Population
+from frostpick_jobs.tasks.audit.population import OnMicrograph, Population, check_rule
 from frostpick_jobs.tasks.pick.delivered import STATE
 from frostpick_jobs.tasks.pick.prepare import DELIVERED
 
@@ -20,7 +21,7 @@ def picks_of(spool: Path) -> Population:
     Raises
     ------
     InputError
-        It did not come to its end.
+        It did not come to its end, or each micrograph has a threshold of its own.
     """
     job = spool.parent
     store = PickStore(spool)
@@ -33,12 +34,13 @@ def picks_of(spool: Path) -> Population:
         found = store.get(name)
         picks = found.picks
         parts.append(OnMicrograph(name, picks.x_px, picks.y_px, picks.score, found.pixel_size_A))
-    threshold = store.read_state(STATE).get("threshold", EVEN_ODDS)
+    decided = store.read_state(STATE)
+    check_rule(job, Threshold.parse(decided.get("rule", "auto")))
     record = state["record"]
     return Population(
         scores_digest(str(state["basis"]), ((one.name, one.score) for one in parts)),
         parts,
         state.get("files", {}),
         float(record["diameter_A"]),
-        float(threshold),
+        float(decided.get("threshold", EVEN_ODDS)),
     )

@@ -42,7 +42,7 @@ class StoredOutputs:
             cut = own if self.write == "selected" else EVERYTHING
             yield (
                 MicrographOutput(
-                    micrograph, cut.select(found.picks), found.shape, found.pixel_size_A, own.score
+                    micrograph, cut.select(found.picks), found.shape, found.pixel_size_A, own
                 ),
                 found,
             )

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from frostpick.errors import Wording, option
 from frostpick.picking.against_noise import AgainstNoise
+from frostpick.picking.counted import counted_cuts, least_of
 from frostpick.picking.evidence import (
     ENOUGH_CANDIDATES,
     ENOUGH_MICROGRAPHS,
@@ -45,7 +46,7 @@ class Threshold:
     Parameters
     ----------
     score
-        In score units.
+        In score units; by a rule that counts picks the least one that is selected.
     frozen
         An earlier run of the job chose it.
     provisional
@@ -53,7 +54,9 @@ class Threshold:
     own
         It is the model's own, for want of candidates.
     kept
-        Micrograph id -> the threshold that it was delivered with, where that is another.
+        Micrograph id -> the cut that it was delivered with, where that is another.
+    cuts
+        Micrograph id -> its own cut, by a rule that counts picks.
     before, changed
         How many micrographs were delivered before, and on how many of them the selection is
         another one now.
@@ -66,14 +69,26 @@ class Threshold:
     frozen: bool
     provisional: bool = False
     own: bool = False
-    kept: Mapping[str, float] = field(default_factory=dict)
+    kept: Mapping[str, Cut] = field(default_factory=dict)
+    cuts: Mapping[str, Cut] = field(default_factory=dict)
     before: int = 0
     changed: int = 0
     promise: Promise | None = None
 
     def of(self, micrograph_id: str) -> Cut:
         """Return what is selected on a micrograph."""
-        return Cut(self.kept.get(micrograph_id, self.score))
+        own = self.cuts.get(micrograph_id, Cut(self.score))
+        return self.kept.get(micrograph_id, own)
+
+    @property
+    def by_micrograph(self) -> bool:
+        """Whether each micrograph has a threshold of its own by the rule."""
+        return Rule.parse(self.rule).kind == "per-micrograph"
+
+    @property
+    def others(self) -> int:
+        """How many micrographs have another threshold than `score`."""
+        return sum(self.of(n).score != self.score for n in {**self.cuts, **self.kept})
 
 
 def threshold_basis(model_digest: str, plan: PickPlan, limit: int) -> str:
@@ -119,6 +134,8 @@ def decide_threshold(
     seen = {} if held is None else {n: d for n, d in held.micrographs.items() if n in found}
     before = {n: d for n, d in seen.items() if d.same_scale(found[n].pixel_size_A)}
     follows = held is not None and held.rule == asked.text and not renew
+    # so many of each micrograph depends on no other one: there is nothing to keep
+    follows = follows and asked.kind != "per-micrograph"
     holds = held if follows and len(before) == len(seen) else None
     new = len(found) > len(seen)
     if holds is not None and (holds.settled or not new or not evidence.is_enough):
@@ -126,7 +143,7 @@ def decide_threshold(
         provisional = not settled and (holds.provisional or new)
         chosen = Threshold(holds.threshold, asked.text, frozen=True, provisional=provisional)
     else:
-        settled = asked.kind in ("score", "p") or evidence.is_enough
+        settled = asked.kind in ("score", "p", "per-micrograph") or evidence.is_enough
         chosen = _chosen(asked, found, evidence, own, against, audited)
         if holds is not None:
             log.info(
@@ -134,13 +151,13 @@ def decide_threshold(
                 evidence.micrographs,
                 evidence.candidates,
             )
-    kept = {n: d.threshold for n, d in before.items() if d.threshold != chosen.score}
+    kept = {n: d.cut for n, d in before.items() if d.cut != chosen.of(n)}
     chosen = replace(chosen, kept=kept if follows else {}, before=len(before))
     cuts = {n: chosen.of(n) for n in found}
     changed = [n for n, d in before.items() if not _alike(cuts[n], d, found[n].scores)]
     if renew and before and not changed:
         log.info("renewed: the picks of all %d micrographs delivered before stay", len(before))
-    delivered = {n: Delivery(cuts[n].score, one.pixel_size_A) for n, one in found.items()}
+    delivered = {n: Delivery(cuts[n], one.pixel_size_A) for n, one in found.items()}
     if held is not None and follows:
         delivered = {**held.micrographs, **delivered}
     now = Delivered(basis, asked.text, chosen.score, settled, chosen.provisional, delivered)
@@ -173,6 +190,12 @@ def _chosen(
     """Choose from all scores; for ``auto`` the model's own where they say nothing."""
     if asked.kind == "auto" and not evidence.says_anything:
         return Threshold(_typed(own), asked.text, frozen=False, provisional=True, own=True)
+    if asked.counts_picks:
+        scores = [one.scores for one in found.values()]
+        cuts = counted_cuts(scores, asked)
+        least = least_of(cuts, scores)
+        own_cuts = {n: cut for n, cut in zip(found, cuts, strict=True) if cut != Cut(least)}
+        return Threshold(least, asked.text, frozen=False, cuts=own_cuts)
     score = float(choose_threshold((one.scores for one in found.values()), asked, against))
     score = audited.choose(asked, score)
     return Threshold(_typed(score) if asked.kind == "auto" else score, asked.text, frozen=False)
@@ -189,7 +212,7 @@ def _typed(score: float) -> float:
 
 def _alike(cut: Cut, delivery: Delivery, scores: NDArray[np.float64]) -> bool:
     """Tell whether a cut selects what a micrograph was delivered with."""
-    return cut.count(scores) == Cut(delivery.threshold).count(scores)
+    return cut.count(scores) == delivery.cut.count(scores)
 
 
 def log_threshold(
@@ -207,7 +230,14 @@ def log_threshold(
     against
         What scores are worth in this job.
     """
-    log.info("threshold: score >= %.3f (%s)", threshold.score, _origin(threshold))
+    if threshold.by_micrograph:
+        log.info(
+            "threshold: %s, the best of each micrograph; the least score among them is %.3f",
+            threshold.rule,
+            threshold.score,
+        )
+    else:
+        log.info("threshold: score >= %.3f (%s)", threshold.score, _origin(threshold))
     if threshold.own:
         log.info(
             "fewer than %d likely particles: too few for auto, so that the model's own threshold "
@@ -229,16 +259,20 @@ def log_threshold(
             ),
             len(threshold.kept),
         )
-    log.info(
-        "RELION's Extract and others may ask for a minimum figure of merit (FOM): %.3f keeps %s",
-        minimum_fom(threshold.score),
-        "the selected picks of the other micrographs" if threshold.kept else "the selected picks",
-    )
+    if not threshold.by_micrograph:
+        log.info(
+            "RELION's Extract and others may ask for a minimum figure of merit (FOM): %.3f keeps "
+            "%s",
+            minimum_fom(threshold.score),
+            f"the selected picks{' of the other micrographs' if threshold.kept else ''}",
+        )
     named = VISIBLE if held_out is None else held_out.title
     log.info("  threshold      picks  expected precision  %s", named)
     levels = [row.threshold for row in expected_table(scores, against=against)]
     levels = [level for level in levels if f"{level:.2f}" != f"{threshold.score:.2f}"]
-    for row in expected_table(scores, [*levels, threshold.score], against):
+    if not threshold.by_micrograph:
+        levels.append(threshold.score)
+    for row in expected_table(scores, levels, against):
         precision = f"{row.precision:.3f}" if row.count else "-"
         recall = f"{row.recall:.3f}" if row.count else "-"
         if held_out is not None:

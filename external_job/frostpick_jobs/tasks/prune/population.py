@@ -17,8 +17,14 @@ from frostpick.pruning.plan import PrunePlan
 from frostpick.pruning.scoring import Scored
 from frostpick.runtime.atomic import atomic_write
 from frostpick_jobs.job.cleaned import why_empty
+from frostpick.settings import Threshold
 from frostpick_jobs.tasks.audit.kept import scores_digest
-from frostpick_jobs.tasks.audit.population import OnMicrograph, Population, files_of
+from frostpick_jobs.tasks.audit.population import (
+    OnMicrograph,
+    Population,
+    check_rule,
+    files_of,
+)
 
 #: Folder of the task in the spool, and in it the rows.
 SPOOL, ROWS = "pruning", "rows.npz"
@@ -36,6 +42,7 @@ def keep_rows(
     scored: Scored,
     judged: Judgement,
     pruner: str,
+    rule: Threshold,
 ) -> None:
     """Keep the rows that any threshold could keep, with their places.
 
@@ -47,6 +54,8 @@ def keep_rows(
         Of the pruning in the spool.
     pruner
         Digest of the pruner that gave the scores.
+    rule
+        Of the threshold.
     """
     picks = [one for one in groups if isinstance(one, PickGroup)]
     if len(picks) < len(groups) or judged.counted is None:
@@ -72,6 +81,7 @@ def keep_rows(
         "files": files_of([one.micrograph for one in picks]),
         "diameter_A": plan.geometry.diameter_A,
         "threshold": judged.threshold,
+        "rule": rule.text,
         "digest": rows_digest(pruner, decisions.score[judged.counted]),
     }
     with atomic_write(folder / ROWS) as handle:
@@ -100,6 +110,7 @@ def rows_of(folder: Path, job: Path) -> Population:
             "micrographs, not of extracted particles, that came to its end"
         )
         raise InputError(f"{job}: {why_empty(folder.parent, none)}") from error
+    check_rule(job, Threshold.parse(about.get("rule", "auto")))
     parts = []
     for k, name in enumerate(about["names"]):
         at = number == k

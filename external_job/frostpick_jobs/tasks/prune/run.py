@@ -117,7 +117,12 @@ def run_prune(
     labelled = rows_labelled(fitted.known, inputs.parts, scored.rows, plan.geometry.diameter_A)
     warn_of_doubts(judged, labelled)
     record.add(
-        threshold={"score": judged.threshold, "rule": str(settings.threshold), "frozen": False},
+        threshold={
+            "score": judged.threshold,
+            "rule": str(asked),
+            "frozen": False,
+            "by_micrograph": asked.kind == "per-micrograph",
+        },
         min_distance_A=plan.min_distance_A,
         expected_good=judged.share,
         figure_of_merit={"rows": 0 if judged.word is None else int(judged.word.rows.sum())},
@@ -126,7 +131,7 @@ def run_prune(
     audited = _audited(host, pruner, counted)
     promise = Promise.of(asked, judged.threshold, audited, counted)
     tell_promise(promise, host, record, again="give the same command again")
-    keep_rows(spool, inputs.groups, plan, scored, judged, pruner)
+    keep_rows(spool, inputs.groups, plan, scored, judged, pruner, asked)
     told = _told(host, record, inputs, settings, fitted, scored, judged)
     host.deliver([KeptRows(judged.decisions), ModelOutput("pruner", fitted.pruner), told])
     return PruningResult(

@@ -37,7 +37,7 @@ def pick_summary(
     failed
         Micrograph id -> reason.
     kept
-        How many micrographs keep another threshold.
+        How many micrographs have another threshold.
     """
     counts = np.bincount(rows.exposure[rows.selected], minlength=len(exposures))[picked]
     lines = [
@@ -58,7 +58,7 @@ def pick_summary(
     names = [f"{exposures.path[row_of[m]]}: {why}" for m, why in failed.items() if m in row_of]
     if names:
         lines.append(listed("micrographs that failed; resume the job to try again", names))
-    told = f" {kept} micrographs keep another threshold: see micrographs.csv." if kept else ""
+    told = f" {kept} micrographs have another threshold: see micrographs.csv." if kept else ""
     lines.append(INSPECT.format(threshold=threshold) + told)
     return lines
 
