@@ -1,10 +1,15 @@
 """Every host and every command of frostpick: paths or a host in, native results out.
 
 >>> import frostpick_jobs
->>> trained = frostpick_jobs.train("train", micrographs="Mics", labels="picks.star", diameter=160)
->>> frostpick_jobs.pick("pick", micrographs="Mics", model=trained.model_path)
->>> frostpick_jobs.select("pick", "precision=0.95")
->>> frostpick_jobs.prune("clean", micrographs="Mics", picks="picks.star", diameter=160)
+>>> asked = {"diameter": 120, "device": "cpu", "threads": 1}
+>>> picked = frostpick_jobs.pick("picked", micrographs="micrographs", model="blob", **asked)
+>>> frostpick_jobs.select("picked", "per-micrograph=5").selected
+10
+>>> found = frostpick_jobs.picks_of(picked)
+>>> {name: int(picks.selected.sum()) for name, picks in found.items()}
+{'m0.mrc': 5, 'm1.mrc': 5}
+
+`train`, `fewshot`, `iterate`, `prune` and the others are called alike.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
         fewshot,
         iterate,
         pick,
+        picks_of,
         pretrain,
         prune,
         select,
@@ -55,6 +61,7 @@ _WHERE = {
     "fewshot": "api",
     "iterate": "api",
     "pick": "api",
+    "picks_of": "api",
     "pretrain": "api",
     "prune": "api",
     "score_files": "commands.evaluate",
@@ -80,6 +87,7 @@ __all__ = [
     "fewshot",
     "iterate",
     "pick",
+    "picks_of",
     "pretrain",
     "prune",
     "score_files",

@@ -1,5 +1,8 @@
 """What scripts and commands call: every task in one shape, on a folder or on a host.
 
+On a folder an input is files, or arrays in their place: micrographs ``{"m1": (ny, nx)}``; picks
+and labels ``{"m1": (n, 2)}``, x and y in pixels, or `Picks`; particles ``(n, b, b)``.
+
 ``task(out, *, inputs..., **settings) -> result``: ``out`` is a folder or a host that brings its
 own inputs; inputs are keywords, as the task's declaration names them; settings are the fields
 of its settings class. Errors are exceptions.
@@ -10,14 +13,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from frostpick.errors import ConfigError, InputError
+from frostpick.errors import ConfigError
 from frostpick.models.picking_model import PickingModel
 from frostpick.runtime.executors.base import Executor
 from frostpick.settings import resolve
 from frostpick_jobs.api_before import names_before, order_before
+from frostpick_jobs.api_finished import audit as audit
+from frostpick_jobs.api_finished import picking_job as picking_job
+from frostpick_jobs.api_finished import picks_of as picks_of
+from frostpick_jobs.api_finished import select as select
 from frostpick_jobs.hosts.folder import FolderHost
+from frostpick_jobs.inputs.arrays import Arrays, are_arrays, write_input
 from frostpick_jobs.job.host import Host
 from frostpick_jobs.job.lifecycle import execute
 from frostpick_jobs.job.results import (
@@ -40,13 +48,10 @@ from frostpick_jobs.tasks.declarations import (
     VERIFY,
     TaskSpec,
 )
-from frostpick_jobs.tasks.select import run_select
-
-if TYPE_CHECKING:
-    from frostpick_jobs.tasks.audit.run import AuditResult
 
 APath = str | os.PathLike[str]
-Paths = APath | Sequence[APath]
+#: Files, folders and patterns; or arrays (`frostpick_jobs.inputs.arrays`).
+Paths = APath | Sequence[APath] | Arrays
 Where = APath | Host
 R = TypeVar("R", bound=Result)
 
@@ -228,7 +233,7 @@ def prune(
     given = {
         "micrographs": micrographs,
         "picks": picks,
-        "particles": particles or (),
+        "particles": () if particles is None else particles,
         "labels": labels,
         "bad": bad,
     }
@@ -248,7 +253,11 @@ def verify(
 
     Parameters are those of `prune`; ``settings`` are fields of `VerifySettings`.
     """
-    given = {"micrographs": micrographs, "picks": picks, "particles": particles or ()}
+    given = {
+        "micrographs": micrographs,
+        "picks": picks,
+        "particles": () if particles is None else particles,
+    }
     return _run(VERIFY, VerifyingResult, out, given, settings, executor)
 
 
@@ -281,60 +290,6 @@ def pretrain(
     return _run(PRETRAIN, PretrainingResult, out, given, settings, executor)
 
 
-def select(out: APath, threshold: str | float) -> PickingResult:
-    """Select anew among the picks of a finished folder job, without inference.
-
-    Parameters
-    ----------
-    out
-        The output folder of `pick` or `fewshot`.
-    threshold
-        ``auto``, a score, ``p=PROBABILITY``, ``precision=EXPECTED``, ``fraction=PART`` or
-        ``per-micrograph=NUMBER``.
-
-    Raises
-    ------
-    InputError
-        The folder holds no picking job that came to its end.
-    """
-    host = picking_job(Path(out))
-    return execute(host, lambda: run_select(host, str(threshold)))
-
-
-def audit(
-    out: APath, *, picks: int = 60, seed: int = 0, more: bool = False, new: bool = False
-) -> AuditResult:
-    """Draw picks of a finished job for a person to judge, or tell what the answers say.
-
-    Parameters
-    ----------
-    out
-        The output folder of `pick`, `fewshot` or `prune`, or the folder of such a job of RELION.
-    picks, seed
-        How many to draw, and by which random numbers.
-    more, new
-        Draw once more beside what was drawn; draw anew, for picks that have changed.
-
-    Raises
-    ------
-    InputError
-        There are no picks here, an answer is not understood, or the picks have changed.
-    """
-    # what an audit needs, a prune among it, no other task has to load
-    from frostpick_jobs.tasks.audit.run import run_audit
-    from frostpick_jobs.tasks.audited import population_of
-
-    return run_audit(picking_job(Path(out)).spool, population_of, picks, seed, more=more, new=new)
-
-
-def picking_job(out: Path) -> FolderHost:
-    """Return the host of a folder that holds a job; `InputError` where it holds none."""
-    host = FolderHost(out, {})
-    if not host.spool.is_dir():
-        raise InputError(f"{out}: no picking job here; give the output folder of pick")
-    return host
-
-
 def _run(
     task: TaskSpec,
     result: type[R],
@@ -358,7 +313,13 @@ def _run(
         A picking model in memory, for whatever the settings name; not on a host.
     """
     resolved = resolve(task.settings, ("arguments", settings))
-    inputs = {name: paths for name, one in given.items() if (paths := as_paths(one))}
+    on_folder = None if isinstance(out, Host) else Path(out)
+    pixel_A = getattr(resolved, "pixel_size", None)
+    inputs = {
+        name: paths
+        for name, one in given.items()
+        if (paths := _files(on_folder, name, one, pixel_A))
+    }
     if isinstance(out, Host):
         if inputs or model is not None:
             told = ", ".join([*inputs, *(["model"] if model is not None else [])])
@@ -372,7 +333,16 @@ def _run(
     return done
 
 
-def as_paths(paths: Paths) -> tuple[str, ...]:
+def _files(out: Path | None, name: str, given: Paths, pixel_A: float | None) -> tuple[str, ...]:
+    """Return the files of an input; arrays are written below the job's folder."""
+    if not are_arrays(given):
+        return as_paths(cast("APath | Sequence[APath]", given))
+    if out is None:
+        raise ConfigError(f"a host brings its own inputs; leave {name} away")
+    return write_input(out, name, cast(Arrays, given), pixel_A)
+
+
+def as_paths(paths: APath | Sequence[APath]) -> tuple[str, ...]:
     """Return one path or several as texts."""
     if isinstance(paths, (str, os.PathLike)):
         return (os.fspath(paths),)

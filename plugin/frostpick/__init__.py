@@ -3,10 +3,16 @@
 It knows no host and no file of picks; those are in ``frostpick_jobs``. The names
 below are loaded when they are first used, so that ``import frostpick`` is quick.
 
->>> model = frostpick.load_model("blob")
->>> plan = frostpick.plan_picking(model, frostpick.PickSettings(diameter=160))
->>> found = frostpick.pick_image(model, image, pixel_size_A=1.1, plan=plan, micrograph_id="m1")
->>> found.picks.x_px, found.picks.y_px, found.picks.probability
+>>> model = frostpick.load_model("general")
+>>> plan = frostpick.plan_picking(model, frostpick.PickSettings(diameter=120))
+>>> found = frostpick.pick_image(model, image, pixel_size_A=5.0, plan=plan, micrograph_id="m0")
+>>> len(found.picks.x_px) == len(found.picks.y_px) == len(found.picks.probability)
+True
+
+`Picker` does this for one micrograph after the other. What takes `Micrograph`, such as
+`train_picker`, takes arrays as `InMemory`:
+
+>>> micrograph = frostpick.Micrograph("m0", frostpick.InMemory(image), pixel_size_A=5.0)
 """
 
 from __future__ import annotations
@@ -20,8 +26,10 @@ if TYPE_CHECKING:
     from frostpick.errors import FrostpickError
     from frostpick.evaluation import Truth, evaluate
     from frostpick.images import read_image
+    from frostpick.images.memory import InMemory
     from frostpick.models.picking_model import PickingModel
     from frostpick.models.shipped import load_model
+    from frostpick.picker import Picked, Picker
     from frostpick.picking.pick import pick_image
     from frostpick.picking.plan import plan_picking
     from frostpick.picking.work import pick_micrographs
@@ -32,10 +40,13 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "FrostpickError": "errors",
+    "InMemory": "images.memory",
     "Labels": "types",
     "LocalFile": "types",
     "Micrograph": "types",
     "PickSettings": "settings",
+    "Picked": "picker",
+    "Picker": "picker",
     "PickingModel": "models.picking_model",
     "Picks": "types",
     "SimulationSettings": "simulate",
@@ -53,10 +64,13 @@ _WHERE = {
 
 __all__ = [
     "FrostpickError",
+    "InMemory",
     "Labels",
     "LocalFile",
     "Micrograph",
     "PickSettings",
+    "Picked",
+    "Picker",
     "PickingModel",
     "Picks",
     "SimulationSettings",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from frostpick.notebook import html_table
 from frostpick.types import Decisions
 
 if TYPE_CHECKING:
@@ -56,6 +58,20 @@ class Result:
         """The job's folder, where this machine sees it."""
         return self.place.folder
 
+    def _shown(self) -> dict[str, object]:
+        """Return what a notebook shows, by name."""
+        return {}
+
+    def _repr_html_(self) -> str:
+        """Return the numbers, and where the report is, as a notebook shows them."""
+        report = None if self.folder is None else self.folder / "report.html"
+        rows = {
+            **self._shown(),
+            "failed": len(self.failed) or None,
+            "report": report if report is not None and report.is_file() else None,
+        }
+        return html_table(f"{type(self).__name__}: {self.job}", rows)
+
     # Names of before, until 2.0.
 
     @property
@@ -87,6 +103,13 @@ class PickingResult(Result):
     picks: int
     selected: int
     threshold: float
+
+    def _shown(self) -> dict[str, object]:
+        return {
+            "micrographs": self.micrographs,
+            "picks selected": f"{self.selected:,} of {self.picks:,}",
+            "threshold": f"{self.threshold:.3f}",
+        }
 
 
 @dataclass(frozen=True)
@@ -133,6 +156,9 @@ class TrainingResult(Result):
 
         return None if self.folder is None else self.folder / "model" / WEIGHTS
 
+    def _shown(self) -> dict[str, object]:
+        return {"steps": len(self.curve), "model": self.model_path}
+
 
 @dataclass(frozen=True)
 class IteratingResult(TrainingResult):
@@ -148,6 +174,9 @@ class IteratingResult(TrainingResult):
 
     rounds: Sequence[Mapping[str, float]]
     best_round: int
+
+    def _shown(self) -> dict[str, object]:
+        return {"rounds": len(self.rounds) - 1, "best round": self.best_round, **super()._shown()}
 
 
 @dataclass(frozen=True)
@@ -168,6 +197,10 @@ class PruningResult(Result):
     pruner: Pruner
     threshold: float
     record: Mapping[str, Any]
+
+    def _shown(self) -> dict[str, object]:
+        cut = {"threshold": f"{self.threshold:.3f}"} if isfinite(self.threshold) else {}
+        return {**{name: f"{n:,}" for name, n in self.decisions.counts().items()}, **cut}
 
 
 @dataclass(frozen=True)

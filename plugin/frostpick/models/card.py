@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from frostpick.notebook import html_table
+
 FORMAT: Literal[1] = 1
 KNOWN_REQUIREMENTS: frozenset[str] = frozenset()
 #: The licence of a model of which nobody has said one.
@@ -97,6 +99,22 @@ class ModelCard(CardPart):
     license: str = NOT_STATED
     citation: str = ""
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        rows = {
+            "kind": self.kind,
+            "network": self.network.name,
+            "diameter": f"{self.diameter_A:g} A" if self.diameter_A else "any; must be given",
+            "particles": self.contrast,
+            "picking rule": self.selector,
+            "threshold": f"{self.threshold:.3f}",
+            "smallest distance": f"{self.min_distance:g} diameters",
+            **{f"trained on: {k}": v for k, v in self.trained_on.items() if _is_short(v)},
+            "license": self.license,
+            "citation": self.citation or None,
+        }
+        return html_table("frostpick model", rows)
+
     def canonical(self) -> str:
         """Return the one JSON text of this card: sorted keys, no spaces, ASCII."""
         values = self.model_dump(mode="json")
@@ -104,3 +122,7 @@ class ModelCard(CardPart):
             if not values[name]:  # as in cards from before there were any
                 del values[name]
         return json.dumps(values, sort_keys=True, separators=(",", ":"))
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, (str, int, float))

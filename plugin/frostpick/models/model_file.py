@@ -61,6 +61,10 @@ class ModelFile(ABC):
     def build(cls: type[Model], card: ModelCard, tensors: Mapping[str, torch.Tensor]) -> Model:
         """Build the card's network and load its tensors; `ModelError` when they do not fit."""
 
+    def _repr_html_(self) -> str:
+        """Return its card, as a notebook shows it."""
+        return self.card._repr_html_()
+
     def state(self) -> Mapping[str, torch.Tensor]:
         """Return all tensors by their names in the file."""
         return self.network.state_dict()

@@ -207,5 +207,14 @@ class _Cumulative:
         return cls(values[last], (last + 1).astype(np.float64), particles[last], total)
 
 
+def typed_score(score: float) -> float:
+    """Return three decimals, downwards.
+
+    What the log prints can be typed elsewhere and keeps the same picks, the lowest of which
+    has exactly the score that was chosen.
+    """
+    return math.floor(score * 1000) / 1000
+
+
 def _logit(probability: float) -> float:
     return math.log(probability / (1 - probability))

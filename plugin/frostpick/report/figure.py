@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib
@@ -19,6 +21,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from numpy.typing import ArrayLike, NDArray
 
 from frostpick.report.encode import palette_png
+from frostpick.runtime.atomic import atomic_write
 
 MICROGRAPH_PREFIX = "picks_on_"
 
@@ -90,6 +93,15 @@ class Figure:
     def is_micrograph(self) -> bool:
         """True for a picture of picks on a micrograph, of which a report shows a few."""
         return self.name.startswith(MICROGRAPH_PREFIX)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture as a PNG file."""
+        with atomic_write(Path(path)) as handle:
+            handle.write(self.png)
+
+    def _repr_png_(self) -> bytes:
+        """Return the picture, for a notebook."""
+        return self.png
 
 
 @contextmanager

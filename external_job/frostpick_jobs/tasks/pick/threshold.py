@@ -27,7 +27,13 @@ from frostpick.picking.evidence import (
 )
 from frostpick.picking.held_out import VISIBLE, HeldOutLabels
 from frostpick.picking.plan import PickPlan
-from frostpick.picking.threshold import EVEN_ODDS, Cut, choose_threshold, expected_table
+from frostpick.picking.threshold import (
+    EVEN_ODDS,
+    Cut,
+    choose_threshold,
+    expected_table,
+    typed_score,
+)
 from frostpick.settings import Threshold as Rule
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.store.keys import plan_settings, text_digest
@@ -189,7 +195,7 @@ def _chosen(
 ) -> Threshold:
     """Choose from all scores; for ``auto`` the model's own where they say nothing."""
     if asked.kind == "auto" and not evidence.says_anything:
-        return Threshold(_typed(own), asked.text, frozen=False, provisional=True, own=True)
+        return Threshold(typed_score(own), asked.text, frozen=False, provisional=True, own=True)
     if asked.counts_picks:
         scores = [one.scores for one in found.values()]
         cuts = counted_cuts(scores, asked)
@@ -198,16 +204,9 @@ def _chosen(
         return Threshold(least, asked.text, frozen=False, cuts=own_cuts)
     score = float(choose_threshold((one.scores for one in found.values()), asked, against))
     score = audited.choose(asked, score)
-    return Threshold(_typed(score) if asked.kind == "auto" else score, asked.text, frozen=False)
-
-
-def _typed(score: float) -> float:
-    """Return three decimals, downwards.
-
-    What the log prints can be typed elsewhere and keeps the same picks, the lowest of which
-    has exactly the score that was chosen.
-    """
-    return math.floor(score * 1000) / 1000
+    return Threshold(
+        typed_score(score) if asked.kind == "auto" else score, asked.text, frozen=False
+    )
 
 
 def _alike(cut: Cut, delivery: Delivery, scores: NDArray[np.float64]) -> bool:
