@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,23 @@ from tiny_pruner import DIAMETER_A, PIXEL_A
 
 import frostpick_jobs
 from frostpick.errors import ConfigError, InputError, MicrographError
+from frostpick.picking.read import fetch_and_decode
 from frostpick.settings import PickSettings
-from frostpick.training.picker.recipe import Recipe
-from frostpick.training.picker.train import train_picker
 from frostpick.types import Labels, Picks
 from frostpick_jobs import api
 from frostpick_jobs.hosts.folder import FolderHost
 from frostpick_jobs.inputs.arrays import write_input
+from frostpick_jobs.job.results import IteratingResult, Place
 from frostpick_jobs.tasks import train
 from frostpick_jobs.tasks.declarations import TASKS
 from frostpick_jobs.tasks.pick import finish
 
 SHAPE = (150, 210)
 BLOB = {"model": "blob", "diameter": 64, "pixel_size": 2.0, "device": "cpu", "threads": 1}
+
+
+class Reached(Exception):
+    """A task has come as far as its host."""
 
 
 def places(number: int) -> np.ndarray:
@@ -80,23 +83,35 @@ def test_pick_on_arrays_is_pick_on_files_and_goes_on(
     assert (away < 2.5).all()
 
 
-def test_train_on_arrays_is_train_on_files(
+def test_train_on_arrays_learns_from_the_same_as_on_files(
     images: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = Recipe(units=2, epoch_steps=3, few_epochs=1, tiles=4, outputs=5)
-    monkeypatch.setattr(train, "train_picker", partial(train_picker, recipe=short))
-    asked = {"start_model": "none", "network": "resnet8", "steps": 6, "diameter": 64}
-    asked |= {"device": "cpu", "threads": 1, "pixel_size": 2.0}
+    """What the training is given: pixels, pixel size and labels, to the last digit."""
+    seen: list[Any] = []
+
+    def catch(micrographs: Any, labels: Any, *others: Any, **more: Any) -> None:
+        pictures = [fetch_and_decode(one) for one in micrographs]
+        seen.append((micrographs, pictures, labels))
+        raise Reached
+
+    monkeypatch.setattr(train, "train_picker", catch)
+    asked = {"start_model": "none", "diameter": 64, "device": "cpu", "threads": 1}
     given = {name: places(n) for n, name in enumerate(images)}
     lines = [f"{name},{x!r},{y!r}" for name, xy in given.items() for x, y in xy.tolist()]
     (tmp_path / "labels.csv").write_text("\n".join(["micrograph,x_px,y_px", *lines]) + "\n")
-    files = as_files(tmp_path / "mics", images)
-    one = frostpick_jobs.train(
-        tmp_path / "a", micrographs=files, labels=tmp_path / "labels.csv", **asked
-    )
-    other = frostpick_jobs.train(tmp_path / "b", micrographs=images, labels=given, **asked)
-    assert one.model.digest == other.model.digest
-    assert "steps" in other._repr_html_() and "report.html" in other._repr_html_()
+    inputs = [
+        {"micrographs": as_files(tmp_path / "mics", images), "labels": tmp_path / "labels.csv"},
+        {"micrographs": images, "labels": given},
+    ]
+    for number, one in enumerate(inputs):
+        with pytest.raises(Reached):
+            frostpick_jobs.train(tmp_path / str(number), **one, **asked, pixel_size=2.0)
+    (files, pixels, labels), (arrays, same_pixels, same_labels) = seen
+    assert [one.id for one in files] == [one.id for one in arrays] == ["m0.mrc", "m1.mrc"]
+    for one, other in zip(pixels, same_pixels, strict=True):
+        assert np.array_equal(one.data, other.data) and one.pixel_size_A == other.pixel_size_A == 2
+    for one, other, xy in zip(labels.values(), same_labels.values(), given.values(), strict=True):
+        assert np.array_equal(one.x_px, other.x_px) and np.array_equal(other.y_px, xy[:, 1])
 
 
 def test_prune_and_verify_on_arrays(
@@ -124,10 +139,6 @@ def test_prune_and_verify_on_arrays(
     told = {k: asked[k] for k in ("pruner", "diameter", "pixel_size", "device", "threads")}
     verified = frostpick_jobs.verify(tmp_path / "boxes", particles=boxes, **told)
     assert len(verified.decisions) == 3 and np.isfinite(verified.decisions.score).all()
-
-
-class Reached(Exception):
-    """A task has come as far as its host."""
 
 
 @pytest.mark.parametrize("task", TASKS, ids=[one.name for one in TASKS])
@@ -202,3 +213,12 @@ def test_a_host_takes_no_arrays(images: dict[str, np.ndarray], tmp_path: Path) -
 def test_picks_of_a_job_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no picking job"):
         frostpick_jobs.picks_of(tmp_path)
+
+
+def test_results_tell_a_notebook_what_they_are(tmp_path: Path) -> None:
+    place = Place("out<1>", tmp_path)
+    (tmp_path / "report.html").write_text("")
+    one = IteratingResult(place, {"m": "why"}, None, [{"step": 40.0}], {}, [{}] * 3, 2)  # type: ignore[arg-type]
+    shown = one._repr_html_()
+    assert "IteratingResult: out&lt;1&gt;" in shown and str(tmp_path / "report.html") in shown
+    assert [f">{n}</td>" in shown for n in (40, 2, 1)] == [True] * 3  # steps, rounds, failed

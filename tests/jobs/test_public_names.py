@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from frostpick_jobs import api, api_finished
+
 pytestmark = pytest.mark.quick
 
 
@@ -22,3 +24,8 @@ def test_every_public_name_loads(package) -> None:
 def test_importing_the_packages_loads_no_torch() -> None:
     code = "import sys, frostpick, frostpick_jobs; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["select", "picks_of", "audit", "picking_job"])
+def test_functions_of_finished_jobs_are_those_of_api(name) -> None:
+    assert getattr(api, name) is getattr(api_finished, name)

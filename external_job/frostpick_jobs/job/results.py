@@ -157,7 +157,8 @@ class TrainingResult(Result):
         return None if self.folder is None else self.folder / "model" / WEIGHTS
 
     def _shown(self) -> dict[str, object]:
-        return {"steps": len(self.curve), "model": self.model_path}
+        steps = self.curve[-1].get("step") if self.curve else None
+        return {"steps": None if steps is None else f"{steps:.0f}", "model": self.model_path}
 
 
 @dataclass(frozen=True)

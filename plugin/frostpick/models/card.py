@@ -109,7 +109,11 @@ class ModelCard(CardPart):
             "picking rule": self.selector,
             "threshold": f"{self.threshold:.3f}",
             "smallest distance": f"{self.min_distance:g} diameters",
-            **{f"trained on: {k}": v for k, v in self.trained_on.items() if _is_short(v)},
+            **{
+                f"trained on: {k.replace('_', ' ')}": v
+                for k, v in self.trained_on.items()
+                if _is_short(v)
+            },
             "license": self.license,
             "citation": self.citation or None,
         }
