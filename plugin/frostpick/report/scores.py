@@ -40,6 +40,7 @@ _PROBABILITIES = (
     *(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99),
 )
 _TICKS = (FLOOR_PROBABILITY, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
+_MARKED = " The marked row is this job's."
 _CURVE_POINTS = 200
 _AT_MOST = (
     " Grey: the most that precision can be, by the noise that inverted contrast tells; junk is not"
@@ -279,8 +280,9 @@ def expected_table(
             )
             for row in rows
         ),
-        "How many picks other thresholds select, with expected precision and recall. The marked row"
-        " is this job's. To change it give frostpick select a number of the first column as"
+        "How many picks other thresholds select, with expected precision and recall."
+        f"{'' if marked is None else _MARKED}"
+        " To change it give frostpick select a number of the first column as"
         " the threshold. RELION's Extract takes a higher one as the minimum figure of merit (FOM).",
         marked,
     )
