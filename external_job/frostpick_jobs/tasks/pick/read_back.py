@@ -7,6 +7,7 @@ from pathlib import Path
 from frostpick.errors import InputError
 from frostpick.picking.threshold import EVEN_ODDS, Cut
 from frostpick.types import Picks
+from frostpick_jobs.job.cleaned import why_empty
 from frostpick_jobs.store import PickStore
 from frostpick_jobs.tasks.pick.delivered import Delivered
 from frostpick_jobs.tasks.pick.prepare import DELIVERED
@@ -23,7 +24,8 @@ def read_back(spool: Path) -> dict[str, Picks]:
     store = PickStore(spool)
     state = store.read_state(DELIVERED)
     if not state:
-        raise InputError(f"{spool.parent}: no picking job here that came to its end")
+        none = "no picking job here that came to its end"
+        raise InputError(f"{spool.parent}: {why_empty(spool, none)}")
     cuts = Delivered.read(store, str(state["basis"]))
     found = {}
     for name in state["micrographs"]:

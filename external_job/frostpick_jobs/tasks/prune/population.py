@@ -16,8 +16,8 @@ from frostpick.pruning.judge import Judgement
 from frostpick.pruning.plan import PrunePlan
 from frostpick.pruning.scoring import Scored
 from frostpick.runtime.atomic import atomic_write
-from frostpick_jobs.job.cleaned import why_empty
 from frostpick.settings import Threshold
+from frostpick_jobs.job.cleaned import why_empty
 from frostpick_jobs.tasks.audit.kept import scores_digest
 from frostpick_jobs.tasks.audit.population import (
     OnMicrograph,
