@@ -16,8 +16,6 @@ from prune_project import DISCS, positions, prune, settings, write_project
 
 import frostpick_jobs
 from frostpick.errors import InputError
-from frostpick_jobs.formats import read_star_blocks
-from frostpick_jobs.inputs.names import star_path
 from frostpick_jobs.tasks.pick import finish
 
 SHAPE = (192, 224)
@@ -45,15 +43,12 @@ def pick(out: Path, threshold: str) -> frostpick_jobs.PickingResult:
 
 
 def selected(out: Path) -> dict[str, list[int]]:
-    """Which spots are in each micrograph's file, by their number; -1 for what is none."""
-    found = {}
-    for name, spots in SPOTS.items():
-        (block,) = read_star_blocks(star_path(out / "star", name)).values()
-        xy = np.array([block.columns["rlnCoordinateX"], block.columns["rlnCoordinateY"]], float).T
-        away = np.hypot(*(xy[:, None] - np.array(spots)[None]).transpose(2, 0, 1))
-        near = [int(one.argmin()) if one.min() < 4 else -1 for one in away]
-        found[name] = sorted(near)
-    return found
+    """Which spots of each micrograph are in ``picks.star``, by their number; -1 for none."""
+    found: dict[str, list[int]] = {name: [] for name in SPOTS}
+    for name, x, y in positions(out / "picks.star"):
+        away = np.hypot(*(np.array(SPOTS[name]) - (x, y)).T)
+        found[name].append(int(away.argmin()) if away.min() < 4 else -1)
+    return {name: sorted(numbers) for name, numbers in found.items()}
 
 
 def test_pick_and_select_take_the_best_by_truth(out: Path) -> None:
