@@ -19,7 +19,7 @@ from frostpick.models.picking_model import PickingModel
 KILLS = os.environ.get("FROSTPICK_KILLS")
 PICKING_KILLS, TRAINING_KILLS = (int(KILLS), int(KILLS)) if KILLS else (8, 3)
 #: Files that hold times or a process id.
-MAY_DIFFER = {"run.json", "report.html", "lock", "delivered.json"}
+MAY_DIFFER = {"run.json", "report.html", "lock", "delivered.json", "frostpick.log", "runs.jsonl"}
 MAY_DIFFER_SUFFIXES = {".npz"}
 NAMES = [f"grid{i % 3}/mic_{i:02d}.mrc" for i in range(max(12, 2 * PICKING_KILLS))]
 

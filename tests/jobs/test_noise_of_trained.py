@@ -15,6 +15,7 @@ from frostpick.runtime.reporter import SilentReporter
 from frostpick.runtime.run_record import RunRecord
 from frostpick.settings import TrainSettings
 from frostpick.types import LocalFile, Micrograph
+from frostpick_jobs.job.results import Place
 from frostpick_jobs.tasks import training_outputs
 from frostpick_jobs.tasks.training_outputs import picked_figures
 
@@ -34,7 +35,9 @@ def pictures(
 ) -> list[Figure]:
     model = load_model("general")
     card = model.card.model_copy(update={"diameter_A": 160.0})
-    host: Any = SimpleNamespace(reporter=SilentReporter(), title=str, spool=spool)
+    host: Any = SimpleNamespace(
+        reporter=SilentReporter(), title=str, spool=spool, place=Place("out", spool)
+    )
     settings = TrainSettings(device="cpu", threads=1)
     own = type(model)(card, model.network)
     return picked_figures(own, micrographs, {}, settings, "dark", host, None, record, unseen)

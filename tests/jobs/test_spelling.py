@@ -18,6 +18,7 @@ from frostpick_jobs.formats.star.particles import read_particles
 from frostpick_jobs.hosts.cryosparc.server.event_log import EventLogHandler
 from frostpick_jobs.hosts.relion import markers
 from frostpick_jobs.job.lifecycle import run_job
+from frostpick_jobs.job.results import Place
 from frostpick_jobs.job.spelling import SpelledFormatter, in_relion
 from frostpick_jobs.tasks.declarations import PRUNE, check_inputs, task_named
 from frostpick_jobs.tasks.training_inputs import given_labels
@@ -31,6 +32,8 @@ class Named:
 
     def __init__(self, name, spool):
         self.name, self.spool, self.reporter = name, spool, SilentReporter()
+        self.log_folder, self.record, self.given = spool, None, {}
+        self.place = Place(name, spool)
         self.ends = []
 
     def labels(self):

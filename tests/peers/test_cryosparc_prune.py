@@ -332,7 +332,7 @@ def test_a_pruner_is_taken_from_an_earlier_job(tmp_path, pruner):
             code, job = ask(p, first, (source,))
             assert code == 0
             record = json.loads((p.store.pdir(p.uid) / job / "frostpick.json").read_text())
-            assert record["model"] == {"digest": digest, "name": first}
+            assert record["model"] == {"digest": digest, "parent": None, "name": first}
         made = set(p.store.jobs)
         for ask in (prune, verify):
             with pytest.raises(ModelError, match=r"P1-J2 has no pruner/model.safetensors; --prun"):

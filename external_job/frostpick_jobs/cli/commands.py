@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from frostpick.errors import spelled
 from frostpick.settings.threshold import RULES
 from frostpick_jobs.cli.config_file import resolve_settings
 from frostpick_jobs.cli.console import log_to_terminal
@@ -88,7 +89,7 @@ def clean(
     from frostpick_jobs.commands import clean as command
 
     with command.cleaning(out, everything=everything) as found:
-        print("\n".join(found.told()))
+        print(spelled("\n".join(found.told())))
         if found.files and (yes or typer.confirm("Remove them?")):
             print(f"{command.remove(found)} files removed")
 

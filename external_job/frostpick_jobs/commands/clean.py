@@ -83,7 +83,7 @@ class Cleaning:
         if self.kept and not self.everything:
             lines.append(
                 f"Kept for select, audit and new micrographs: {counted(self.kept, 'file')}, "
-                f"{_bytes(self.kept_size)}; --everything removes them too."
+                f"{_bytes(self.kept_size)}; {option('everything')} removes them too."
             )
         if self.foreign:
             lines.append(

@@ -222,7 +222,8 @@ class FolderHost(Host):
         """Yield the files of a task's outputs in the folder."""
         for one in task.outputs:
             yield from (self.out / name for name in _names(one))
-        if task.gives(OutputKind.PICKS):
+        # where there are none, micrographs are not looked for yet
+        if task.gives(OutputKind.PICKS) and (self.out / STARS).exists():
             yield from self._picks.foreign(self._found)
 
     def deliver_one(self, output: MicrographOutput) -> None:

@@ -55,7 +55,7 @@ class PickFiles:
 
     def foreign(self, micrographs: Iterable[Micrograph]) -> Iterator[Path]:
         """Yield the files of micrographs that this job would write and did not write before."""
-        if not (self._each and (self._out / STARS).exists()):
+        if not self._each:
             return
         new = (one.id for one in micrographs if one.id not in self._written)
         yield from (star_path(self._out / STARS, one) for one in new)
