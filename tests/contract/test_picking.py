@@ -375,8 +375,8 @@ def test_with_evidence_enough_it_is_chosen_once_for_those_that_come(
     expected = {case.id_of(file): chosen.threshold for file in case.files}
     assert cuts == {**expected, **dict.fromkeys(before, own)}
     for output in spy.outputs():
-        assert output.threshold == cuts[output.micrograph.id]
-        expected_marks = output.picks.score >= output.threshold
+        assert output.cut is not None and output.cut.score == cuts[output.micrograph.id]
+        expected_marks = output.picks.score >= output.cut.score
         np.testing.assert_array_equal(output.picks.selected, expected_marks)
     files = case.native_files()
     assert spy.pick(case) == 0 and case.native_files() == files
