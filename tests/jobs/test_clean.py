@@ -50,7 +50,7 @@ def clean(*words: object, answer: str = "") -> tuple[int, str]:
 def test_a_finished_pick_is_packed_and_keeps_what_select_reads(picked: Path) -> None:
     before = files(picked)
     code, said = clean(picked, answer="y\n")
-    assert code == 0 and "0 files, 0 bytes, to remove" in said
+    assert code == 0 and "nothing to remove" in said
     assert "Kept for select, audit and new micrographs" in said
     small = {name for name in before if name.startswith(".frostpick/picks/")}
     assert len(small) == 3
@@ -152,7 +152,7 @@ def test_a_training_goes_and_what_is_not_ours_stays(tmp_path: Path) -> None:
         *(".frostpick/training/notes.txt", ".frostpick/training/linked.npy"),
     }
     assert (elsewhere / "big.npy").read_bytes() == b"x"
-    assert "0 files, 0 bytes" in clean(out, "--yes")[1]
+    assert "nothing to remove" in clean(out, "--yes")[1]
 
 
 def test_a_training_that_went_on_after_its_report_is_unfinished(tmp_path: Path) -> None:

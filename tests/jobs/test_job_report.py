@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from frostpick.report.scores import expected_table
 from frostpick_jobs.job.outputs import PicksOutput, Report
 from frostpick_jobs.job.report import job_report, summary_rows
 
@@ -120,6 +121,12 @@ def test_the_expected_table_marks_the_threshold() -> None:
     report = Report(PICK)
     page = job_report("picks", report, [PicksOutput(0.5, scores, 80.0), report])
     assert "minimum FOM" in page and "0.50" in page
+
+
+def test_a_threshold_that_reads_like_a_level_of_the_table_has_one_row() -> None:
+    table = expected_table([-2.0, 0.0, 2.0], -0.84729)  # a probability of 0.3 is -0.847298
+    assert [row[0] for row in table.rows].count("-0.847") == 1
+    assert table.marked is not None and table.rows[table.marked][0] == "-0.847"
 
 
 def test_a_pretraining_tells_what_was_pretrained_and_not_what_was_picked() -> None:

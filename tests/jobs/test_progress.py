@@ -67,6 +67,17 @@ def test_metrics_and_a_new_stage(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
+def test_what_was_done_before_a_stop_took_no_time(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    reporter = LineReporter(clock=clock)
+    with caplog.at_level(logging.INFO):
+        reporter.stage("training", 100)
+        reporter.advance(60)  # of an earlier run
+        clock.now += 20
+        reporter.advance(10)
+    assert [r.message for r in caplog.records] == ["training: 70 of 100, 0:01:00 left"]
+
+
 def test_words() -> None:
     assert seconds_left(0, 10, 5.0) == "" and seconds_left(10, 10, 5.0) == ""
     assert seconds_left(1, 2, 3725.4) == ", 1:02:05 left"

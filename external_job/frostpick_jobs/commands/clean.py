@@ -69,9 +69,8 @@ class Cleaning:
 
     def told(self) -> list[str]:
         """Return what a user reads before the answer."""
-        lines = [
-            f"{self.spool}: {counted(len(self.files), 'file')}, {_bytes(self.size)}, to remove"
-        ]
+        found = f"{counted(len(self.files), 'file')}, {_bytes(self.size)}, to remove"
+        lines = [f"{self.spool}: {found if self.files else 'nothing to remove'}"]
         if self.files:
             lines.append("Tables, models and reports stay as they are.")
         if self.files and self.everything:

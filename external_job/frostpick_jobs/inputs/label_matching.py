@@ -71,6 +71,7 @@ def labels_for(
     matches = match_names(
         [name for table in tables for name in table.rows_by_micrograph()],
         [m.id for m in micrographs],
+        what="labels",
     )
     by_id: dict[str, list[tuple[PickTable, NDArray[np.int64]]]] = defaultdict(list)
     for table in tables:

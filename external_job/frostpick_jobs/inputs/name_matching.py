@@ -37,7 +37,7 @@ def match_names(names: Sequence[str], ids: Sequence[str], what: str = "picks") -
     ids
         `Micrograph.id` of the job.
     what
-        What the names are of, for messages: ``picks`` or ``truth``.
+        What the names are of, for messages: ``picks``, ``labels`` or ``truth``.
 
     Returns
     -------

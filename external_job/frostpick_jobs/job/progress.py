@@ -75,7 +75,8 @@ class LineReporter:
 
     def _begin(self, name: str, total: int) -> None:
         self._name, self._total, self._done = name, total, 0
-        self._began = self._said = self._clock()
+        self._said = self._clock()
+        self._pace = Pace(total, self._said)
         self._said_at = 0
 
     def stage(self, name: str, total: int) -> None:
@@ -88,13 +89,13 @@ class LineReporter:
         with self._lock:
             self._done += n
             now = self._clock()
+            left = self._pace.left(self._done, now)
             step = max(1, -(-self._total // LINES))
             silence = now - self._said
             due = self._done - self._said_at >= step and silence >= SHORTEST_SILENCE
             if not due and silence < LONGEST_SILENCE and self._done != self._total:
                 return
             self._said_at, self._said = self._done, now
-            left = seconds_left(self._done, self._total, now - self._began)
             log.info("%s: %d of %d%s%s", self._name, self._done, self._total, left, shown(metrics))
 
     def figure(self, name: str, png: bytes, caption: str) -> None:
@@ -192,11 +193,42 @@ def raise_if_stopped(stop: StopHook | None) -> None:
         raise JobStopped(reason)
 
 
-def seconds_left(done: int, total: int, elapsed: float) -> str:
-    """Return ``, 0:12:30 left`` at the mean pace so far; empty at the end."""
-    if not 0 < done < total:
+class Pace:
+    """How fast a stage goes, from its first report on.
+
+    A job that goes on reports at once what it did before; that took no time here.
+
+    Parameters
+    ----------
+    total
+        Steps of the stage.
+    now
+        When it begins, in seconds.
+    """
+
+    def __init__(self, total: int, now: float) -> None:
+        self._total, self._since, self._before = total, now, 0
+        self._reported = False
+
+    def left(self, done: int, now: float) -> str:
+        """Take a report, and return the time left as `seconds_left` words it."""
+        left = seconds_left(done, self._total, now - self._since, self._before)
+        if not self._reported:
+            self._reported, self._since, self._before = True, now, done
+        return left
+
+
+def seconds_left(done: int, total: int, elapsed: float, before: int = 0) -> str:
+    """Return ``, 0:12:30 left`` at the mean pace so far; empty at the end.
+
+    Parameters
+    ----------
+    elapsed
+        Seconds in which all but ``before`` of the steps were done.
+    """
+    if not before < done < total:
         return ""
-    seconds = round(elapsed / done * (total - done))
+    seconds = round(elapsed / (done - before) * (total - done))
     return f", {seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d} left"
 
 

@@ -263,7 +263,8 @@ def expected_table(
         As in `expected_precision_recall`.
     """
     levels = {float(np.log(p / (1 - p))) for p in _PROBABILITIES}
-    if np.isfinite(threshold):
+    if np.isfinite(threshold):  # instead of a level that would read the same
+        levels = {one for one in levels if f"{one:.3f}" != f"{threshold:.3f}"}
         levels.add(float(threshold))
     rows = threshold_rows(finite(scores), sorted(levels), against)
     marked = [row.threshold for row in rows].index(threshold) if threshold in levels else None

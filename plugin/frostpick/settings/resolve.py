@@ -64,7 +64,8 @@ def resolve_from(kind: type[S], *layers: tuple[str, Mapping[str, Any]]) -> tuple
     except ValidationError as error:
         first = error.errors()[0]
         key = option_key(str(first["loc"][0])) if first["loc"] else "?"
-        message = first["msg"][:1].lower() + first["msg"][1:]
+        message = first["msg"].removeprefix("Value error, ")
+        message = message[:1].lower() + message[1:]
         raise ConfigError(
             f"{origin.get(key, 'settings')}: {key} = {values.get(key)!r}: {message}"
         ) from error

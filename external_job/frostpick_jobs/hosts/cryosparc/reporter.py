@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from frostpick_jobs.hosts.cryosparc.server.event_log import EventLog
-from frostpick_jobs.job.progress import ClosingReporter, seconds_left, shown
+from frostpick_jobs.job.progress import ClosingReporter, Pace, shown
 
 
 class CryoSPARCReporter:
@@ -45,10 +45,10 @@ class CryoSPARCReporter:
         self._terminal.advance(n, **metrics)
         self._done += n
         now = self._clock()
+        left = self._pace.left(self._done, now)
         if self._events is None or (now - self._said < self._seconds and self._done < self._total):
             return
         self._said = now
-        left = seconds_left(self._done, self._total, now - self._began)
         text = f"{self._name}: {self._done} of {self._total}{left}{shown(metrics)}"
         self._events.text(text, name=f"progress {self._name}")
 
@@ -67,5 +67,5 @@ class CryoSPARCReporter:
 
     def _begin(self, name: str, total: int) -> None:
         self._name, self._total, self._done = name, total, 0
-        self._began = self._clock()
+        self._pace = Pace(total, self._clock())
         self._said = -float("inf")

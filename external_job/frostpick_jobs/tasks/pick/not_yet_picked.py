@@ -45,7 +45,8 @@ def pick_part(
     """
     part = Part()
     keys = missing_keys(store, job, micrographs, reporter, part)
-    log.info("%d micrographs: %d to pick", len(micrographs), len(keys))
+    before = f", {len(part.shares)} done before" if part.shares else ""
+    log.info("%d micrographs: %d to pick%s", len(micrographs), len(keys), before)
     reporter.stage("picking", len(keys))
     todo = (m for m in micrographs if m.id in keys)
     results = pick_micrographs(job.model, todo, job.plan, reporter, job.executor, ordered=False)

@@ -119,9 +119,9 @@ def compare_views(
     if not partial:  # no good news either: views that look alike are not told apart
         return LabelViews(told)
     told["text"] = (
-        f"the labels show only some of the views that are seen here: of {count} that lie on picks "
-        f"{told['in_look']} are of a look that {share:.0%} of the picks have; look in the report, "
-        "and label some of it if it is a particle"
+        f"the labels may show only some of the views: {share:.0%} of the start model's picks have "
+        f"a look that {told['in_look']} of the {count} labels on picks have; the report shows "
+        "pictures of it: label some if they are particles"
     )
     log.warning("views: %s", told["text"])
     chosen = [places[k] for k in rng.permutation(group)[:SHOWN].tolist()]
