@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from frostpick._version import __version__
+
+if TYPE_CHECKING:
+    from frostpick.models.card import ModelCard
 
 BEPLER = (
     "T. Bepler et al., *Positive-unlabeled convolutional neural networks for particle picking in "
@@ -62,6 +67,17 @@ _ENTRIES = {
   doi = {10.1016/j.jsb.2009.01.004}
 }""",
 }
+
+
+def citation_of(card: ModelCard) -> str:
+    """Return what to cite for a model, also where its card is older than citations are.
+
+    Parameters
+    ----------
+    card
+        A shipped card stays as it is, for a model's digest is of its card too.
+    """
+    return card.citation or (BEPLER if card.kind == "dense" else "")
 
 
 def bibtex(*citations: str) -> str:

@@ -118,3 +118,11 @@ def test_every_citation_of_a_task_has_its_entry() -> None:
     for task in TASKS:
         assert bibtex(task.citation).count("\n@") >= 1
         assert bibtex(task.citation).count("{") == bibtex(task.citation).count("}")
+
+
+@pytest.mark.parametrize(
+    ("model", "cited"), [("general", "Nat. Methods 16, 1153"), ("pruner", "J. Comput. Biol. 29")]
+)
+def test_a_shipped_model_says_what_to_cite(model: str, cited: str) -> None:
+    shown = json.loads(CliRunner().invoke(app, ["models", "show", model]).output)
+    assert cited in shown["citation"]

@@ -216,7 +216,9 @@ def show_model(
     ],
 ) -> None:
     """Print a model's card and digest as JSON."""
+    from frostpick.citations import citation_of
     from frostpick.models.catalogue import find_card
 
     card, digest = find_card(model)
-    print(json.dumps({**card.model_dump(mode="json"), "digest": digest}, indent=2))
+    told = {**card.model_dump(mode="json"), "citation": citation_of(card), "digest": digest}
+    print(json.dumps(told, indent=2))
