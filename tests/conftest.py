@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Iterator
 
@@ -34,6 +35,17 @@ def _signals_as_in_a_terminal() -> Iterator[None]:
     for number, handler in before.items():
         if handler is not None:
             signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def _log_put_back() -> Iterator[None]:
+    """A command sends the log to standard error; the next test must not find it there."""
+    loggers = [logging.getLogger(name) for name in (None, "frostpick", "frostpick_jobs")]
+    before = [(one, one.handlers[:], one.level) for one in loggers]
+    yield
+    for one, handlers, level in before:
+        one.handlers[:] = handlers
+        one.setLevel(level)
 
 
 @pytest.fixture(scope="session")
