@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,6 @@ from frostpick_jobs.job.results import Place
 if TYPE_CHECKING:
     from frostpick.report.figure import Figure
     from frostpick.runtime.run_record import RunRecord
-    from frostpick_jobs.job.journal import Journal
     from frostpick_jobs.job.models import JobModels, Model
     from frostpick_jobs.tasks.declarations import TaskSpec
 
@@ -46,6 +45,16 @@ class Outcome(enum.Enum):
     NOTHING_YET = "nothing to do yet"
     FAILED = "failed"
     ABORTED = "aborted"
+
+
+class RunJournal(Protocol):
+    """What a host tells the log and the records of a run (`frostpick_jobs.job.journal`)."""
+
+    def finish(self, outcome: Outcome, message: str = "") -> None:
+        """Append the record of the run."""
+
+    def close_log(self) -> None:
+        """Write the last line of a run that has ended."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,7 @@ class Host(ABC):
     #: `inputs`, as they were when the task began.
     given: Mapping[str, Sequence[object]] = MappingProxyType({})
     #: The job's log and records, while it runs.
-    journal: Journal | None = None
+    journal: RunJournal | None = None
 
     @property
     @abstractmethod

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from frostpick._version import __version__
 from frostpick_jobs.job.secrets import hide_secrets, without_secrets
+from frostpick_jobs.job.slurm import slurm_job
 from frostpick_jobs.job.spelling import SpelledFormatter
 
 if TYPE_CHECKING:
@@ -41,14 +42,6 @@ def append_line(path: Path, line: str) -> None:
         os.write(handle, f"{line}\n".encode("utf-8", "backslashreplace"))
     finally:
         os.close(handle)
-
-
-def slurm_job() -> str | None:
-    """Return the number of the SLURM job that this process runs in, with its array task."""
-    job, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
-    if not array:
-        return job or None
-    return f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID', '')}"
 
 
 def log_line(level: str, text: str, seconds: float | None = None) -> str:

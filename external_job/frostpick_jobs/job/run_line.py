@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from frostpick.errors import FrostpickError
 from frostpick.runtime.run_record import plain, versions
 from frostpick_jobs.job.host import Outcome
-from frostpick_jobs.job.journal import slurm_job
+from frostpick_jobs.job.slurm import slurm_job
 
 if TYPE_CHECKING:
     from frostpick_jobs.job.host import Host

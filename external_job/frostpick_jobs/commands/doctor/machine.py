@@ -13,7 +13,7 @@ from frostpick.runtime.device import resolve_device
 from frostpick.runtime.precision import native_precision
 from frostpick.runtime.threads import resolve_threads
 from frostpick_jobs.commands.doctor.finding import Finding, do, note, ok
-from frostpick_jobs.job.journal import slurm_job
+from frostpick_jobs.job.slurm import slurm_job
 
 SECONDS = 10.0
 #: Of a machine with more processors than this, one thread is an oversight.
