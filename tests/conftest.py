@@ -46,6 +46,7 @@ def _log_put_back() -> Iterator[None]:
     for one, handlers, level in before:
         one.handlers[:] = handlers
         one.setLevel(level)
+    logging.captureWarnings(False)
 
 
 @pytest.fixture(scope="session")

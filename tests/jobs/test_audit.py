@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import logging
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,18 +29,6 @@ PARTICLES, OTHERS = 9, 9
 def places(number: int) -> np.ndarray:
     rng = np.random.default_rng(number)
     return places_apart(rng, SHAPE, PARTICLES + OTHERS, 24, 44)
-
-
-@pytest.fixture(autouse=True)
-def log() -> Iterator[None]:
-    """Put the log back afterwards: a command sends it to the terminal."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(False)
-    for package in ("frostpick", "frostpick_jobs"):
-        logging.getLogger(package).setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="module")

@@ -49,15 +49,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def logs(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """Keep what is told; RELION's entry leaves handlers behind."""
-    root, packages = logging.getLogger(), ("frostpick", "frostpick_jobs")
-    handlers, level = root.handlers[:], root.level
+    """Keep what is told."""
     with caplog.at_level(logging.INFO):
         yield caplog
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(False)
-    for name in packages:
-        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 def places(number: int) -> np.ndarray:

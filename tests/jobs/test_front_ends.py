@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-import logging
 import re
 import signal
 import subprocess
@@ -367,13 +366,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     table = "data_micrographs\n\nloop_\n_rlnMicrographName #1\n_rlnOpticsGroup #2\n"
     (folder / "m.star").write_text(f"\n{optics}\n{table}{rows}\n")
     monkeypatch.chdir(folder)
-    root, before = logging.getLogger(), signal.getsignal(signal.SIGTERM)
-    handlers, level = root.handlers[:], root.level
+    before = signal.getsignal(signal.SIGTERM)
     yield folder
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(False)
-    for package in ("frostpick", "frostpick_jobs"):
-        logging.getLogger(package).setLevel(logging.NOTSET)
     signal.signal(signal.SIGTERM, before)
 
 

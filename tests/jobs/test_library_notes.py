@@ -19,17 +19,11 @@ from frostpick_jobs.cli.relion_job import log_to_run_files
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+def _every_warning() -> Iterator[None]:
     with warnings.catch_warnings():
-        logging.captureWarnings(False)  # another test may have left them captured
         warnings.simplefilter("always")
         yield
         logging.captureWarnings(False)
-    root.handlers[:], root.level = handlers, level
-    for package in ("frostpick", "frostpick_jobs"):
-        logging.getLogger(package).setLevel(logging.NOTSET)
 
 
 @pytest.fixture

@@ -8,32 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_protein import DIAMETER_A, small_protein
 
 import frostpick_jobs
 from frostpick.picking.scale_curve import ScaleCurve
-from frostpick.simulate import SimulationSettings
 from frostpick_jobs.cli import relion
 from frostpick_jobs.hosts.relion import markers
 from frostpick_jobs.tasks.pick import finish
-
-DIAMETER_A = 140.0
 
 
 @pytest.fixture(scope="module")
 def micrographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with two micrographs of a made-up protein of 140 A."""
     folder = tmp_path_factory.mktemp("set")
-    plain = {"fragments": False, "aggregates": False, "carbon": False, "size": 352}
-    wanted = SimulationSettings(
-        family="compact",
-        symmetry="D2",
-        diameter_A=DIAMETER_A,
-        seed=5,
-        micrographs=2,
-        particles_per_micrograph=25,
-        **plain,
-    )
-    frostpick_jobs.write_dataset(folder, wanted)
+    frostpick_jobs.write_dataset(folder, small_protein(2))
     return folder / "micrographs"
 
 

@@ -8,31 +8,21 @@ from typing import Any
 import mrcfile
 import numpy as np
 import pytest
+from small_protein import DIAMETER_A, small_protein
 
 import frostpick
 import frostpick_jobs
-from frostpick.simulate import SimulationSettings
 from frostpick.types import Picks
 from frostpick_jobs.tasks.pick import finish
 
-DIAMETER_A, OWN = 140.0, {"device": "cpu", "threads": 1}
+OWN = {"device": "cpu", "threads": 1}
 
 
 @pytest.fixture(scope="module")
 def micrograph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One micrograph of a made-up protein of 140 A, with 25 of it."""
-    plain = {"fragments": False, "aggregates": False, "carbon": False, "size": 352}
-    wanted = SimulationSettings(
-        family="compact",
-        symmetry="D2",
-        diameter_A=DIAMETER_A,
-        seed=5,
-        micrographs=1,
-        particles_per_micrograph=25,
-        **plain,
-    )
     folder = tmp_path_factory.mktemp("simulated")
-    frostpick_jobs.write_dataset(folder, wanted)
+    frostpick_jobs.write_dataset(folder, small_protein(1))
     (path,) = (folder / "micrographs").iterdir()
     return path
 

@@ -1,6 +1,5 @@
 """The programs as RELION starts them: an exit file whatever happens."""
 
-import logging
 import os
 import signal
 import subprocess
@@ -24,13 +23,8 @@ def _in_an_empty_project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in RANKS:
         monkeypatch.delenv(name, raising=False)
-    root, before = logging.getLogger(), signal.getsignal(signal.SIGTERM)
-    handlers, level = root.handlers[:], root.level
+    before = signal.getsignal(signal.SIGTERM)
     yield
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(False)
-    for package in ("frostpick", "frostpick_jobs"):
-        logging.getLogger(package).setLevel(logging.NOTSET)
     signal.signal(signal.SIGTERM, before)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,18 +23,6 @@ from frostpick_jobs.hosts.cryosparc.server import connect
 from frostpick_jobs.tasks.declarations import TASKS, task_named
 
 Put = Callable[[str], Path]
-
-
-@pytest.fixture(autouse=True)
-def log() -> Iterator[None]:
-    """Put the log back afterwards: a command sends it to the terminal."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(False)
-    for package in ("frostpick", "frostpick_jobs"):
-        logging.getLogger(package).setLevel(logging.NOTSET)
 
 
 @pytest.fixture

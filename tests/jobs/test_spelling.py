@@ -130,18 +130,12 @@ def test_labels_are_those_that_a_relion_job_takes(task):
 def project(tmp_path, monkeypatch):
     """Two micrographs in a RELION project; the header of one tells the pixel size."""
     monkeypatch.chdir(tmp_path)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
     rng = np.random.default_rng(1)
     for name, pixel in (("a.mrc", 2.0), ("b.mrc", 0.0)):
         write_mrc(tmp_path / name, rng.normal(size=(128, 128)).astype(np.float32), pixel)
     (tmp_path / "all.star").write_text("\ndata_\n\nloop_\n_rlnMicrographName #1\na.mrc\nb.mrc\n\n")
     (tmp_path / "one.star").write_text("\ndata_\n\nloop_\n_rlnMicrographName #1\nb.mrc\n\n")
-    yield tmp_path
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(False)
-    for package in ("frostpick", "frostpick_jobs"):
-        logging.getLogger(package).setLevel(logging.NOTSET)
+    return tmp_path
 
 
 def pick(star, *words):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from functools import partial
 from pathlib import Path
@@ -133,17 +132,6 @@ def test_files_of_relion(project: Path, pruner: str, generation: str) -> None:
         # pruned particles have a node more, those that were rejected
         own = {**lists, "RELION_OUTPUT_NODES.star": 2 + ("rejected.star" in files)}
         assert all(found[name] == rows for name, rows in own.items() if name in found)
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Any:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(False)
-    for name in ("frostpick", "frostpick_jobs"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 def test_truth_of_a_simulation(tmp_path: Path) -> None:
