@@ -21,6 +21,7 @@ from frostpick.settings import PickSettings
 from frostpick.types import Labels, Picks
 from frostpick_jobs import api
 from frostpick_jobs.hosts.folder import FolderHost
+from frostpick_jobs.inputs import arrays
 from frostpick_jobs.inputs.arrays import write_input
 from frostpick_jobs.job.results import IteratingResult, Place
 from frostpick_jobs.tasks import train
@@ -222,3 +223,28 @@ def test_results_tell_a_notebook_what_they_are(tmp_path: Path) -> None:
     shown = one._repr_html_()
     assert "IteratingResult: out&lt;1&gt;" in shown and str(tmp_path / "report.html") in shown
     assert [f">{n}</td>" in shown for n in (40, 2, 1)] == [True] * 3  # steps, rounds, failed
+
+
+def test_a_file_that_a_kill_left_is_not_taken_for_what_it_was_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(3)
+    first, second = (
+        {name: rng.normal(size=(8, 9)).astype(np.float32) for name in ("a", "b")} for _ in range(2)
+    )
+    files = arrays.write_input(tmp_path, "micrographs", first, 2.0)
+    whole, written = arrays._write_image, []
+
+    def killed(path: Path, *rest: Any) -> None:
+        if written:
+            raise KeyboardInterrupt
+        written.append(path)
+        whole(path, *rest)
+
+    monkeypatch.setattr(arrays, "_write_image", killed)
+    with pytest.raises(KeyboardInterrupt):
+        arrays.write_input(tmp_path, "micrographs", second, 2.0)
+    monkeypatch.setattr(arrays, "_write_image", whole)
+    assert arrays.write_input(tmp_path, "micrographs", first, 2.0) == files
+    for name, file in zip(first, files, strict=True):
+        np.testing.assert_array_equal(mrcfile.read(file), first[name])

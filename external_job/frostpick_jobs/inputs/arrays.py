@@ -63,13 +63,11 @@ def write_input(out: Path, name: str, given: Arrays, pixel_size_A: float | None)
     if pixel_size_A is None:
         raise InputError(f"{name}: arrays tell no pixel size; give {option('pixel_size')}")
     if name == "particles":
-        return (_write_stack(folder / "particles.mrcs", given, pixel_size_A),)
+        return _write_images(folder, {"particles.mrcs": _stack(given)}, pixel_size_A)
     if isinstance(given, np.ndarray):
         raise InputError("micrographs: an array; expected a name for each: {'m1': array}")
-    return tuple(
-        _write_image(folder / _file_name(one), as_image(np.asarray(image), one), pixel_size_A)
-        for one, image in given.items()
-    )
+    images = {_file_name(one): as_image(np.asarray(image), one) for one, image in given.items()}
+    return _write_images(folder, images, pixel_size_A)
 
 
 def _file_name(name: str) -> str:
@@ -78,12 +76,24 @@ def _file_name(name: str) -> str:
     return name if is_image(Path(name)) else f"{name}.mrc"
 
 
-def _write_image(path: Path, image: Array, pixel_size_A: float) -> str:
-    noted = _noted(path.parent)
-    told = f"{InMemory(image).fingerprint()} {pixel_size_A!r}"
-    if noted.get(path.name) == told and path.is_file():
-        return str(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _write_images(
+    folder: Path, images: Mapping[str, Array], pixel_size_A: float
+) -> tuple[str, ...]:
+    """Write images by the names of their files, those that are not there yet."""
+    told = {name: f"{InMemory(one).fingerprint()} {pixel_size_A!r}" for name, one in images.items()}
+    noted = _noted(folder)
+    new = [name for name in told if noted.get(name) != told[name] or not (folder / name).is_file()]
+    if new:
+        folder.mkdir(parents=True, exist_ok=True)
+        # first what is about to change: after a kill no file is taken for what it was before
+        _note(folder, {name: one for name, one in noted.items() if name not in new})
+        for name in new:
+            _write_image(folder / name, images[name], pixel_size_A)
+        _note(folder, {**noted, **told})
+    return tuple(str(folder / name) for name in images)
+
+
+def _write_image(path: Path, image: Array, pixel_size_A: float) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with mrcfile.new(temporary, image) as file:
@@ -91,18 +101,16 @@ def _write_image(path: Path, image: Array, pixel_size_A: float) -> str:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    write_text(path.parent / NOTED, json.dumps({**noted, path.name: told}, indent=1) + "\n")
-    return str(path)
 
 
-def _write_stack(path: Path, given: Any, pixel_size_A: float) -> str:
+def _stack(given: Any) -> NDArray[np.float32]:
     boxes = np.asarray(given)
     if boxes.ndim != 3 or boxes.shape[1] != boxes.shape[2] or boxes.dtype.kind not in "biuf":
         raise InputError(
             f"particles: an array of shape {boxes.shape} and type {boxes.dtype}; expected "
             "(n, b, b) numbers"
         )
-    return _write_image(path, np.ascontiguousarray(boxes, np.float32), pixel_size_A)
+    return np.ascontiguousarray(boxes, np.float32)
 
 
 def _write_places(path: Path, name: str, given: Mapping[str, Any]) -> str:
@@ -140,3 +148,7 @@ def _noted(folder: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _note(folder: Path, noted: Mapping[str, str]) -> None:
+    write_text(folder / NOTED, json.dumps(noted, indent=1) + "\n")
