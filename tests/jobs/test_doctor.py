@@ -14,6 +14,7 @@ from made_images import spots_on_noise, write_mrc
 from typer.testing import CliRunner
 
 from frostpick.errors import InputError
+from frostpick.models.shipped import load_model
 from frostpick_jobs import api
 from frostpick_jobs.cli.main import app
 from frostpick_jobs.commands.doctor import disks
@@ -188,8 +189,8 @@ def test_a_sites_files_and_models_are_looked_at(
 ) -> None:
     models = tmp_path / "models"
     for name in ("ribosome-1", "general"):
-        (models / name).mkdir(parents=True)
-        (models / name / "model.safetensors").write_bytes(b"")
+        load_model("blob").save(models / name)
+    (models / "cut.safetensors").write_bytes(b"")
     settings = tmp_path / "frostpick.yaml"
     settings.write_text("threads: 2\n")
     monkeypatch.setenv("FROSTPICK_MODELS", str(models))
@@ -198,6 +199,7 @@ def test_a_sites_files_and_models_are_looked_at(
     assert "ok    FROSTPICK_MODELS: ribosome-1" in said
     assert f"ok    settings of the site: {settings}" in said
     assert any(one.startswith("DO") and "cannot be called general" in one for one in said)
+    assert any(one.startswith("DO") and "cut.safetensors" in one for one in said)
     settings.write_text("thread: 2\n")
     wrong = CliRunner().invoke(app, ["doctor"])
     assert wrong.exit_code == 1

@@ -10,9 +10,10 @@ import logging
 import re
 from collections import Counter
 
+from frostpick_jobs.job.journal import LOGGERS
+
 log = logging.getLogger(__name__)
 
-OURS = ("frostpick", "frostpick_jobs")
 #: Libraries whose warnings are for developers alone: what they warn of is told otherwise.
 QUIET = ("cryosparc", "httpx", "httpcore", "urllib3")
 #: Notes of one library that are shown; of thousands of files each may have one.
@@ -26,7 +27,7 @@ _FOLDERS = re.compile(r"(?<![\w:/.<])(?:[A-Za-z]:)?/(?:[^\s/:'\"<>]+/)+")
 
 def is_ours(record: logging.LogRecord) -> bool:
     """Tell whether a record is of this program, not of a library."""
-    return record.name.split(".")[0] in OURS
+    return record.name.split(".")[0] in LOGGERS
 
 
 class LibraryNotes(logging.Handler):
@@ -63,7 +64,7 @@ def send_log_to(*handlers: logging.Handler) -> None:
     root = logging.getLogger()
     root.handlers[:] = [*handlers, LibraryNotes()]
     root.setLevel(logging.WARNING)
-    for package in OURS:
+    for package in LOGGERS:
         logging.getLogger(package).setLevel(logging.INFO)
     logging.captureWarnings(True)
 

@@ -222,7 +222,7 @@ def _given(given: Any, pixel_size_A: float | None, name: str | None) -> Microgra
 def _pixels(micrograph: Micrograph) -> tuple[NDArray[np.float32], float | None]:
     """Return the pixels, and the pixel size that the header tells."""
     if isinstance(micrograph.source, InMemory):
-        return as_image(micrograph.source.array, micrograph.id), None
+        return micrograph.source.array, None
     image = fetch_and_decode(micrograph)
     return image.data, image.pixel_size_A
 

@@ -8,7 +8,7 @@ from importlib import metadata
 
 from frostpick.errors import ModelError
 from frostpick.models import facility
-from frostpick.models.catalogue import find_card
+from frostpick.models.catalogue import facility_catalogue, find_card
 from frostpick.models.versions import VERSIONS
 from frostpick.runtime.run_record import versions
 from frostpick_jobs.commands.doctor.finding import Finding, do, note, ok
@@ -45,10 +45,9 @@ def look_at_facility_models() -> Iterator[Finding]:
     if not facility.folders():
         return
     try:
-        found = facility.places()
+        usable, wrong = facility_catalogue()
     except ModelError as error:
         yield do(str(error))
         return
-    usable = [name for name in found if facility.why_not(name, found) is None]
     yield ok(f"{facility.ENVIRONMENT}: {', '.join(usable) or 'no model'}")
-    yield from (do(why) for name in found if (why := facility.why_not(name, found)) is not None)
+    yield from map(do, wrong.values())

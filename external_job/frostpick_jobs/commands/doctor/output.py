@@ -13,12 +13,12 @@ from typing import Any
 from frostpick.errors import ModelError, first_of
 from frostpick.models.model_file import WEIGHTS, read_model_file
 from frostpick_jobs.commands.doctor.finding import Finding, do, note, ok
+from frostpick_jobs.hosts.folder.host import SPOOL
 from frostpick_jobs.job.journal import BEGINS, ENDS, LOG, RUNS
 from frostpick_jobs.job.lifecycle import TRACEBACK
 from frostpick_jobs.job.own_files import EVERYTHING, NOTE
 from frostpick_jobs.job.written import WrittenNames
 
-SPOOL = ".frostpick"
 #: Names that give away whose job a folder is, where no run is on record yet.
 _SIGNS = {"relion": ("job.star", "RELION_*", "run.job"), "cryosparc": ("frostpick.json",)}
 NAMED = 3

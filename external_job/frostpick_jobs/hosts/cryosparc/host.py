@@ -28,6 +28,7 @@ from frostpick_jobs.hosts.cryosparc.write.report import save_journal
 from frostpick_jobs.hosts.cryosparc.write.writer import OutputWriter
 from frostpick_jobs.job.endings import unused_inputs
 from frostpick_jobs.job.host import Host, InputRows, LabelledInput, MicrographOutput, Outcome
+from frostpick_jobs.job.journal import LOGGERS
 from frostpick_jobs.job.last_lines import last_lines
 from frostpick_jobs.job.outputs import Output, Report, find
 from frostpick_jobs.job.progress import terminal_reporter
@@ -45,7 +46,6 @@ QUICK = RetryPolicy(1.5, 0.3, hang=1.5)
 LAST_EVENTS, QUICK_EVENTS, UNANSWERED_EVENTS = 30.0, 5.0, 0.5
 #: Folder in the spool for files of other jobs.
 OF_JOBS = "of_jobs"
-LOGGERS = ("frostpick", "frostpick_jobs")
 
 
 class CryoSPARCHost(Host):
