@@ -104,7 +104,7 @@ def test_the_worst_micrographs_are_named_worst_first_and_once_in_the_report(
     (warning,) = noted["warnings"]
     assert "most on worse, bad:" in warning and warning in caplog.text
     assert (
-        "to tell noise, 4 micrographs picked again with inverted contrast, in 1.3 s" in caplog.text
+        "to tell noise, 4 micrographs searched with inverted contrast too, in 1.3 s" in caplog.text
     )
     # those that are cut higher have neither picks nor decoys
     kept = Threshold(0.0, "auto", frozen=False, kept={"bad": Cut(2.0), "worse": Cut(2.0)})

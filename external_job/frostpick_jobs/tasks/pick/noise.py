@@ -53,7 +53,7 @@ def tell_noise(
     record.add(noise=as_record(found, selected, learned=learned))
     log.info("%s", sentence(found, selected, learned=learned))
     log.info(
-        "to tell noise, %s picked again with inverted contrast, in %.1f s",
+        "to tell noise, %s searched with inverted contrast too, in %.1f s",
         counted(len(samples), "micrograph"),
         seconds.get(STAGE, 0.0),
     )
