@@ -65,7 +65,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="general", help="a shipped name, or a model's path")
     parser.add_argument("--before", help="a second one, beside it")
     parser.add_argument("--counts", default="none,15", help="of none,0,15,50,200,all")
-    parser.add_argument("--draws", type=int, default=1, help="draws of 15, 50 and 200 labels")
+    parser.add_argument(
+        "--draws", type=int, default=1, help="draws of 15, 50 and 200 labels, seeds of own picks"
+    )
     parser.add_argument("--bench", type=Path, help="development data")
     parser.add_argument("--sets", help="comma list; all")
     parser.add_argument("--out", type=Path, default=Path(".bench/unseen"))

@@ -15,7 +15,7 @@ from unseen.families import FOLDS, SHAPES, Member, families_table, judged, pretr
 from unseen.gathered import Cell, Limit, TrainingSet, Views
 from unseen.proteins import protein
 from unseen.sets import CONDITIONS, SETS
-from unseen.tables import pages, set_table, summary_table, view_table, worst_view
+from unseen.tables import own_picks_table, pages, set_table, summary_table, view_table, worst_view
 
 from frostpick.pretraining.picker.pretrain import PickerRecipe
 
@@ -163,8 +163,23 @@ def test_both_noise_laws_are_pooled_or_none() -> None:
 def test_view_table_and_pages() -> None:
     table = view_table(gathered())
     assert row(table, "ring, 0.00-1.00")[1:5] == ["100", "1.00", "0.600", "1.00 (0.84-1.15)"]
-    assert len(pages(gathered())) == 3
+    assert len(pages(gathered())) == 4
     assert "no results" in pages(TrainingSet({}, {}, {}))[0]
+
+
+def test_own_picks_beside_their_start_by_hand() -> None:
+    # Two views of 100 each; own picks lose 20 of the small ones with one seed and 10 with the other.
+    views = Views("ring", np.repeat([0.4, 0.9], 100), np.zeros(200), np.full(200, 80.0))
+    start = np.repeat([True, False, True, False], [60, 40, 50, 50])
+    first = np.repeat([True, False, True, False], [40, 60, 70, 30])
+    second = np.repeat([True, False, True, False], [50, 50, 70, 30])
+    cells = {
+        ("m-1", "ring_r", "none"): Cell("m-1", "ring_r", "none", (0.5,), (start,)),
+        ("m-1", "ring_r", "0"): Cell("m-1", "ring_r", "0", (0.58, 0.62), (first, second)),
+    }
+    g = TrainingSet(cells, {"ring_r": Limit(0.9, np.ones(200, bool))}, {"ring_r": views})
+    cells_of = row(own_picks_table(g), "ring_r, m")
+    assert cells_of[1:] == ["0.500", "0.600", "0.580 to 0.620", "+0.100", "0.00-0.45: -0.150"]
 
 
 # What is run
@@ -177,6 +192,7 @@ def test_planned_runs_and_names() -> None:
         "tube_r-0-d0-main",
         "tube_r-15-d0-main",
         "tube_r-all-d0-main",
+        "tube_r-0-d1-main",
         "tube_r-15-d1-main",
     ]
     assert plan.chosen_sets("tube_r,rod_w", None) == ["tube_r", "rod_w"]

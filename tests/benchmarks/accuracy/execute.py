@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from accuracy.code_version import code_version
-from accuracy.draws import write_labels
+from accuracy.draws import ADAPTED, write_labels
 from accuracy.empties import EMPTY, write_empties
 from accuracy.measure import Picked, check_against, load_scorer, measure, read_picked
 from accuracy.recorded import topaz_recall
@@ -120,7 +120,8 @@ def _model(
     kept = session.out / "models" / f"{run.training}-{session.start_tag}-{code_version()}"
     if not (kept / "training.json").exists():
         labels = work / "labels.csv"
-        rows = draws[run.draws][run.draw]
+        # without labels nothing is drawn, and the draws are seeds
+        rows = [] if run.labels == ADAPTED else draws[run.draws][run.draw]
         labelled = write_labels(labels, data.train.truth, rows)
         told = (
             {"expected_per_micrograph": PRIOR[run.kind] * data.train.mean_count}
@@ -134,6 +135,7 @@ def _model(
             labels=[str(labels)] if rows else [],
             diameter=data.diameter_A,
             start_model=session.start,
+            seed=run.draw if run.labels == ADAPTED else 0,
             threads=session.threads,
             device=session.device,
             **told,

@@ -68,11 +68,11 @@ def chosen_counts(text: str) -> list[str]:
 def planned(names: Sequence[str], counts: Sequence[str], draws: int) -> list[Run]:
     """Return the runs, the first draw of everything before the second.
 
-    Counts without labels, and all of them, have one draw.
+    The start as it is, and all labels, have one draw; those of own picks are seeds.
     """
     runs = []
     for draw in range(max(1, draws)):
         for count in counts:
-            if draw == 0 or count not in (NONE, "0", EVERYTHING):
+            if draw == 0 or count not in (NONE, EVERYTHING):
                 runs += [Run(name, count, draw) for name in names]
     return runs

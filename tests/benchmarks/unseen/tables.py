@@ -143,6 +143,36 @@ def view_table(g: TrainingSet) -> str:
     return markdown(header, rows)
 
 
+def own_picks_table(g: TrainingSet) -> str:
+    """Return what training on its own picks does to a start: AP, and recall of the worst view."""
+    header = ("set", "AP, start", "AP, own picks", "over seeds", "gain", "view that loses most")
+    rows, heads = [], _heads(g)
+    for start in g.starts:
+        for name in (n for n in g.sets(start, "0") if (start, n, "none") in g.cells):
+            before, after = g.cells[start, name, "none"], g.cells[start, name, "0"]
+            low, high = min(after.ap), max(after.ap)
+            seeds = f"{number(low)} to {number(high)}" if len(after.ap) > 1 else "one seed"
+            lost = most_lost(g, start, g.views[name].protein)
+            view = MISSING if lost is None else f"{_range(lost[0])}: {lost[1]:+.3f}"
+            gain = f"{after.mean - before.mean:+.3f}"
+            title = f"{name}, {heads[start]}"
+            rows.append([title, number(before.mean), number(after.mean), seeds, gain, view])
+    return markdown(header, rows)
+
+
+def most_lost(g: TrainingSet, start: str, protein: str) -> tuple[Bin, float] | None:
+    """Return the bin of a protein, both noise laws, whose recall falls most by own picks."""
+    before = {_limits(b): b for b in g.bins(start, protein, "none")}
+    after = g.bins(start, protein, "0")
+    both = [(b, b.recall - before[key].recall) for b in after if (key := _limits(b)) in before]
+    usable = [one for one in both if one[0].particles >= LEAST]
+    return min(usable, key=lambda one: one[1]) if usable else None
+
+
+def _limits(b: Bin) -> tuple[float, float, str]:
+    return b.low, b.high, b.view
+
+
 def pages(g: TrainingSet) -> list[str]:
     """Return the tables with their titles."""
     if not g.cells:
@@ -159,4 +189,6 @@ def pages(g: TrainingSet) -> list[str]:
         "All sets together; ceiling: the same start trained on all labels of all training "
         "micrographs\n\n" + summary_table(g),
         note + "\n\n" + view_table(g),
+        "Trained on own picks, no label; recall at that precision of the protein's bin that loses "
+        "most, both noise laws\n\n" + own_picks_table(g),
     ]
