@@ -168,7 +168,7 @@ def test_view_table_and_pages() -> None:
 
 
 def test_own_picks_beside_their_start_by_hand() -> None:
-    # Two views of 100 each; own picks lose 20 of the small ones with one seed and 10 with the other.
+    # Two views of 100 each; own picks lose 20 of the small ones with one seed, 10 with the other.
     views = Views("ring", np.repeat([0.4, 0.9], 100), np.zeros(200), np.full(200, 80.0))
     start = np.repeat([True, False, True, False], [60, 40, 50, 50])
     first = np.repeat([True, False, True, False], [40, 60, 70, 30])
