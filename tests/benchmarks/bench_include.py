@@ -4,9 +4,10 @@
 
 A case is a set, the labels (15 of one training micrograph, or of the next ones where it has
 fewer): ``small`` or ``large`` folded tilt, parted at the median, or ``one`` species; and the model
-that the training starts from. A training with these labels; then the same with the kinds that its
-report calls mostly not picked. Both pick the test micrographs: AP, and the recall of what was
-labelled and of what was not, at a precision of .9. Each case is a file of ``--out``.
+that the training starts from. That model; a training with these labels; then the same with the
+kinds that its report calls mostly not picked, where there are any (``--labels-alone``: without
+this). Each picks the test micrographs: AP, and the recall of what was labelled and of what was
+not, at a precision of .9. Each case is a file of ``--out``.
 """
 
 from __future__ import annotations
@@ -49,20 +50,22 @@ def main() -> None:
     parser.add_argument("--cases", default=CASES)
     parser.add_argument("--unseen", type=Path, default=Path(".bench/unseen/sets"))
     parser.add_argument("--out", type=Path, default=Path(".bench/include"))
+    parser.add_argument("--labels-alone", action="store_true", help="include nothing")
     options = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     rows: list[Row] = []
+    more = not options.labels_alone
     for case in options.cases.split(","):
         name, which, start = case.split(":")
         out: Path = options.out / f"{name}-{which}-{start}"
         data = made_set(name, options.unseen).data
-        rows += kept(out / "rows.json", lambda: compare(data, which, start, out))  # noqa: B023
+        rows += kept(out / "rows.json", lambda: compare(data, which, start, out, more))  # noqa: B023
     columns = list(rows[0])
     print(markdown(columns, [[str(row[c]) for c in columns] for row in rows]))
 
 
-def compare(data: BenchSet, which: str, start: str, out: Path) -> list[Row]:
-    """Return a row of the training with the labels alone, and of that with kinds included."""
+def compare(data: BenchSet, which: str, start: str, out: Path, more: bool) -> list[Row]:
+    """Return a row of the start, of the labels alone, and of kinds included where asked."""
     truth = data.train.truth.drawable
     rng = np.random.default_rng(zlib.crc32(f"{data.name}:{which}".encode()))
     labels = fifteen(truth.name, np.flatnonzero(labelled(data.train, which)[truth.row]), rng)
@@ -71,12 +74,15 @@ def compare(data: BenchSet, which: str, start: str, out: Path) -> list[Row]:
         writer = csv.writer(handle)
         writer.writerow(["micrograph", "x_px", "y_px"])
         writer.writerows((f"{truth.name[k]}.mrc", truth.x_px[k], truth.y_px[k]) for k in labels)
-    rows = [train_and_pick(data, which, start, table, out / "labels", None)]
+    rows = [
+        figures(data, which, start, start, out / "start"),
+        train_and_pick(data, which, start, table, out / "labels", None),
+    ]
     found = out / "labels" / "repeated_objects.csv"
     record = json.loads((out / "labels" / "run.json").read_text(encoding="utf-8"))
     kinds = record.get("repeated_objects", {}).get("kinds", [])
     missed = [k for k, one in enumerate(kinds, 1) if one["picked"] < 0.5 and "named" not in one]
-    if missed:
+    if missed and more:
         text = f"{out / 'labels'}:{','.join(map(str, missed))}"
         row = train_and_pick(data, which, start, table, out / "included", text)
         rows.append({**row, "on particles": f"{on_particles(data.train, found, missed, data):.2f}"})
@@ -98,28 +104,43 @@ def train_and_pick(
     data: BenchSet, which: str, start: str, labels: Path, out: Path, include: str | None
 ) -> Row:
     """Return the figures of one training on the test micrographs."""
-    common = {"diameter": data.diameter_A, "threads": 1, "device": "cpu"}
     api.train(
         out,
         micrographs=str(data.train.micrographs),
         labels=str(labels),
         start_model=start,
         include=include,
-        **common,
+        diameter=data.diameter_A,
+        threads=1,
+        device="cpu",
     )
-    api.pick(out / "picks", micrographs=str(data.test.micrographs), model=out / "model", **common)
+    row = figures(data, which, start, str(out / "model"), out)
+    record = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    return {**row, "included": record.get("included", {}).get("labels", 0)}
+
+
+def figures(data: BenchSet, which: str, start: str, model: str, out: Path) -> Row:
+    """Return the figures of a model's picks of the test micrographs."""
+    api.pick(
+        out / "picks",
+        micrographs=str(data.test.micrographs),
+        model=model,
+        diameter=data.diameter_A,
+        threads=1,
+        device="cpu",
+    )
     picked, test = read_picked(out / "picks" / "picks.csv"), data.test
     found = match_picks(picked.picks, test.truth, test.names, test.shape, data.diameter_px)
     precision = np.cumsum(found.true) / np.arange(1, len(found.true) + 1)
     good = np.flatnonzero(precision >= PRECISION)
     cut = float(found.score[good[-1]]) if len(good) else np.inf
     of_labelled = labelled(test, which)[found.particles.row]
-    record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     return {
         "set": data.name,
         "labels of": which,
         "start": start,
-        "included": record.get("included", {}).get("labels", 0),
+        "labels": 15 if model != start else 0,
+        "included": 0,
         "on particles": "",
         "AP": f"{found.average_precision():.3f}",
         "recall, labelled": f"{found.recall(cut, of_labelled):.2f}",
