@@ -25,8 +25,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 from accuracy.draws import folded_tilt
-from accuracy.matching import match_picks
-from accuracy.measure import read_picked
+from accuracy.matching import Matched, match_picks
+from accuracy.measure import Picked, read_picked
 from accuracy.sets import BenchSet, Split
 from accuracy.text_table import markdown
 from bench_views import Row, fifteen, kept
@@ -55,11 +55,12 @@ def main() -> None:
     logging.basicConfig(level=logging.ERROR)
     rows: list[Row] = []
     more = not options.labels_alone
+    file = "with_kinds.json" if more else "labels_alone.json"
     for case in options.cases.split(","):
         name, which, start = case.split(":")
         out: Path = options.out / f"{name}-{which}-{start}"
         data = made_set(name, options.unseen).data
-        rows += kept(out / "rows.json", lambda: compare(data, which, start, out, more))  # noqa: B023
+        rows += kept(out / file, lambda: compare(data, which, start, out, more))  # noqa: B023
     columns = list(rows[0])
     print(markdown(columns, [[str(row[c]) for c in columns] for row in rows]))
 
@@ -116,30 +117,21 @@ def train_and_pick(
     )
     row = figures(data, which, start, str(out / "model"), out)
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
-    return {**row, "included": record.get("included", {}).get("labels", 0)}
+    return {**row, "labels": 15, "included": record.get("included", {}).get("labels", 0)}
 
 
 def figures(data: BenchSet, which: str, start: str, model: str, out: Path) -> Row:
     """Return the figures of a model's picks of the test micrographs."""
-    api.pick(
-        out / "picks",
-        micrographs=str(data.test.micrographs),
-        model=model,
-        diameter=data.diameter_A,
-        threads=1,
-        device="cpu",
-    )
-    picked, test = read_picked(out / "picks" / "picks.csv"), data.test
-    found = match_picks(picked.picks, test.truth, test.names, test.shape, data.diameter_px)
+    picked, found = picked_test(data, model, out / "picks")
     precision = np.cumsum(found.true) / np.arange(1, len(found.true) + 1)
     good = np.flatnonzero(precision >= PRECISION)
     cut = float(found.score[good[-1]]) if len(good) else np.inf
-    of_labelled = labelled(test, which)[found.particles.row]
+    of_labelled = labelled(data.test, which)[found.particles.row]
     return {
         "set": data.name,
         "labels of": which,
         "start": start,
-        "labels": 15 if model != start else 0,
+        "labels": 0,
         "included": 0,
         "on particles": "",
         "AP": f"{found.average_precision():.3f}",
@@ -148,6 +140,20 @@ def figures(data: BenchSet, which: str, start: str, model: str, out: Path) -> Ro
         "selected, labelled": f"{found.recall(picked.threshold, of_labelled):.2f}",
         "selected, the others": f"{found.recall(picked.threshold, ~of_labelled):.2f}",
     }
+
+
+def picked_test(data: BenchSet, model: str, out: Path) -> tuple[Picked, Matched]:
+    """Pick the test micrographs of a set by a job; return the picks, and matched to the truth."""
+    api.pick(
+        out,
+        micrographs=str(data.test.micrographs),
+        model=model,
+        diameter=data.diameter_A,
+        threads=1,
+        device="cpu",
+    )
+    picked, test = read_picked(out / "picks.csv"), data.test
+    return picked, match_picks(picked.picks, test.truth, test.names, test.shape, data.diameter_px)
 
 
 def on_particles(split: Split, table: Path, kinds: Iterable[int], data: BenchSet) -> float:

@@ -16,17 +16,17 @@ import argparse
 import logging
 import os
 import zlib
+from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 from accuracy.draws import folded_tilt, write_labels
-from accuracy.matching import match_picks
-from accuracy.measure import read_picked
 from accuracy.sets import BenchSet
 from accuracy.text_table import markdown
+from bench_include import picked_test
 from bench_views import Row, kept
 from silence_designs import DESIGNS
 from unseen.sets import made_set
@@ -49,34 +49,23 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     rows: list[Row] = []
-    for draw in range(options.draws):
-        for case in options.cases.split(","):
-            name, start = case.split(":", 1)
-            data = made_set(name, options.unseen).data
-            for count in map(int, options.counts.split(",")):
-                for design in options.designs.split(","):
-                    tag = f"{name}-{zlib.crc32(start.encode()):08x}-{count}-{draw}-{design}"
-                    out: Path = options.out / tag
-
-                    def make(
-                        data: BenchSet = data,
-                        start: str = start,
-                        count: int = count,
-                        draw: int = draw,
-                        design: str = design,
-                        out: Path = out,
-                    ) -> list[Row]:
-                        return [compare(data, start, count, draw, design, out)]
-
-                    rows += kept(out / "rows.json", make)
+    for draw, case, count, design in product(
+        range(options.draws),
+        options.cases.split(","),
+        map(int, options.counts.split(",")),
+        options.designs.split(","),
+    ):
+        name, start = case.split(":", 1)
+        out = options.out / f"{name}-{zlib.crc32(start.encode()):08x}-{count}-{draw}-{design}"
+        data = made_set(name, options.unseen).data
+        make = partial(compare, data, start, count, draw, design, out)
+        if count or design != "background":  # without labels as `unlabelled`
+            rows += kept(out / "rows.json", make)
     print(table(rows))
 
 
-def compare(
-    data: BenchSet, start: str, count: int, draw: int, design: str, out: Path
-) -> dict[str, Any]:
-    """Return the figures of one training on the test micrographs."""
-    common: dict[str, Any] = {"diameter": data.diameter_A, "threads": 1, "device": "cpu"}
+def compare(data: BenchSet, start: str, count: int, draw: int, design: str, out: Path) -> list[Row]:
+    """Return the figures of one training on the test micrographs, in one row."""
     rows = data.train.truth.drawable.row
     rng = np.random.default_rng([zlib.crc32(data.name.encode()), count, draw])
     out.mkdir(parents=True, exist_ok=True)
@@ -91,19 +80,14 @@ def compare(
             labels=[str(labels)] if count else [],
             start_model=start,
             seed=draw,
-            **common,
+            diameter=data.diameter_A,
+            threads=1,
+            device="cpu",
         )
-    api.pick(
-        out / "picks",
-        micrographs=str(data.test.micrographs),
-        model=out / "train" / "model",
-        **common,
-    )
-    picked, test = read_picked(out / "picks" / "picks.csv"), data.test
-    found = match_picks(picked.picks, test.truth, test.names, test.shape, data.diameter_px)
+    found = picked_test(data, str(out / "train" / "model"), out / "picks")[1]
     probability = sigmoid(found.found_at)
     along = folded_tilt(found.particles) < ALONG_BELOW
-    return {
+    row = {
         "set": data.name,
         "start": Path(start).parent.parent.name if "/" in start else start,
         "labels": count,
@@ -113,6 +97,7 @@ def compare(
         "AP": found.average_precision(),
         "particles along": int(along.sum()),
     }
+    return [row]
 
 
 def table(rows: list[Row]) -> str:

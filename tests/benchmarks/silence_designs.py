@@ -34,9 +34,13 @@ Found = tuple[NDArray[np.float64], NDArray[np.float64]]
 class Abstaining(Distillation):
     """Soft labels that teach nothing where the same model speaks at another diameter."""
 
-    def __init__(self, soft: Any, images: Sequence[TrainingImage], *args: Any, **more: Any) -> None:
-        super().__init__(soft, images, *args, **{**more, "silence": None})
-        self._witness: dict[int, Found] = {}
+    def __init__(self, soft: ModelSoftLabels, *args: Any, **more: Any) -> None:
+        super().__init__(soft, *args, **more)
+        # one for each scale: it keeps what it has found on an image
+        self._witnesses = {
+            scale: ModelSoftLabels(soft.model, 1.0, soft.device, alone=False) for scale in SCALES
+        }
+        self._found: dict[int, Found] = {}
 
     def loss(
         self,
@@ -53,20 +57,19 @@ class Abstaining(Distillation):
 
     def witness(self, number: int) -> Found:
         """Return what the model finds on an image at the other diameters, in working pixels."""
-        if number not in self._witness:
-            assert isinstance(self.soft, ModelSoftLabels)
-            found = [enlarged(self.soft, self.images[number], scale) for scale in SCALES]
+        if number not in self._found:
+            image = self.images[number]
+            found = [enlarged(one, image, scale) for scale, one in self._witnesses.items()]
             places, worths = zip(*found, strict=True)
-            self._witness[number] = np.concatenate(places), np.concatenate(worths)
-        return self._witness[number]
+            self._found[number] = np.concatenate(places), np.concatenate(worths)
+        return self._found[number]
 
 
-def enlarged(soft: ModelSoftLabels, image: TrainingImage, scale: float) -> Found:
+def enlarged(witness: ModelSoftLabels, image: TrainingImage, scale: float) -> Found:
     """Return the picks of a model on an image at another diameter, and their probabilities."""
     pixels = np.asarray(image.pixels, np.float32)
     large = zoom(pixels, 1.0 / scale, order=3, grid_mode=True, mode="reflect")
     by = np.divide(pixels.shape, large.shape)
-    witness = ModelSoftLabels(soft.model, 1.0, soft.device, alone=False)
     yx, probability = witness.on(replace(image, pixels=large))
     return (yx + 0.5) * by - 0.5, probability
 
@@ -79,10 +82,7 @@ def _background() -> Iterator[None]:
 
 @contextmanager
 def _abstaining() -> Iterator[None]:
-    with (
-        mock.patch.object(setup, "Distillation", Abstaining),
-        mock.patch.object(setup, "find_silence", lambda *_: None),
-    ):
+    with _background(), mock.patch.object(setup, "Distillation", Abstaining):
         yield
 
 
